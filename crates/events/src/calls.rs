@@ -1,0 +1,109 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{CallState, Identity, Phase, Webhook};
+
+/// Webhooks of many calls, sorted into their calls.
+///
+/// A call is keyed by `conversation_uuid`. A webhook without one (stream events) belongs to the call that has a leg
+/// with its `cmiuuid`; until such a leg is known it is a call of its own, keyed by that `cmiuuid`. Where two
+/// conversations claim a leg, the smaller id has it. Like [`CallState`], the result does not depend on the order.
+///
+/// # Examples
+/// ```
+/// use piopiy_events::{Calls, Phase, Webhook};
+///
+/// let mut calls = Calls::default();
+/// calls.apply(&Webhook::parse(br#"{"cmiuuid":"leg","leg":"b","status":"stream_connected","time":2}"#)?);
+/// assert_eq!(calls.phase("leg"), Some(Phase::Streaming));
+/// calls.apply(&Webhook::parse(br#"{"cmiuuid":"leg","conversation_uuid":"c","leg":"a","status":"in_answered","time":1}"#)?);
+/// assert_eq!(calls.phase("leg"), None, "it belongs to a conversation now");
+/// assert_eq!(calls.phase("c"), Some(Phase::Streaming));
+/// # Ok::<(), piopiy_events::ParseError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Calls {
+    conversations: BTreeMap<String, CallState>,
+    /// The conversations that a leg was seen in.
+    claims: BTreeMap<String, BTreeSet<String>>,
+    /// Webhooks without a conversation, by leg.
+    loose: BTreeMap<String, CallState>,
+}
+
+impl Calls {
+    /// Takes a webhook in; true where it is new, false where it was seen before or is unrecognised.
+    pub fn apply(&mut self, webhook: &Webhook) -> bool {
+        let Some(identity) = webhook.identity() else {
+            return false;
+        };
+        let conversation = webhook.text("conversation_uuid");
+        self.insert(identity, conversation.as_deref().filter(|text| !text.is_empty()))
+    }
+
+    /// Takes a webhook in by its identity and its conversation, if it names one; true where it is new.
+    pub fn insert(&mut self, identity: Identity, conversation: Option<&str>) -> bool {
+        let leg = identity.cmiuuid().to_owned();
+        let Some(conversation) = conversation else {
+            return self.loose.entry(leg).or_default().insert(identity);
+        };
+        self.claims
+            .entry(leg)
+            .or_default()
+            .insert(conversation.to_owned());
+        self.conversations
+            .entry(conversation.to_owned())
+            .or_default()
+            .insert(identity)
+    }
+
+    /// The key of the call that a webhook belongs to, as far as is known.
+    #[must_use]
+    pub fn call_of(&self, webhook: &Webhook) -> Option<String> {
+        if let Some(conversation) = webhook.text("conversation_uuid").filter(|text| !text.is_empty()) {
+            return Some(conversation.into_owned());
+        }
+        let identity = webhook.identity()?;
+        Some(
+            self.owner(identity.cmiuuid())
+                .unwrap_or(identity.cmiuuid())
+                .to_owned(),
+        )
+    }
+
+    /// The conversation that a leg belongs to.
+    fn owner(&self, leg: &str) -> Option<&str> {
+        self.claims.get(leg).and_then(BTreeSet::first).map(String::as_str)
+    }
+
+    /// The state of the call with this key.
+    #[must_use]
+    pub fn state(&self, key: &str) -> Option<CallState> {
+        let Some(own) = self.conversations.get(key) else {
+            return self.loose.get(key).filter(|_| self.owner(key).is_none()).cloned();
+        };
+        let mut state = own.clone();
+        let legs: BTreeSet<&str> = own.seen().map(Identity::cmiuuid).collect();
+        for leg in legs {
+            if self.owner(leg) == Some(key)
+                && let Some(loose) = self.loose.get(leg)
+            {
+                state.merge(loose);
+            }
+        }
+        Some(state)
+    }
+
+    /// Where the call with this key stands.
+    #[must_use]
+    pub fn phase(&self, key: &str) -> Option<Phase> {
+        self.state(key).map(|state| state.phase())
+    }
+
+    /// All calls by key, with their states.
+    #[must_use]
+    pub fn states(&self) -> BTreeMap<String, CallState> {
+        let loose = self.loose.keys().filter(|leg| self.owner(leg).is_none());
+        let keys = self.conversations.keys().chain(loose);
+        keys.filter_map(|key| Some((key.clone(), self.state(key)?)))
+            .collect()
+    }
+}

@@ -1,0 +1,579 @@
+//! One pass over a document: grammar, nesting, equal keys, and where each top-level value lies.
+//!
+//! The scanner keeps its own stack, so that no input can overflow the thread's.
+
+use super::error::{ParseError, ParseErrorKind};
+use super::escape;
+use super::raw::JsonType;
+
+/// How much input is read before it is refused.
+///
+/// # Examples
+/// ```
+/// use piopiy_events::{Limits, Webhook};
+///
+/// let limits = Limits { max_depth: 2, ..Limits::default() };
+/// assert!(Webhook::parse_within(br#"{"a":[[]]}"#, &limits).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made with struct update syntax")]
+pub struct Limits {
+    /// Bytes of the whole input; default 1 MiB.
+    pub max_bytes: usize,
+    /// Arrays and objects inside one another, the outermost counting 1; default 128.
+    pub max_depth: usize,
+}
+
+impl Limits {
+    /// No limit, for text that was read within limits before.
+    pub const NONE: Self = Self {
+        max_bytes: usize::MAX,
+        max_depth: usize::MAX,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1024 * 1024,
+            max_depth: 128,
+        }
+    }
+}
+
+/// A key and its value, as they stand in the text of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member<'a> {
+    /// What stands between the quotes of the key, escapes and all.
+    pub key: &'a str,
+    /// The value's text, without surrounding white space.
+    pub value: &'a str,
+}
+
+/// The members of the object that `input` is, in order; of equal keys with equal values, the first.
+pub(crate) fn object<'a>(input: &'a [u8], limits: &Limits) -> Result<Vec<Member<'a>>, ParseError> {
+    let (members, token) = document(input, limits)?;
+    match JsonType::of(token.as_bytes()[0]) {
+        JsonType::Object => Ok(members),
+        found => Err(misfit(ParseErrorKind::NotAnObject { found }, input, token)),
+    }
+}
+
+/// The elements of the array that `input` is, in order.
+pub(crate) fn array<'a>(input: &'a [u8], limits: &Limits) -> Result<Vec<&'a str>, ParseError> {
+    let token = value(input, limits)?;
+    match JsonType::of(token.as_bytes()[0]) {
+        JsonType::Array => Ok(elements(token)),
+        found => Err(misfit(ParseErrorKind::NotAnArray { found }, input, token)),
+    }
+}
+
+/// The one value that `input` is, without surrounding white space.
+pub(crate) fn value<'a>(input: &'a [u8], limits: &Limits) -> Result<&'a str, ParseError> {
+    document(input, limits).map(|(_, token)| token)
+}
+
+fn misfit(kind: ParseErrorKind, input: &[u8], token: &str) -> ParseError {
+    ParseError::new(kind, String::new(), offset_in(input, token))
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset_in(whole: &[u8], part: &str) -> usize {
+    part.as_ptr() as usize - whole.as_ptr() as usize
+}
+
+/// The elements of a token that is known to be an array.
+fn elements(token: &str) -> Vec<&str> {
+    let mut scanner = Scanner::new(token, 0, usize::MAX);
+    let mut elements = Vec::new();
+    scanner.pos = 1;
+    scanner.white_space();
+    while scanner.peek() != Some(b']') {
+        let Ok(element) = scanner.value() else { break };
+        elements.push(element);
+        scanner.members.clear();
+        scanner.white_space();
+        if scanner.peek() == Some(b',') {
+            scanner.pos += 1;
+            scanner.white_space();
+        }
+    }
+    elements
+}
+
+fn document<'a>(input: &'a [u8], limits: &Limits) -> Result<(Vec<Member<'a>>, &'a str), ParseError> {
+    let at_root = |kind, offset| ParseError::new(kind, String::new(), offset);
+    if input.len() > limits.max_bytes {
+        let kind = ParseErrorKind::TooLarge {
+            size: input.len(),
+            limit: limits.max_bytes,
+        };
+        return Err(at_root(kind, limits.max_bytes));
+    }
+    let body = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    let mark = input.len() - body.len();
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => return Err(not_utf8(body, error.valid_up_to(), mark)),
+    };
+    let mut scanner = Scanner::new(text, mark, limits.max_depth);
+    scanner.white_space();
+    let token = scanner.value()?;
+    scanner.white_space();
+    if scanner.pos < scanner.bytes.len() {
+        return Err(at_root(ParseErrorKind::TrailingBytes, mark + scanner.pos));
+    }
+    Ok((scanner.members, token))
+}
+
+/// The pointer is found by scanning what comes before the bad byte.
+fn not_utf8(body: &[u8], valid_up_to: usize, mark: usize) -> ParseError {
+    let prefix = std::str::from_utf8(&body[..valid_up_to]).unwrap_or_default();
+    let mut scanner = Scanner::new(prefix, mark, usize::MAX);
+    scanner.white_space();
+    let pointer = scanner.value().err().map(|error| error.pointer().to_owned());
+    ParseError::new(
+        ParseErrorKind::NotUtf8,
+        pointer.unwrap_or_default(),
+        mark + valid_up_to,
+    )
+}
+
+/// An array or object that is open.
+#[derive(Debug)]
+struct Frame {
+    is_object: bool,
+    /// Where the value that is being read begins.
+    value_start: usize,
+    /// An object: its first member in `members`. An array: unused.
+    first_member: usize,
+    /// An object: the member that is being read, in `members`. An array: the index of the element.
+    current: usize,
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    pos: usize,
+    /// Added to offsets in errors: bytes before `text`.
+    mark: usize,
+    max_depth: usize,
+    frames: Vec<Frame>,
+    /// Members of the open objects, outermost first. When the outermost closes, its members are what is left.
+    members: Vec<Member<'a>>,
+    /// Whether any key so far holds an escape, so that keys must be decoded to be compared.
+    escaped_keys: bool,
+}
+
+/// From this many members on, equal keys are looked for by sorting: pairwise search would be quadratic.
+const SORTED_FROM: usize = 32;
+
+impl<'a> Scanner<'a> {
+    fn new(text: &'a str, mark: usize, max_depth: usize) -> Self {
+        let (frames, members) = (Vec::new(), Vec::with_capacity(24));
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            pos: 0,
+            mark,
+            max_depth,
+            frames,
+            members,
+            escaped_keys: false,
+        }
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.pos).copied()
+    }
+
+    #[inline]
+    fn white_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.pos += 1;
+        }
+    }
+
+    /// Reads one value, which begins at `pos`.
+    fn value(&mut self) -> Result<&'a str, ParseError> {
+        let start = self.pos;
+        loop {
+            match self.peek() {
+                Some(b'"') => self.string()?,
+                Some(b'{') => {
+                    if self.open(true)? {
+                        continue;
+                    }
+                }
+                Some(b'[') => {
+                    if self.open(false)? {
+                        continue;
+                    }
+                }
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b't') => self.literal("true")?,
+                Some(b'f') => self.literal("false")?,
+                Some(b'n') => self.literal("null")?,
+                _ => return Err(self.unexpected("a value")),
+            }
+            if self.after_value()? {
+                return Ok(&self.text[start..self.pos]);
+            }
+        }
+    }
+
+    /// Opens a container; true where its first value comes next, false where it was empty and is closed.
+    fn open(&mut self, is_object: bool) -> Result<bool, ParseError> {
+        if self.frames.len() >= self.max_depth {
+            return Err(self.error(ParseErrorKind::TooDeep {
+                limit: self.max_depth,
+            }));
+        }
+        let first_member = self.members.len();
+        let current = if is_object { first_member } else { 0 };
+        self.pos += 1;
+        self.white_space();
+        if self.peek() == Some(if is_object { b'}' } else { b']' }) {
+            self.pos += 1;
+            return Ok(false);
+        }
+        self.frames.push(Frame {
+            is_object,
+            value_start: self.pos,
+            first_member,
+            current,
+        });
+        if is_object {
+            self.key()?;
+        }
+        Ok(true)
+    }
+
+    /// After a value: to the next one (false), or out of the containers that end here (true at the outermost).
+    fn after_value(&mut self) -> Result<bool, ParseError> {
+        loop {
+            let end = self.pos;
+            let Some(frame) = self.frames.last_mut() else {
+                return Ok(true);
+            };
+            let is_object = frame.is_object;
+            if is_object {
+                self.members[frame.current].value = &self.text[frame.value_start..end];
+            }
+            self.white_space();
+            match (self.peek(), is_object) {
+                (Some(b','), true) => {
+                    self.pos += 1;
+                    self.white_space();
+                    self.key()?;
+                    return Ok(false);
+                }
+                (Some(b','), false) => {
+                    self.pos += 1;
+                    self.white_space();
+                    let pos = self.pos;
+                    if let Some(frame) = self.frames.last_mut() {
+                        frame.current += 1;
+                        frame.value_start = pos;
+                    }
+                    return Ok(false);
+                }
+                (Some(b'}'), true) => {
+                    self.pos += 1;
+                    self.close_object()?;
+                }
+                (Some(b']'), false) => {
+                    self.pos += 1;
+                    self.frames.pop();
+                }
+                (_, true) => return Err(self.unexpected("a comma or the end of the object")),
+                (_, false) => return Err(self.unexpected("a comma or the end of the array")),
+            }
+        }
+    }
+
+    fn close_object(&mut self) -> Result<(), ParseError> {
+        self.one_value_per_key()?;
+        if let Some(frame) = self.frames.pop()
+            && !self.frames.is_empty()
+        {
+            self.members.truncate(frame.first_member);
+        }
+        Ok(())
+    }
+
+    /// Reads a key, its colon, and up to where its value begins.
+    fn key(&mut self) -> Result<(), ParseError> {
+        let current = self.members.len();
+        if let Some(frame) = self.frames.last_mut() {
+            // Until the key is known, errors are about the object.
+            frame.current = current;
+        }
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a key in double quotes"));
+        }
+        let start = self.pos + 1;
+        self.string()?;
+        let key = &self.text[start..self.pos - 1];
+        self.escaped_keys |= key.as_bytes().contains(&b'\\');
+        self.white_space();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("a colon after the key"));
+        }
+        self.pos += 1;
+        self.white_space();
+        let value_start = self.pos;
+        self.members.push(Member { key, value: "" });
+        if let Some(frame) = self.frames.last_mut() {
+            frame.value_start = value_start;
+        }
+        Ok(())
+    }
+
+    /// Moves over a string, from its opening quote to behind its closing one.
+    fn string(&mut self) -> Result<(), ParseError> {
+        self.pos += 1;
+        loop {
+            self.skip_plain();
+            match self.peek() {
+                Some(b'"') => {
+                    self.pos += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                Some(byte) if byte < 0x20 => return Err(self.unexpected("no control character in a string")),
+                Some(_) => self.pos += 1,
+                None => return Err(self.unexpected("the end of the string")),
+            }
+        }
+    }
+
+    /// Moves over bytes that mean nothing in a string, eight at a time.
+    #[inline]
+    fn skip_plain(&mut self) {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        let zero_in = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+        while let Some(chunk) = self
+            .bytes
+            .get(self.pos..)
+            .and_then(|rest| rest.first_chunk::<8>())
+        {
+            let word = u64::from_le_bytes(*chunk);
+            let special = zero_in(word ^ (ONES * 0x22))
+                | zero_in(word ^ (ONES * 0x5c))
+                | (word.wrapping_sub(ONES * 0x20) & !word & HIGH);
+            if special != 0 {
+                // The lowest mark is exact; borrows can only disturb the marks above it.
+                self.pos += special.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.pos += 8;
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), ParseError> {
+        self.pos += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.pos += 1,
+            Some(b'u') => {
+                self.pos += 1;
+                for _ in 0..4 {
+                    if !self.peek().is_some_and(|byte| byte.is_ascii_hexdigit()) {
+                        return Err(self.unexpected("four hexadecimal digits after \\u"));
+                    }
+                    self.pos += 1;
+                }
+            }
+            _ => return Err(self.unexpected("an escape that JSON has")),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), ParseError> {
+        if self.peek() == Some(b'-') {
+            self.pos += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.pos += 1;
+            if self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+                return Err(self.unexpected("no digit after a leading zero"));
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.pos += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.pos += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.pos += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        let start = self.pos;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.pos += 1;
+        }
+        if self.pos == start {
+            Err(self.unexpected("a digit"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn literal(&mut self, word: &'static str) -> Result<(), ParseError> {
+        for expected in word.bytes() {
+            if self.peek() != Some(expected) {
+                return Err(self.unexpected(word));
+            }
+            self.pos += 1;
+        }
+        Ok(())
+    }
+
+    /// Refuses equal keys with different values in the object that ends here, and drops the repeats of equal ones.
+    fn one_value_per_key(&mut self) -> Result<(), ParseError> {
+        let first = self.frames.last().map_or(0, |frame| frame.first_member);
+        let repeats = repeats(&self.members[first..], self.escaped_keys);
+        if repeats.is_empty() {
+            return Ok(());
+        }
+        for &(kept, repeat) in &repeats {
+            let (kept, repeat) = (self.members[first + kept], self.members[first + repeat]);
+            if !same_value(kept.value, repeat.value) {
+                let offset = self.mark + offset_in(self.bytes, repeat.key) - 1;
+                let mut pointer = self.pointer_of(self.frames.len().saturating_sub(1));
+                push_token(&mut pointer, &escape::decode(repeat.key));
+                return Err(ParseError::new(ParseErrorKind::DuplicateKey, pointer, offset));
+            }
+        }
+        let mut keep = vec![true; self.members.len()];
+        for (_, repeat) in repeats {
+            keep[first + repeat] = false;
+        }
+        let mut keep = keep.into_iter();
+        self.members.retain(|_| keep.next().unwrap_or(true));
+        Ok(())
+    }
+
+    fn unexpected(&self, expected: &'static str) -> ParseError {
+        self.error(if self.pos < self.bytes.len() {
+            ParseErrorKind::Syntax { expected }
+        } else {
+            ParseErrorKind::UnexpectedEnd { expected }
+        })
+    }
+
+    #[cold]
+    fn error(&self, kind: ParseErrorKind) -> ParseError {
+        ParseError::new(kind, self.pointer_of(self.frames.len()), self.mark + self.pos)
+    }
+
+    /// The pointer of the value that is being read in the first `depth` frames.
+    fn pointer_of(&self, depth: usize) -> String {
+        let mut pointer = String::new();
+        for frame in &self.frames[..depth] {
+            if !frame.is_object {
+                push_token(&mut pointer, itoa::Buffer::new().format(frame.current));
+            } else if let Some(member) = self.members.get(frame.current) {
+                push_token(&mut pointer, &escape::decode(member.key));
+            }
+        }
+        pointer
+    }
+}
+
+/// Pairs of members with the same key: the first of them, and a repeat.
+fn repeats(members: &[Member<'_>], escaped: bool) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::new();
+    if members.len() < SORTED_FROM && !escaped {
+        // One bit for each key seen, by a hash: only where two share a bit are the keys compared.
+        let mut seen = 0_u64;
+        for (later, member) in members.iter().enumerate() {
+            let bit = 1 << key_hash(member.key);
+            if seen & bit != 0
+                && let Some(first) = members[..later]
+                    .iter()
+                    .position(|earlier| earlier.key == member.key)
+            {
+                pairs.push((first, later));
+            }
+            seen |= bit;
+        }
+        return pairs;
+    }
+    let keys: Vec<_> = members.iter().map(|member| escape::decode(member.key)).collect();
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    order.sort_by(|&a, &b| keys[a].cmp(&keys[b]).then(a.cmp(&b)));
+    let mut order = order.into_iter();
+    let Some(mut first) = order.next() else {
+        return pairs;
+    };
+    for index in order {
+        if keys[first] == keys[index] {
+            pairs.push((first, index));
+        } else {
+            first = index;
+        }
+    }
+    pairs
+}
+
+/// Six bits that tell the wire's keys apart well enough.
+fn key_hash(key: &str) -> u32 {
+    let bytes = key.as_bytes();
+    let at = |index: usize| u32::from(bytes.get(index).copied().unwrap_or(0));
+    (at(0) * 5 + at(bytes.len() / 2) * 3 + at(bytes.len().wrapping_sub(1)) + bytes.len() as u32 * 11) & 63
+}
+
+/// Whether two values are the same but for white space and the spelling of strings. Digits must agree.
+fn same_value(a: &str, b: &str) -> bool {
+    a == b || pieces(a) == pieces(b)
+}
+
+/// The text outside strings without its white space, and the decoded strings, in order.
+fn pieces(token: &str) -> Vec<String> {
+    let mut scanner = Scanner::new(token, 0, usize::MAX);
+    let mut pieces = vec![String::new()];
+    while let Some(byte) = scanner.peek() {
+        if byte == b'"' {
+            let start = scanner.pos + 1;
+            if scanner.string().is_err() {
+                break;
+            }
+            pieces.push(escape::decode(&token[start..scanner.pos - 1]).into_owned());
+            pieces.push(String::new());
+            continue;
+        }
+        scanner.pos += 1;
+        if !byte.is_ascii_whitespace()
+            && let Some(outside) = pieces.last_mut()
+        {
+            outside.push(char::from(byte));
+        }
+    }
+    pieces
+}
+
+fn push_token(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    for part in token.chars() {
+        match part {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

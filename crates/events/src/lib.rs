@@ -1,0 +1,47 @@
+//! The PIOPIY (TeleCMI) webhook wire, typed: what the platform POSTs, and what it is told in return.
+//!
+//! This is an unofficial project, not affiliated with TeleCMI. The wire's facts come from public documentation;
+//! what was captured whole, in part, or is a guess is told apart by [`Evidence`].
+//!
+//! * [`Webhook`] reads any payload, losslessly: unknown fields, digits, key order and odd spellings stay.
+//! * [`validate`](Webhook::validate) lists where a payload deviates from the documented [`Form`].
+//! * [`Identity`] says whether two deliveries are the same webhook; [`CallState`] and [`Calls`] fold webhooks, in
+//!   any order, into the state of calls.
+//!
+//! The crate does no I/O, reads no clock and has no runtime.
+//!
+//! # Features
+//! * `proptest`: a strategy for every payload.
+//! * `schemars`: JSON Schema for every payload and profile.
+//! * `arbitrary`: `Arbitrary` for fuzzing.
+
+mod call_state;
+mod calls;
+mod cdr;
+mod field;
+mod form;
+mod identity;
+mod json;
+mod live_event;
+mod open;
+mod profile;
+mod unrecognised;
+mod validate;
+mod webhook;
+
+pub use call_state::{CallState, Phase};
+pub use calls::Calls;
+pub use cdr::Cdr;
+pub use field::{
+    AppId, ConversationId, Direction, DirectionKind, EpochMillis, EpochSeconds, Flag, Leg, LegId, LegKind,
+    Money, PayloadType, PhoneNumber, Rate, RequestId, Seconds, Status, StatusKind, Text, WsStatus,
+};
+pub use form::{CallDirection, Evidence, Form, FormField, FormValue};
+pub use identity::Identity;
+pub use json::{JsonType, Limits, Member, ParseError, ParseErrorKind, Raw};
+pub use live_event::LiveEvent;
+pub use open::{Field, FieldValue, OpenObject};
+pub use profile::{Profile, UnknownProfile};
+pub use unrecognised::{Unrecognised, UnrecognisedReason};
+pub use validate::{Finding, Validation};
+pub use webhook::{Kind, Webhook};

@@ -1,0 +1,321 @@
+//! Open objects: documented fields typed, everything else kept, order and all.
+
+use std::fmt;
+
+use crate::json::{Raw, escape, raw, scan};
+use crate::{Limits, Member, ParseError};
+
+/// What an object holds besides its documented fields: unknown members, and the order of all.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// Which member stands where: the index of a documented field, or [`UNKNOWN`] for the next unknown one.
+    pub(crate) order: Vec<u8>,
+    pub(crate) unknown: Vec<(compact_str::CompactString, Raw)>,
+}
+
+/// Marks an unknown member in [`Rest::order`].
+pub(crate) const UNKNOWN: u8 = u8::MAX;
+
+impl Rest {
+    pub(crate) fn push_unknown(&mut self, member: &Member<'_>) {
+        self.order.push(UNKNOWN);
+        self.unknown.push((
+            compact_str::CompactString::new(member.key),
+            Raw::from_token(member.value),
+        ));
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.unknown.iter().map(|(key, value)| (key, value)))
+            .finish()
+    }
+}
+
+/// A documented field of an open object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field {
+    /// The key on the wire.
+    pub key: &'static str,
+    /// The type that reads it, such as `EpochMillis`.
+    pub type_name: &'static str,
+    /// What it means, with its unit.
+    pub doc: &'static str,
+}
+
+/// A value of a documented field: a [`Raw`] with a reading.
+pub trait FieldValue: Clone + fmt::Debug + PartialEq {
+    /// Takes any JSON value: reading it may fail later, keeping it never does.
+    fn from_raw(raw: Raw) -> Self;
+    /// The value as it came.
+    fn raw(&self) -> &Raw;
+}
+
+impl FieldValue for Raw {
+    fn from_raw(raw: Raw) -> Self {
+        raw
+    }
+
+    fn raw(&self) -> &Raw {
+        self
+    }
+}
+
+/// An object of the wire: documented fields typed, all others kept.
+///
+/// Written out again it holds the same members, value for value, in the same order. A field that is set later
+/// goes to the end, one that is set to `None` is left out.
+pub trait OpenObject: Sized + Default {
+    /// The documented fields.
+    const FIELDS: &'static [Field];
+
+    /// Takes over members that were read from an object.
+    #[doc(hidden)]
+    fn from_members(members: &[Member<'_>]) -> Self;
+
+    /// The documented field with index `index`, as it came.
+    #[doc(hidden)]
+    fn field(&self, index: usize) -> Option<&Raw>;
+
+    /// Sets the documented field with index `index`.
+    #[doc(hidden)]
+    fn set_field(&mut self, index: usize, value: Option<Raw>);
+
+    #[doc(hidden)]
+    fn parts(&self) -> Parts<'_>;
+
+    #[doc(hidden)]
+    fn parts_mut(&mut self) -> PartsMut<'_>;
+
+    /// Reads an object within the default [`Limits`].
+    ///
+    /// # Errors
+    /// Where the input is not one JSON object within the limits.
+    fn parse(input: &[u8]) -> Result<Self, ParseError> {
+        scan::object(input, &Limits::default()).map(|members| Self::from_members(&members))
+    }
+
+    /// Calls `visit` with key (as it stands between the quotes) and value of each member, in order.
+    #[doc(hidden)]
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Raw)) {
+        let rest = self.parts().0;
+        let mut written = 0_u64;
+        let mut unknown = rest.unknown.iter();
+        for &slot in &rest.order {
+            if slot == UNKNOWN {
+                if let Some((key, value)) = unknown.next() {
+                    visit(key, value);
+                }
+            } else if let Some(value) = self.field(usize::from(slot)) {
+                written |= 1 << slot;
+                visit(Self::FIELDS[usize::from(slot)].key, value);
+            }
+        }
+        for (key, value) in unknown {
+            visit(key, value);
+        }
+        for (index, field) in Self::FIELDS.iter().enumerate() {
+            if written & (1 << index) == 0
+                && let Some(value) = self.field(index)
+            {
+                visit(field.key, value);
+            }
+        }
+    }
+
+    /// The members in order, keys decoded.
+    fn members(&self) -> Vec<(String, Raw)> {
+        let mut members = Vec::new();
+        self.visit(&mut |key, value| members.push((escape::decode(key).into_owned(), value.clone())));
+        members
+    }
+
+    /// The value of the member `key`, documented or not.
+    fn get(&self, key: &str) -> Option<&Raw> {
+        if let Some(index) = Self::FIELDS.iter().position(|field| field.key == key) {
+            return self.field(index);
+        }
+        self.unknown()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
+    }
+
+    /// Sets the member `key`, documented or not; `None` removes it.
+    fn set(&mut self, key: &str, value: Option<Raw>) {
+        if let Some(index) = Self::FIELDS.iter().position(|field| field.key == key) {
+            return self.set_field(index, value);
+        }
+        let rest = self.parts_mut().0;
+        let at = rest
+            .unknown
+            .iter()
+            .position(|(name, _)| escape::decode(name) == key);
+        match (at, value) {
+            (Some(at), Some(value)) => rest.unknown[at].1 = value,
+            (Some(at), None) => {
+                rest.unknown.remove(at);
+                let mut slots = rest
+                    .order
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, slot)| **slot == UNKNOWN);
+                if let Some((slot, _)) = slots.nth(at) {
+                    rest.order.remove(slot);
+                }
+            }
+            (None, Some(value)) => {
+                let mut quoted = String::new();
+                escape::encode(key, &mut quoted);
+                rest.order.push(UNKNOWN);
+                rest.unknown.push((quoted[1..quoted.len() - 1].into(), value));
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The members that are not documented, keys decoded, in order.
+    fn unknown(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, &Raw)> {
+        self.parts()
+            .0
+            .unknown
+            .iter()
+            .map(|(key, value)| (escape::decode(key), value))
+    }
+
+    /// Appends the object as compact JSON.
+    fn write_json(&self, out: &mut String) {
+        out.push('{');
+        let mut first = true;
+        self.visit(&mut |key, value| {
+            out.push_str(if first { "\"" } else { ",\"" });
+            first = false;
+            out.push_str(key);
+            out.push_str("\":");
+            out.push_str(value.as_json());
+        });
+        out.push('}');
+    }
+
+    /// The object as compact JSON.
+    fn to_json(&self) -> String {
+        let mut out = String::with_capacity(512);
+        self.write_json(&mut out);
+        out
+    }
+}
+
+/// Hides [`Rest`] in a public trait.
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "never seen")]
+pub struct Parts<'a>(pub(crate) &'a Rest);
+
+/// Hides [`Rest`] in a public trait.
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "never seen")]
+pub struct PartsMut<'a>(pub(crate) &'a mut Rest);
+
+pub(crate) fn serialize<T: OpenObject, S: serde::Serializer>(
+    object: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    raw::serialize_json(object.to_json(), serializer)
+}
+
+pub(crate) fn deserialize<'de, T: OpenObject, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    use serde::Deserialize as _;
+    use serde::de::Error as _;
+    let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+    let members = scan::object(raw.get().as_bytes(), &Limits::NONE).map_err(D::Error::custom)?;
+    Ok(T::from_members(&members))
+}
+
+/// Declares an open object: a struct of optional, documented fields that keeps what it does not know.
+macro_rules! open_object {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $( $(#[doc = $doc:literal])+ $field:ident: $type:ident = $key:literal, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $( $(#[doc = $doc])+ pub $field: Option<$type>, )*
+            rest: crate::open::Rest,
+        }
+
+        const _: () = {
+            use crate::open::{Field, FieldValue, OpenObject, Parts, PartsMut};
+            use crate::{Member, Raw};
+
+            #[expect(non_camel_case_types, reason = "named like the fields")]
+            #[repr(u8)]
+            enum Index { $($field),* }
+
+            impl OpenObject for $name {
+                const FIELDS: &'static [Field] = &[
+                    $(Field { key: $key, type_name: stringify!($type), doc: concat!($($doc),+) }),*
+                ];
+
+                fn from_members(members: &[Member<'_>]) -> Self {
+                    let mut object = Self::default();
+                    object.rest.order.reserve_exact(members.len());
+                    for member in members {
+                        let key = crate::json::escape::decode(member.key);
+                        match &*key {
+                            $($key => {
+                                object.$field = Some($type::from_raw(Raw::from_token(member.value)));
+                                object.rest.order.push(Index::$field as u8);
+                            })*
+                            _ => object.rest.push_unknown(member),
+                        }
+                    }
+                    object
+                }
+
+                fn field(&self, index: usize) -> Option<&Raw> {
+                    $(if index == Index::$field as usize {
+                        return self.$field.as_ref().map(FieldValue::raw);
+                    })*
+                    None
+                }
+
+                fn set_field(&mut self, index: usize, value: Option<Raw>) {
+                    $(if index == Index::$field as usize {
+                        self.$field = value.map($type::from_raw);
+                        return;
+                    })*
+                    let _ = value;
+                }
+
+                fn parts(&self) -> Parts<'_> {
+                    Parts(&self.rest)
+                }
+
+                fn parts_mut(&mut self) -> PartsMut<'_> {
+                    PartsMut(&mut self.rest)
+                }
+            }
+
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    crate::open::serialize(self, serializer)
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    crate::open::deserialize(deserializer)
+                }
+            }
+        };
+    };
+}
+
+pub(crate) use open_object;
