@@ -123,11 +123,11 @@ fn compare(webhook: &Webhook, form: &'static Form) -> Vec<Finding> {
                     format!("expected {}, found {}", expected(field, form), shown(value)),
                 );
             }
-            None if field.required => find(pointer, format!("absent, expected {}", expected(field, form))),
+            None if field.required => find(pointer(), format!("absent, expected {}", expected(field, form))),
             None => {}
         }
     }
-    for (key, _) in webhook.members() {
+    webhook.each_key(&mut |key| {
         if !form.fields.iter().any(|field| field.key == key) {
             let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
             find(
@@ -135,7 +135,7 @@ fn compare(webhook: &Webhook, form: &'static Form) -> Vec<Finding> {
                 format!("{} of {} has no such field", form.name, form.profile),
             );
         }
-    }
+    });
     for (pointer, message) in contradictions(webhook) {
         find(pointer.to_owned(), message);
     }

@@ -160,6 +160,11 @@ impl Webhook {
         each!(self, object => object.members())
     }
 
+    /// Calls `visit` with the key of each member, decoded, in order.
+    pub(crate) fn each_key(&self, visit: &mut dyn FnMut(&str)) {
+        each!(self, object => object.visit(&mut |key, _| visit(&escape::decode(key))));
+    }
+
     /// Appends the payload as compact JSON, written from the typed value.
     pub fn write_json(&self, out: &mut String) {
         each!(self, object => object.write_json(out));
