@@ -1,22 +1,30 @@
 //! The values of documented fields: each a newtype that says its unit and keeps what came.
 
+mod base64;
+mod code;
 mod id;
 mod money;
+mod nested;
 mod number;
+mod secret;
 mod time;
 mod vocabulary;
+mod ws_status;
 
+pub use base64::Base64;
+pub use code::Code;
 pub use id::{ConversationId, LegId, RequestId};
 pub use money::{Money, Rate};
-pub use number::{AppId, Flag, PhoneNumber, Seconds};
+pub use nested::{Document, List, Map, Nested, OneOrMany};
+pub use number::{AppId, Count, Flag, PhoneNumber, Seconds};
+pub use secret::Secret;
 pub use time::{EpochMillis, EpochSeconds};
-pub use vocabulary::{
-    Direction, DirectionKind, Leg, LegKind, PayloadType, Status, StatusKind, Text, WsStatus,
-};
+pub use vocabulary::{Direction, DirectionKind, Leg, LegKind, PayloadType, Status, StatusKind, Text};
+pub use ws_status::{WsDetail, WsReport, WsReportKind, WsStatus};
 
 /// A field value that keeps any JSON value, with a constructor and a reading for the documented type.
 macro_rules! field_value {
-    ($(#[$meta:meta])* $name:ident) => {
+    ($(#[$meta:meta])* $name:ident: $shape:ident) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
@@ -37,6 +45,8 @@ macro_rules! field_value {
         }
 
         impl crate::FieldValue for $name {
+            const SHAPE: crate::Shape = crate::Shape::$shape;
+
             fn from_raw(raw: crate::Raw) -> Self {
                 Self(raw)
             }
@@ -63,7 +73,10 @@ macro_rules! field_value {
 /// A field value that is documented as a string.
 macro_rules! string_value {
     ($(#[$meta:meta])* $name:ident) => {
-        crate::field::field_value!($(#[$meta])* $name);
+        crate::field::string_value!($(#[$meta])* $name: Text);
+    };
+    ($(#[$meta:meta])* $name:ident: $shape:ident) => {
+        crate::field::field_value!($(#[$meta])* $name: $shape);
 
         impl $name {
             /// A string, as documented.
@@ -84,7 +97,7 @@ macro_rules! string_value {
 /// A field value that is documented as a whole number.
 macro_rules! integer_value {
     ($(#[$meta:meta])* $name:ident, $(#[$read:meta])* $reading:ident) => {
-        crate::field::field_value!($(#[$meta])* $name);
+        crate::field::field_value!($(#[$meta])* $name: Integer);
 
         impl $name {
             /// A number, as documented.

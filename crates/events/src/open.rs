@@ -44,10 +44,43 @@ pub struct Field {
     pub type_name: &'static str,
     /// What it means, with its unit.
     pub doc: &'static str,
+    /// The JSON that the type reads.
+    pub shape: Shape,
+}
+
+/// The JSON that a documented field is read from. Other values are kept all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// Any value.
+    Any,
+    /// A string.
+    Text,
+    /// A whole number.
+    Integer,
+    /// An amount: a number, or a string of one.
+    Decimal,
+    /// Digits: a whole number, or a string.
+    Digits,
+    /// `true` or `false`.
+    Boolean,
+    /// An object whose keys are the user's own.
+    Map,
+    /// An object with these fields.
+    Object(&'static [Field]),
+    /// An array of such values.
+    List(&'static Self),
+    /// A call-flow action, one of [`Action::DOCUMENTED`](crate::pcmo::Action::DOCUMENTED).
+    Action,
+    /// One such object, or an array of them.
+    OneOrMany(&'static [Field]),
 }
 
 /// A value of a documented field: a [`Raw`] with a reading.
 pub trait FieldValue: Clone + fmt::Debug + PartialEq {
+    /// What its documented values look like.
+    const SHAPE: Shape;
+
     /// Takes any JSON value: reading it may fail later, keeping it never does.
     fn from_raw(raw: Raw) -> Self;
     /// The value as it came.
@@ -55,6 +88,8 @@ pub trait FieldValue: Clone + fmt::Debug + PartialEq {
 }
 
 impl FieldValue for Raw {
+    const SHAPE: Shape = Shape::Any;
+
     fn from_raw(raw: Raw) -> Self {
         raw
     }
@@ -239,7 +274,7 @@ macro_rules! open_object {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
-            $( $(#[doc = $doc:literal])+ $field:ident: $type:ident = $key:literal, )*
+            $( $(#[doc = $doc:literal])+ $field:ident: $type:ty = $key:literal, )*
         }
     ) => {
         $(#[$meta])*
@@ -260,7 +295,7 @@ macro_rules! open_object {
 
             impl OpenObject for $name {
                 const FIELDS: &'static [Field] = &[
-                    $(Field { key: $key, type_name: stringify!($type), doc: concat!($($doc),+) }),*
+                    $(Field { key: $key, type_name: stringify!($type), doc: concat!($($doc),+), shape: <$type as FieldValue>::SHAPE }),*
                 ];
 
                 fn from_members(members: &[Member<'_>]) -> Self {
@@ -270,7 +305,7 @@ macro_rules! open_object {
                         let key = crate::json::escape::decode(member.key);
                         match &*key {
                             $($key => {
-                                object.$field = Some($type::from_raw(Raw::from_token(member.value)));
+                                object.$field = Some(<$type as FieldValue>::from_raw(Raw::from_token(member.value)));
                                 object.rest.order.push(Index::$field as u8);
                             })*
                             _ => object.rest.push_unknown(member),
@@ -288,7 +323,7 @@ macro_rules! open_object {
 
                 fn set_field(&mut self, index: usize, value: Option<Raw>) {
                     $(if index == Index::$field as usize {
-                        self.$field = value.map($type::from_raw);
+                        self.$field = value.map(<$type as FieldValue>::from_raw);
                         return;
                     })*
                     let _ = value;

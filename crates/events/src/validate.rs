@@ -114,12 +114,12 @@ fn compare(webhook: &Webhook, form: &'static Form) -> Vec<Finding> {
         });
     };
     for field in form.fields {
-        let pointer = format!("/{}", field.key);
+        let pointer = || format!("/{}", field.key);
         match webhook.get(field.key) {
             Some(value) if fits(field, value, form) => {}
             Some(value) => {
                 find(
-                    pointer,
+                    pointer(),
                     format!("expected {}, found {}", expected(field, form), shown(value)),
                 );
             }

@@ -3,11 +3,11 @@ use super::{field_value, string_value};
 field_value! {
     /// `call_rate`: what the leg cost, in the account's currency. The number `0` when nothing was billed, else a
     /// string with six decimals such as `"0.450000"` (the documentation's tables say string for both).
-    Rate
+    Rate: Decimal
 }
 string_value! {
     /// `balance`: the account's balance afterwards, in its currency; a string with six decimals.
-    Money
+    Money: Decimal
 }
 
 impl Rate {

@@ -9,7 +9,7 @@ integer_value! {
 field_value! {
     /// A phone number: digits without `+`. A number in most payloads; a string in `global-2022` hang-up events and
     /// answer-URL requests; `callerid` in India is a string with a leading zero.
-    PhoneNumber
+    PhoneNumber: Digits
 }
 integer_value! {
     /// A length of time in whole seconds.
@@ -17,9 +17,15 @@ integer_value! {
     /// The length in seconds.
     seconds
 }
+integer_value! {
+    /// How many: attempts, digits, hertz; never negative.
+    Count,
+    /// The number.
+    count
+}
 field_value! {
     /// A yes or no.
-    Flag
+    Flag: Boolean
 }
 
 impl PhoneNumber {
@@ -57,6 +63,12 @@ impl PhoneNumber {
 impl From<i64> for PhoneNumber {
     fn from(number: i64) -> Self {
         Self::new(number)
+    }
+}
+
+impl From<bool> for Flag {
+    fn from(value: bool) -> Self {
+        Self::new(value)
     }
 }
 

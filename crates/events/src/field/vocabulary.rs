@@ -22,10 +22,6 @@ string_value! {
     /// Free text. `extra_params` is a string whose text need not be JSON: `{key: value}` is documented too.
     Text
 }
-string_value! {
-    /// `ws_status`: a JSON document, written into a string, about the stream's WebSocket.
-    WsStatus
-}
 
 /// What a [`Status`] says, whatever the spelling of the profile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -46,15 +46,9 @@ fn is_webhook(sample: &Sample) -> bool {
 fn every_sample_is_listed_and_every_listed_one_exists() {
     let mut listed: Vec<_> = manifest().into_iter().map(|sample| sample.file).collect();
     let mut found = Vec::new();
-    for folder in std::fs::read_dir(wire())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-    {
+    for folder in std::fs::read_dir(wire()).unwrap().map(|entry| entry.unwrap().path()) {
         if folder.is_dir() {
-            for file in std::fs::read_dir(&folder)
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-            {
+            for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
                 found.push(file.strip_prefix(wire()).unwrap().to_str().unwrap().to_owned());
             }
         }
@@ -71,18 +65,9 @@ fn every_webhook_comes_out_value_for_value() {
         let text = std::fs::read_to_string(wire().join(&sample.file)).unwrap();
         let webhook = Webhook::parse(text.as_bytes()).unwrap();
         assert_eq!(webhook.to_json(), minified(&text), "{}", sample.file);
-        assert_eq!(
-            webhook.kind().is_none(),
-            sample.kind == "partial",
-            "{}",
-            sample.file
-        );
+        assert_eq!(webhook.kind().is_none(), sample.kind == "partial", "{}", sample.file);
         if let Some(kind) = webhook.kind() {
-            let expected = if sample.file.contains("live-") {
-                Kind::LiveEvent
-            } else {
-                Kind::Cdr
-            };
+            let expected = if sample.file.contains("live-") { Kind::LiveEvent } else { Kind::Cdr };
             assert_eq!(kind, expected, "{}", sample.file);
             assert!(webhook.identity().is_some(), "{}", sample.file);
         }
@@ -96,11 +81,7 @@ fn complete_samples_are_of_their_documented_form() {
     for sample in manifest().iter().filter(|sample| is_webhook(sample)) {
         let (folder, file) = sample.file.split_once('/').unwrap();
         let guessed = folder == "guess";
-        let profile = if guessed {
-            file.split_once("--").unwrap().0
-        } else {
-            folder
-        };
+        let profile = if guessed { file.split_once("--").unwrap().0 } else { folder };
         let Ok(profile) = profile.parse::<Profile>() else {
             continue;
         };
@@ -111,12 +92,7 @@ fn complete_samples_are_of_their_documented_form() {
         let validation = Webhook::parse(text.as_bytes()).unwrap().validate(profile);
         assert_eq!(validation.findings, [], "{}", sample.file);
         let form = validation.form.unwrap();
-        assert_eq!(
-            form.evidence == Evidence::Guess,
-            guessed,
-            "{}: {form:?}",
-            sample.file
-        );
+        assert_eq!(form.evidence == Evidence::Guess, guessed, "{}: {form:?}", sample.file);
     }
 }
 
