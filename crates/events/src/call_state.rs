@@ -83,11 +83,7 @@ impl CallState {
         let facts: Vec<Fact<'_>> = self.seen.iter().map(Fact::of).collect();
         let any = |test: &dyn Fn(&Fact<'_>) -> bool| facts.iter().any(test);
         let answered = any(&|fact| matches!(fact.status, StatusKind::Answered | StatusKind::Bridged));
-        let ended = if answered {
-            Phase::EndedAnswered
-        } else {
-            Phase::EndedMissed
-        };
+        let ended = if answered { Phase::EndedAnswered } else { Phase::EndedMissed };
         let of_a = |fact: &Fact<'_>| fact.is_leg_a;
         if any(&|fact| of_a(fact) && fact.is_cdr) {
             let says = |kind: StatusKind<'static>| {
@@ -149,12 +145,7 @@ impl<'a> Fact<'a> {
             StatusKind::Missed => StatusKind::Missed,
         };
         let is_leg_a = matches!(identity.leg(), None | Some("a"));
-        Self {
-            cmiuuid: identity.cmiuuid(),
-            is_leg_a,
-            is_cdr: identity.kind() == Kind::Cdr,
-            status,
-        }
+        Self { cmiuuid: identity.cmiuuid(), is_leg_a, is_cdr: identity.kind() == Kind::Cdr, status }
     }
 
     /// Leg b's `answered` is how profiles without a bridged event say it.

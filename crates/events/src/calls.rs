@@ -45,14 +45,8 @@ impl Calls {
         let Some(conversation) = conversation else {
             return self.loose.entry(leg).or_default().insert(identity);
         };
-        self.claims
-            .entry(leg)
-            .or_default()
-            .insert(conversation.to_owned());
-        self.conversations
-            .entry(conversation.to_owned())
-            .or_default()
-            .insert(identity)
+        self.claims.entry(leg).or_default().insert(conversation.to_owned());
+        self.conversations.entry(conversation.to_owned()).or_default().insert(identity)
     }
 
     /// The key of the call that a webhook belongs to, as far as is known.
@@ -62,11 +56,7 @@ impl Calls {
             return Some(conversation.into_owned());
         }
         let identity = webhook.identity()?;
-        Some(
-            self.owner(identity.cmiuuid())
-                .unwrap_or(identity.cmiuuid())
-                .to_owned(),
-        )
+        Some(self.owner(identity.cmiuuid()).unwrap_or(identity.cmiuuid()).to_owned())
     }
 
     /// The conversation that a leg belongs to.
@@ -103,7 +93,6 @@ impl Calls {
     pub fn states(&self) -> BTreeMap<String, CallState> {
         let loose = self.loose.keys().filter(|leg| self.owner(leg).is_none());
         let keys = self.conversations.keys().chain(loose);
-        keys.filter_map(|key| Some((key.clone(), self.state(key)?)))
-            .collect()
+        keys.filter_map(|key| Some((key.clone(), self.state(key)?))).collect()
     }
 }

@@ -189,19 +189,11 @@ impl fmt::Display for CallDirection {
 }
 
 const fn always(key: &'static str, value: FormValue) -> FormField {
-    FormField {
-        key,
-        value,
-        required: true,
-    }
+    FormField { key, value, required: true }
 }
 
 const fn sometimes(key: &'static str, value: FormValue) -> FormField {
-    FormField {
-        key,
-        value,
-        required: false,
-    }
+    FormField { key, value, required: false }
 }
 
 /// One row of a profile's table.

@@ -32,9 +32,7 @@ pub struct Identity {
 impl Identity {
     pub(crate) fn of(webhook: &Webhook) -> Option<Self> {
         let plain = |value: Option<&Raw>| {
-            value
-                .filter(|value| !value.is_null())
-                .map(|value| CompactString::from(value.plain()))
+            value.filter(|value| !value.is_null()).map(|value| CompactString::from(value.plain()))
         };
         let kind = webhook.kind()?;
         Some(Self {
@@ -42,11 +40,7 @@ impl Identity {
             cmiuuid: plain(webhook.get("cmiuuid"))?,
             leg: plain(webhook.get("leg")),
             status: plain(webhook.get("status"))?,
-            time: if kind == Kind::LiveEvent {
-                plain(webhook.get("time"))
-            } else {
-                None
-            },
+            time: if kind == Kind::LiveEvent { plain(webhook.get("time")) } else { None },
         })
     }
 
@@ -86,12 +80,7 @@ impl Identity {
         let mut key = String::with_capacity(96);
         key.push('[');
         crate::json::escape::encode(self.kind.as_str(), &mut key);
-        let parts = [
-            Some(&self.cmiuuid),
-            self.leg.as_ref(),
-            Some(&self.status),
-            self.time.as_ref(),
-        ];
+        let parts = [Some(&self.cmiuuid), self.leg.as_ref(), Some(&self.status), self.time.as_ref()];
         for part in parts {
             key.push(',');
             match part {
@@ -107,14 +96,7 @@ impl Identity {
 /// For people: `cdr missed of leg a, 3307…`.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} of leg {}, {}",
-            self.kind,
-            self.status,
-            self.leg().unwrap_or("?"),
-            self.cmiuuid
-        )?;
+        write!(f, "{} {} of leg {}, {}", self.kind, self.status, self.leg().unwrap_or("?"), self.cmiuuid)?;
         if let Some(time) = self.time() {
             write!(f, ", at {time}")?;
         }

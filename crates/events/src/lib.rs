@@ -15,6 +15,7 @@
 //! * `schemars`: JSON Schema for every payload and profile.
 //! * `arbitrary`: `Arbitrary` for fuzzing.
 
+pub mod answer;
 mod call_state;
 mod calls;
 mod cdr;
@@ -24,6 +25,7 @@ mod identity;
 mod json;
 mod live_event;
 mod open;
+pub mod pcmo;
 mod profile;
 mod unrecognised;
 mod validate;
@@ -33,14 +35,15 @@ pub use call_state::{CallState, Phase};
 pub use calls::Calls;
 pub use cdr::Cdr;
 pub use field::{
-    AppId, ConversationId, Direction, DirectionKind, EpochMillis, EpochSeconds, Flag, Leg, LegId, LegKind,
-    Money, PayloadType, PhoneNumber, Rate, RequestId, Seconds, Status, StatusKind, Text, WsStatus,
+    AppId, Base64, Code, ConversationId, Count, Direction, DirectionKind, Document, EpochMillis,
+    EpochSeconds, Flag, Leg, LegId, LegKind, List, Map, Money, Nested, OneOrMany, PayloadType, PhoneNumber,
+    Rate, RequestId, Seconds, Secret, Status, StatusKind, Text, WsDetail, WsReport, WsReportKind, WsStatus,
 };
 pub use form::{CallDirection, Evidence, Form, FormField, FormValue};
 pub use identity::Identity;
 pub use json::{JsonType, Limits, Member, ParseError, ParseErrorKind, Raw};
 pub use live_event::LiveEvent;
-pub use open::{Field, FieldValue, OpenObject};
+pub use open::{Field, FieldValue, OpenObject, Shape};
 pub use profile::{Profile, UnknownProfile};
 pub use unrecognised::{Unrecognised, UnrecognisedReason};
 pub use validate::{Finding, Validation};

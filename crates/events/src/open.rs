@@ -19,18 +19,13 @@ pub(crate) const UNKNOWN: u8 = u8::MAX;
 impl Rest {
     pub(crate) fn push_unknown(&mut self, member: &Member<'_>) {
         self.order.push(UNKNOWN);
-        self.unknown.push((
-            compact_str::CompactString::new(member.key),
-            Raw::from_token(member.value),
-        ));
+        self.unknown.push((compact_str::CompactString::new(member.key), Raw::from_token(member.value)));
     }
 }
 
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.unknown.iter().map(|(key, value)| (key, value)))
-            .finish()
+        f.debug_map().entries(self.unknown.iter().map(|(key, value)| (key, value))).finish()
     }
 }
 
@@ -173,9 +168,7 @@ pub trait OpenObject: Sized + Default {
         if let Some(index) = Self::FIELDS.iter().position(|field| field.key == key) {
             return self.field(index);
         }
-        self.unknown()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value)
+        self.unknown().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// Sets the member `key`, documented or not; `None` removes it.
@@ -184,19 +177,12 @@ pub trait OpenObject: Sized + Default {
             return self.set_field(index, value);
         }
         let rest = self.parts_mut().0;
-        let at = rest
-            .unknown
-            .iter()
-            .position(|(name, _)| escape::decode(name) == key);
+        let at = rest.unknown.iter().position(|(name, _)| escape::decode(name) == key);
         match (at, value) {
             (Some(at), Some(value)) => rest.unknown[at].1 = value,
             (Some(at), None) => {
                 rest.unknown.remove(at);
-                let mut slots = rest
-                    .order
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, slot)| **slot == UNKNOWN);
+                let mut slots = rest.order.iter().enumerate().filter(|(_, slot)| **slot == UNKNOWN);
                 if let Some((slot, _)) = slots.nth(at) {
                     rest.order.remove(slot);
                 }
@@ -213,11 +199,7 @@ pub trait OpenObject: Sized + Default {
 
     /// The members that are not documented, keys decoded, in order.
     fn unknown(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, &Raw)> {
-        self.parts()
-            .0
-            .unknown
-            .iter()
-            .map(|(key, value)| (escape::decode(key), value))
+        self.parts().0.unknown.iter().map(|(key, value)| (escape::decode(key), value))
     }
 
     /// Appends the object as compact JSON.
@@ -282,7 +264,7 @@ macro_rules! open_object {
         #[non_exhaustive]
         pub struct $name {
             $( $(#[doc = $doc])+ pub $field: Option<$type>, )*
-            rest: crate::open::Rest,
+            pub(crate) rest: crate::open::Rest,
         }
 
         const _: () = {

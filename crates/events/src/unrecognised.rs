@@ -32,10 +32,7 @@ impl Unrecognised {
     /// Why it is neither a live event nor a CDR.
     #[must_use]
     pub fn reason(&self) -> UnrecognisedReason {
-        let absent = |key| {
-            self.get(key)
-                .is_none_or(|value| matches!(value.as_json(), "null" | "\"\""))
-        };
+        let absent = |key| self.get(key).is_none_or(|value| matches!(value.as_json(), "null" | "\"\""));
         if absent("status") {
             UnrecognisedReason::NoStatus
         } else if absent("cmiuuid") {

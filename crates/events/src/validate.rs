@@ -49,37 +49,21 @@ impl Webhook {
                 _ => String::new(),
             };
             let message = format!("neither a live event nor a CDR: {reason}");
-            return Validation {
-                form: None,
-                findings: vec![whole(message)],
-            };
+            return Validation { form: None, findings: vec![whole(message)] };
         };
         let status = self.text("status").unwrap_or_default();
-        let candidates = Form::all(profile)
-            .iter()
-            .filter(|form| form.kind == kind && form.status == status);
+        let candidates = Form::all(profile).iter().filter(|form| form.kind == kind && form.status == status);
         let best = candidates
             .map(|form| (form, compare(self, form)))
             .min_by_key(|(form, findings)| (findings.len(), form.call == CallDirection::Outbound));
         match best {
-            Some((form, findings)) => Validation {
-                form: Some(form),
-                findings,
-            },
+            Some((form, findings)) => Validation { form: Some(form), findings },
             None => {
                 let known: Vec<&str> = statuses(profile, kind);
-                let message = format!(
-                    "{profile} has no {kind} with status {status:?}; it has {}",
-                    known.join(", ")
-                );
+                let message =
+                    format!("{profile} has no {kind} with status {status:?}; it has {}", known.join(", "));
                 let pointer = "/status".to_owned();
-                Validation {
-                    form: None,
-                    findings: vec![Finding {
-                        pointer,
-                        ..whole(message)
-                    }],
-                }
+                Validation { form: None, findings: vec![Finding { pointer, ..whole(message) }] }
             }
         }
     }
@@ -94,11 +78,8 @@ fn whole(message: String) -> Finding {
 }
 
 fn statuses(profile: Profile, kind: Kind) -> Vec<&'static str> {
-    let mut statuses: Vec<_> = Form::all(profile)
-        .iter()
-        .filter(|form| form.kind == kind)
-        .map(|form| form.status)
-        .collect();
+    let mut statuses: Vec<_> =
+        Form::all(profile).iter().filter(|form| form.kind == kind).map(|form| form.status).collect();
     statuses.sort_unstable();
     statuses.dedup();
     statuses
@@ -107,21 +88,14 @@ fn statuses(profile: Profile, kind: Kind) -> Vec<&'static str> {
 fn compare(webhook: &Webhook, form: &'static Form) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |pointer: String, message: String| {
-        findings.push(Finding {
-            pointer,
-            message,
-            source: form.source,
-        });
+        findings.push(Finding { pointer, message, source: form.source });
     };
     for field in form.fields {
         let pointer = || format!("/{}", field.key);
         match webhook.get(field.key) {
             Some(value) if fits(field, value, form) => {}
             Some(value) => {
-                find(
-                    pointer(),
-                    format!("expected {}, found {}", expected(field, form), shown(value)),
-                );
+                find(pointer(), format!("expected {}, found {}", expected(field, form), shown(value)));
             }
             None if field.required => find(pointer(), format!("absent, expected {}", expected(field, form))),
             None => {}
@@ -130,10 +104,7 @@ fn compare(webhook: &Webhook, form: &'static Form) -> Vec<Finding> {
     webhook.each_key(&mut |key| {
         if !form.fields.iter().any(|field| field.key == key) {
             let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
-            find(
-                pointer,
-                format!("{} of {} has no such field", form.name, form.profile),
-            );
+            find(pointer, format!("{} of {} has no such field", form.name, form.profile));
         }
     });
     for (pointer, message) in contradictions(webhook) {
@@ -147,29 +118,19 @@ fn contradictions(webhook: &Webhook) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let Some(cdr) = webhook.as_cdr() else { return found };
     let seconds = |value: &Option<crate::EpochSeconds>| value.as_ref().and_then(crate::EpochSeconds::seconds);
-    let (start, answer, end) = (
-        seconds(&cdr.start_time),
-        seconds(&cdr.answer_time),
-        seconds(&cdr.end_time),
-    );
+    let (start, answer, end) = (seconds(&cdr.start_time), seconds(&cdr.answer_time), seconds(&cdr.end_time));
     if let (Some(start), Some(end)) = (start, end)
         && end < start
     {
         found.push(("/end_time", format!("{end} is before start_time {start}")));
     }
-    let answered = cdr
-        .status
-        .as_ref()
-        .is_some_and(|status| status.text() == "answered");
+    let answered = cdr.status.as_ref().is_some_and(|status| status.text() == "answered");
     if answered && let (Some(answer), Some(end)) = (answer, end) {
         let talk = end - answer;
         if let Some(duration) = cdr.duration.as_ref().and_then(crate::Seconds::seconds)
             && duration != talk
         {
-            found.push((
-                "/duration",
-                format!("{duration} is not end_time - answer_time = {talk}"),
-            ));
+            found.push(("/duration", format!("{duration} is not end_time - answer_time = {talk}")));
         }
         if start.is_some_and(|start| answer < start) {
             found.push(("/answer_time", format!("{answer} is before start_time")));
@@ -180,16 +141,10 @@ fn contradictions(webhook: &Webhook) -> Vec<(&'static str, String)> {
 
 fn fits(field: &FormField, value: &Raw, form: &Form) -> bool {
     let json = value.as_json();
-    let text = if value.json_type() == JsonType::String {
-        value.text()
-    } else {
-        None
-    };
+    let text = if value.json_type() == JsonType::String { value.text() } else { None };
     let text_is = |test: &dyn Fn(&str) -> bool| text.as_deref().is_some_and(test);
     // `integer` reads digit strings and 12.0 too: what is documented is a plain number.
-    let whole = (json.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| value.integer())
-        .flatten();
+    let whole = (json.bytes().all(|byte| byte.is_ascii_digit())).then(|| value.integer()).flatten();
     match field.value {
         FormValue::Status => text_is(&|text| text == form.status),
         FormValue::Direction => text_is(&|text| text == form.direction),
@@ -224,9 +179,7 @@ fn digits(text: &str) -> bool {
 
 fn decimal(text: &str) -> bool {
     let magnitude = text.strip_prefix('-').unwrap_or(text);
-    magnitude
-        .split_once('.')
-        .is_some_and(|(whole, part)| digits(whole) && digits(part) && part.len() == 6)
+    magnitude.split_once('.').is_some_and(|(whole, part)| digits(whole) && digits(part) && part.len() == 6)
 }
 
 fn uuid(text: &str) -> bool {
@@ -248,10 +201,7 @@ fn ws_message(text: &str, status: &str, words: &str) -> bool {
         parsed.status == status
             && parsed.message.len() == 2
             && parsed.message.get("code").is_some_and(serde_json::Value::is_u64)
-            && parsed
-                .message
-                .get(words)
-                .is_some_and(serde_json::Value::is_string)
+            && parsed.message.get(words).is_some_and(serde_json::Value::is_string)
     })
 }
 
@@ -259,12 +209,7 @@ fn expected(field: &FormField, form: &Form) -> String {
     match field.value {
         FormValue::Status => format!("{:?}", form.status),
         FormValue::Direction => format!("{:?}", form.direction),
-        FormValue::Leg => form
-            .legs
-            .iter()
-            .map(|leg| format!("{leg:?}"))
-            .collect::<Vec<_>>()
-            .join(" or "),
+        FormValue::Leg => form.legs.iter().map(|leg| format!("{leg:?}")).collect::<Vec<_>>().join(" or "),
         FormValue::Type => format!("{:?}", form.kind.as_str()),
         other => other.describe().to_owned(),
     }
@@ -312,11 +257,7 @@ fn shown(value: &Raw) -> String {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointer = if self.pointer.is_empty() {
-            "(payload)"
-        } else {
-            &self.pointer
-        };
+        let pointer = if self.pointer.is_empty() { "(payload)" } else { &self.pointer };
         write!(f, "{pointer}: {} [{}]", self.message, self.source)
     }
 }

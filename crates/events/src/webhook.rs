@@ -96,21 +96,13 @@ impl Webhook {
     /// The live event, where it is one.
     #[must_use]
     pub fn as_live_event(&self) -> Option<&LiveEvent> {
-        if let Self::LiveEvent(event) = self {
-            Some(event)
-        } else {
-            None
-        }
+        if let Self::LiveEvent(event) = self { Some(event) } else { None }
     }
 
     /// The CDR, where it is one.
     #[must_use]
     pub fn as_cdr(&self) -> Option<&Cdr> {
-        if let Self::Cdr(cdr) = self {
-            Some(cdr)
-        } else {
-            None
-        }
+        if let Self::Cdr(cdr) = self { Some(cdr) } else { None }
     }
 
     /// What makes two deliveries the same webhook; `None` where the webhook is unrecognised.

@@ -21,11 +21,7 @@ impl Rate {
     /// ```
     #[must_use]
     pub fn from_millionths(millionths: i64) -> Self {
-        if millionths == 0 {
-            Self(crate::Raw::number(0))
-        } else {
-            Self(decimal(millionths))
-        }
+        if millionths == 0 { Self(crate::Raw::number(0)) } else { Self(decimal(millionths)) }
     }
 
     /// The amount in millionths of the currency unit, from a number or a string with at most six decimals.
@@ -52,11 +48,7 @@ impl Money {
 fn decimal(millionths: i64) -> crate::Raw {
     let sign = if millionths < 0 { "-" } else { "" };
     let magnitude = millionths.unsigned_abs();
-    crate::Raw::string(&format!(
-        "{sign}{}.{:06}",
-        magnitude / 1_000_000,
-        magnitude % 1_000_000
-    ))
+    crate::Raw::string(&format!("{sign}{}.{:06}", magnitude / 1_000_000, magnitude % 1_000_000))
 }
 
 fn millionths(text: &str) -> Option<i64> {

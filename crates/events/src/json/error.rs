@@ -73,11 +73,7 @@ pub enum ParseErrorKind {
 
 impl ParseError {
     pub(crate) fn new(kind: ParseErrorKind, pointer: String, offset: usize) -> Self {
-        Self {
-            kind,
-            pointer,
-            offset,
-        }
+        Self { kind, pointer, offset }
     }
 
     /// What is wrong.

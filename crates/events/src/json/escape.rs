@@ -42,9 +42,7 @@ pub(crate) fn decode(inner: &str) -> Cow<'_, str> {
 }
 
 fn hex4(text: &str, at: usize) -> u32 {
-    text.get(at..at + 4)
-        .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-        .unwrap_or(0xfffd)
+    text.get(at..at + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0xfffd)
 }
 
 /// Appends `text` as a string token, with its quotes.

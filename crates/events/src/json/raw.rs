@@ -43,10 +43,7 @@ pub enum JsonType {
 impl Raw {
     /// A token that is known to be valid JSON, without surrounding white space.
     pub(crate) fn from_token(token: &str) -> Self {
-        debug_assert!(
-            scan::value(token.as_bytes(), &Limits::NONE).is_ok(),
-            "not one JSON value: {token}"
-        );
+        debug_assert!(scan::value(token.as_bytes(), &Limits::NONE).is_ok(), "not one JSON value: {token}");
         Self(CompactString::new(token))
     }
 
@@ -208,9 +205,7 @@ impl<'de> Deserialize<'de> for Raw {
 /// Serialises JSON text through `serde_json` untouched.
 pub(crate) fn serialize_json<S: Serializer>(json: String, serializer: S) -> Result<S::Ok, S::Error> {
     use serde::ser::Error as _;
-    RawValue::from_string(json)
-        .map_err(S::Error::custom)?
-        .serialize(serializer)
+    RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
 }
 
 #[cfg(test)]

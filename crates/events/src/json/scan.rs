@@ -26,18 +26,12 @@ pub struct Limits {
 
 impl Limits {
     /// No limit, for text that was read within limits before.
-    pub const NONE: Self = Self {
-        max_bytes: usize::MAX,
-        max_depth: usize::MAX,
-    };
+    pub const NONE: Self = Self { max_bytes: usize::MAX, max_depth: usize::MAX };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_bytes: 1024 * 1024,
-            max_depth: 128,
-        }
+        Self { max_bytes: 1024 * 1024, max_depth: 128 }
     }
 }
 
@@ -105,10 +99,7 @@ fn elements(token: &str) -> Vec<&str> {
 fn document<'a>(input: &'a [u8], limits: &Limits) -> Result<(Vec<Member<'a>>, &'a str), ParseError> {
     let at_root = |kind, offset| ParseError::new(kind, String::new(), offset);
     if input.len() > limits.max_bytes {
-        let kind = ParseErrorKind::TooLarge {
-            size: input.len(),
-            limit: limits.max_bytes,
-        };
+        let kind = ParseErrorKind::TooLarge { size: input.len(), limit: limits.max_bytes };
         return Err(at_root(kind, limits.max_bytes));
     }
     let body = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
@@ -133,11 +124,7 @@ fn not_utf8(body: &[u8], valid_up_to: usize, mark: usize) -> ParseError {
     let mut scanner = Scanner::new(prefix, mark, usize::MAX);
     scanner.white_space();
     let pointer = scanner.value().err().map(|error| error.pointer().to_owned());
-    ParseError::new(
-        ParseErrorKind::NotUtf8,
-        pointer.unwrap_or_default(),
-        mark + valid_up_to,
-    )
+    ParseError::new(ParseErrorKind::NotUtf8, pointer.unwrap_or_default(), mark + valid_up_to)
 }
 
 /// An array or object that is open.
@@ -172,16 +159,7 @@ const SORTED_FROM: usize = 32;
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, mark: usize, max_depth: usize) -> Self {
         let (frames, members) = (Vec::new(), Vec::with_capacity(24));
-        Self {
-            text,
-            bytes: text.as_bytes(),
-            pos: 0,
-            mark,
-            max_depth,
-            frames,
-            members,
-            escaped_keys: false,
-        }
+        Self { text, bytes: text.as_bytes(), pos: 0, mark, max_depth, frames, members, escaped_keys: false }
     }
 
     #[inline]
@@ -227,9 +205,7 @@ impl<'a> Scanner<'a> {
     /// Opens a container; true where its first value comes next, false where it was empty and is closed.
     fn open(&mut self, is_object: bool) -> Result<bool, ParseError> {
         if self.frames.len() >= self.max_depth {
-            return Err(self.error(ParseErrorKind::TooDeep {
-                limit: self.max_depth,
-            }));
+            return Err(self.error(ParseErrorKind::TooDeep { limit: self.max_depth }));
         }
         let first_member = self.members.len();
         let current = if is_object { first_member } else { 0 };
@@ -239,12 +215,7 @@ impl<'a> Scanner<'a> {
             self.pos += 1;
             return Ok(false);
         }
-        self.frames.push(Frame {
-            is_object,
-            value_start: self.pos,
-            first_member,
-            current,
-        });
+        self.frames.push(Frame { is_object, value_start: self.pos, first_member, current });
         if is_object {
             self.key()?;
         }
@@ -356,11 +327,7 @@ impl<'a> Scanner<'a> {
         const ONES: u64 = 0x0101_0101_0101_0101;
         const HIGH: u64 = 0x8080_8080_8080_8080;
         let zero_in = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-        while let Some(chunk) = self
-            .bytes
-            .get(self.pos..)
-            .and_then(|rest| rest.first_chunk::<8>())
-        {
+        while let Some(chunk) = self.bytes.get(self.pos..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_le_bytes(*chunk);
             let special = zero_in(word ^ (ONES * 0x22))
                 | zero_in(word ^ (ONES * 0x5c))
@@ -423,11 +390,7 @@ impl<'a> Scanner<'a> {
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.pos += 1;
         }
-        if self.pos == start {
-            Err(self.unexpected("a digit"))
-        } else {
-            Ok(())
-        }
+        if self.pos == start { Err(self.unexpected("a digit")) } else { Ok(()) }
     }
 
     fn literal(&mut self, word: &'static str) -> Result<(), ParseError> {
@@ -501,9 +464,7 @@ fn repeats(members: &[Member<'_>], escaped: bool) -> Vec<(usize, usize)> {
         for (later, member) in members.iter().enumerate() {
             let bit = 1 << key_hash(member.key);
             if seen & bit != 0
-                && let Some(first) = members[..later]
-                    .iter()
-                    .position(|earlier| earlier.key == member.key)
+                && let Some(first) = members[..later].iter().position(|earlier| earlier.key == member.key)
             {
                 pairs.push((first, later));
             }

@@ -1,13 +1,7 @@
 use super::*;
 
 fn check(input: &[u8], expected: Result<&[(&str, &str)], (ParseErrorKind, &str, usize)>) {
-    let found = object(
-        input,
-        &Limits {
-            max_bytes: 1000,
-            max_depth: 4,
-        },
-    );
+    let found = object(input, &Limits { max_bytes: 1000, max_depth: 4 });
     let found = found.map(|members| members.iter().map(|m| (m.key, m.value)).collect::<Vec<_>>());
     let expected = expected
         .map(<[_]>::to_vec)
@@ -31,10 +25,7 @@ fn members_keep_order_and_text() {
         Ok(&[("b", "1.0"), ("a", "[ 1 ,{\"x\":{}}]")]),
     );
     check(b"\xef\xbb\xbf{\"a\":1e400}", Ok(&[("a", "1e400")]));
-    check(
-        br#"{"a":"\ud800","b":-0.0}"#,
-        Ok(&[("a", r#""\ud800""#), ("b", "-0.0")]),
-    );
+    check(br#"{"a":"\ud800","b":-0.0}"#, Ok(&[("a", r#""\ud800""#), ("b", "-0.0")]));
 }
 
 #[test]
@@ -43,49 +34,22 @@ fn what_is_not_json_is_refused_where_it_is() {
     check(b"{", Err((end("a key in double quotes"), "", 1)));
     check(b"{'a':1}", Err((syntax("a key in double quotes"), "", 1)));
     check(b"{\"a\":1,}", Err((syntax("a key in double quotes"), "", 7)));
-    check(
-        b"{\"a\":01}",
-        Err((syntax("no digit after a leading zero"), "/a", 6)),
-    );
-    check(
-        b"{\"a\":04471000000}",
-        Err((syntax("no digit after a leading zero"), "/a", 6)),
-    );
+    check(b"{\"a\":01}", Err((syntax("no digit after a leading zero"), "/a", 6)));
+    check(b"{\"a\":04471000000}", Err((syntax("no digit after a leading zero"), "/a", 6)));
     check(b"{\"a\":NaN}", Err((syntax("a value"), "/a", 5)));
     check(b"{\"a\":nul}", Err((syntax("null"), "/a", 8)));
     check(b"{\"a\":-}", Err((syntax("a digit"), "/a", 6)));
     check(b"{\"a\":1.}", Err((syntax("a digit"), "/a", 7)));
     check(b"{\"a\":1e+}", Err((syntax("a digit"), "/a", 8)));
     check(b"{\"a\" 1}", Err((syntax("a colon after the key"), "", 5)));
-    check(
-        b"{\"a\":[1,{\"b/~\":+1}]}",
-        Err((syntax("a value"), "/a/1/b~1~0", 15)),
-    );
-    check(
-        b"{\"a\":\"x\ny\"}",
-        Err((syntax("no control character in a string"), "/a", 7)),
-    );
-    check(
-        b"{\"a\":\"\\x\"}",
-        Err((syntax("an escape that JSON has"), "/a", 7)),
-    );
-    check(
-        b"{\"a\":\"\\u12g4\"}",
-        Err((syntax("four hexadecimal digits after \\u"), "/a", 10)),
-    );
+    check(b"{\"a\":[1,{\"b/~\":+1}]}", Err((syntax("a value"), "/a/1/b~1~0", 15)));
+    check(b"{\"a\":\"x\ny\"}", Err((syntax("no control character in a string"), "/a", 7)));
+    check(b"{\"a\":\"\\x\"}", Err((syntax("an escape that JSON has"), "/a", 7)));
+    check(b"{\"a\":\"\\u12g4\"}", Err((syntax("four hexadecimal digits after \\u"), "/a", 10)));
     check(b"{\"a\":\"bc", Err((end("the end of the string"), "/a", 8)));
-    check(
-        b"{\"a\":1 2}",
-        Err((syntax("a comma or the end of the object"), "/a", 7)),
-    );
-    check(
-        b"{\"a\":[1 2]}",
-        Err((syntax("a comma or the end of the array"), "/a/0", 8)),
-    );
-    check(
-        b"{\"a\":1]",
-        Err((syntax("a comma or the end of the object"), "/a", 6)),
-    );
+    check(b"{\"a\":1 2}", Err((syntax("a comma or the end of the object"), "/a", 7)));
+    check(b"{\"a\":[1 2]}", Err((syntax("a comma or the end of the array"), "/a/0", 8)));
+    check(b"{\"a\":1]", Err((syntax("a comma or the end of the object"), "/a", 6)));
     check(b"{} {}", Err((ParseErrorKind::TrailingBytes, "", 3)));
     check(b"\xef\xbb\xbf{}x", Err((ParseErrorKind::TrailingBytes, "", 5)));
 }
@@ -97,26 +61,10 @@ fn other_shapes_and_sizes_are_refused() {
     check(b"null", Err((not_an_object(JsonType::Null), "", 0)));
     check(b"\"x\"", Err((not_an_object(JsonType::String), "", 0)));
     check(b"{\"a\":\"\xff\"}", Err((ParseErrorKind::NotUtf8, "/a", 6)));
-    check(
-        b"{\"a\":{\"b\":[0,\"x\xc3\"]}}",
-        Err((ParseErrorKind::NotUtf8, "/a/b/1", 15)),
-    );
-    check(
-        &[b' '; 1001],
-        Err((
-            ParseErrorKind::TooLarge {
-                size: 1001,
-                limit: 1000,
-            },
-            "",
-            1000,
-        )),
-    );
+    check(b"{\"a\":{\"b\":[0,\"x\xc3\"]}}", Err((ParseErrorKind::NotUtf8, "/a/b/1", 15)));
+    check(&[b' '; 1001], Err((ParseErrorKind::TooLarge { size: 1001, limit: 1000 }, "", 1000)));
     check(b"{\"a\":[[[1]]]}", Ok(&[("a", "[[[1]]]")]));
-    check(
-        b"{\"a\":[[0,[[1]]]]}",
-        Err((ParseErrorKind::TooDeep { limit: 4 }, "/a/0/1/0", 10)),
-    );
+    check(b"{\"a\":[[0,[[1]]]]}", Err((ParseErrorKind::TooDeep { limit: 4 }, "/a/0/1/0", 10)));
 }
 
 #[test]
@@ -124,26 +72,11 @@ fn equal_keys_need_equal_values() {
     check(br#"{"a":1,"b":2,"a":1}"#, Ok(&[("a", "1"), ("b", "2")]));
     check(br#"{"a":[1, "x"],"a":[1,"\u0078"]}"#, Ok(&[("a", r#"[1, "x"]"#)]));
     check(br#"{"a":1,"\u0061":1}"#, Ok(&[("a", "1")]));
-    check(
-        br#"{"a":1,"\u0061":2}"#,
-        Err((ParseErrorKind::DuplicateKey, "/a", 7)),
-    );
-    check(
-        br#"{"a":1,"a":1.0}"#,
-        Err((ParseErrorKind::DuplicateKey, "/a", 7)),
-    );
-    check(
-        br#"{"a":"1","a":1}"#,
-        Err((ParseErrorKind::DuplicateKey, "/a", 9)),
-    );
-    check(
-        br#"{"x":[{"a":1,"a":2}]}"#,
-        Err((ParseErrorKind::DuplicateKey, "/x/0/a", 13)),
-    );
-    check(
-        br#"{"x":[{"a":1},{"a":2}],"a":3}"#,
-        Ok(&[("x", r#"[{"a":1},{"a":2}]"#), ("a", "3")]),
-    );
+    check(br#"{"a":1,"\u0061":2}"#, Err((ParseErrorKind::DuplicateKey, "/a", 7)));
+    check(br#"{"a":1,"a":1.0}"#, Err((ParseErrorKind::DuplicateKey, "/a", 7)));
+    check(br#"{"a":"1","a":1}"#, Err((ParseErrorKind::DuplicateKey, "/a", 9)));
+    check(br#"{"x":[{"a":1,"a":2}]}"#, Err((ParseErrorKind::DuplicateKey, "/x/0/a", 13)));
+    check(br#"{"x":[{"a":1},{"a":2}],"a":3}"#, Ok(&[("x", r#"[{"a":1},{"a":2}]"#), ("a", "3")]));
 }
 
 /// A megabyte of repeats must cost neither quadratic time nor a stack.
@@ -161,15 +94,7 @@ fn hostile_sizes_are_cheap() {
 #[test]
 fn arrays_give_their_elements() {
     let elements = |text: &'static str| array(text.as_bytes(), &Limits::default());
-    assert_eq!(
-        elements(" [ 1 , {\"a\":[2,3]} ,[] ] ").unwrap(),
-        ["1", "{\"a\":[2,3]}", "[]"]
-    );
+    assert_eq!(elements(" [ 1 , {\"a\":[2,3]} ,[] ] ").unwrap(), ["1", "{\"a\":[2,3]}", "[]"]);
     assert!(elements("[]").unwrap().is_empty());
-    assert_eq!(
-        elements("{}").unwrap_err().kind(),
-        &ParseErrorKind::NotAnArray {
-            found: JsonType::Object
-        }
-    );
+    assert_eq!(elements("{}").unwrap_err().kind(), &ParseErrorKind::NotAnArray { found: JsonType::Object });
 }
