@@ -1,1 +1,46 @@
-fn main() {}
+//! Every task of the project: `cargo xtask --help`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod cargo_test;
+mod ci;
+mod fixtures;
+mod process;
+mod receivers;
+mod tally;
+mod test;
+mod tidy;
+mod workspace;
+
+/// Every task of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run all tests: the workspace's, and those of the receivers that need Node or Python
+    Test(test::Options),
+    /// Run the static checks: formatting, lints, docs, each feature alone, drift, tidiness, dependencies
+    Ci(ci::Options),
+    /// Write every generated file anew: schemas, OpenAPI document, golden plans
+    Fixtures(fixtures::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Ci(options) => ci::run(&options),
+        Task::Fixtures(options) => fixtures::run(&options),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

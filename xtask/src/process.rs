@@ -1,0 +1,148 @@
+//! A receiver as a process of its own: started, addressed, stopped.
+
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, ensure};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long a receiver may take until it says where it listens.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take to end once it was told to.
+const END_WITHIN: Duration = Duration::from_secs(20);
+/// How much of what it says is kept for the report of a failure.
+const KEPT_LINES: usize = 40;
+
+/// A running receiver. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    url: String,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts a receiver and waits until its stderr has a line with `listening on URL`.
+    ///
+    /// # Errors
+    /// Where it cannot be started, ends first, or says nothing in time: with what it did say.
+    pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        let mut child = command.spawn().with_context(|| format!("cannot start `{program}`"))?;
+        let stderr = child.stderr.take().context("the receiver has no stderr")?;
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let (ready, url) = oneshot::channel();
+        tokio::spawn({
+            let said = Arc::clone(&said);
+            async move {
+                let mut ready = Some(ready);
+                let mut lines = BufReader::new(stderr).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    if let Some((_, url)) = line.split_once("listening on ")
+                        && let Some(ready) = ready.take()
+                    {
+                        // The other end is gone only where the wait timed out, which is told there.
+                        drop(ready.send(url.trim().to_owned()));
+                    }
+                    if let Ok(mut said) = said.lock() {
+                        if said.len() == KEPT_LINES {
+                            said.remove(0);
+                        }
+                        said.push(line);
+                    }
+                }
+            }
+        });
+        match timeout(READY_WITHIN, url).await {
+            Ok(Ok(url)) => Ok(Self { child, url, said }),
+            Ok(Err(_)) => Err(anyhow!("`{program}` ended before it listened: {}", last_words(&said))),
+            Err(_) => {
+                Err(anyhow!("`{program}` did not listen within {READY_WITHIN:?}: {}", last_words(&said)))
+            }
+        }
+    }
+
+    /// The webhook URL that it said.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The URL of another path at the same address.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        let after_scheme = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        after_scheme.split_once('/').map_or(after_scheme, |(address, _)| address)
+    }
+
+    /// Its process id.
+    ///
+    /// # Errors
+    /// Where it has ended.
+    pub(crate) fn id(&self) -> anyhow::Result<u32> {
+        self.child.id().with_context(|| format!("the receiver has ended: {}", last_words(&self.said)))
+    }
+
+    /// The last lines of what it said on stderr.
+    pub(crate) fn last_words(&self) -> String {
+        last_words(&self.said)
+    }
+
+    /// Kills it, as a crash would (SIGKILL on Unix), and waits until it is gone.
+    ///
+    /// # Errors
+    /// Where it had ended before, or cannot be killed.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            return Err(anyhow!("the receiver had ended by itself with {status}: {}", self.last_words()));
+        }
+        self.child.kill().await.context("cannot kill the receiver")
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Errors
+    /// Where it has ended, or cannot be told.
+    pub(crate) async fn ask_to_end(&self) -> anyhow::Result<()> {
+        // The shell's own `kill`: a minimal system has no program of that name.
+        let signal = format!("kill -TERM {}", self.id()?);
+        let status = Command::new("sh").args(["-c", &signal]).status().await.context("cannot start `sh`")?;
+        ensure!(status.success(), "`{signal}` ended with {status}");
+        Ok(())
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// Where it does not end in time.
+    pub(crate) async fn ended(mut self) -> anyhow::Result<ExitStatus> {
+        match timeout(END_WITHIN, self.child.wait()).await {
+            Ok(status) => status.context("cannot wait for the receiver"),
+            Err(_) => Err(anyhow!("the receiver did not end within {END_WITHIN:?}: {}", self.last_words())),
+        }
+    }
+
+    /// Asks it to end and waits until it has.
+    ///
+    /// # Errors
+    /// Where it does not end in time, or not with success.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.ask_to_end().await?;
+        let said = Arc::clone(&self.said);
+        let status = self.ended().await?;
+        ensure!(status.success(), "the receiver ended with {status}: {}", last_words(&said));
+        Ok(())
+    }
+}
+
+fn last_words(said: &Mutex<Vec<String>>) -> String {
+    said.lock().map_or_else(|_| String::new(), |said| said.join("\n"))
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask test`: every test there is.
+
+use std::process::ExitCode;
+
+use crate::cargo_test;
+use crate::receivers::Documented;
+use crate::tally::Tally;
+
+mod faults;
+
+/// How to treat what cannot run here.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Fail, instead of skipping by name, where Node or Python is missing
+    #[arg(long)]
+    require_all: bool,
+}
+
+/// Runs the workspace's tests, then those of the documented receivers.
+///
+/// # Errors
+/// Where cargo cannot be started.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut tally = Tally::default();
+    cargo_test::run(&mut tally)?;
+    for receiver in Documented::ALL {
+        match receiver.missing() {
+            Some(missing) => tally.skip(receiver.name(), &missing, options.require_all),
+            None => faults::check(receiver, &mut tally),
+        }
+    }
+    Ok(tally.finish())
+}
