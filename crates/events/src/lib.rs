@@ -7,6 +7,8 @@
 //! * [`validate`](Webhook::validate) lists where a payload deviates from the documented [`Form`].
 //! * [`Identity`] says whether two deliveries are the same webhook; [`CallState`] and [`Calls`] fold webhooks, in
 //!   any order, into the state of calls.
+//! * [`answer`], [`pcmo`], [`rest`] and [`stream`] are the rest of the wire: what the platform asks while a call is
+//!   on, what it is told to do, its REST API, and the messages over an audio stream.
 //!
 //! The crate does no I/O, reads no clock and has no runtime.
 //!
@@ -27,6 +29,8 @@ mod live_event;
 mod open;
 pub mod pcmo;
 mod profile;
+pub mod rest;
+pub mod stream;
 mod unrecognised;
 mod validate;
 mod webhook;
