@@ -1,5 +1,29 @@
 //! PLAN: scenario and seed in, whole legal calls out. Pure: no clock, no socket, no runtime, no global randomness.
+//!
+//! [`Scenario`] says what calls there are and how people behave; [`PlanOptions`] say which calls, in which profile;
+//! the [`Simulator`] makes them. The same scenario, options and [`GENERATOR`] give the same bytes on every machine.
 
+mod arrivals;
+mod behaviour;
+mod compiled;
+mod distribution;
+mod draw;
+mod ids;
+mod numbers;
+mod options;
 mod planned;
+mod scenario;
+mod seed;
+mod simulator;
+mod story;
+mod words;
 
+pub use options::PlanOptions;
 pub use planned::{PlannedCall, PlannedWebhook};
+pub use scenario::{
+    Account, Arrivals, Bridge, CallMix, CloseCodes, Distribution, ExtraParams, HangUp, Length, Numbers,
+    Region, Scenario, ScenarioError, Shape, Spacing, Streams, Times,
+};
+pub use seed::{GENERATOR, Nonce, ParseSeedError, Seed};
+pub use simulator::{CallBuffer, Simulator, WrittenWebhook};
+pub use story::{Party, Plot, Story};

@@ -48,15 +48,7 @@ impl PlannedWebhook {
         evidence: Evidence,
         body: Vec<u8>,
     ) -> Self {
-        Self {
-            call,
-            seq,
-            at_ms,
-            name,
-            kind,
-            evidence,
-            body,
-        }
+        Self { call, seq, at_ms, name, kind, evidence, body }
     }
 }
 
@@ -69,11 +61,6 @@ impl PlannedCall {
         story: Cow<'static, str>,
         webhooks: Vec<PlannedWebhook>,
     ) -> Self {
-        Self {
-            index,
-            profile,
-            story,
-            webhooks,
-        }
+        Self { index, profile, story, webhooks }
     }
 }

@@ -1,0 +1,84 @@
+/// Why there is no scenario.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// The text is not TOML, or has a key or a value that a scenario has not.
+    #[error("{name}:{line}:{column}: {message}")]
+    Toml {
+        /// The scenario's name or file.
+        name: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong, and what to write instead.
+        message: String,
+    },
+    /// The values are of the right type and mean nothing together.
+    #[error("{name}: {message}")]
+    Meaning {
+        /// The scenario's name or file.
+        name: String,
+        /// What is wrong, with the key.
+        message: String,
+    },
+    /// No built-in scenario has the name.
+    #[error("no scenario is called {name:?}{hint}")]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// What there is instead.
+        hint: String,
+    },
+}
+
+impl ScenarioError {
+    pub(super) fn toml(name: &str, text: &str, source: &toml::de::Error) -> Self {
+        let offset = source.span().map_or(0, |span| span.start).min(text.len());
+        let before = text.get(..offset).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self::Toml {
+            name: name.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            message: with_suggestion(source.message()),
+        }
+    }
+
+    pub(super) fn meaning(name: &str, message: String) -> Self {
+        let name = name.to_owned();
+        Self::Meaning { name, message }
+    }
+
+    pub(super) fn unknown(name: &str, builtin: impl Iterator<Item = &'static str>) -> Self {
+        let names: Vec<&str> = builtin.collect();
+        let hint = match closest(name, &names) {
+            Some(close) => format!(": did you mean `{close}`?"),
+            None => format!("; built in are {}", names.join(", ")),
+        };
+        let name = name.to_owned();
+        Self::Unknown { name, hint }
+    }
+}
+
+/// Serde's message for an unknown key or word, said so that it helps: the likeliest one first.
+fn with_suggestion(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let (what, rest) = match message {
+        _ if message.starts_with("unknown field ") => ("unknown key", "keys here"),
+        _ if message.starts_with("unknown variant ") => ("unknown word", "words here"),
+        _ => return message.trim_end().to_owned(),
+    };
+    let Some((unknown, known)) = quoted.split_first() else {
+        return message.to_owned();
+    };
+    let suggestion =
+        closest(unknown, known).map(|close| format!(" did you mean `{close}`?")).unwrap_or_default();
+    format!("{what} `{unknown}`:{suggestion} The {rest}: {}", known.join(", "))
+}
+
+fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let scored = known.iter().map(|candidate| (strsim::jaro_winkler(word, candidate), *candidate));
+    let best = scored.max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(score, _)| *score > 0.8).map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,288 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
+use piopiy_events::{CallDirection, Evidence, Kind, Profile};
+
+use super::arrivals::{ArrivalTimes, BlockMemo};
+use super::behaviour::{Behaviour, Happening, Leg, Timeline, Weights};
+use super::compiled::{CompiledForms, Slot};
+use super::draw::{Draws, Purpose};
+use super::ids::{REQUEST_ID_LEN, RunIds, UUID_LEN};
+use super::story::Story;
+use super::words::{CLOSINGS, STREAM_ERRORS, write_extra_params};
+use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario};
+
+/// Makes whole legal calls from a scenario and a seed.
+///
+/// Every call is a function of the scenario, the options and its index: nothing is remembered between calls, and
+/// calls may be asked for in any order, from any thread.
+///
+/// # Examples
+/// ```
+/// use piopiy_events::{Profile, Webhook};
+/// use piopiy_mock_platform::plan::{PlanOptions, Scenario, Seed, Simulator};
+///
+/// let scenario = Scenario::builtin("inbound-answered")?;
+/// let simulator = Simulator::new(&scenario, PlanOptions::new(Profile::Global, Seed(0x5eed)));
+/// let call = simulator.call(0);
+/// let names: Vec<_> = call.webhooks.iter().map(|webhook| &*webhook.name).collect();
+/// assert_eq!(names, ["live.in_answered", "live.in_hangup", "cdr.inbound.answered"]);
+/// for webhook in &call.webhooks {
+///     let parsed = Webhook::parse(&webhook.body).unwrap();
+///     assert!(parsed.validate(Profile::Global).findings.is_empty());
+/// }
+/// # Ok::<(), piopiy_mock_platform::plan::ScenarioError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    options: PlanOptions,
+    behaviour: Behaviour,
+    arrivals: ArrivalTimes,
+    forms: CompiledForms,
+    ids: RunIds,
+    extra_params: Weights,
+    price_per_minute: u64,
+    opening_balance: u64,
+    /// The most that one call can cost, in millionths.
+    most_per_call: u64,
+}
+
+/// A call as [`Simulator::write_call`] leaves it; kept for the next one, it spares all allocation.
+#[derive(Debug, Clone, Default)]
+pub struct CallBuffer {
+    bytes: Vec<u8>,
+    webhooks: Vec<WrittenWebhook>,
+    story: Option<Story>,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Scratch {
+    block: BlockMemo,
+    timeline: Timeline,
+    leg_ids: Vec<[u8; UUID_LEN]>,
+    extra_params: Vec<u8>,
+}
+
+/// One webhook in a [`CallBuffer`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WrittenWebhook {
+    /// When its first attempt is due: virtual milliseconds from the start of the run.
+    pub at_ms: u64,
+    /// `live.<status>` or `cdr.<direction>.<outcome>`.
+    pub name: &'static str,
+    /// Live event or CDR.
+    pub kind: Kind,
+    /// What supports the payload.
+    pub evidence: Evidence,
+    body: Range<usize>,
+}
+
+impl Simulator {
+    /// A simulator for one run.
+    #[must_use]
+    pub fn new(scenario: &Scenario, options: PlanOptions) -> Self {
+        let behaviour = Behaviour::new(scenario);
+        let price_per_minute = scenario.account.price_per_minute;
+        Self {
+            arrivals: ArrivalTimes::new(&scenario.arrivals, options.seed.0),
+            forms: CompiledForms::new(options.profile, scenario.account.appid, options.documented_only),
+            ids: RunIds::new(options.seed, options.nonce),
+            extra_params: Weights::new(&scenario.extra_params.weights()),
+            price_per_minute,
+            opening_balance: scenario.account.opening_balance,
+            most_per_call: price(price_per_minute, behaviour.most_billed_seconds()),
+            behaviour,
+            options,
+        }
+    }
+
+    /// The options that it was made with.
+    #[must_use]
+    pub fn options(&self) -> &PlanOptions {
+        &self.options
+    }
+
+    /// The calls of the options, in order: a later one never starts before an earlier one.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_mock_platform::plan::{PlanOptions, Scenario, Simulator};
+    /// let mut options = PlanOptions::default();
+    /// options.calls = Some(3);
+    /// assert_eq!(Simulator::new(&Scenario::default(), options).calls().count(), 3);
+    /// ```
+    pub fn calls(&self) -> impl Iterator<Item = PlannedCall> + '_ {
+        let mut buffer = CallBuffer::default();
+        self.options.indices().map(move |index| {
+            self.write_call(index, &mut buffer);
+            self.planned(index, &buffer)
+        })
+    }
+
+    /// One call.
+    #[must_use]
+    pub fn call(&self, index: u64) -> PlannedCall {
+        let mut buffer = CallBuffer::default();
+        self.write_call(index, &mut buffer);
+        self.planned(index, &buffer)
+    }
+
+    /// When a call starts: virtual milliseconds from the start of the run.
+    #[must_use]
+    pub fn starts_at_ms(&self, index: u64) -> u64 {
+        self.arrivals.at_ms(index, &mut BlockMemo::default())
+    }
+
+    fn planned(&self, index: u64, buffer: &CallBuffer) -> PlannedCall {
+        let webhooks = buffer.webhooks().enumerate().map(|(seq, (webhook, body))| {
+            PlannedWebhook::new(
+                index,
+                seq as u32,
+                webhook.at_ms,
+                Cow::Borrowed(webhook.name),
+                Some(webhook.kind),
+                webhook.evidence,
+                body.to_vec(),
+            )
+        });
+        let story = buffer.story().map(|story| story.to_string()).unwrap_or_default();
+        PlannedCall::new(index, self.options.profile, story.into(), webhooks.collect())
+    }
+
+    /// Writes one call into a buffer: the same as [`Simulator::call`], without allocation once the buffer has
+    /// grown.
+    pub fn write_call(&self, index: u64, buffer: &mut CallBuffer) {
+        let CallBuffer { bytes, webhooks, story, scratch } = buffer;
+        bytes.clear();
+        webhooks.clear();
+        let start = self.arrivals.at_ms(index, &mut scratch.block);
+        let draws = Draws::new(self.options.seed.0, index);
+        self.behaviour.play(draws, self.options.profile, start, &mut scratch.timeline);
+        let timeline = &scratch.timeline;
+        *story = Some(timeline.story);
+
+        let ids = self.ids.call(index);
+        scratch.leg_ids.clear();
+        scratch.leg_ids.extend(timeline.legs.iter().map(|leg| ids.leg(leg.id)));
+        let outbound = timeline.story.direction == CallDirection::Outbound;
+        let request = if outbound { ids.request() } else { [0; REQUEST_ID_LEN] };
+        scratch.extra_params.clear();
+        let style = self.extra_params.at(draws.bits(Purpose::ExtraParams, 0));
+        write_extra_params(style, draws, &mut scratch.extra_params);
+
+        let mut balance = self.balance_before(index);
+        for entry in &timeline.entries {
+            let leg = &timeline.legs[entry.leg as usize];
+            let billed =
+                if entry.happening == Happening::Talked { self.charge(leg) } else { Charge::default() };
+            // Billed even where the profile, or the choice of documented payloads, does not show it.
+            balance -= i128::from(billed.rate);
+            let has_extra_params = !scratch.extra_params.is_empty();
+            let form = self.forms.get(timeline.story.direction, entry.happening, leg.is_b, has_extra_params);
+            let Some(form) = form else { continue };
+            let is_record = form.kind == Kind::Cdr;
+            let time = self.options.epoch_ms + if is_record { leg.start } else { entry.at_ms };
+            let conversation: &[u8] = if outbound && self.options.profile != Profile::India {
+                &request
+            } else {
+                &scratch.leg_ids[0]
+            };
+            let from = bytes.len();
+            form.write(bytes, |slot, out| match slot {
+                Slot::Time => number(time, out),
+                Slot::Start => number(self.seconds(leg.start), out),
+                Slot::Answer => number(self.seconds(leg.answer.unwrap_or(leg.start)), out),
+                Slot::End => number(self.seconds(leg.end), out),
+                Slot::Duration => number(billed.duration, out),
+                Slot::CallRate => decimal(i128::from(billed.rate), out),
+                Slot::Balance => decimal(balance, out),
+                Slot::From => out.extend_from_slice(timeline.from.as_bytes()),
+                Slot::To => out.extend_from_slice(leg.to.as_bytes()),
+                Slot::Account => out.extend_from_slice(timeline.account.as_bytes()),
+                Slot::AccountNational => out.extend_from_slice(timeline.account.national()),
+                Slot::LegId => out.extend_from_slice(&scratch.leg_ids[entry.leg as usize]),
+                Slot::Conversation => out.extend_from_slice(conversation),
+                Slot::Request => out.extend_from_slice(&request),
+                Slot::ExtraParams => out.extend_from_slice(&scratch.extra_params),
+                Slot::WsMessage => {
+                    let errors = entry.happening == Happening::StreamError;
+                    let words: &[&str] = if errors { &STREAM_ERRORS } else { &CLOSINGS };
+                    out.extend_from_slice(words[entry.word as usize].as_bytes());
+                }
+            });
+            webhooks.push(WrittenWebhook {
+                at_ms: entry.at_ms,
+                name: form.name,
+                kind: form.kind,
+                evidence: form.evidence,
+                body: from..bytes.len(),
+            });
+        }
+    }
+
+    /// The balance before a call, in millionths. A call before it is taken to have cost as much as a call can: so
+    /// the balance follows from the index alone, and never rises with it.
+    fn balance_before(&self, index: u64) -> i128 {
+        i128::from(self.opening_balance) - i128::from(index) * i128::from(self.most_per_call)
+    }
+
+    /// Whole seconds since 1970, as CDRs have them: the milliseconds of events, rounded down.
+    fn seconds(&self, at_ms: u64) -> u64 {
+        (self.options.epoch_ms + at_ms) / 1_000
+    }
+
+    fn charge(&self, leg: &Leg) -> Charge {
+        let Some(answer) = leg.answer else {
+            return Charge::default();
+        };
+        let duration = self.seconds(leg.end) - self.seconds(answer);
+        Charge { duration, rate: price(self.price_per_minute, duration) }
+    }
+}
+
+/// What a leg is billed for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Charge {
+    /// Seconds.
+    duration: u64,
+    /// Millionths.
+    rate: u64,
+}
+
+/// Billed by the second, rounded up to a millionth.
+fn price(per_minute: u64, seconds: u64) -> u64 {
+    let price = (u128::from(per_minute) * u128::from(seconds)).div_ceil(60);
+    u64::try_from(price).unwrap_or(u64::MAX)
+}
+
+fn number(value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn decimal(millionths: i128, out: &mut Vec<u8>) {
+    let magnitude = millionths.unsigned_abs();
+    if millionths < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(magnitude / 1_000_000).as_bytes());
+    // A one before the six decimals keeps their leading zeros.
+    let mut decimals = itoa::Buffer::new();
+    let decimals = decimals.format(1_000_000 + (magnitude % 1_000_000) as u32);
+    out.push(b'.');
+    out.extend_from_slice(&decimals.as_bytes()[1..]);
+}
+
+impl CallBuffer {
+    /// The webhooks of the call, in the order in which they are due, each with its body.
+    pub fn webhooks(&self) -> impl ExactSizeIterator<Item = (&WrittenWebhook, &[u8])> {
+        self.webhooks.iter().map(|webhook| (webhook, &self.bytes[webhook.body.clone()]))
+    }
+
+    /// What happens in the call; `None` before one was written.
+    #[must_use]
+    pub fn story(&self) -> Option<Story> {
+        self.story
+    }
+}
