@@ -21,8 +21,12 @@ pub mod answer;
 mod call_state;
 mod calls;
 mod cdr;
+#[cfg(any(feature = "proptest", feature = "arbitrary"))]
+mod documented;
 mod field;
 mod form;
+#[cfg(feature = "arbitrary")]
+mod fuzz;
 mod identity;
 mod json;
 mod live_event;
@@ -30,6 +34,8 @@ mod open;
 pub mod pcmo;
 mod profile;
 pub mod rest;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 pub mod stream;
 mod unrecognised;
 mod validate;

@@ -194,6 +194,9 @@ fn kind_of(members: &[Member<'_>]) -> Option<Kind> {
 }
 
 impl Kind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::LiveEvent, Self::Cdr];
+
     /// `cdr` or `event`, as `type` has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -46,6 +46,18 @@ impl Document for Text {
     }
 }
 
+impl Document for Raw {
+    const SHAPE: Shape = Shape::Any;
+
+    fn read(json: &str) -> Result<Self, ParseError> {
+        json.parse()
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push_str(self.as_json());
+    }
+}
+
 /// A value that is read as `T` when asked for.
 ///
 /// # Examples
