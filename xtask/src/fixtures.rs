@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let file = workspace::root().join(&path);
         match difference {
             Difference::Extra => {
-                std::fs::remove_file(&file).with_context(|| format!("cannot remove {path}"))?
+                std::fs::remove_file(&file).with_context(|| format!("cannot remove {path}"))?;
             }
             Difference::Missing | Difference::Stale => write(&file, &generated[&path])?,
         }
@@ -94,7 +94,7 @@ fn differences(generated: &BTreeMap<String, String>) -> anyhow::Result<Vec<(Stri
             Ok(there) if there == contents.as_bytes() => {}
             Ok(_) => found.push((path.clone(), Difference::Stale)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                found.push((path.clone(), Difference::Missing))
+                found.push((path.clone(), Difference::Missing));
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {path}")),
         }

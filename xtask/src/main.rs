@@ -5,14 +5,18 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod cargo_test;
 mod ci;
 mod fixtures;
+mod http1;
+mod observe;
 mod process;
 mod receivers;
 mod tally;
 mod test;
 mod tidy;
+mod traffic;
 mod workspace;
 
 /// Every task of the project.
@@ -29,6 +33,8 @@ enum Task {
     Test(test::Options),
     /// Run the static checks: formatting, lints, docs, each feature alone, drift, tidiness, dependencies
     Ci(ci::Options),
+    /// Measure: parsing, generating, durable receiving; in interleaved rounds, with medians
+    Bench(bench::Options),
     /// Write every generated file anew: schemas, OpenAPI document, golden plans
     Fixtures(fixtures::Options),
 }
@@ -37,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Ci(options) => ci::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
     };
     done.unwrap_or_else(|error| {

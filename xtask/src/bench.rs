@@ -1,0 +1,106 @@
+//! `cargo xtask bench`: what it costs, measured in interleaved rounds, ratios taken inside a round.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use crate::workspace::{self, Profile};
+
+mod durable;
+mod generate;
+mod machine;
+mod parse;
+mod report;
+mod rounds;
+
+/// What to measure, and for how long.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only these; all where none is named
+    benches: Vec<Bench>,
+    /// Fewer and shorter rounds: says whether it works, not how fast it is
+    #[arg(long)]
+    quick: bool,
+    /// Write the results into docs/performance.md, between its markers
+    #[arg(long)]
+    write: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// A payload's bytes to its typed form, beside a plain serde derive of the same fields
+    Parse,
+    /// Whole random calls, generated and serialised on one core
+    Generate,
+    /// Webhooks with fresh ids received durably, beside the same receiver with its memory store
+    Durable,
+}
+
+/// The core that measures and sends.
+const OUR_CORE: &str = "0";
+/// The core of the receiver.
+const RECEIVER_CORE: &str = "1";
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    rounds: usize,
+    /// Iterations of the in-process benches in each round.
+    iterations: u64,
+    /// Webhooks posted in each round.
+    webhooks: usize,
+}
+
+/// Measures.
+///
+/// # Errors
+/// Where something does not build or run, or a receiver does not keep what it acknowledged.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if cfg!(debug_assertions) {
+        return again_in_release(options);
+    }
+    let effort = if options.quick {
+        Effort { rounds: 3, iterations: 50_000, webhooks: 10_000 }
+    } else {
+        Effort { rounds: 9, iterations: 1_000_000, webhooks: 150_000 }
+    };
+    let chosen = if options.benches.is_empty() { Bench::value_variants() } else { &options.benches };
+    let mut report = report::Report::new(&machine::describe(), effort);
+    for bench in chosen {
+        let sections = match bench {
+            Bench::Parse => vec![parse::stream_connected(effort)?, parse::cdr(effort)?],
+            Bench::Generate => vec![generate::run(effort)],
+            Bench::Durable => vec![durable::run(effort)?],
+        };
+        for section in sections {
+            println!("{section}");
+            report.add(&section);
+        }
+    }
+    if options.write {
+        println!("written: {}", report.write()?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// This very program, built for speed and pinned to one core.
+fn again_in_release(options: &Options) -> anyhow::Result<ExitCode> {
+    println!("building the release binaries");
+    let xtask = workspace::build("xtask", "xtask", Profile::Release)?;
+    let mut command = if workspace::works("taskset", &["-c", OUR_CORE, "true"]) {
+        let mut taskset = workspace::command("taskset");
+        taskset.args(["-c", OUR_CORE]).arg(xtask);
+        taskset
+    } else {
+        println!("not pinned to a core (taskset not found): expect more noise");
+        workspace::command(xtask)
+    };
+    command.arg("bench");
+    command.args(
+        options.benches.iter().filter_map(|bench| Some(bench.to_possible_value()?.get_name().to_owned())),
+    );
+    command.args(options.quick.then_some("--quick")).args(options.write.then_some("--write"));
+    let status = command.status().context("cannot start the release build of xtask")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
