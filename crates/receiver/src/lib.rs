@@ -1,1 +1,71 @@
-//! Placeholder.
+//! Receives PIOPIY (TeleCMI) webhooks and loses none.
+//!
+//! This is an unofficial project, not affiliated with TeleCMI.
+//!
+//! The platform POSTs a JSON object for whatever happens to a call, without an event id, a signature or a promise of
+//! order, and may post a call's record four times within half an hour. A receiver that gets it right acknowledges only
+//! what it has stored, and stores a repeat once. This crate is that receiver, whole or in parts:
+//!
+//! * [`PiopiyWebhook`] and [`webhook_router`]: webhooks, typed, in an axum application of your own.
+//! * [`Authentication`]: a layer that asks for a token, basic credentials, an address or an `appid`.
+//! * [`Store`] with [`SqliteStore`] and [`MemoryStore`], and [`GroupCommit`] in front of any of them.
+//! * [`Server`]: all of it behind deadlines, limits, a graceful end, metrics and logs.
+//!
+//! The binary `piopiy-receiver` runs the [`Server`] and shows what its store holds.
+//!
+//! # Example
+//! ```
+//! use piopiy_receiver::{Server, ServerOptions, SqliteStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("calls.sqlite");
+//! let options = ServerOptions { max_connections: 256, ..ServerOptions::default() };
+//! let server = Server::builder(SqliteStore::open(file)?).options(options).bind("127.0.0.1:0").await?;
+//! println!("post webhooks to {}", server.url());
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Guarantees
+//! * **2xx only after the commit.** An acknowledged webhook is in the store; with [`SqliteStore`] it is synced to disk.
+//! * **One effect.** Deliveries with the same [`Identity`](piopiy_events::Identity) make one record, however they overlap,
+//!   across restarts, for ever. The first one wins; a later one with other values is acknowledged and not kept.
+//! * **Nothing is dropped silently.** What is not understood is quarantined or refused, as [`Malformed`] says.
+//! * **As received.** Bodies are kept byte for byte.
+//! * **Never a 5xx for what a client sent.** 503 with `Retry-After` alone, and only for want of room or a store that works.
+//!
+//! # Limitations
+//! * One process per SQLite file; a second one is refused. Several machines need another [`Store`].
+//! * Durable means that the system said the data is on the disk: a disk that lies about it loses what it lied about.
+//! * No TLS and no HTTP/2: put a proxy in front where they are needed. The proxy's address is then the peer's.
+//! * Records are kept for ever: nothing deletes old ones, and the memory that tells repeats apart grows by 2 bytes for
+//!   each, up to a limit ([`SqliteOptions::filter_bytes`]).
+//! * Quarantined bodies are not deduplicated.
+
+mod auth;
+mod clock;
+mod entry;
+mod extract;
+mod group_commit;
+mod location;
+mod metrics;
+mod record;
+mod router;
+mod server;
+mod store;
+
+pub use auth::{Authenticated, Authentication, Basic, InvalidIpRange, InvalidToken, IpRange, Token};
+pub use entry::Entry;
+pub use extract::{
+    AppIdNotAllowed, BodyInterrupted, BodyTooLarge, BodyTooSlow, EmptyBody, EncodedBody, MalformedBody,
+    PiopiyWebhook, ReadLimits, UnrecognisedBody, WebhookRejection,
+};
+pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
+pub use location::{InvalidStoreLocation, OpenStore, StoreLocation};
+pub use record::{Record, Records};
+pub use router::{DEFAULT_PATH, webhook_router};
+pub use server::{Malformed, Server, ServerBuilder, ServerOptions};
+pub use store::{Append, MemoryStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError};

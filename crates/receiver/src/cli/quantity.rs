@@ -1,0 +1,67 @@
+//! Durations and sizes, as people write them.
+
+use std::time::Duration;
+
+/// Reads `250ms`, `5s`, `10m`, `1h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let millis_per_unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("expected a number and ms, s, m or h, such as 250ms or 5s".to_owned()),
+    };
+    let millis = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(millis_per_unit));
+    match millis {
+        Some(0) => Err("must be more than nothing".to_owned()),
+        Some(millis) => Ok(Duration::from_millis(millis)),
+        None => Err("expected a whole number before the unit, such as 250ms or 5s".to_owned()),
+    }
+}
+
+/// Reads `1024`, `64KiB`, `1MiB`, `1GiB`.
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("expected a number of bytes, or one with KiB, MiB or GiB, such as 64KiB".to_owned()),
+    };
+    match digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit)) {
+        Some(0) => Err("must be more than nothing".to_owned()),
+        Some(bytes) => Ok(bytes),
+        None => Err("expected a whole number before the unit, such as 64KiB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let check =
+            |text, millis| assert_eq!(duration(text).ok(), Some(Duration::from_millis(millis)), "{text}");
+        check("250ms", 250);
+        check("5s", 5_000);
+        check("10m", 600_000);
+        check("1h", 3_600_000);
+        for text in ["", "5", "s", "0s", "-1s", "1.5s", "5 s", "99999999999999999999s", "9999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let check = |text, expected| assert_eq!(bytes(text), Ok(expected), "{text}");
+        check("1024", 1024);
+        check("64KiB", 65_536);
+        check("1MiB", 1_048_576);
+        for text in ["", "0", "1MB", "KiB", "1.5MiB", "99999999999999999999"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use piopiy_receiver::{
+    Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, ReadLimits, Server,
+    ServerOptions, StoreLocation, Token,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::Failure;
+use super::logging::{self, LogFormat};
+use super::quantity;
+
+/// Receive webhooks until SIGTERM or Ctrl-C
+///
+/// A webhook is answered `200 got it` once it is in the store. On SIGTERM or Ctrl-C the requests in flight are
+/// answered, then the program ends with exit code 0; a second signal ends it at once.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000", env = "PIOPIY_RECEIVER_LISTEN")]
+    listen: String,
+    /// The path that webhooks are posted to
+    #[arg(long, default_value = DEFAULT_PATH, env = "PIOPIY_RECEIVER_PATH")]
+    path: String,
+    /// Where webhooks are kept: sqlite:FILE, or memory (nothing on disk)
+    #[arg(long, value_name = "STORE", default_value = "sqlite:piopiy.sqlite", env = "PIOPIY_RECEIVER_STORE")]
+    store: StoreLocation,
+    /// What becomes of what is not understood: kept aside with 202, or refused with 4xx
+    #[arg(long, value_enum, default_value_t = MalformedArg::Quarantine)]
+    malformed: MalformedArg,
+    /// Answer /__observe to loopback peers, for test suites
+    #[arg(long)]
+    observe: bool,
+
+    /// Ask for this token, as the last segment of the path or as ?token=
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "PIOPIY_RECEIVER_TOKEN",
+        hide_env_values = true,
+        help_heading = "Who may post"
+    )]
+    token: Option<String>,
+    /// Ask for the token in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "token", help_heading = "Who may post")]
+    token_file: Option<PathBuf>,
+    /// Ask for the basic credentials in this file, as USER:PASSWORD
+    #[arg(long, value_name = "FILE", help_heading = "Who may post")]
+    basic_file: Option<PathBuf>,
+    /// Take webhooks from this address or range only (may be repeated)
+    #[arg(long, value_name = "RANGE", help_heading = "Who may post")]
+    allow_ip: Vec<IpRange>,
+    /// Take webhooks of this appid only (may be repeated)
+    #[arg(long, value_name = "APPID", help_heading = "Who may post")]
+    allow_appid: Vec<String>,
+
+    /// Bytes of one body at most
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = quantity::bytes, help_heading = "Limits")]
+    max_body: usize,
+    /// Bytes of one request head at most
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = quantity::bytes, help_heading = "Limits")]
+    max_head: usize,
+    /// Arrays and objects inside one another at most
+    #[arg(long, value_name = "N", default_value_t = 128, help_heading = "Limits")]
+    max_depth: usize,
+    /// Open connections at most; more wait to be accepted
+    #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Limits")]
+    max_connections: usize,
+    /// Webhooks that may wait for the store; 503 beyond
+    #[arg(long, value_name = "N", default_value_t = 8192, help_heading = "Limits")]
+    max_waiting: usize,
+    /// Bytes of webhooks that may wait for the store; 503 beyond
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = quantity::bytes, help_heading = "Limits")]
+    max_waiting_bytes: usize,
+    /// Webhooks in one commit at most
+    #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "Limits")]
+    max_batch: usize,
+    /// Time for a whole request head
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
+    header_deadline: Duration,
+    /// Time for a whole body
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
+    body_deadline: Duration,
+    /// Time that a connection may do nothing between requests
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
+    idle_deadline: Duration,
+    /// Time for the store to commit a webhook; 503 beyond
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
+    commit_deadline: Duration,
+    /// Time for requests in flight when the program is to end
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
+    drain_deadline: Duration,
+
+    /// Format of the logs on stderr
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logs")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug (a line for each webhook), or a filter such as piopiy_receiver=debug
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "PIOPIY_RECEIVER_LOG",
+        help_heading = "Logs"
+    )]
+    log: String,
+    /// Let phone numbers into the logs (at level debug)
+    #[arg(long, help_heading = "Logs")]
+    log_numbers: bool,
+    /// Print a JSON line on stdout once it listens
+    #[arg(long, help_heading = "Logs")]
+    ready_json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MalformedArg {
+    Quarantine,
+    Reject,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        logging::init(self.log_format, &self.log)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.map_err(Failure::environment)?.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<(), Failure> {
+        let authentication = self.authentication()?;
+        // Before it listens: a signal that comes early must not be lost.
+        let mut signals = Signals::listen()?;
+        let store = self.store.open(self.observe).map_err(Failure::environment)?;
+        let needs_secret = authentication.needs_secret();
+        let server = Server::builder(store)
+            .options(self.options())
+            .authentication(authentication)
+            .bind(&self.listen)
+            .await;
+        let server = server.map_err(|error| self.cannot_listen(error))?;
+        if !server.local_addr().ip().is_loopback() && !needs_secret {
+            tracing::warn!(
+                "listening beyond this machine without a secret: anyone who reaches it can post; see --token"
+            );
+        }
+        self.say_ready(&server)?;
+
+        let first = signals.next().await;
+        tracing::info!(signal = first.name(), "shutting down; once more to end at once");
+        tokio::select! {
+            () = server.shutdown() => {
+                tracing::info!("all requests answered, the store is closed");
+                Ok(())
+            }
+            second = signals.next() => std::process::exit(second.exit_code()),
+        }
+    }
+
+    fn options(&self) -> ServerOptions {
+        ServerOptions {
+            path: self.path.clone(),
+            malformed: match self.malformed {
+                MalformedArg::Quarantine => Malformed::Quarantine,
+                MalformedArg::Reject => Malformed::Reject,
+            },
+            observe: self.observe,
+            log_numbers: self.log_numbers,
+            read: ReadLimits {
+                max_bytes: self.max_body,
+                max_depth: self.max_depth,
+                body_deadline: self.body_deadline,
+            },
+            header_deadline: self.header_deadline,
+            idle_deadline: self.idle_deadline,
+            drain_deadline: self.drain_deadline,
+            max_connections: self.max_connections,
+            max_head_bytes: self.max_head,
+            commits: GroupCommitOptions {
+                max_batch: self.max_batch,
+                max_waiting: self.max_waiting,
+                max_waiting_bytes: self.max_waiting_bytes,
+                deadline: self.commit_deadline,
+                ..GroupCommitOptions::default()
+            },
+        }
+    }
+
+    fn authentication(&self) -> Result<Authentication, Failure> {
+        let mut authentication = Authentication::new();
+        let token = match &self.token_file {
+            Some(file) => Some((read_secret(file)?, format!("--token-file {}", file.display()))),
+            None => self.token.clone().map(|token| (token, "--token".to_owned())),
+        };
+        if let Some((token, place)) = token {
+            if self.path.rsplit('/').next() == Some(&token) {
+                return Err(Failure::usage(format!("{place}: the token must not be the end of --path")));
+            }
+            let token: Token = token.parse().map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+            authentication = authentication.token(token);
+        }
+        if let Some(file) = &self.basic_file {
+            let secret = read_secret(file)?;
+            let (user, password) = secret.split_once(':').ok_or_else(|| {
+                Failure::usage(format!("--basic-file {}: expected USER:PASSWORD", file.display()))
+            })?;
+            authentication = authentication.basic(Basic::new(user, password));
+        }
+        for &range in &self.allow_ip {
+            authentication = authentication.allow_ip(range);
+        }
+        if !self.allow_appid.is_empty() {
+            authentication = authentication.app_ids(self.allow_appid.clone());
+        }
+        Ok(authentication)
+    }
+
+    fn cannot_listen(&self, error: std::io::Error) -> Failure {
+        match error.kind() {
+            std::io::ErrorKind::InvalidInput => Failure::usage(format!("--path or --listen: {error}")),
+            _ => Failure::Environment(anyhow::Error::new(error).context(format!(
+                "cannot listen on {}: choose another --listen, or stop what uses the port",
+                self.listen
+            ))),
+        }
+    }
+
+    fn say_ready(&self, server: &Server) -> Result<(), Failure> {
+        let url = server.url();
+        // Not a log line: scripts wait for it whatever the log level is.
+        writeln!(std::io::stderr(), "ready: listening on {url}")
+            .map_err(|error| Failure::write("stderr", error))?;
+        if self.ready_json {
+            let line = serde_json::json!({ "ready": true, "url": url, "store": self.store.to_string() });
+            let mut stdout = std::io::stdout();
+            writeln!(stdout, "{line}")
+                .and_then(|()| stdout.flush())
+                .map_err(|error| Failure::write("stdout", error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The first line of a file that holds a secret.
+fn read_secret(file: &std::path::Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read {}", file.display()))
+        .map_err(Failure::environment)?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// The two signals that end the program.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Interrupt,
+    Terminate,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(Failure::environment)?,
+            terminate: signal(SignalKind::terminate()).map_err(Failure::environment)?,
+        })
+    }
+
+    async fn next(&mut self) -> Ending {
+        tokio::select! {
+            _ = self.interrupt.recv() => Ending::Interrupt,
+            _ = self.terminate.recv() => Ending::Terminate,
+        }
+    }
+}
+
+impl Ending {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+
+    fn exit_code(self) -> i32 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Reading a body within a size and a time.
+
+use axum::body::{Body, HttpBody};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+
+use super::ReadLimits;
+use super::rejection::{BodyInterrupted, BodyTooLarge, BodyTooSlow, EncodedBody, WebhookRejection};
+
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &ReadLimits,
+) -> Result<Bytes, WebhookRejection> {
+    for encoding in headers.get_all(header::CONTENT_ENCODING) {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            return Err(EncodedBody.into());
+        }
+    }
+    let too_large = BodyTooLarge { limit: limits.max_bytes };
+    // The declared length, where there is one: refused before a byte is read.
+    if body.size_hint().lower() > limits.max_bytes as u64 {
+        return Err(too_large.into());
+    }
+    match tokio::time::timeout(limits.body_deadline, collect(body, too_large)).await {
+        Ok(collected) => collected,
+        Err(_) => Err(BodyTooSlow { deadline: limits.body_deadline }.into()),
+    }
+}
+
+async fn collect(mut body: Body, too_large: BodyTooLarge) -> Result<Bytes, WebhookRejection> {
+    let mut first = Bytes::new();
+    let mut rest: Option<BytesMut> = None;
+    let mut total = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|source| BodyInterrupted { source })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        total += data.len();
+        if total > too_large.limit {
+            return Err(too_large.into());
+        }
+        // Most bodies are one frame, which need not be copied.
+        match &mut rest {
+            Some(rest) => rest.extend_from_slice(&data),
+            None if first.is_empty() => first = data,
+            None => {
+                let mut joined = BytesMut::with_capacity(first.len() + data.len());
+                joined.extend_from_slice(&first);
+                joined.extend_from_slice(&data);
+                rest = Some(joined);
+            }
+        }
+    }
+    Ok(rest.map_or(first, BytesMut::freeze))
+}

@@ -1,0 +1,128 @@
+//! What the receiver counts, for Prometheus.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::{Append, Entry};
+
+/// Shared by all who count.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics(Arc<Counts>);
+
+#[derive(Debug)]
+pub(crate) struct Counts {
+    registry: Registry,
+    pub(crate) received: Counter,
+    pub(crate) in_flight: Gauge,
+    pub(crate) connections: Gauge,
+    refused: Family<Refused, Counter>,
+    appended: Counter,
+    duplicates: Counter,
+    quarantined: Counter,
+    records: Gauge,
+    batch_entries: Histogram,
+    commit_seconds: Histogram,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    reason: Refusal,
+}
+
+/// Why a request was not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "as the label has it")]
+pub(crate) enum Refusal {
+    unauthorised,
+    host,
+    too_large,
+    too_slow,
+    interrupted,
+    encoding,
+    empty,
+    malformed,
+    unrecognised,
+    app_id,
+    overloaded,
+    store_failed,
+    store_too_slow,
+    shutting_down,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("piopiy_receiver");
+        let counts = Counts {
+            received: Counter::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            refused: Family::default(),
+            appended: Counter::default(),
+            duplicates: Counter::default(),
+            quarantined: Counter::default(),
+            records: Gauge::default(),
+            batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
+            registry: Registry::default(),
+        };
+        registry.register("received", "Requests to the webhook path", counts.received.clone());
+        registry.register("in_flight", "Requests being handled", counts.in_flight.clone());
+        registry.register("connections", "Open connections", counts.connections.clone());
+        registry.register("refused", "Requests not acknowledged", counts.refused.clone());
+        registry.register("appended", "Webhooks stored", counts.appended.clone());
+        registry.register("duplicates", "Webhooks seen before", counts.duplicates.clone());
+        registry.register("quarantined", "Bodies kept aside", counts.quarantined.clone());
+        registry.register("store_records", "Records in the store", counts.records.clone());
+        registry.register("batch_entries", "Entries per commit", counts.batch_entries.clone());
+        registry.register("commit_seconds", "Time per commit", counts.commit_seconds.clone());
+        Self(Arc::new(Counts { registry, ..counts }))
+    }
+}
+
+impl std::ops::Deref for Metrics {
+    type Target = Counts;
+
+    fn deref(&self) -> &Counts {
+        &self.0
+    }
+}
+
+impl Metrics {
+    pub(crate) fn refuse(&self, reason: Refusal) {
+        self.refused.get_or_create(&Refused { reason }).inc();
+    }
+
+    /// Notes how many records the store holds at the start.
+    pub(crate) fn opened_with(&self, records: u64) {
+        self.records.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn committed(&self, batch: &[Entry], outcomes: &[Append], took: Duration) {
+        let quarantined = batch.iter().filter(|entry| entry.identity().is_none()).count() as u64;
+        let duplicates =
+            outcomes.iter().filter(|outcome| matches!(outcome, Append::Duplicate { .. })).count() as u64;
+        let kept = outcomes.len() as u64 - duplicates;
+        self.appended.inc_by(kept.saturating_sub(quarantined));
+        self.duplicates.inc_by(duplicates);
+        self.quarantined.inc_by(quarantined);
+        self.records.inc_by(kept.cast_signed());
+        #[expect(clippy::cast_precision_loss, reason = "batches are small")]
+        self.batch_entries.observe(batch.len() as f64);
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// The Prometheus text format.
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = prometheus_client::encoding::prometheus_text::encode(&mut text, &self.registry);
+        text
+    }
+}

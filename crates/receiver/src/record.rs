@@ -1,0 +1,65 @@
+use std::fmt;
+
+use bytes::Bytes;
+use piopiy_events::{Limits, Webhook};
+
+use crate::StoreError;
+
+/// One effect, as a store keeps it: a webhook that was new, or a body that was quarantined.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// Its place in the order of effects, from 1, without gaps.
+    pub seq: u64,
+    /// When it was received, in microseconds since the epoch.
+    pub received_at: i64,
+    /// The body, byte for byte as received.
+    pub body: Bytes,
+    /// Why it is quarantined; `None` where it is a webhook.
+    pub reason: Option<String>,
+}
+
+impl Record {
+    /// A record with these parts, in this order: `seq`, `received_at`, `body`, `reason`.
+    #[must_use]
+    pub fn new(seq: u64, received_at: i64, body: Bytes, reason: Option<String>) -> Self {
+        Self { seq, received_at, body, reason }
+    }
+
+    /// The webhook; `None` where the body is quarantined.
+    #[must_use]
+    pub fn webhook(&self) -> Option<Webhook> {
+        if self.reason.is_some() {
+            return None;
+        }
+        // What was stored was read within limits once.
+        Webhook::parse_within(&self.body, &Limits::NONE).ok()
+    }
+}
+
+/// Without the body, which holds phone numbers.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("seq", &self.seq)
+            .field("received_at", &self.received_at)
+            .field("bytes", &self.body.len())
+            .field("reason", &self.reason)
+            .finish()
+    }
+}
+
+/// What a store kept, for those who look: `/__observe`, `tail`, `export`, `calls`.
+pub trait Records: fmt::Debug + Send + Sync + 'static {
+    /// Up to `limit` records with a `seq` over `seq`, oldest first.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// The `seq` of the last record, 0 where there is none.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn last_seq(&self) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,206 @@
+//! The server: connections with deadlines, routes, and an end that loses nothing.
+
+mod connection;
+mod deadline;
+mod observe;
+mod routes;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::connection::Connections;
+use self::routes::App;
+use crate::metrics::Metrics;
+use crate::{Authentication, DEFAULT_PATH, GroupCommit, GroupCommitOptions, OpenStore, ReadLimits};
+
+/// How a [`Server`] behaves.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made with struct update syntax")]
+pub struct ServerOptions {
+    /// The path that webhooks are posted to; default [`DEFAULT_PATH`].
+    pub path: String,
+    /// What becomes of what is not understood; default [`Malformed::Quarantine`].
+    pub malformed: Malformed,
+    /// Whether `/__observe` answers, to loopback peers; default false.
+    pub observe: bool,
+    /// Whether logs may hold phone numbers; default false.
+    pub log_numbers: bool,
+    /// Size and time of one body, and the depth of its JSON.
+    pub read: ReadLimits,
+    /// Time for a whole request head, from the connection's start or the head's first byte; default 10 s.
+    pub header_deadline: Duration,
+    /// Time that a connection may do nothing between requests, or while it is to take an answer; default 10 s.
+    pub idle_deadline: Duration,
+    /// Time for requests in flight when the server shuts down; default 10 s.
+    pub drain_deadline: Duration,
+    /// Open connections at most; more wait to be accepted; default 4,096.
+    pub max_connections: usize,
+    /// Bytes of one request head at most (431 beyond), at least 8,192; default 64 KiB.
+    pub max_head_bytes: usize,
+    /// How entries become batches.
+    pub commits: GroupCommitOptions,
+}
+
+/// What becomes of a body that is not understood: not JSON, no object, no webhook, a key with two values, too deep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way that loses nothing")]
+pub enum Malformed {
+    /// It is kept aside in the store, with the reason, and acknowledged with 202.
+    #[default]
+    Quarantine,
+    /// It is refused with 4xx, and the reason as text.
+    Reject,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            path: DEFAULT_PATH.to_owned(),
+            malformed: Malformed::default(),
+            observe: false,
+            log_numbers: false,
+            read: ReadLimits::default(),
+            header_deadline: Duration::from_secs(10),
+            idle_deadline: Duration::from_secs(10),
+            drain_deadline: Duration::from_secs(10),
+            max_connections: 4096,
+            max_head_bytes: 64 * 1024,
+            commits: GroupCommitOptions::default(),
+        }
+    }
+}
+
+/// A receiver that runs: it acknowledges a webhook once the store has it, and answers a repeat the same way.
+///
+/// | answer | when |
+/// |---|---|
+/// | `200 got it` | the webhook is committed, now or before |
+/// | `202` | the body was not understood and is kept aside ([`Malformed::Quarantine`]) |
+/// | `400`, `422` | the body was not understood ([`Malformed::Reject`]), is empty or broke off; not exactly one `Host` |
+/// | `401`, `403` | [`Authentication`] |
+/// | `404`, `405` | another path, another method |
+/// | `408`, `413`, `415` | the body was too slow, too large or encoded |
+/// | `503` with `Retry-After` | too much waits, or the store fails or takes too long |
+///
+/// `/healthz` says that the process runs, `/readyz` whether it would take a webhook, `/metrics` what it counted, and
+/// `/__observe`, if [`ServerOptions::observe`] says so, what it did.
+///
+/// Dropped without [`Server::shutdown`], it runs on until its runtime ends.
+///
+/// # Examples
+/// ```
+/// use piopiy_receiver::{MemoryStore, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let server = Server::builder(MemoryStore::new()).bind("127.0.0.1:0").await?;
+/// println!("post to {}", server.url());
+/// server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    local_addr: SocketAddr,
+    app: Arc<App>,
+    stop: CancellationToken,
+    accepting: JoinHandle<()>,
+    connections: TaskTracker,
+    drain_deadline: Duration,
+}
+
+/// Makes a [`Server`]; see [`Server::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct ServerBuilder {
+    store: OpenStore,
+    options: ServerOptions,
+    authentication: Authentication,
+}
+
+impl Server {
+    /// A server on this store: a [`Store`](crate::Store) of any kind, or an [`OpenStore`].
+    pub fn builder(store: impl Into<OpenStore>) -> ServerBuilder {
+        ServerBuilder {
+            store: store.into(),
+            options: ServerOptions::default(),
+            authentication: Authentication::default(),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Where webhooks are to be posted.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.local_addr, self.app.options.path)
+    }
+
+    /// Stops accepting, answers the requests in flight within the drain deadline, writes what waits, and lets go of the
+    /// store.
+    pub async fn shutdown(self) {
+        self.app.draining.cancel();
+        self.stop.cancel();
+        drop(self.accepting.await);
+        self.connections.close();
+        let drained = tokio::time::timeout(self.drain_deadline, self.connections.wait()).await;
+        if drained.is_err() {
+            tracing::warn!(
+                connections = self.connections.len(),
+                "not all requests ended within the drain deadline; they were not acknowledged"
+            );
+        }
+        self.app.commits.close().await;
+    }
+}
+
+impl ServerBuilder {
+    /// Replaces the options.
+    pub fn options(mut self, options: ServerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets who may post.
+    pub fn authentication(mut self, authentication: Authentication) -> Self {
+        self.authentication = authentication;
+        self
+    }
+
+    /// Listens and serves, on tasks of the current runtime.
+    ///
+    /// # Errors
+    /// Where the address cannot be listened on, or the path is none.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
+        let path = &self.options.path;
+        if !path.starts_with('/') || path.contains(['{', '}', '?', '#', '*']) {
+            let text = format!("the path `{path}` must start with / and hold no {{ }} ? # *");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let listener = TcpListener::bind(address).await?;
+        let local_addr = listener.local_addr()?;
+        let metrics = Metrics::default();
+        metrics.opened_with(self.store.len);
+        let commits = GroupCommit::start_measured(self.store.store, self.options.commits, metrics.clone());
+        let drain_deadline = self.options.drain_deadline;
+        let slots = Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let app = Arc::new(App::new(self.options, commits, metrics, self.store.records));
+        let stop = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        let connections = Connections::new(&app, &self.authentication, stop.clone());
+        let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
+        Ok(Server { local_addr, app, stop, accepting, connections: tracker, drain_deadline })
+    }
+}

@@ -1,0 +1,187 @@
+//! Accepting connections, and serving each on a task of its own.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderValue, Request, StatusCode, Version, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+
+use super::deadline::{Activity, DeadlineLimits, Doing, Watched};
+use super::routes::{self, App};
+use crate::Authentication;
+use crate::auth::NotAuthenticated;
+use crate::metrics::{Metrics, Refusal};
+
+/// What all connections share.
+#[derive(Debug, Clone)]
+pub(super) struct Connections(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    router: Router,
+    http: http1::Builder,
+    limits: DeadlineLimits,
+    stop: CancellationToken,
+    metrics: Metrics,
+}
+
+/// How long accepting rests when the system has no more files to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl Connections {
+    pub(super) fn new(app: &Arc<App>, authentication: &Authentication, stop: CancellationToken) -> Self {
+        let options = &app.options;
+        let mut http = http1::Builder::new();
+        http.half_close(true)
+            .pipeline_flush(true)
+            // Deadlines are kept by `Activity`.
+            .header_read_timeout(None)
+            .max_buf_size(options.max_head_bytes.max(8192));
+        Self(Arc::new(Shared {
+            router: routes::router(app, authentication),
+            http,
+            limits: DeadlineLimits { header: options.header_deadline, idle: options.idle_deadline },
+            stop,
+            metrics: app.metrics.clone(),
+        }))
+    }
+
+    /// Accepts until told to stop, no more at a time than there are slots.
+    pub(super) async fn accept(self, listener: TcpListener, slots: Arc<Semaphore>, tasks: TaskTracker) {
+        let stop = self.0.stop.clone();
+        loop {
+            let accepted = async {
+                let slot = Arc::clone(&slots).acquire_owned().await.ok();
+                (listener.accept().await, slot)
+            };
+            let Some((accepted, slot)) = stop.run_until_cancelled(accepted).await else {
+                return;
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    tasks.spawn(self.clone().serve(socket, peer, slot));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection; check the limit on open files (ulimit -n)");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self, socket: TcpStream, peer: SocketAddr, slot: Option<OwnedSemaphorePermit>) {
+        let shared = self.0;
+        shared.metrics.connections.inc();
+        // An answer is one small packet: Nagle's algorithm would hold it back.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+        let activity = Arc::new(Activity::new(shared.limits));
+        let service = ConnectionService {
+            router: shared.router.clone(),
+            peer,
+            activity: Arc::clone(&activity),
+            metrics: shared.metrics.clone(),
+        };
+        let watched = Watched { socket, activity: Arc::clone(&activity) };
+        let mut connection = pin!(shared.http.serve_connection(TokioIo::new(watched), service));
+        let mut alarm = pin!(tokio::time::sleep_until(activity.deadline()));
+        let mut stopped = pin!(shared.stop.cancelled());
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = connection.as_mut() => {
+                    if let Err(error) = outcome {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                    break;
+                }
+                () = alarm.as_mut() => {
+                    let deadline = activity.deadline();
+                    let now = tokio::time::Instant::now();
+                    if deadline > now {
+                        alarm.as_mut().reset(deadline);
+                    } else if activity.doing() == Doing::Request {
+                        alarm.as_mut().reset(now + shared.limits.idle);
+                    } else {
+                        tracing::debug!(doing = ?activity.doing(), "connection closed at its deadline");
+                        break;
+                    }
+                }
+                () = stopped.as_mut(), if !stopping => {
+                    if activity.doing() == Doing::Fresh {
+                        break;
+                    }
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+        shared.metrics.connections.dec();
+        drop(slot);
+    }
+}
+
+/// Hands the requests of one connection to the router.
+struct ConnectionService {
+    router: Router,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+    metrics: Metrics,
+}
+
+impl hyper::service::Service<Request<Incoming>> for ConnectionService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.activity.now(Doing::Request);
+        let activity = Arc::clone(&self.activity);
+        if has_wrong_host(&request) {
+            self.metrics.refuse(Refusal::host);
+            activity.now(Doing::Closing);
+            return Box::pin(std::future::ready(Ok(wrong_host())));
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let response = self.router.clone().call(request);
+        let metrics = self.metrics.clone();
+        Box::pin(async move {
+            let response = response.await?;
+            if response.extensions().get::<NotAuthenticated>().is_some() {
+                metrics.refuse(Refusal::unauthorised);
+            }
+            let closes = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
+            activity.now(if closes { Doing::Closing } else { Doing::Idle });
+            Ok(response)
+        })
+    }
+}
+
+/// RFC 9112, section 3.2: a server must refuse an HTTP/1.1 request that has no `Host`, or more than one.
+fn has_wrong_host(request: &Request<Incoming>) -> bool {
+    request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1
+}
+
+fn wrong_host() -> Response {
+    let mut response = (StatusCode::BAD_REQUEST, "expected exactly one Host\n").into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}

@@ -1,0 +1,178 @@
+//! What the server answers on which path.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode, header};
+use piopiy_events::Webhook;
+use tokio_util::sync::CancellationToken;
+
+use super::observe::{self, Observer};
+use super::{Malformed, ServerOptions};
+use crate::clock::now_micros;
+use crate::metrics::{Metrics, Refusal};
+use crate::{
+    Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, Records, WebhookRejection,
+};
+
+/// What the handlers share.
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) options: ServerOptions,
+    pub(super) commits: GroupCommit,
+    pub(super) metrics: Metrics,
+    pub(super) observer: Option<Observer>,
+    /// Set when the server begins to shut down.
+    pub(super) draining: CancellationToken,
+}
+
+impl App {
+    pub(super) fn new(
+        options: ServerOptions,
+        commits: GroupCommit,
+        metrics: Metrics,
+        records: Option<Arc<dyn Records>>,
+    ) -> Self {
+        let observer = records.filter(|_| options.observe).map(Observer::new);
+        Self { options, commits, metrics, observer, draining: CancellationToken::new() }
+    }
+}
+
+pub(super) fn router(app: &Arc<App>, authentication: &Authentication) -> Router {
+    let path = &app.options.path;
+    let mut webhooks = Router::new().route(path, post(receive));
+    if authentication.has_token() {
+        let with_token = format!("{}/{{token}}", path.trim_end_matches('/'));
+        webhooks = webhooks.route(&with_token, post(receive));
+    }
+    // A layer costs each request something, so there is none where it would let everything through.
+    if !authentication.is_empty() {
+        webhooks = webhooks.layer(authentication.clone());
+    }
+    let mut router = webhooks
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics));
+    if app.observer.is_some() {
+        router = router.route("/__observe", get(observe::observe));
+    }
+    router.fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") }).with_state(Arc::clone(app))
+}
+
+/// The one thing it is all about: acknowledge what is committed.
+async fn receive(State(app): State<Arc<App>>, mut request: Request) -> Response {
+    app.metrics.received.inc();
+    let _in_flight = InFlight::begin(&app.metrics);
+    request.extensions_mut().insert(app.options.read);
+    let received_at = now_micros();
+    match PiopiyWebhook::from_request(request, &()).await {
+        Ok(webhook) => {
+            let entry = Entry::webhook(&webhook.identity, webhook.body, received_at);
+            let outcome = app.commits.append(entry).await;
+            log_webhook(&app, &webhook.webhook, outcome);
+            match outcome {
+                Ok(_) => (StatusCode::OK, "got it").into_response(),
+                Err(error) => unavailable(&app, error),
+            }
+        }
+        Err(rejection) => not_understood(&app, rejection, received_at).await,
+    }
+}
+
+/// Quarantines what can be, refuses the rest.
+async fn not_understood(app: &App, rejection: WebhookRejection, received_at: i64) -> Response {
+    let body = rejection.body().filter(|_| app.options.malformed == Malformed::Quarantine);
+    let Some(body) = body.cloned() else {
+        let reason = rejection.to_string();
+        tracing::warn!(status = rejection.status().as_u16(), reason, "refused");
+        app.metrics.refuse(refusal(&rejection));
+        return rejection.into_response();
+    };
+    let reason = rejection.text();
+    match app.commits.append(Entry::quarantined(reason.clone(), body, received_at)).await {
+        Ok(Append::Appended { seq } | Append::Duplicate { of: seq }) => {
+            tracing::warn!(seq, reason, "quarantined");
+            (StatusCode::ACCEPTED, format!("kept aside, for it was not understood: {reason}\n"))
+                .into_response()
+        }
+        Err(error) => unavailable(app, error),
+    }
+}
+
+fn unavailable(app: &App, error: AppendError) -> Response {
+    let (refusal, retry_after) = match error {
+        AppendError::Overloaded => (Refusal::overloaded, "1"),
+        AppendError::StoreFailed => (Refusal::store_failed, "5"),
+        AppendError::TimedOut => (Refusal::store_too_slow, "5"),
+        AppendError::Closed => (Refusal::shutting_down, "5"),
+    };
+    app.metrics.refuse(refusal);
+    let retry_after = [(header::RETRY_AFTER, HeaderValue::from_static(retry_after))];
+    (StatusCode::SERVICE_UNAVAILABLE, retry_after, format!("{error}, try again\n")).into_response()
+}
+
+fn refusal(rejection: &WebhookRejection) -> Refusal {
+    match rejection {
+        WebhookRejection::BodyTooLarge(_) => Refusal::too_large,
+        WebhookRejection::BodyTooSlow(_) => Refusal::too_slow,
+        WebhookRejection::BodyInterrupted(_) => Refusal::interrupted,
+        WebhookRejection::EncodedBody(_) => Refusal::encoding,
+        WebhookRejection::EmptyBody(_) => Refusal::empty,
+        WebhookRejection::MalformedBody(_) => Refusal::malformed,
+        WebhookRejection::UnrecognisedBody(_) => Refusal::unrecognised,
+        WebhookRejection::AppIdNotAllowed(_) => Refusal::app_id,
+    }
+}
+
+fn log_webhook(app: &App, webhook: &Webhook, outcome: Result<Append, AppendError>) {
+    // Building the fields costs more than asking first.
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let field = |key| webhook.text(key).map(std::borrow::Cow::into_owned);
+    let number = |key| field(key).filter(|_| app.options.log_numbers);
+    tracing::debug!(
+        kind = webhook.kind().map(piopiy_events::Kind::as_str),
+        status = ?field("status"),
+        leg = ?field("leg"),
+        cmiuuid = ?field("cmiuuid"),
+        from = number("from").map(tracing::field::debug),
+        to = number("to").map(tracing::field::debug),
+        ?outcome,
+        "webhook"
+    );
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
+    } else if app.commits.is_healthy() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the store fails\n").into_response()
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let content_type = HeaderValue::from_static(prometheus_client::encoding::prometheus_text::CONTENT_TYPE);
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.encode()).into_response()
+}
+
+/// Counts a request as long as it is handled, also where its connection goes away meanwhile.
+struct InFlight<'a>(&'a Metrics);
+
+impl<'a> InFlight<'a> {
+    fn begin(metrics: &'a Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
+    }
+}

@@ -1,0 +1,61 @@
+//! Where webhooks are kept. [`Store`] is the one thing that a store must do; how requests become batches is
+//! [`GroupCommit`](crate::GroupCommit)'s business, the same for all stores.
+
+mod error;
+mod memory;
+mod sqlite;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use sqlite::{SqliteOptions, SqliteRecords, SqliteStore};
+
+use crate::Entry;
+
+/// Keeps webhooks, each once.
+///
+/// # Examples
+/// ```
+/// use piopiy_events::Webhook;
+/// use piopiy_receiver::{Append, Entry, MemoryStore, Store};
+///
+/// let body = br#"{"cmiuuid":"x","leg":"a","status":"missed","duration":0}"#;
+/// let identity = Webhook::parse(body).unwrap().identity().unwrap();
+/// let entry = Entry::webhook(&identity, body.as_slice().into(), 0);
+/// let outcomes = MemoryStore::new().append(&[entry.clone(), entry])?;
+/// assert_eq!(outcomes, [Append::Appended { seq: 1 }, Append::Duplicate { of: 1 }]);
+/// # Ok::<(), piopiy_receiver::StoreError>(())
+/// ```
+pub trait Store: Send + 'static {
+    /// Appends what is new in the batch, all of it or nothing; when it returns, that is as durable as the store
+    /// can make it. The outcomes stand in the order of the batch.
+    ///
+    /// A webhook is new unless one with the same identity is in the store, or earlier in the batch. A quarantined
+    /// body is always new. An empty batch changes nothing and fails where the store does not work: it is how a
+    /// store that failed is found to be well again.
+    ///
+    /// # Errors
+    /// Where nothing of the batch was kept. The next call may succeed: a store mends itself if it can.
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError>;
+}
+
+/// What became of an [`Entry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "an entry is new or it is not")]
+pub enum Append {
+    /// It was new.
+    Appended {
+        /// Its place in the order of effects, from 1, without gaps.
+        seq: u64,
+    },
+    /// The same webhook was appended before.
+    Duplicate {
+        /// The place of the first one.
+        of: u64,
+    },
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        (**self).append(batch)
+    }
+}

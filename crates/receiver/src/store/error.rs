@@ -1,0 +1,96 @@
+use std::path::PathBuf;
+
+/// Why a store cannot be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The file cannot be opened or made.
+    #[error("cannot open the store {}: check that the folder exists and may be written", path.display())]
+    Open {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file is not there, and was only to be read.
+    #[error("no store at {}: check --store, or start `piopiy-receiver serve` first", path.display())]
+    NotFound {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// Another receiver has the file.
+    #[error("another receiver uses the store {}: stop it, or give this one another file with --store", path.display())]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The lock file beside the store cannot be made.
+    #[error("cannot lock {}: check that its folder may be written", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is a database of something else.
+    #[error("{} is a database, but not a store of this program: give another file with --store", path.display())]
+    Foreign {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "the store {} has schema version {found}, this program knows versions up to {known}: use a newer program",
+        path.display()
+    )]
+    Newer {
+        /// The store's file.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The newest version that is known.
+        known: i64,
+    },
+    /// The file is no database, or a broken one.
+    #[error(
+        "{} is damaged or no database: put it aside and start with a new file, or restore it (`sqlite3 FILE .recover`)",
+        path.display()
+    )]
+    Damaged {
+        /// The store's file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// An operation failed.
+    #[error("the store failed to {operation}")]
+    Failed {
+        /// What it was doing.
+        operation: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A store of another crate failed.
+    #[error("the store failed")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// For `map_err`: the operation that a SQLite error broke off.
+    pub(crate) fn while_doing(operation: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |source| Self::Failed { operation, source }
+    }
+
+    /// The error with its causes, in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,73 @@
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::{Append, Entry, Record, Records, Store, StoreError};
+
+/// Deduplicates in memory and keeps nothing on disk: for tests, and as the base that durable rates are measured
+/// against.
+///
+/// It holds the identity of every webhook, so it grows without end; bodies only where [`MemoryStore::records`]
+/// was asked for.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    seen: HashMap<Box<str>, u64>,
+    last_seq: u64,
+    records: Option<Arc<RwLock<Vec<Record>>>>,
+}
+
+/// Reads what a [`MemoryStore`] keeps.
+#[derive(Debug)]
+struct MemoryRecords(Arc<RwLock<Vec<Record>>>);
+
+impl MemoryStore {
+    /// An empty store that keeps identities only.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps bodies from now on, and gives a reader of them.
+    #[must_use]
+    pub fn records(&mut self) -> Arc<dyn Records> {
+        Arc::new(MemoryRecords(Arc::clone(self.records.get_or_insert_default())))
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        let mut kept =
+            self.records.as_ref().map(|records| records.write().unwrap_or_else(PoisonError::into_inner));
+        let outcomes = batch.iter().map(|entry| {
+            if let Some(identity) = entry.identity() {
+                if let Some(&of) = self.seen.get(identity) {
+                    return Append::Duplicate { of };
+                }
+                self.seen.insert(identity.into(), self.last_seq + 1);
+            }
+            self.last_seq += 1;
+            if let Some(kept) = &mut kept {
+                kept.push(Record::new(
+                    self.last_seq,
+                    entry.received_at(),
+                    entry.body().clone(),
+                    entry.reason().map(str::to_owned),
+                ));
+            }
+            Append::Appended { seq: self.last_seq }
+        });
+        Ok(outcomes.collect())
+    }
+}
+
+impl Records for MemoryRecords {
+    fn after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let records = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let from = records.partition_point(|record| record.seq <= seq);
+        Ok(records[from..].iter().take(limit).cloned().collect())
+    }
+
+    fn last_seq(&self) -> Result<u64, StoreError> {
+        let records = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(records.last().map_or(0, |record| record.seq))
+    }
+}

@@ -1,0 +1,202 @@
+//! The embedded store: one SQLite file, append-only, with a log-structured index of what was seen.
+//!
+//! * `webhook` and `quarantine` share one sequence and are only ever appended to.
+//! * No index with random keys is written on the way of a request: [`seen`] says how a repeat is found.
+//! * Every batch is one transaction under WAL and `synchronous=FULL`: it is synced to disk before `append` returns.
+
+mod bloom;
+mod checkpoint;
+mod read;
+mod runs;
+mod schema;
+mod seen;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+pub use read::SqliteRecords;
+
+use self::checkpoint::Checkpoints;
+use self::seen::Seen;
+use super::{Append, Store, StoreError};
+use crate::Entry;
+
+/// How a [`SqliteStore`] uses memory and disk.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made with struct update syntax")]
+pub struct SqliteOptions {
+    /// Webhooks whose index entries are held in memory before they are written as one sorted run; default 65,536.
+    pub run_rows: usize,
+    /// Bytes that the filter which tells fresh webhooks from possible repeats may take; default 64 MiB, enough for
+    /// 33 million webhooks. Beyond that it becomes less sure, and appends slower, never wrong.
+    pub filter_bytes: usize,
+    /// Pages (of 4 KiB) in the write-ahead log that set off a checkpoint; default 4,096.
+    pub checkpoint_pages: u32,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { run_rows: 1 << 16, filter_bytes: 64 << 20, checkpoint_pages: 4096 }
+    }
+}
+
+/// Keeps webhooks in one SQLite file.
+///
+/// While it lives it holds a lock on `FILE.lock`, so that no second receiver appends to the same file. Others may
+/// read ([`SqliteRecords`]).
+///
+/// # Examples
+/// ```
+/// use piopiy_receiver::{SqliteStore, Store};
+///
+/// let folder = tempfile::tempdir()?;
+/// let mut store = SqliteStore::open(folder.path().join("calls.sqlite"))?;
+/// store.append(&[])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    options: SqliteOptions,
+    /// `None` after a failure, until the next append opens the file again.
+    writer: Option<Writer>,
+    /// Declared last, for it is to be let go last.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
+    seen: Seen,
+    checkpoints: Checkpoints,
+    last_seq: i64,
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, or makes it.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened or made, is damaged, something else's or of a newer version, or where
+    /// another receiver uses it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// Opens with options of one's own.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_with(path: impl Into<PathBuf>, options: SqliteOptions) -> Result<Self, StoreError> {
+        let path = path.into();
+        let lock = lock(&path)?;
+        let writer = Writer::open(&path, &options)?;
+        Ok(Self { path, options, writer: Some(writer), _lock: lock })
+    }
+
+    /// The store's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many records it holds: the `seq` of the last.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.writer.as_ref().map_or(0, |writer| writer.last_seq.unsigned_abs())
+    }
+
+    /// Whether it holds no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => Writer::open(&self.path, &self.options)?,
+        };
+        // After a failure the writer is dropped: what it holds in memory may be ahead of the file.
+        let outcomes = writer.append(batch)?;
+        self.writer = Some(writer);
+        Ok(outcomes)
+    }
+}
+
+impl Writer {
+    fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+        let mut connection = schema::open(path)?;
+        let checkpoints = Checkpoints::start(path, &mut connection, options.checkpoint_pages)?;
+        let fail = StoreError::while_doing("read what it has seen");
+        let seen = Seen::load(&connection, options).map_err(fail)?;
+        let last_seq = schema::last_seq(&connection).map_err(StoreError::while_doing("find its end"))?;
+        Ok(Self { connection, seen, checkpoints, last_seq })
+    }
+
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        let fail = StoreError::while_doing("append");
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        let mut last_seq = self.last_seq;
+        let outcomes = append_all(&transaction, &mut self.seen, batch, &mut last_seq).map_err(&fail)?;
+        if batch.is_empty() {
+            schema::probe(&transaction).map_err(&fail)?;
+        }
+        transaction.commit().map_err(StoreError::while_doing("commit"))?;
+        self.last_seq = last_seq;
+        self.checkpoints.after_commit(&self.connection);
+        Ok(outcomes)
+    }
+}
+
+fn append_all(
+    connection: &Connection,
+    seen: &mut Seen,
+    batch: &[Entry],
+    last_seq: &mut i64,
+) -> rusqlite::Result<Vec<Append>> {
+    let mut insert_webhook = connection
+        .prepare_cached("INSERT INTO webhook (seq, received_at, identity, body) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for entry in batch {
+        let (at, body) = (entry.received_at(), &entry.body()[..]);
+        if let Some(identity) = entry.identity() {
+            let hash = seen.hash(identity);
+            if let Some(of) = seen.find(connection, hash, identity)? {
+                outcomes.push(Append::Duplicate { of: of.unsigned_abs() });
+                continue;
+            }
+            *last_seq += 1;
+            insert_webhook.execute(params![*last_seq, at, identity, body])?;
+            seen.add(hash, *last_seq);
+        } else {
+            *last_seq += 1;
+            connection
+                .prepare_cached(
+                    "INSERT INTO quarantine (seq, received_at, reason, body) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![*last_seq, at, entry.reason(), body])?;
+        }
+        outcomes.push(Append::Appended { seq: last_seq.unsigned_abs() });
+    }
+    seen.write_some(connection, batch.len(), *last_seq)?;
+    Ok(outcomes)
+}
+
+/// Takes the lock that keeps a second receiver away. The system lets go of it when the process dies.
+fn lock(store: &Path) -> Result<File, StoreError> {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| StoreError::Lock { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { path: store.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
+    }
+}

@@ -1,0 +1,58 @@
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use rusqlite::Connection;
+
+use super::super::StoreError;
+use super::schema;
+use crate::{Record, Records};
+
+/// Reads a store of [`SqliteStore`](super::SqliteStore), also while a receiver writes to it.
+#[derive(Debug)]
+pub struct SqliteRecords {
+    connection: Mutex<Connection>,
+}
+
+impl SqliteRecords {
+    /// Opens the store in this file, read-only.
+    ///
+    /// # Errors
+    /// Where there is no such file, or it is damaged, something else's or of a newer version.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let connection = Mutex::new(schema::open_to_read(path.as_ref())?);
+        Ok(Self { connection })
+    }
+}
+
+impl Records for SqliteRecords {
+    fn after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        read(&connection, seq, limit).map_err(StoreError::while_doing("read"))
+    }
+
+    fn last_seq(&self) -> Result<u64, StoreError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = schema::last_seq(&connection).map_err(StoreError::while_doing("read"))?;
+        Ok(last.unsigned_abs())
+    }
+}
+
+fn read(connection: &Connection, seq: i64, limit: i64) -> rusqlite::Result<Vec<Record>> {
+    let sql = "SELECT seq, received_at, body, NULL FROM webhook WHERE seq > ?1 \
+        UNION ALL SELECT seq, received_at, body, reason FROM quarantine WHERE seq > ?1 \
+        ORDER BY seq LIMIT ?2";
+    connection
+        .prepare_cached(sql)?
+        .query_map((seq, limit), |row| {
+            Ok(Record {
+                seq: row.get::<_, i64>(0)?.unsigned_abs(),
+                received_at: row.get(1)?,
+                body: Bytes::from(row.get::<_, Vec<u8>>(2)?),
+                reason: row.get(3)?,
+            })
+        })?
+        .collect()
+}

@@ -1,0 +1,190 @@
+//! Which identities were seen: a log-structured index, for identities are uniformly random and a B-tree keyed by
+//! them would touch another page of the disk for each.
+//!
+//! An identity is known by its keyed 64-bit hash. A [`Bloom`] filter of all hashes tells nearly every fresh webhook
+//! apart at once. What passes the filter is looked up in memory (the newest rows), then in sorted runs on disk,
+//! newest first. A hit is a candidate: the identity in the row decides, so equal hashes never lose a webhook.
+//!
+//! Invariants:
+//! * A row with `seq <= indexed_upto` has an entry in a run; every other row is rebuilt into memory at the start.
+//! * A run is written a slice per batch, and counts (`indexed_upto`) in the transaction that completes it.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+use siphasher::sip::SipHasher13;
+
+use super::bloom::Bloom;
+use super::runs::{self, Run};
+use super::{SqliteOptions, schema};
+
+/// A hash and the `seq` of its row.
+pub(super) type IndexEntry = (i64, i64);
+
+#[derive(Debug)]
+pub(super) struct Seen {
+    hasher: Hasher,
+    bloom: Bloom,
+    /// Entries of rows that no run holds yet.
+    recent: BTreeSet<IndexEntry>,
+    /// The entries that are being written to disk.
+    leaving: Option<Leaving>,
+    /// Runs on disk, oldest first.
+    runs: Vec<Run>,
+    indexed_upto: i64,
+    run_rows: usize,
+}
+
+/// A run in the making.
+#[derive(Debug)]
+struct Leaving {
+    run: Run,
+    /// The `seq` that the run reaches up to.
+    upto: i64,
+    entries: Vec<IndexEntry>,
+    written: usize,
+}
+
+/// The keyed hash of an identity; tests put a worse one in its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hasher {
+    Keyed(SipHasher13),
+    #[cfg(test)]
+    Length,
+}
+
+impl Hasher {
+    fn hash(self, identity: &str) -> i64 {
+        match self {
+            Self::Keyed(hasher) => hasher.hash(identity.as_bytes()).cast_signed(),
+            #[cfg(test)]
+            Self::Length => identity.len() as i64,
+        }
+    }
+}
+
+impl Seen {
+    /// Reads the runs into the filter, and the rows that no run holds into memory.
+    pub(super) fn load(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<Self> {
+        let key = |name| schema::meta(connection, name).map(i64::cast_unsigned);
+        let hasher = SipHasher13::new_with_keys(key("hash_key_0")?, key("hash_key_1")?);
+        Self::load_with(connection, options, Hasher::Keyed(hasher))
+    }
+
+    pub(super) fn load_with(
+        connection: &Connection,
+        options: &SqliteOptions,
+        hasher: Hasher,
+    ) -> rusqlite::Result<Self> {
+        let indexed_upto = schema::meta(connection, "indexed_upto")?;
+        let expected = usize::try_from(schema::last_seq(connection)?).unwrap_or_default();
+        let mut seen = Self {
+            hasher,
+            bloom: Bloom::new(expected, options.filter_bytes),
+            recent: BTreeSet::new(),
+            leaving: None,
+            runs: Vec::new(),
+            indexed_upto,
+            run_rows: options.run_rows.max(1),
+        };
+        runs::each(connection, |run, hash| {
+            if seen.runs.last() != Some(&run) {
+                seen.runs.push(run);
+            }
+            seen.bloom.insert(hash.cast_unsigned());
+        })?;
+        let mut rows = connection.prepare("SELECT seq, identity FROM webhook WHERE seq > ?1")?;
+        let mut rows = rows.query([indexed_upto])?;
+        while let Some(row) = rows.next()? {
+            let hash = hasher.hash(row.get_ref(1)?.as_str()?);
+            seen.add(hash, row.get(0)?);
+        }
+        Ok(seen)
+    }
+
+    pub(super) fn hash(&self, identity: &str) -> i64 {
+        self.hasher.hash(identity)
+    }
+
+    /// The `seq` of the row with this identity.
+    pub(super) fn find(
+        &self,
+        connection: &Connection,
+        hash: i64,
+        identity: &str,
+    ) -> rusqlite::Result<Option<i64>> {
+        if !self.bloom.contains(hash.cast_unsigned()) {
+            return Ok(None);
+        }
+        for &(_, seq) in self.recent.range((hash, 0)..=(hash, i64::MAX)) {
+            if has_identity(connection, seq, identity)? {
+                return Ok(Some(seq));
+            }
+        }
+        if let Some(leaving) = &self.leaving {
+            let from = leaving.entries.partition_point(|entry| *entry < (hash, 0));
+            let candidates = leaving.entries[from..].iter().take_while(|entry| entry.0 == hash);
+            for &(_, seq) in candidates {
+                if has_identity(connection, seq, identity)? {
+                    return Ok(Some(seq));
+                }
+            }
+        }
+        // A repeat comes within half an hour as a rule: the newest runs first.
+        for &run in self.runs.iter().rev() {
+            for seq in runs::candidates(connection, run, hash)? {
+                if has_identity(connection, seq, identity)? {
+                    return Ok(Some(seq));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes in a row that was just inserted.
+    pub(super) fn add(&mut self, hash: i64, seq: i64) {
+        self.bloom.insert(hash.cast_unsigned());
+        self.recent.insert((hash, seq));
+    }
+
+    /// Writes a slice of the run in the making, twice as long as the batch, so that a run is complete long before
+    /// the next one is due and no batch waits for a whole run.
+    pub(super) fn write_some(
+        &mut self,
+        connection: &Connection,
+        batch: usize,
+        last_seq: i64,
+    ) -> rusqlite::Result<()> {
+        if self.leaving.is_none() && self.recent.len() >= self.run_rows {
+            let entries: Vec<IndexEntry> = std::mem::take(&mut self.recent).into_iter().collect();
+            self.leaving = Some(Leaving {
+                run: Run::starting_at(self.indexed_upto + 1),
+                upto: last_seq,
+                entries,
+                written: 0,
+            });
+        }
+        let Some(leaving) = &mut self.leaving else {
+            return Ok(());
+        };
+        let end = leaving.entries.len().min(leaving.written + batch.max(32) * 2);
+        runs::write(connection, leaving.run, &leaving.entries[leaving.written..end])?;
+        leaving.written = end;
+        if self.runs.last() != Some(&leaving.run) {
+            self.runs.push(leaving.run);
+        }
+        if leaving.written == leaving.entries.len() {
+            schema::set_meta(connection, "indexed_upto", leaving.upto)?;
+            self.indexed_upto = leaving.upto;
+            self.leaving = None;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the row has exactly this identity.
+fn has_identity(connection: &Connection, seq: i64, identity: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT identity = ?2 FROM webhook WHERE seq = ?1")?
+        .query_row((seq, identity), |row| row.get(0))
+}
