@@ -5,8 +5,9 @@ use crate::{CallState, Identity, Phase, Webhook};
 /// Webhooks of many calls, sorted into their calls.
 ///
 /// A call is keyed by `conversation_uuid`. A webhook without one (stream events) belongs to the call that has a leg
-/// with its `cmiuuid`; until such a leg is known it is a call of its own, keyed by that `cmiuuid`. Where two
-/// conversations claim a leg, the smaller id has it. Like [`CallState`], the result does not depend on the order.
+/// with its `cmiuuid`; until such a leg is known it is a call of its own, keyed by that `cmiuuid` (so it belongs to the
+/// conversation of that name, if there is one: an inbound call's is leg a's `cmiuuid`). Where two conversations claim a
+/// leg, the smaller id has it. Like [`CallState`], the result does not depend on the order.
 ///
 /// # Examples
 /// ```
@@ -71,9 +72,9 @@ impl Calls {
             return self.loose.get(key).filter(|_| self.owner(key).is_none()).cloned();
         };
         let mut state = own.clone();
-        let legs: BTreeSet<&str> = own.seen().map(Identity::cmiuuid).collect();
+        let legs: BTreeSet<&str> = own.seen().map(Identity::cmiuuid).chain([key]).collect();
         for leg in legs {
-            if self.owner(leg) == Some(key)
+            if self.owner(leg).unwrap_or(leg) == key
                 && let Some(loose) = self.loose.get(leg)
             {
                 state.merge(loose);

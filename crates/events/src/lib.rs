@@ -34,6 +34,8 @@ mod open;
 pub mod pcmo;
 mod profile;
 pub mod rest;
+#[cfg(feature = "schemars")]
+pub mod schema;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 pub mod stream;

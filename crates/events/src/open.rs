@@ -6,7 +6,7 @@ use crate::json::{Raw, escape, raw, scan};
 use crate::{Limits, Member, ParseError};
 
 /// What an object holds besides its documented fields: unknown members, and the order of all.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub(crate) struct Rest {
     /// Which member stands where: the index of a documented field, or [`UNKNOWN`] for the next unknown one.
     pub(crate) order: Vec<u8>,
@@ -260,7 +260,7 @@ macro_rules! open_object {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        #[derive(Debug, Clone, Default)]
         #[non_exhaustive]
         pub struct $name {
             $( $(#[doc = $doc])+ pub $field: Option<$type>, )*
@@ -319,6 +319,15 @@ macro_rules! open_object {
                     PartsMut(&mut self.rest)
                 }
             }
+
+            /// Equal where the members are, in the same order.
+            impl PartialEq for $name {
+                fn eq(&self, other: &Self) -> bool {
+                    self.to_json() == other.to_json()
+                }
+            }
+
+            impl Eq for $name {}
 
             impl serde::Serialize for $name {
                 fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,41 +1,8 @@
 //! Every sample of the wire, as `fixtures/wire/MANIFEST.json` lists them.
 
-use std::path::{Path, PathBuf};
-
 use piopiy_events::{Evidence, Kind, Profile, Raw, Webhook};
 
-fn wire() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/wire")
-}
-
-#[derive(serde::Deserialize)]
-struct Sample {
-    file: String,
-    kind: String,
-}
-
-fn manifest() -> Vec<Sample> {
-    let text = std::fs::read_to_string(wire().join("MANIFEST.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-/// A JSON text without white space outside strings, by `serde_json`'s own reading of each piece.
-fn minified(text: &str) -> String {
-    let mut out = String::new();
-    let (mut in_string, mut escaped) = (false, false);
-    for character in text.chars() {
-        if in_string || !character.is_ascii_whitespace() {
-            out.push(character);
-        }
-        in_string = match (in_string, character) {
-            (true, '"') => escaped,
-            (true, _) => true,
-            (false, other) => other == '"',
-        };
-        escaped = in_string && character == '\\' && !escaped;
-    }
-    out
-}
+use crate::fixtures::{Sample, manifest, minified, wire};
 
 fn is_webhook(sample: &Sample) -> bool {
     let folder = sample.file.split('/').next().unwrap();
@@ -62,7 +29,7 @@ fn every_sample_is_listed_and_every_listed_one_exists() {
 fn every_webhook_comes_out_value_for_value() {
     let mut seen = 0;
     for sample in manifest().iter().filter(|sample| is_webhook(sample)) {
-        let text = std::fs::read_to_string(wire().join(&sample.file)).unwrap();
+        let text = sample.text();
         let webhook = Webhook::parse(text.as_bytes()).unwrap();
         assert_eq!(webhook.to_json(), minified(&text), "{}", sample.file);
         assert_eq!(webhook.kind().is_none(), sample.kind == "partial", "{}", sample.file);
@@ -88,7 +55,7 @@ fn complete_samples_are_of_their_documented_form() {
         if sample.kind == "partial" {
             continue;
         }
-        let text = std::fs::read_to_string(wire().join(&sample.file)).unwrap();
+        let text = sample.text();
         let validation = Webhook::parse(text.as_bytes()).unwrap().validate(profile);
         assert_eq!(validation.findings, [], "{}", sample.file);
         let form = validation.form.unwrap();
