@@ -1,0 +1,38 @@
+//! The ledger: the one record of what was planned, sent, answered and observed, as JSON Lines.
+//!
+//! Every line is a [`Record`]. The first is a `run`, with the `schema` that the file follows; then a `plan` before
+//! each delivery is sent, an `attempt` after each answer, a `fault` for what went wrong on purpose, an `outcome` when
+//! a delivery is over, an `observe` for each effect that was seen, and a `summary` at the end. Whoever reads one
+//! ignores kinds and keys that it does not know.
+
+mod entry;
+mod reader;
+mod schema;
+mod writer;
+
+pub(crate) use entry::hex_u64;
+pub use entry::{
+    AttemptEntry, AttemptOutcome, Body, Cause, DeliveryOutcome, Entry, FaultEntry, ObserveEntry,
+    OutcomeEntry, PlanEntry, RunEntry, SCHEMA, SummaryEntry,
+};
+pub use reader::{LedgerError, LedgerReader, read};
+pub use schema::schema;
+pub use writer::{Ledger, LedgerBuilder};
+
+/// One line of a ledger.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Record {
+    /// Which line, from 0.
+    pub seq: u64,
+    /// Monotonic nanoseconds from the opening of the ledger.
+    pub t_ns: u64,
+    /// What happened.
+    pub entry: Entry,
+}
+
+impl Record {
+    pub(crate) fn new(seq: u64, t_ns: u64, entry: Entry) -> Self {
+        Self { seq, t_ns, entry }
+    }
+}

@@ -1,0 +1,54 @@
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+use super::{
+    AttemptEntry, FaultEntry, ObserveEntry, OutcomeEntry, PlanEntry, RunEntry, SCHEMA, SummaryEntry,
+};
+
+/// The JSON Schema (2020-12) of one line of a ledger.
+///
+/// Additive by design: lines of other kinds, and other keys, are valid.
+///
+/// # Examples
+/// ```
+/// let schema = piopiy_mock_platform::deliver::ledger::schema();
+/// assert_eq!(schema["title"], "piopiy-mock.ledger/v1");
+/// ```
+#[must_use]
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let kinds = [
+        case::<RunEntry>(&mut generator, "run"),
+        case::<PlanEntry>(&mut generator, "plan"),
+        case::<AttemptEntry>(&mut generator, "attempt"),
+        case::<FaultEntry>(&mut generator, "fault"),
+        case::<OutcomeEntry>(&mut generator, "outcome"),
+        case::<ObserveEntry>(&mut generator, "observe"),
+        case::<SummaryEntry>(&mut generator, "summary"),
+    ];
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        "description": "One line of a ledger: what was planned, sent, answered and observed.",
+        "type": "object",
+        "required": ["seq", "t_ns", "kind"],
+        "properties": {
+            "seq": { "type": "integer", "minimum": 0, "description": "Which line, from 0." },
+            "t_ns": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Monotonic nanoseconds from the opening of the ledger.",
+            },
+            "kind": { "type": "string", "description": "What the line tells; unknown kinds are passed over." },
+        },
+        "allOf": kinds,
+        "$defs": generator.take_definitions(true),
+    })
+}
+
+fn case<T: JsonSchema>(generator: &mut SchemaGenerator, kind: &str) -> Value {
+    json!({
+        "if": { "properties": { "kind": { "const": kind } }, "required": ["kind"] },
+        "then": generator.subschema_for::<T>(),
+    })
+}

@@ -1,0 +1,119 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use piopiy_events::Profile;
+
+use super::ledger::{self, Entry, LedgerError, PlanEntry, RunEntry};
+use super::{Fault, PlacedCall, rekey};
+use crate::plan::{PlannedCall, PlannedWebhook};
+
+/// A run that can be done again: the same bodies at the same times with the same faults.
+///
+/// # Examples
+/// ```no_run
+/// use piopiy_mock_platform::deliver::Replay;
+///
+/// let replay = Replay::from_ledger("run.jsonl".as_ref())?.rekeyed(42);
+/// println!("{} webhooks", replay.webhooks());
+/// # Ok::<(), piopiy_mock_platform::deliver::ReplayError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Replay {
+    run: RunEntry,
+    calls: Vec<Call>,
+}
+
+#[derive(Debug, Clone)]
+struct Call {
+    index: u64,
+    profile: Profile,
+    story: String,
+    webhooks: Vec<(PlannedWebhook, Vec<Fault>)>,
+}
+
+/// Why a run cannot be done again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// Its ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger is empty.
+    #[error("{0} holds no run: it is empty")]
+    Empty(std::path::PathBuf),
+}
+
+impl Replay {
+    /// Reads the first run of a ledger. Of a ledger that was cut off, give the whole lines.
+    ///
+    /// # Errors
+    /// If the file is no ledger.
+    pub fn from_ledger(path: &Path) -> Result<Self, ReplayError> {
+        let mut run = None;
+        let mut calls: BTreeMap<u64, Vec<PlanEntry>> = BTreeMap::new();
+        for record in ledger::read(path)? {
+            match record?.entry {
+                Entry::Run(entry) => {
+                    if run.replace(*entry).is_some() {
+                        break;
+                    }
+                }
+                Entry::Plan(plan) => calls.entry(plan.call).or_default().push(*plan),
+                _ => {}
+            }
+        }
+        let run = run.ok_or_else(|| ReplayError::Empty(path.to_owned()))?;
+        let mut calls: Vec<Call> = calls.into_iter().map(|(index, plans)| Call::new(index, plans)).collect();
+        calls.sort_by_key(|call| (call.first_ms(), call.index));
+        Ok(Self { run, calls })
+    }
+
+    /// Gives all ids new values that follow from the old ones and `nonce`, so that a durable receiver does not take
+    /// the webhooks for repeats. See [`rekey`].
+    #[must_use]
+    pub fn rekeyed(mut self, nonce: u64) -> Self {
+        for (webhook, _) in self.calls.iter_mut().flat_map(|call| &mut call.webhooks) {
+            webhook.body = rekey(&webhook.body, nonce);
+        }
+        self.run.nonce = nonce;
+        self
+    }
+
+    /// How the run began; its options say how it was delivered.
+    #[must_use]
+    pub fn run(&self) -> &RunEntry {
+        &self.run
+    }
+
+    /// How many webhooks there are.
+    #[must_use]
+    pub fn webhooks(&self) -> usize {
+        self.calls.iter().map(|call| call.webhooks.len()).sum()
+    }
+
+    /// The calls, with the faults that the ledger names, in the order of their first webhook.
+    pub fn into_calls(self) -> impl Iterator<Item = PlacedCall> {
+        self.calls.into_iter().map(|call| {
+            let (webhooks, faults) = call.webhooks.into_iter().unzip();
+            let planned = PlannedCall::new(call.index, call.profile, call.story.into(), webhooks);
+            PlacedCall::with_faults(planned, faults)
+        })
+    }
+}
+
+impl Call {
+    /// `plans` is not empty: a call is known by its plan entries alone.
+    fn new(index: u64, mut plans: Vec<PlanEntry>) -> Self {
+        plans.sort_by_key(|plan| (plan.at_ms, plan.webhook));
+        Self {
+            index,
+            profile: plans.first().map_or_else(Profile::default, |plan| plan.profile),
+            story: plans.first().map_or_else(String::new, |plan| plan.story.clone()),
+            webhooks: plans.into_iter().map(|plan| (plan.webhook(), plan.faults)).collect(),
+        }
+    }
+
+    fn first_ms(&self) -> u64 {
+        self.webhooks.iter().map(|(webhook, _)| webhook.at_ms).min().unwrap_or(0)
+    }
+}

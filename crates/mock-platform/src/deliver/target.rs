@@ -1,0 +1,154 @@
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+/// A URL that webhooks may be posted to.
+///
+/// Loopback is free. Any other host has to be allowed by name, so that a slip of the keyboard never calls a stranger.
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::deliver::Target;
+///
+/// assert!(Target::parse("http://127.0.0.1:5000/webhook/cdr", &[]).is_ok());
+/// assert!(Target::parse("http://app.example/webhook/cdr", &[]).is_err());
+/// assert!(Target::parse("http://app.example/webhook/cdr", &["app.example".into()]).is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target(Url);
+
+/// Why a text is no [`Target`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// It is no URL.
+    #[error("{url:?} is no URL: {reason}; write it like http://127.0.0.1:5000/webhook/cdr")]
+    NotAUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is not `http`.
+    #[error(
+        "{scheme:?} cannot be spoken to: only http:// can (put a TLS proxy in front, or test the plain port)"
+    )]
+    Scheme {
+        /// The scheme.
+        scheme: String,
+    },
+    /// It is not on this machine, and was not allowed.
+    #[error("{host} is not on this machine: if it is yours, allow it with `--allow-host {host}`")]
+    NotAllowed {
+        /// The host, with its port if one was given.
+        host: String,
+    },
+}
+
+impl Target {
+    /// Reads a URL; `allowed` are the hosts beyond loopback that may be posted to, as `HOST` or `HOST:PORT`.
+    ///
+    /// # Errors
+    /// If it is no `http` URL, or its host is neither on this machine nor allowed.
+    pub fn parse(url: &str, allowed: &[String]) -> Result<Self, TargetError> {
+        let parsed = Url::parse(url)
+            .map_err(|error| TargetError::NotAUrl { url: url.to_owned(), reason: error.to_string() })?;
+        let Some(host) = parsed.host_str() else {
+            return Err(TargetError::NotAUrl { url: url.to_owned(), reason: "it has no host".to_owned() });
+        };
+        if parsed.scheme() != "http" {
+            return Err(TargetError::Scheme { scheme: parsed.scheme().to_owned() });
+        }
+        let with_port = match parsed.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let known_port = format!("{host}:{}", parsed.port_or_known_default().unwrap_or(80));
+        let is_allowed = |entry: &String| {
+            [host, &with_port, &known_port].iter().any(|name| name.eq_ignore_ascii_case(entry))
+        };
+        if is_loopback(host) || allowed.iter().any(is_allowed) {
+            Ok(Self(parsed))
+        } else {
+            Err(TargetError::NotAllowed { host: with_port })
+        }
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Host and port to connect to, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let port = self.0.port_or_known_default().unwrap_or(80);
+        format!("{}:{port}", self.0.host_str().unwrap_or_default())
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_loopback(),
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|mapped| mapped.is_loopback())
+        }
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, allowed: &[&str], expected: Result<(), &str>) {
+        let allowed: Vec<String> = allowed.iter().map(|&host| host.to_owned()).collect();
+        let got = Target::parse(url, &allowed).map(drop).map_err(|error| error.to_string());
+        match (got, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(message), Err(part)) => assert!(message.contains(part), "{url}: {message}"),
+            (got, expected) => panic!("{url}: {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn loopback_is_free() {
+        for url in [
+            "http://127.0.0.1:5000/webhook/cdr",
+            "http://127.8.9.10/",
+            "http://localhost:1/x?token=a",
+            "http://LOCALHOST/",
+            "http://[::1]:5000/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://2130706433/",
+        ] {
+            check(url, &[], Ok(()));
+        }
+    }
+
+    #[test]
+    fn anything_else_has_to_be_allowed() {
+        check("http://10.0.0.1/", &[], Err("--allow-host 10.0.0.1"));
+        check("http://127.0.0.1@evil.example:81/", &[], Err("--allow-host evil.example:81"));
+        check("http://localhost.example/", &[], Err("not on this machine"));
+        check("http://0.0.0.0/", &[], Err("not on this machine"));
+        check("http://app.example:8080/", &["app.example"], Ok(()));
+        check("http://app.example:8080/", &["APP.example:8080"], Ok(()));
+        check("http://app.example/", &["app.example:80"], Ok(()));
+        check("http://app.example:8080/", &["app.example:80"], Err("not on this machine"));
+    }
+
+    #[test]
+    fn what_is_no_http_url_is_told() {
+        check("127.0.0.1:5000", &[], Err("is no URL"));
+        check("nonsense", &[], Err("is no URL"));
+        check("https://127.0.0.1/", &[], Err("only http://"));
+        check("file:///etc/hosts", &[], Err("has no host"));
+    }
+}
