@@ -19,15 +19,18 @@ open_object! {
     /// # Ok::<(), piopiy_events::ParseError>(())
     /// ```
     pub struct AnswerRequest {
-        /// The direction, `inbound`; what an outbound call has is not documented. Absent in India [play-file/].
+        /// The direction, `inbound`; what an outbound call has is not documented. Absent in India. Source:
+        /// play-file/.
         action: Text = "action",
-        /// The calling number: a string in `global-2022` (its table says number), a number in India [play-file/].
+        /// The calling number: a string in `global-2022` (its table says number), a number in India. Source:
+        /// play-file/.
         from: PhoneNumber = "from",
-        /// The number called; as `from` [play-file/].
+        /// The number called; as `from`. Source: play-file/.
         to: PhoneNumber = "to",
-        /// When the call came, in milliseconds since 1970; a number (the table says string) [play-file/].
+        /// When the call came, in milliseconds since 1970; a number (the table says string). Source:
+        /// play-file/.
         time: EpochMillis = "time",
-        /// The UUID of leg a [play-file/].
+        /// The UUID of leg a. Source: play-file/.
         cmiuuid: LegId = "cmiuuid",
     }
 }
@@ -35,15 +38,15 @@ open_object! {
 open_object! {
     /// POSTed to the `action_url` of an `input` or `play_get_input` action when digits were pressed.
     pub struct DtmfRequest {
-        /// The calling number [input].
+        /// The calling number. Source: input.
         from: PhoneNumber = "from",
-        /// The number called [input].
+        /// The number called. Source: input.
         to: PhoneNumber = "to",
-        /// The digits pressed, as a string [input].
+        /// The digits pressed, as a string. Source: input.
         dtmf: Text = "dtmf",
-        /// The UUID of the leg, under the key that every sample has [input].
+        /// The UUID of the leg, under the key that every sample has. Source: input.
         cmuuid: LegId = "cmuuid",
-        /// The same under the key that every table has [input].
+        /// The same under the key that every table has. Source: input.
         cmiuuid: LegId = "cmiuuid",
     }
 }

@@ -11,50 +11,51 @@ open_object! {
     /// [`Form`](crate::Form)'s business. Source of the fields: the `inbound-webhooks-*` and `outbound-webhooks-*`
     /// pages under `https://doc.telecmi.com/piopiy/docs/` and `https://doc.telecmi.com/piopiy-india/docs/`.
     pub struct Cdr {
-        /// The number that the leg reached: inbound leg a your number, outbound the party dialled
-        /// [inbound-webhooks-missed].
+        /// The number that the leg reached: inbound leg a your number, outbound the party dialled. Source:
+        /// inbound-webhooks-missed.
         to: PhoneNumber = "to",
-        /// The account's app id [inbound-webhooks-missed].
+        /// The account's app id. Source: inbound-webhooks-missed.
         appid: AppId = "appid",
-        /// When the record was made, in milliseconds since 1970 [inbound-webhooks-missed].
+        /// When the record was made, in milliseconds since 1970. Source: inbound-webhooks-missed.
         time: EpochMillis = "time",
-        /// When the leg was set up, in seconds since 1970; global only [inbound-webhooks-missed].
+        /// When the leg was set up, in seconds since 1970; global only. Source: inbound-webhooks-missed.
         start_time: EpochSeconds = "start_time",
-        /// When the leg ended, in seconds since 1970; global only [inbound-webhooks-missed].
+        /// When the leg ended, in seconds since 1970; global only. Source: inbound-webhooks-missed.
         end_time: EpochSeconds = "end_time",
-        /// The calling number: inbound the caller, outbound your number [inbound-webhooks-missed].
+        /// The calling number: inbound the caller, outbound your number. Source: inbound-webhooks-missed.
         from: PhoneNumber = "from",
-        /// Direction of the leg; leg b of an inbound call is outbound [inbound-webhooks-missed].
+        /// Direction of the leg; leg b of an inbound call is outbound. Source: inbound-webhooks-missed.
         direction: Direction = "direction",
-        /// Talk time in seconds, 0 when missed [inbound-webhooks-missed].
+        /// Talk time in seconds, 0 when missed. Source: inbound-webhooks-missed.
         duration: Seconds = "duration",
-        /// Your own parameters, as a string [inbound-webhooks-missed].
+        /// Your own parameters, as a string. Source: inbound-webhooks-missed.
         extra_params: Text = "extra_params",
-        /// The UUID of the leg [inbound-webhooks-missed].
+        /// The UUID of the leg. Source: inbound-webhooks-missed.
         cmiuuid: LegId = "cmiuuid",
-        /// What the leg cost; global only [inbound-webhooks-missed].
+        /// What the leg cost; global only. Source: inbound-webhooks-missed.
         call_rate: Rate = "call_rate",
-        /// The account's balance afterwards; global only [inbound-webhooks-missed].
+        /// The account's balance afterwards; global only. Source: inbound-webhooks-missed.
         balance: Money = "balance",
-        /// What the legs of the conversation share [inbound-webhooks-missed].
+        /// What the legs of the conversation share. Source: inbound-webhooks-missed.
         conversation_uuid: ConversationId = "conversation_uuid",
-        /// When the leg was picked up, in seconds since 1970; global only [inbound-webhooks-answered/].
+        /// When the leg was picked up, in seconds since 1970; global only. Source:
+        /// inbound-webhooks-answered/.
         answer_time: EpochSeconds = "answer_time",
-        /// The id that the make-call API returned; outbound [outbound-webhooks-missed].
+        /// The id that the make-call API returned; outbound. Source: outbound-webhooks-missed.
         request_id: RequestId = "request_id",
-        /// The caller id shown; outbound [outbound-webhooks-missed].
+        /// The caller id shown; outbound. Source: outbound-webhooks-missed.
         callerid: PhoneNumber = "callerid",
-        /// The virtual number presented; outbound, India [india/outbound-webhooks-answered].
+        /// The virtual number presented; outbound, India. Source: india/outbound-webhooks-answered.
         vn: PhoneNumber = "vn",
-        /// Marks an outbound call; `global-2022` and India [outbound-webhooks-missed/].
+        /// Marks an outbound call; `global-2022` and India. Source: outbound-webhooks-missed/.
         out: Flag = "out",
-        /// Whether the call was started through the API; `global-2022` [outbound-webhooks-missed/].
+        /// Whether the call was started through the API; `global-2022`. Source: outbound-webhooks-missed/.
         api_init: Flag = "api_init",
-        /// `answered` or `missed` [inbound-webhooks-missed].
+        /// `answered` or `missed`. Source: inbound-webhooks-missed.
         status: Status = "status",
-        /// `a` or `b` [inbound-webhooks-missed].
+        /// `a` or `b`. Source: inbound-webhooks-missed.
         leg: Leg = "leg",
-        /// `cdr` or `event`; `global-2022` and `india` only [inbound-webhooks-missed/].
+        /// `cdr` or `event`; `global-2022` and `india` only. Source: inbound-webhooks-missed/.
         payload_type: PayloadType = "type",
     }
 }

@@ -46,9 +46,9 @@ pub enum StreamMessage {
 open_object! {
     /// Audio to play to the call.
     pub struct StreamAudio {
-        /// `streamAudio` [stream-action-play-stream].
+        /// `streamAudio`. Source: stream-action-play-stream.
         message_type: Text = "type",
-        /// The audio and its format [stream-action-play-stream].
+        /// The audio and its format. Source: stream-action-play-stream.
         data: Nested<AudioData> = "data",
     }
 }
@@ -56,11 +56,13 @@ open_object! {
 open_object! {
     /// Audio and its format.
     pub struct AudioData {
-        /// `raw` (16-bit little-endian mono samples), `mp3`, `wav` or `ogg` [stream-action-play-stream].
+        /// `raw` (16-bit little-endian mono samples), `mp3`, `wav` or `ogg`. Source:
+        /// stream-action-play-stream.
         audio_data_type: Text = "audioDataType",
-        /// Samples per second: the number 8000 or 16000 [stream-action-play-stream].
+        /// Samples per second: the number 8000 or 16000. Source: stream-action-play-stream.
         sample_rate: Count = "sampleRate",
-        /// The audio as base64; the vendor's samples send at most 50 KiB at once [stream-action-play-stream].
+        /// The audio as base64; the vendor's samples send at most 50 KiB at once. Source:
+        /// stream-action-play-stream.
         audio_data: Base64 = "audioData",
     }
 }
@@ -68,7 +70,7 @@ open_object! {
 open_object! {
     /// A command to the stream.
     pub struct StreamCommand {
-        /// `pause`, `resume`, `stop` or `break` [streaming-action-stop].
+        /// `pause`, `resume`, `stop` or `break`. Source: streaming-action-stop.
         action: Text = "action",
     }
 }

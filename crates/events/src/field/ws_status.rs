@@ -13,9 +13,9 @@ string_value! {
 open_object! {
     /// What a [`WsStatus`] says.
     pub struct WsReport {
-        /// `connected`, `disconnected` or, by inference, `error` [live-stream-connected].
+        /// `connected`, `disconnected` or, by inference, `error`. Source: live-stream-connected.
         status: Text = "status",
-        /// Why; absent when connected [live-stream-disconnected].
+        /// Why; absent when connected. Source: live-stream-disconnected.
         message: Nested<WsDetail> = "message",
     }
 }
@@ -23,12 +23,12 @@ open_object! {
 open_object! {
     /// Why a stream's WebSocket ended or failed.
     pub struct WsDetail {
-        /// Disconnected: the WebSocket close code, such as 1006. Error, by inference: 1 to 11, `mod_audio_stream`'s
-        /// number of the failure [live-stream-disconnected].
+        /// Disconnected: the WebSocket close code, such as 1006. Error, by inference: 1 to 11,
+        /// `mod_audio_stream`'s number of the failure. Source: live-stream-disconnected.
         code: Count = "code",
-        /// Disconnected: the reason in words [live-stream-disconnected].
+        /// Disconnected: the reason in words. Source: live-stream-disconnected.
         reason: Text = "reason",
-        /// Error: the failure in words [guess: mod_audio_stream].
+        /// Error: the failure in words. Source: guess: mod_audio_stream.
         error: Text = "error",
     }
 }

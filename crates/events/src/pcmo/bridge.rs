@@ -5,19 +5,19 @@ use crate::{Count, List, PhoneNumber, Seconds, Text};
 open_object! {
     /// Calls telephone numbers and joins them to the call; legacy.
     pub struct Bridge {
-        /// `bridge` [forward-call].
+        /// `bridge`. Source: forward-call.
         action: Text = "action",
-        /// The longest talk time, in seconds; default 5400 [forward-call].
+        /// The longest talk time, in seconds; default 5400. Source: forward-call.
         duration: Seconds = "duration",
-        /// The longest ring time, in seconds; default 40 [forward-call].
+        /// The longest ring time, in seconds; default 40. Source: forward-call.
         timeout: Seconds = "timeout",
-        /// The number shown; default the platform's number [forward-call].
+        /// The number shown; default the platform's number. Source: forward-call.
         from: PhoneNumber = "from",
-        /// How often the numbers are tried; default 1 [forward-call].
+        /// How often the numbers are tried; default 1. Source: forward-call.
         attempts: Count = "loop",
-        /// `single` (default, one after the other) or `group` (all at once) [forward-call].
+        /// `single` (default, one after the other) or `group` (all at once). Source: forward-call.
         ring_type: Text = "ring_type",
-        /// The numbers [forward-call].
+        /// The numbers. Source: forward-call.
         connect: List<Endpoint> = "connect",
     }
 }

@@ -4,11 +4,11 @@ use crate::{Map, Text};
 open_object! {
     /// Records the call.
     pub struct Record {
-        /// `record` [record/].
+        /// `record`. Source: record/.
         action: Text = "action",
-        /// v3: `mp3` or `wav` [py SDK_RESTRUCTURE.md].
+        /// v3: `mp3` or `wav`. Source: py SDK_RESTRUCTURE.md.
         format: Text = "format",
-        /// v3: `single` or `dual` [py SDK_RESTRUCTURE.md].
+        /// v3: `single` or `dual`. Source: py SDK_RESTRUCTURE.md.
         channels: Text = "channels",
     }
 }
@@ -16,7 +16,7 @@ open_object! {
 open_object! {
     /// Ends the call.
     pub struct Hangup {
-        /// `hangup` [india/hangup].
+        /// `hangup`. Source: india/hangup.
         action: Text = "action",
     }
 }
@@ -25,19 +25,19 @@ open_object! {
     /// Gives the call parameters of the user's own. Legacy: a text that, by inference, comes back as
     /// `extra_params`. v3: members.
     pub struct Param {
-        /// `param` [pcmo-overview].
+        /// `param`. Source: pcmo-overview.
         action: Text = "action",
-        /// Legacy: any text, often JSON [pcmo-overview].
+        /// Legacy: any text, often JSON. Source: pcmo-overview.
         text: Text = "text",
-        /// v3: at most 10 members; strings of at most 256 characters [py SDK_RESTRUCTURE.md].
+        /// v3: at most 10 members; strings of at most 256 characters. Source: py SDK_RESTRUCTURE.md.
         data: Map = "data",
     }
 }
 
 open_object! {
-    /// Drops the actions that are left. No page has a sample; the overview's table lists it [pcmo-overview].
+    /// Drops the actions that are left. No page has a sample; the overview's table lists it.
     pub struct Clear {
-        /// `clear` [pcmo-overview].
+        /// `clear`. Source: pcmo-overview.
         action: Text = "action",
     }
 }

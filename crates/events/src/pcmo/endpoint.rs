@@ -4,17 +4,17 @@ use crate::{Map, PhoneNumber, Text};
 open_object! {
     /// Who is called: a telephone number, a SIP user or address, or an agent.
     pub struct Endpoint {
-        /// `pstn`, `sip` or `agent` [forward-call].
+        /// `pstn`, `sip` or `agent`. Source: forward-call.
         endpoint_type: Text = "type",
-        /// `pstn`: the number; a number in the legacy generation, a string in v3 [forward-call].
+        /// `pstn`: the number; a number in the legacy generation, a string in v3. Source: forward-call.
         number: PhoneNumber = "number",
-        /// `sip`, legacy: the name of the SIP endpoint; the Node SDK sends a number [connect-call].
+        /// `sip`, legacy: the name of the SIP endpoint; the Node SDK sends a number. Source: connect-call.
         user: Text = "user",
-        /// `sip`, v3: the SIP address [py SDK_RESTRUCTURE.md].
+        /// `sip`, v3: the SIP address. Source: py SDK_RESTRUCTURE.md.
         uri: Text = "uri",
-        /// `agent`, v3: the agent's UUID [py SDK_RESTRUCTURE.md].
+        /// `agent`, v3: the agent's UUID. Source: py SDK_RESTRUCTURE.md.
         id: Text = "id",
-        /// v3: SIP headers to send along [py SDK_RESTRUCTURE.md].
+        /// v3: SIP headers to send along. Source: py SDK_RESTRUCTURE.md.
         headers: Map = "headers",
     }
 }

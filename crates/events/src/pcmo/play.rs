@@ -4,11 +4,11 @@ use crate::open::open_object;
 open_object! {
     /// Plays a file: one of `file_name` and `file_url`.
     pub struct Play {
-        /// `play` [play-file/].
+        /// `play`. Source: play-file/.
         action: Text = "action",
-        /// A file in the platform's storage, mp3 or wav; both generations [play-file/].
+        /// A file in the platform's storage, mp3 or wav; both generations. Source: play-file/.
         file_name: Text = "file_name",
-        /// A file on a web server, mp3 or wav; legacy [play-file/].
+        /// A file on a web server, mp3 or wav; legacy. Source: play-file/.
         file_url: Text = "file_url",
     }
 }
@@ -16,9 +16,9 @@ open_object! {
 open_object! {
     /// Says a text; legacy.
     pub struct Speak {
-        /// `speak` [speak].
+        /// `speak`. Source: speak.
         action: Text = "action",
-        /// What is said [speak].
+        /// What is said. Source: speak.
         text: Text = "text",
     }
 }

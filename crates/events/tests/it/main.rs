@@ -1,5 +1,7 @@
 //! The crate as its users see it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 mod fixtures;
 mod fuzzing;
 mod pcmo;

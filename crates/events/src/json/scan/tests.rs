@@ -1,6 +1,9 @@
 use super::*;
 
-fn check(input: &[u8], expected: Result<&[(&str, &str)], (ParseErrorKind, &str, usize)>) {
+/// What is wrong, the pointer, the offset.
+type Wrong<'a> = (ParseErrorKind, &'a str, usize);
+
+fn check(input: &[u8], expected: Result<&[(&str, &str)], Wrong<'_>>) {
     let found = object(input, &Limits { max_bytes: 1000, max_depth: 4 });
     let found = found.map(|members| members.iter().map(|m| (m.key, m.value)).collect::<Vec<_>>());
     let expected = expected

@@ -18,22 +18,23 @@ open_object! {
     /// assert_eq!(call.to_json(), r#"{"appid":2222226,"to":19170000001,"pcmo":[{"action":"hangup"}]}"#);
     /// ```
     pub struct MakeCall {
-        /// The account's app id [outbound-make-call].
+        /// The account's app id. Source: outbound-make-call.
         appid: AppId = "appid",
-        /// The account's secret [outbound-make-call].
+        /// The account's secret. Source: outbound-make-call.
         secret: Secret = "secret",
-        /// The account's number [outbound-make-call].
+        /// The account's number. Source: outbound-make-call.
         from: PhoneNumber = "from",
-        /// The number to call [outbound-make-call].
+        /// The number to call. Source: outbound-make-call.
         to: PhoneNumber = "to",
-        /// Parameters of the user's own, an object (the table says string); webhooks have them as a string
-        /// [outbound-make-call].
+        /// Parameters of the user's own, an object (the table says string); webhooks have them as a string.
+        /// Source: outbound-make-call.
         extra_params: Map = "extra_params",
-        /// The longest talk time, in seconds; the SDKs send 4200 (Node) or 5400 (Python) [node pcmo_call.js].
+        /// The longest talk time, in seconds; the SDKs send 4200 (Node) or 5400 (Python). Source: node
+        /// pcmo_call.js.
         duration: Seconds = "duration",
-        /// What happens when the call is answered [outbound-make-call].
+        /// What happens when the call is answered. Source: outbound-make-call.
         pcmo: Nested<Pcmo> = "pcmo",
-        /// Where to ask what happens when the call is answered; v1 [outbound-call/].
+        /// Where to ask what happens when the call is answered; v1. Source: outbound-call/.
         answer_url: Text = "answer_url",
     }
 }
@@ -41,17 +42,18 @@ open_object! {
 open_object! {
     /// Answers [`MakeCall`]. The `request_id` comes back in the outbound call's webhooks.
     pub struct MakeCallResponse {
-        /// The same once more [outbound-make-call].
+        /// The same once more. Source: outbound-make-call.
         data: Nested<CallProgress> = "data",
-        /// `progress`; absent in v1 with `answer_url` [outbound-make-call].
+        /// `progress`; absent in v1 with `answer_url`. Source: outbound-make-call.
         status: Text = "status",
-        /// The id of the request; absent in v1 with `answer_url` [outbound-make-call].
+        /// The id of the request; absent in v1 with `answer_url`. Source: outbound-make-call.
         request_id: RequestId = "request_id",
-        /// 200, or what went wrong [outbound-make-call].
+        /// 200, or what went wrong. Source: outbound-make-call.
         code: Code = "code",
-        /// The same under the key of the vendor's examples, with 401 for wrong credentials [ex README].
+        /// The same under the key of the vendor's examples, with 401 for wrong credentials. Source: ex
+        /// README.
         cmi_code: Code = "cmi_code",
-        /// What went wrong, in words [guess].
+        /// What went wrong, in words. Source: guess.
         msg: Text = "msg",
     }
 }
@@ -59,9 +61,9 @@ open_object! {
 open_object! {
     /// `data` of a [`MakeCallResponse`].
     pub struct CallProgress {
-        /// `progress` [outbound-make-call].
+        /// `progress`. Source: outbound-make-call.
         status: Text = "status",
-        /// The id of the request; absent in the vendor's examples [outbound-make-call].
+        /// The id of the request; absent in the vendor's examples. Source: outbound-make-call.
         request_id: RequestId = "request_id",
     }
 }

@@ -12,18 +12,20 @@ open_object! {
     /// # Ok::<(), piopiy_events::ParseError>(())
     /// ```
     pub struct Response {
-        /// `call_queued` for calls, `queued` for hang-up and transfer; in a failure the error [py test_ai_agent.py].
+        /// `call_queued` for calls, `queued` for hang-up and transfer; in a failure the error. Source: py
+        /// test_ai_agent.py.
         message: Text = "message",
-        /// The call's UUID [pipecat tests/test_control.py].
+        /// The call's UUID. Source: pipecat tests/test_control.py.
         call_id: LegId = "call_id",
-        /// The id of the transfer; the SDK needs it [pipecat tests/test_control.py].
+        /// The id of the transfer; the SDK needs it. Source: pipecat tests/test_control.py.
         request_id: Text = "request_id",
-        /// Of a transfer: `queued`, `started`, `completed` or `failed` [pipecat control.py].
+        /// Of a transfer: `queued`, `started`, `completed` or `failed`. Source: pipecat control.py.
         status: Text = "status",
-        /// Why a transfer failed: `busy`, `no_answer`, `rejected`, `invalid_number`, `unreachable`, `call_barred`,
-        /// `network_error`, perhaps with `_and_call_ended` behind it [pipecat control.py].
+        /// Why a transfer failed: `busy`, `no_answer`, `rejected`, `invalid_number`, `unreachable`,
+        /// `call_barred`, `network_error`, perhaps with `_and_call_ended` behind it. Source: pipecat
+        /// control.py.
         reason: Text = "reason",
-        /// In a failure: what went wrong, such as `app_not_active` [py test_ai_agent.py].
+        /// In a failure: what went wrong, such as `app_not_active`. Source: py test_ai_agent.py.
         error: Text = "error",
     }
 }

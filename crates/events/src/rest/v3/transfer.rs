@@ -5,9 +5,9 @@ use crate::{Flag, LegId, Map, Nested, PhoneNumber, Raw, Seconds, Text};
 open_object! {
     /// Gives a call that is on another pipeline: `POST /voice/pcmo/transfer`.
     pub struct PcmoTransfer {
-        /// The call's UUID [node src/voice].
+        /// The call's UUID. Source: node src/voice.
         call_id: LegId = "call_id",
-        /// At least one action of the v3 generation [node src/voice].
+        /// At least one action of the v3 generation. Source: node src/voice.
         pipeline: Nested<Pcmo> = "pipeline",
     }
 }
@@ -25,25 +25,25 @@ open_object! {
     /// # Ok::<(), piopiy_events::ParseError>(())
     /// ```
     pub struct TransferAction {
-        /// Warm: the number to call; this or `sip_uri` [pipecat control.py].
+        /// Warm: the number to call; this or `sip_uri`. Source: pipecat control.py.
         to_number: PhoneNumber = "to_number",
-        /// Warm: the SIP address to call; this or `to_number` [pipecat control.py].
+        /// Warm: the SIP address to call; this or `to_number`. Source: pipecat control.py.
         sip_uri: Text = "sip_uri",
-        /// Warm: the number shown [pipecat control.py].
+        /// Warm: the number shown. Source: pipecat control.py.
         caller_id: PhoneNumber = "caller_id",
-        /// Warm: the longest ring time, in seconds [pipecat control.py].
+        /// Warm: the longest ring time, in seconds. Source: pipecat control.py.
         timeout_sec: Seconds = "timeout_sec",
-        /// Warm: whether the party called must accept [pipecat control.py].
+        /// Warm: whether the party called must accept. Source: pipecat control.py.
         confirm: Flag = "confirm",
-        /// Warm: what the caller hears meanwhile: `true`, a file name or a URL [pipecat control.py].
+        /// Warm: what the caller hears meanwhile: `true`, a file name or a URL. Source: pipecat control.py.
         hold_audio: Raw = "hold_audio",
-        /// Warm: what the party called is told [pipecat control.py].
+        /// Warm: what the party called is told. Source: pipecat control.py.
         transfer_summary: Text = "transfer_summary",
-        /// Warm: SIP headers to send along [pipecat control.py].
+        /// Warm: SIP headers to send along. Source: pipecat control.py.
         sip_headers: Map = "sip_headers",
-        /// Warm: the user's own; as in [`AiCall`](super::AiCall) [pipecat control.py].
+        /// Warm: the user's own; as in `AiCall`. Source: pipecat control.py.
         variables: Map = "variables",
-        /// Blind: what happens to the call instead [pipecat control.py].
+        /// Blind: what happens to the call instead. Source: pipecat control.py.
         pipeline: Nested<Pcmo> = "pipeline",
     }
 }
