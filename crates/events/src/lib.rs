@@ -10,6 +10,11 @@
 //! * [`answer`], [`pcmo`], [`rest`] and [`stream`] are the rest of the wire: what the platform asks while a call is
 //!   on, what it is told to do, its REST API, and the messages over an audio stream.
 //!
+//! Each field's documentation ends with its source: the name of a page under `https://doc.telecmi.com/piopiy/docs/`
+//! (with a slash at its end: an older capture), with `india/` under `https://doc.telecmi.com/piopiy-india/docs/`, with
+//! `chub/` of the sister product CHUB; or a file of the vendor's public repositories `piopiy_node` (node), its examples
+//! (ex), `piopiy_python` (py) and `pipecat-piopiy` (pipecat); or *guess*, where nobody documents it.
+//!
 //! The crate does no I/O, reads no clock and has no runtime.
 //!
 //! # Features

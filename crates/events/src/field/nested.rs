@@ -8,7 +8,9 @@ use crate::json::{JsonType, escape, scan};
 use crate::{FieldValue, Limits, OpenObject, ParseError, Raw, Shape};
 
 /// What a nested value can be read as: an open object, or an array of a type's own.
-pub trait Document: Sized + Clone + fmt::Debug + PartialEq {
+///
+/// Only this crate's types implement it, so that what is written is JSON.
+pub trait Document: sealed::Sealed + Sized + Clone + fmt::Debug + PartialEq {
     /// What the documented values look like.
     const SHAPE: Shape;
 
@@ -20,6 +22,17 @@ pub trait Document: Sized + Clone + fmt::Debug + PartialEq {
 
     /// Appends the value as JSON.
     fn write(&self, out: &mut String);
+}
+
+mod sealed {
+    /// Only this crate can name it.
+    pub trait Sealed {}
+
+    impl<T: crate::OpenObject> Sealed for T {}
+    impl Sealed for crate::Text {}
+    impl Sealed for crate::Raw {}
+    impl Sealed for crate::pcmo::Action {}
+    impl Sealed for crate::pcmo::Pcmo {}
 }
 
 impl<T: OpenObject + Clone + fmt::Debug + PartialEq> Document for T {

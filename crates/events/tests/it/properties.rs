@@ -1,15 +1,19 @@
 //! What holds of every payload, with the crate's own strategies.
 
+use std::collections::BTreeSet;
+
 use piopiy_events::answer::{AnswerRequest, DtmfRequest};
 use piopiy_events::pcmo::Pcmo;
 use piopiy_events::rest::{legacy, v3};
 use piopiy_events::stream::StreamMessage;
 use piopiy_events::{
-    CallState, Calls, Cdr, LiveEvent, Map, OpenObject, ParseErrorKind, Profile, Raw, Unrecognised, Webhook,
-    strategy,
+    CallState, Calls, Cdr, Form, LiveEvent, Map, OpenObject, ParseErrorKind, Profile, Raw, Unrecognised,
+    Webhook, strategy,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 fn profiles() -> impl Strategy<Value = Profile> {
     select(&Profile::ALL[..])
@@ -17,6 +21,32 @@ fn profiles() -> impl Strategy<Value = Profile> {
 
 fn documented() -> impl Strategy<Value = (Profile, Webhook)> {
     profiles().prop_flat_map(|profile| (Just(profile), strategy::webhook(profile)))
+}
+
+#[test]
+fn every_event_name_and_every_optional_field_is_made() {
+    let mut runner = TestRunner::deterministic();
+    for profile in Profile::ALL {
+        let webhooks = strategy::webhook(profile);
+        let (mut names, mut with, mut without) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for _ in 0..1000 {
+            let webhook = webhooks.new_tree(&mut runner).unwrap().current();
+            let form = webhook.validate(profile).form.unwrap();
+            names.insert(form.name);
+            for field in form.fields.iter().filter(|field| !field.required) {
+                let seen = if webhook.get(field.key).is_some() { &mut with } else { &mut without };
+                seen.insert((form.name, field.key));
+            }
+        }
+        let expected: BTreeSet<_> = Form::all(profile).iter().map(|form| form.name).collect();
+        assert_eq!(names, expected, "{profile}");
+        let optional = Form::all(profile).iter().flat_map(|form| {
+            form.fields.iter().filter(|field| !field.required).map(|field| (form.name, field.key))
+        });
+        let optional: BTreeSet<_> = optional.collect();
+        assert_eq!(with, optional, "{profile}");
+        assert_eq!(without, optional, "{profile}");
+    }
 }
 
 proptest! {

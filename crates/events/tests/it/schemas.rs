@@ -44,6 +44,32 @@ fn every_file_is_a_schema() {
     }
 }
 
+/// Every documented field says where it is documented.
+#[test]
+fn every_field_names_its_source() {
+    fn check(schema: &Value, path: &str, seen: &mut usize) {
+        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+            for (key, property) in properties {
+                if let Some(text) = property.get("description").and_then(Value::as_str) {
+                    assert!(text.contains(" Source: ") && text.ends_with('.'), "{path}, {key}: {text}");
+                    *seen += 1;
+                }
+            }
+        }
+        for (_, inner) in schema.as_object().into_iter().flatten() {
+            check(inner, path, seen);
+        }
+        for inner in schema.as_array().into_iter().flatten() {
+            check(inner, path, seen);
+        }
+    }
+    let mut seen = 0;
+    for (path, schema) in files() {
+        check(&schema, &path, &mut seen);
+    }
+    assert!(seen > 1000, "{seen}");
+}
+
 /// The schema that a sample is of: its file below `schemas/`.
 fn schema_of(sample: &str, kind: &str) -> Option<String> {
     let (folder, name) = sample.split_once('/').unwrap();
