@@ -10,9 +10,12 @@ mod cargo_test;
 mod ci;
 mod fixtures;
 mod http1;
+mod integration;
+mod mock;
 mod observe;
 mod process;
 mod receivers;
+mod recorder;
 mod tally;
 mod test;
 mod tidy;
@@ -33,6 +36,8 @@ enum Task {
     Test(test::Options),
     /// Run the static checks: formatting, lints, docs, each feature alone, drift, tidiness, dependencies
     Ci(ci::Options),
+    /// Run whole calls, failing receivers, crashes, deadlines and the schedule, for real over loopback
+    Integration(integration::Options),
     /// Measure: parsing, generating, durable receiving; in interleaved rounds, with medians
     Bench(bench::Options),
     /// Write every generated file anew: schemas, OpenAPI document, golden plans
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Ci(options) => ci::run(&options),
+        Task::Integration(options) => integration::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
     };

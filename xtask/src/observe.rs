@@ -4,40 +4,17 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use piopiy_events::{Identity, Webhook};
-use serde::Deserialize;
+use piopiy_mock_platform::deliver::{Target, effects_from_file, effects_from_url};
+use piopiy_mock_platform::judge::Effect;
 
 use crate::process::Process;
-
-/// One thing that a receiver did once per webhook.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Effect {
-    /// Its place in the order of effects, from 1.
-    pub(crate) seq: u64,
-    /// The payload as it was stored.
-    #[serde(default)]
-    pub(crate) fields: Option<Box<serde_json::value::RawValue>>,
-}
-
-impl Effect {
-    /// Which webhook it is the effect of.
-    ///
-    /// # Errors
-    /// Where it has no fields or they are no webhook.
-    pub(crate) fn identity(&self) -> anyhow::Result<Identity> {
-        let fields = self.fields.as_ref().with_context(|| format!("effect {} has no fields", self.seq))?;
-        let webhook =
-            Webhook::parse(fields.get().as_bytes()).with_context(|| format!("effect {}", self.seq))?;
-        webhook.identity().with_context(|| format!("effect {} is of no webhook", self.seq))
-    }
-}
 
 /// Every effect that the receiver tells of over HTTP.
 ///
 /// # Errors
 /// Where it does not answer, or with something else.
 pub(crate) async fn effects(receiver: &Process) -> anyhow::Result<Vec<Effect>> {
-    let url = receiver.at("/__observe?since=0");
-    read(&get(&url).await?).with_context(|| url)
+    Ok(effects_from_url(&Target::parse(&receiver.at("/__observe"), &[])?, 0).await?)
 }
 
 /// Every effect in an observe file.
@@ -45,20 +22,18 @@ pub(crate) async fn effects(receiver: &Process) -> anyhow::Result<Vec<Effect>> {
 /// # Errors
 /// Where it cannot be read or is something else.
 pub(crate) fn effects_in(file: &Path) -> anyhow::Result<Vec<Effect>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    read(&text).with_context(|| file.display().to_string())
+    Ok(effects_from_file(file, 0)?)
 }
 
-fn read(text: &str) -> anyhow::Result<Vec<Effect>> {
-    let mut effects = Vec::new();
-    for line in text.lines() {
-        let effect: Effect =
-            serde_json::from_str(line).with_context(|| format!("not an effect record: {line}"))?;
-        let before = effects.last().map_or(0, |before: &Effect| before.seq);
-        ensure!(effect.seq > before, "effect {} stands after effect {before}", effect.seq);
-        effects.push(effect);
-    }
-    Ok(effects)
+/// Which webhook an effect is of.
+///
+/// # Errors
+/// Where it has no fields or they are no webhook.
+pub(crate) fn identity(effect: &Effect) -> anyhow::Result<Identity> {
+    let fields = effect.fields.as_ref().with_context(|| format!("effect {} has no fields", effect.seq))?;
+    let webhook =
+        Webhook::parse(fields.as_json().as_bytes()).with_context(|| format!("effect {}", effect.seq))?;
+    webhook.identity().with_context(|| format!("effect {} is of no webhook", effect.seq))
 }
 
 /// The sum of a counter over all its labels, as `/metrics` tells it.

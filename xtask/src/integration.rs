@@ -1,0 +1,162 @@
+//! `cargo xtask integration`: real runs over loopback.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use piopiy_events::Profile;
+use piopiy_mock_platform::deliver::Redelivery;
+
+use crate::receivers::{Documented, Durable};
+use crate::tally::{Missing, Tally};
+use crate::{traffic, workspace};
+
+mod calls;
+mod crash;
+mod deadlines;
+mod drain;
+mod failures;
+mod schedule;
+mod syncs;
+
+/// Which runs, and what to do with those that cannot run here.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only the runs whose name begins with this
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Print the names of the runs, and run none
+    #[arg(long)]
+    list: bool,
+    /// Fail, instead of skipping by name, where a program that a run needs is missing
+    #[arg(long)]
+    require_all: bool,
+    /// What random choices follow from; a fresh one, printed, where none is given
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// What every run is given.
+#[derive(Debug)]
+struct World {
+    durable: Durable,
+    /// What random choices follow from.
+    seed: u64,
+    /// What the ids of the webhooks follow from.
+    nonce: u64,
+}
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+enum Run {
+    /// The mock platform against `piopiy-receiver`.
+    Durable(Profile, Redelivery),
+    /// The same, with faults.
+    Chaos,
+    /// The mock platform against a documented receiver, which stores nothing and so doubles effects.
+    Documented(Documented, Profile, Redelivery),
+    /// The mock platform against a receiver that fails.
+    Failure(failures::Failure),
+    /// The redelivery schedule, as the receiving side sees it.
+    Schedule(Redelivery),
+    /// Clients that never finish.
+    Deadlines(Option<Duration>),
+    /// SIGTERM under way.
+    Drain,
+    /// SIGKILL again and again.
+    Crash,
+    /// One sync for every commit.
+    Syncs,
+}
+
+const POLICIES: [Redelivery; 2] = [Redelivery::UntilAck, Redelivery::Always];
+
+/// Every run there is, by name.
+fn all() -> Vec<(String, Run)> {
+    let mut runs = Vec::new();
+    for profile in Profile::ALL {
+        for policy in POLICIES {
+            runs.push((format!("piopiy-receiver/{profile}/{policy}"), Run::Durable(profile, policy)));
+        }
+    }
+    runs.push(("piopiy-receiver/chaos".to_owned(), Run::Chaos));
+    for receiver in Documented::ALL {
+        for profile in Profile::ALL {
+            for policy in POLICIES {
+                let name = receiver.name().replace(" receiver", "");
+                runs.push((format!("{name}/{profile}/{policy}"), Run::Documented(receiver, profile, policy)));
+            }
+        }
+    }
+    runs.extend(failures::Failure::ALL.map(|failure| (format!("failing/{failure}"), Run::Failure(failure))));
+    runs.extend(POLICIES.map(|policy| (format!("schedule/{policy}"), Run::Schedule(policy))));
+    runs.push(("deadlines/configured".to_owned(), Run::Deadlines(Some(Duration::from_secs(2)))));
+    runs.push(("deadlines/default".to_owned(), Run::Deadlines(None)));
+    runs.push(("drain".to_owned(), Run::Drain));
+    runs.push(("crash".to_owned(), Run::Crash));
+    runs.push(("syncs".to_owned(), Run::Syncs));
+    runs
+}
+
+/// Runs what was asked for.
+///
+/// # Errors
+/// Where no run has such a name, or the receiver does not build.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let only = options.only.as_deref().unwrap_or_default();
+    let runs: Vec<_> = all().into_iter().filter(|(name, _)| name.starts_with(only)).collect();
+    ensure!(!runs.is_empty(), "no run is named `{only}…`; `cargo xtask integration --list` names all");
+    if options.list {
+        runs.iter().for_each(|(name, _)| println!("{name}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let world = World {
+        durable: Durable::build(workspace::Profile::Dev)?,
+        seed: options.seed.unwrap_or_else(traffic::fresh_nonce),
+        nonce: traffic::fresh_nonce(),
+    };
+    println!("{} runs; --seed {} repeats the random choices", runs.len(), world.seed);
+    let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
+    let began = Instant::now();
+    let mut tally = Tally::default();
+    for (name, run) in runs {
+        match run.missing() {
+            Some(missing) => tally.skip(&name, &missing, options.require_all),
+            None => tally.part(&name, || {
+                run.set_up()?;
+                runtime.block_on(run.perform(&world))
+            }),
+        }
+    }
+    println!("{:.1} s in all", began.elapsed().as_secs_f64());
+    Ok(tally.finish())
+}
+
+impl Run {
+    /// What it needs that this machine has not.
+    fn missing(self) -> Option<Missing> {
+        match self {
+            Self::Documented(receiver, ..) => receiver.missing(),
+            Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
+            _ => None,
+        }
+    }
+
+    fn set_up(self) -> anyhow::Result<()> {
+        if let Self::Documented(receiver, ..) = self { receiver.set_up() } else { Ok(()) }
+    }
+
+    async fn perform(self, world: &World) -> anyhow::Result<String> {
+        match self {
+            Self::Durable(profile, policy) => calls::durable(world, profile, policy).await,
+            Self::Chaos => calls::chaos(world).await,
+            Self::Documented(receiver, profile, policy) => calls::documented(receiver, profile, policy).await,
+            Self::Failure(failure) => failures::run(failure).await,
+            Self::Schedule(policy) => schedule::run(policy).await,
+            Self::Deadlines(deadline) => deadlines::run(world, deadline).await,
+            Self::Drain => drain::run(world).await,
+            Self::Crash => crash::run(world).await,
+            Self::Syncs => syncs::run(world).await,
+        }
+    }
+}
