@@ -24,8 +24,8 @@ use futures_util::{Stream, StreamExt};
 
 use attempt::Http;
 use engine::Engine;
-pub(crate) use engine::wall_ms;
 
+pub(crate) use engine::wall_ms;
 pub use fault::{Fault, Faults};
 pub use ledger::Ledger;
 pub use observe::{ObserveError, effects_from_file, effects_from_url};

@@ -84,7 +84,6 @@ impl Judge {
     }
 
     /// The sum of what was read so far.
-    #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = self.summary.clone();
         summary.calls = self.calls.count;

@@ -3,3 +3,6 @@
 pub mod deliver;
 pub mod judge;
 pub mod plan;
+pub mod platform;
+
+pub use platform::MockPlatform;

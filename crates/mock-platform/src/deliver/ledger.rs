@@ -6,6 +6,7 @@
 //! ignores kinds and keys that it does not know.
 
 mod entry;
+mod header;
 mod reader;
 mod schema;
 mod writer;
@@ -15,6 +16,7 @@ pub use entry::{
     AttemptEntry, AttemptOutcome, Body, Cause, DeliveryOutcome, Entry, FaultEntry, ObserveEntry,
     OutcomeEntry, PlanEntry, RunEntry, SCHEMA, SummaryEntry,
 };
+pub(crate) use header::fresh;
 pub use reader::{LedgerError, LedgerReader, read};
 pub use schema::schema;
 pub use writer::{Ledger, LedgerBuilder};

@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use piopiy_events::Profile;
 
 use super::ledger::{self, Entry, LedgerError, PlanEntry, RunEntry};
-use super::{Fault, PlacedCall, rekey};
-use crate::plan::{PlannedCall, PlannedWebhook};
+use super::{DeliveryOptions, Fault, PlacedCall, rekey};
+use crate::plan::file::{PlanFileError, PlanReader};
+use crate::plan::{PlanOptions, PlannedCall, PlannedWebhook};
 
 /// A run that can be done again: the same bodies at the same times with the same faults.
 ///
@@ -38,6 +41,9 @@ pub enum ReplayError {
     /// Its ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Its plan cannot be read.
+    #[error(transparent)]
+    Plan(#[from] PlanFileError),
     /// The ledger is empty.
     #[error("{0} holds no run: it is empty")]
     Empty(std::path::PathBuf),
@@ -53,11 +59,9 @@ impl Replay {
         let mut calls: BTreeMap<u64, Vec<PlanEntry>> = BTreeMap::new();
         for record in ledger::read(path)? {
             match record?.entry {
-                Entry::Run(entry) => {
-                    if run.replace(*entry).is_some() {
-                        break;
-                    }
-                }
+                // A file of several runs: the first is done again.
+                Entry::Run(_) if run.is_some() => break,
+                Entry::Run(entry) => run = Some(*entry),
                 Entry::Plan(plan) => calls.entry(plan.call).or_default().push(*plan),
                 _ => {}
             }
@@ -66,6 +70,45 @@ impl Replay {
         let mut calls: Vec<Call> = calls.into_iter().map(|(index, plans)| Call::new(index, plans)).collect();
         calls.sort_by_key(|call| (call.first_ms(), call.index));
         Ok(Self { run, calls })
+    }
+
+    /// Takes the calls of a plan, to be delivered with the options given; faults are drawn.
+    ///
+    /// # Errors
+    /// If the file is no plan.
+    pub fn from_plan(path: &Path, options: &DeliveryOptions) -> Result<Self, ReplayError> {
+        let file = File::open(path).map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
+        let reader = PlanReader::new(&path.display().to_string(), BufReader::new(file))?;
+        let header = reader.header();
+        let plan = PlanOptions {
+            // The reader has checked the profile; seed and nonce are told in the ledger, no more.
+            profile: header.profile.parse().unwrap_or_default(),
+            seed: header.seed.parse().unwrap_or_default(),
+            nonce: header.nonce.parse().unwrap_or_default(),
+            epoch_ms: header.epoch_ms,
+            ..PlanOptions::default()
+        };
+        let run = RunEntry::new(&header.scenario, &plan, None, options);
+        let calls =
+            reader.map(|call| Ok(Call::drawn(call?, options))).collect::<Result<_, PlanFileError>>()?;
+        Ok(Self { run, calls })
+    }
+
+    /// Reads a ledger or a plan, whichever the file is; `options` are for a plan, as a ledger has its own.
+    ///
+    /// # Errors
+    /// If the file is neither.
+    pub fn from_file(path: &Path, options: &DeliveryOptions) -> Result<Self, ReplayError> {
+        let file = File::open(path).map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
+        let mut first = String::new();
+        BufReader::new(file)
+            .read_line(&mut first)
+            .map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
+        if first.contains(crate::plan::file::SCHEMA) {
+            Self::from_plan(path, options)
+        } else {
+            Self::from_ledger(path)
+        }
     }
 
     /// Gives all ids new values that follow from the old ones and `nonce`, so that a durable receiver does not take
@@ -102,6 +145,17 @@ impl Replay {
 }
 
 impl Call {
+    fn drawn(call: PlannedCall, options: &DeliveryOptions) -> Self {
+        let faults = (0..call.webhooks.len()).map(|position| options.faults.of(&call.webhooks, position));
+        let faults: Vec<_> = faults.collect();
+        Self {
+            index: call.index,
+            profile: call.profile,
+            story: call.story.into_owned(),
+            webhooks: call.webhooks.into_iter().zip(faults).collect(),
+        }
+    }
+
     /// `plans` is not empty: a call is known by its plan entries alone.
     fn new(index: u64, mut plans: Vec<PlanEntry>) -> Self {
         plans.sort_by_key(|plan| (plan.at_ms, plan.webhook));

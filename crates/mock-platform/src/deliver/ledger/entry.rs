@@ -77,10 +77,12 @@ pub struct RunEntry {
     pub scenario: String,
     /// The wall time that virtual time 0 stands for in the payloads: milliseconds since 1970.
     pub epoch_ms: u64,
-    /// Where live events go.
-    pub live_to: String,
-    /// Where CDRs go.
-    pub cdr_to: String,
+    /// Where live events go; absent where each call has its own URLs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_to: Option<String>,
+    /// Where CDRs go; absent where each call has its own URLs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cdr_to: Option<String>,
     /// How they are delivered.
     pub options: DeliveryOptions,
     /// The run id of the ledger that is replayed.
@@ -289,6 +291,20 @@ pub struct ObserveEntry {
     /// The record, as the receiver gave it; absent in the line that says that these were all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
+}
+
+impl ObserveEntry {
+    /// An effect that was seen.
+    #[must_use]
+    pub fn effect(effect: Effect) -> Self {
+        Self { effect: Some(effect) }
+    }
+
+    /// That there were no more.
+    #[must_use]
+    pub fn end() -> Self {
+        Self { effect: None }
+    }
 }
 
 /// A run is over.

@@ -9,7 +9,9 @@ use std::thread::JoinHandle;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Entry, LedgerError, Record};
+use super::{Entry, LedgerError, ObserveEntry, Record, SummaryEntry};
+use crate::deliver::wall_ms;
+use crate::judge::{Effect, Judge};
 
 /// How many records may wait for the disk before the run waits for it too.
 const WAITING: usize = 16 * 1024;
@@ -124,6 +126,24 @@ impl Ledger {
             // Waits when the disk is far behind. A failed writer has hung up; `close` tells why.
             let _ = file.records.send(record);
         }
+    }
+
+    /// Writes that the receiver was looked at, and all the effects that were seen.
+    pub fn observe(&self, effects: impl IntoIterator<Item = Effect>) {
+        for effect in effects {
+            self.append(Entry::Observe(Box::new(ObserveEntry::effect(effect))));
+        }
+        self.append(Entry::Observe(Box::new(ObserveEntry::end())));
+    }
+
+    /// Writes what came of the run, as a judge that read it says.
+    pub fn summarise(&self, judge: &Judge, interrupted: bool) {
+        self.append(Entry::Summary(Box::new(SummaryEntry {
+            ts_ms: wall_ms(),
+            interrupted,
+            summary: judge.summary(),
+            records: judge.records().clone(),
+        })));
     }
 
     /// All records so far, if they are kept in memory; else none.

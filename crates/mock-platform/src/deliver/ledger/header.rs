@@ -1,0 +1,37 @@
+use super::{RunEntry, SCHEMA};
+use crate::deliver::{DeliveryOptions, Targets, wall_ms};
+use crate::plan::{GENERATOR, PlanOptions};
+
+impl RunEntry {
+    /// The header of a run that begins now, with a new run id. Without targets, each call has its own.
+    #[must_use]
+    pub fn new(
+        scenario: &str,
+        plan: &PlanOptions,
+        targets: Option<&Targets>,
+        options: &DeliveryOptions,
+    ) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            run_id: format!("{:016x}", fresh()),
+            ts_ms: wall_ms(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            generator: GENERATOR.to_owned(),
+            profile: plan.profile,
+            seed: plan.seed.0,
+            nonce: plan.nonce.0,
+            scenario: scenario.to_owned(),
+            epoch_ms: plan.epoch_ms,
+            live_to: targets.map(|targets| targets.live.as_str().to_owned()),
+            cdr_to: targets.map(|targets| targets.cdr.as_str().to_owned()),
+            options: options.clone(),
+            replay_of: None,
+        }
+    }
+}
+
+/// A number that no other run has: random bits of the operating system.
+pub(crate) fn fresh() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}
