@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::document;
-use crate::{Cdr, Form, FormField, FormValue, Kind, LiveEvent, OpenObject, Profile, WsStatus};
+use crate::{Cdr, Evidence, Form, FormField, FormValue, Kind, LiveEvent, OpenObject, Profile, WsStatus};
 
 /// The schema of one documented form of a webhook.
 #[must_use]
@@ -42,13 +42,21 @@ fn title(form: &Form) -> String {
     format!("{} of profile {}, {} call, leg {}", form.name, form.profile, form.call, form.legs.join(" or "))
 }
 
+/// What supports the form, and where; the source of a guess says that it is one.
+pub(super) fn evidence(form: &Form) -> String {
+    match form.evidence {
+        Evidence::Guess => form.source.to_owned(),
+        evidence => format!("{evidence}, {}", form.source),
+    }
+}
+
 /// The schema without dialect and title.
 pub(super) fn body(form: &Form) -> Value {
     let properties: Map<String, Value> =
         form.fields.iter().map(|field| (field.key.to_owned(), property(form, field))).collect();
     let required: Vec<_> = form.fields.iter().filter(|field| field.required).map(|field| field.key).collect();
     json!({
-        "description": format!("Evidence: {}. Source: {}", form.evidence, form.source),
+        "description": format!("Evidence: {}", evidence(form)),
         "type": "object",
         "properties": properties,
         "required": required,

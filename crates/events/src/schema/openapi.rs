@@ -54,7 +54,7 @@ fn reference(component: &str) -> Value {
 
 fn event(name: &str, forms: &[&Form]) -> Value {
     let mut lines: Vec<_> =
-        forms.iter().map(|form| format!("- {}: {}, {}", form.profile, form.evidence, form.source)).collect();
+        forms.iter().map(|form| format!("- {}: {}", form.profile, form::evidence(form))).collect();
     lines.dedup();
     let references: Vec<_> = forms.iter().map(|form| reference(&component(form))).collect();
     let retried = name.starts_with("cdr.");
