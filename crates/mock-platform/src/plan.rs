@@ -8,16 +8,21 @@ mod behaviour;
 mod compiled;
 mod distribution;
 mod draw;
+pub mod file;
+mod golden;
 mod ids;
 mod numbers;
 mod options;
 mod planned;
 mod scenario;
 mod seed;
+mod set;
 mod simulator;
+mod single;
 mod story;
 mod words;
 
+pub use golden::golden;
 pub use options::PlanOptions;
 pub use planned::{PlannedCall, PlannedWebhook};
 pub use scenario::{
@@ -25,5 +30,7 @@ pub use scenario::{
     Region, Scenario, ScenarioError, Shape, Spacing, Streams, Times,
 };
 pub use seed::{GENERATOR, Nonce, ParseSeedError, Seed};
+pub use set::{SetError, set};
 pub use simulator::{CallBuffer, Simulator, WrittenWebhook};
+pub use single::{SingleError, SingleOptions, single};
 pub use story::{Party, Plot, Story};

@@ -4,6 +4,9 @@ use super::scenario::{Arrivals, Spacing};
 /// Calls in a block of random arrivals.
 const BLOCK: u64 = 64;
 
+/// No call starts later, in milliseconds: what lies behind 36 million years of calls is of no use.
+const LATEST: u64 = 1 << 60;
+
 /// When each call starts, without a sum over the calls before it.
 ///
 /// *Constant*: call k starts at k / rate. *Poisson*: block b of 64 calls starts at 64 b / rate and lasts 64 / rate;
@@ -37,12 +40,16 @@ impl ArrivalTimes {
         Self { spacing: arrivals.spacing, gap: libm::round(1e9 / arrivals.per_second) as u64, seed }
     }
 
+    pub(crate) fn with_seed(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
+    }
+
     /// When a call starts, in milliseconds from the start of the run.
     pub(crate) fn at_ms(&self, call: u64, memo: &mut BlockMemo) -> u64 {
         let millis = |calls: u64, part: u64| {
             let whole = u128::from(calls) * u128::from(self.gap);
             let within = (u128::from(part) * u128::from(self.gap) * u128::from(BLOCK)) >> 64;
-            u64::try_from((whole + within) / 1_000_000).unwrap_or(u64::MAX)
+            u64::try_from((whole + within) / 1_000_000).unwrap_or(LATEST).min(LATEST)
         };
         match self.spacing {
             Spacing::Constant => millis(call, 0),

@@ -196,7 +196,7 @@ impl Scene<'_> {
         match self.timeline.story.plot {
             Plot::Missed => return self.missed(start),
             Plot::Abandoned => {
-                let end = start + self.time(&self.rules.patience, Purpose::Patience, 0);
+                let end = start + self.time(&self.rules.patience, Purpose::Patience, 0).max(1);
                 return self.record(LEG_A, None, end, end);
             }
             Plot::Answered | Plot::Bridged | Plot::Group | Plot::Streamed | Plot::StreamError => {}
@@ -250,11 +250,12 @@ impl Scene<'_> {
     fn bridge(&mut self, answer: u64) {
         let group = self.timeline.story.plot == Plot::Group;
         let size = if group { self.rules.group_size } else { 1 };
-        let gives_up = answer + self.time(&self.rules.patience, Purpose::Patience, 0);
+        let gives_up = answer + self.time(&self.rules.patience, Purpose::Patience, 0).max(1);
         let mut at = answer;
         for attempt in 0..self.rules.attempts {
             at += self.time(&self.rules.bridge_after, Purpose::BridgeAfter, attempt);
             if at >= gives_up {
+                at = gives_up;
                 break;
             }
             self.timeline.story.attempts += 1;

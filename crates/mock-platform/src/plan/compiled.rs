@@ -32,9 +32,9 @@ pub(crate) enum Slot {
 /// A form, made ready.
 #[derive(Debug, Clone)]
 pub(crate) struct CompiledForm {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) evidence: Evidence,
+    pub(crate) form: &'static Form,
+    /// The leg that its payloads name.
+    pub(crate) leg: &'static str,
     text: Vec<u8>,
     pieces: Vec<(Range<usize>, Slot)>,
     end: Range<usize>,
@@ -121,15 +121,8 @@ fn find(profile: Profile, call: CallDirection, happening: Happening, leg: &str) 
 }
 
 impl CompiledForm {
-    fn new(form: &'static Form, leg: &str, appid: u64, extra_params: bool) -> Self {
-        let mut compiled = Self {
-            name: form.name,
-            kind: form.kind,
-            evidence: form.evidence,
-            text: Vec::new(),
-            pieces: Vec::new(),
-            end: 0..0,
-        };
+    fn new(form: &'static Form, leg: &'static str, appid: u64, extra_params: bool) -> Self {
+        let mut compiled = Self { form, leg, text: Vec::new(), pieces: Vec::new(), end: 0..0 };
         let mut from = 0;
         let written = |field: &&FormField| field.required || (field.key == "extra_params" && extra_params);
         for (n, field) in form.fields.iter().filter(written).enumerate() {

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
-use piopiy_events::{CallDirection, Evidence, Kind, Profile};
+use piopiy_events::{CallDirection, Form, Kind, Profile};
 
 use super::arrivals::{ArrivalTimes, BlockMemo};
 use super::behaviour::{Behaviour, Happening, Leg, Timeline, Weights};
@@ -36,11 +37,12 @@ use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario};
 #[derive(Debug, Clone)]
 pub struct Simulator {
     options: PlanOptions,
-    behaviour: Behaviour,
+    behaviour: Arc<Behaviour>,
     arrivals: ArrivalTimes,
-    forms: CompiledForms,
+    forms: Arc<CompiledForms>,
     ids: RunIds,
     extra_params: Weights,
+    appid: u64,
     price_per_minute: u64,
     opening_balance: u64,
     /// The most that one call can cost, in millionths.
@@ -70,12 +72,10 @@ struct Scratch {
 pub struct WrittenWebhook {
     /// When its first attempt is due: virtual milliseconds from the start of the run.
     pub at_ms: u64,
-    /// `live.<status>` or `cdr.<direction>.<outcome>`.
-    pub name: &'static str,
-    /// Live event or CDR.
-    pub kind: Kind,
-    /// What supports the payload.
-    pub evidence: Evidence,
+    /// The form of its payload: name, kind, evidence.
+    pub form: &'static Form,
+    /// The leg that it tells of, `a` or `b`.
+    pub leg: &'static str,
     body: Range<usize>,
 }
 
@@ -87,14 +87,51 @@ impl Simulator {
         let price_per_minute = scenario.account.price_per_minute;
         Self {
             arrivals: ArrivalTimes::new(&scenario.arrivals, options.seed.0),
-            forms: CompiledForms::new(options.profile, scenario.account.appid, options.documented_only),
+            forms: Arc::new(CompiledForms::new(
+                options.profile,
+                scenario.account.appid,
+                options.documented_only,
+            )),
+            appid: scenario.account.appid,
             ids: RunIds::new(options.seed, options.nonce),
             extra_params: Weights::new(&scenario.extra_params.weights()),
             price_per_minute,
             opening_balance: scenario.account.opening_balance,
-            most_per_call: price(price_per_minute, behaviour.most_billed_seconds()),
-            behaviour,
+            // Each leg's price is rounded up by itself.
+            most_per_call: price(price_per_minute, behaviour.most_billed_seconds())
+                .saturating_add(price_per_minute.min(1)),
+            behaviour: Arc::new(behaviour),
             options,
+        }
+    }
+
+    /// The same scenario with other options. What follows from the scenario alone is shared, not made again.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_events::Profile;
+    /// use piopiy_mock_platform::plan::{PlanOptions, Scenario, Seed, Simulator};
+    ///
+    /// let scenario = Scenario::default();
+    /// let one = Simulator::new(&scenario, PlanOptions::new(Profile::Global, Seed(1)));
+    /// let other = one.with_options(PlanOptions::new(Profile::India, Seed(2)));
+    /// let anew = Simulator::new(&scenario, PlanOptions::new(Profile::India, Seed(2)));
+    /// assert_eq!(other.call(3), anew.call(3));
+    /// ```
+    #[must_use]
+    pub fn with_options(&self, options: PlanOptions) -> Self {
+        let wire = |options: &PlanOptions| (options.profile, options.documented_only);
+        let forms = if wire(&options) == wire(&self.options) {
+            Arc::clone(&self.forms)
+        } else {
+            Arc::new(CompiledForms::new(options.profile, self.appid, options.documented_only))
+        };
+        Self {
+            arrivals: self.arrivals.with_seed(options.seed.0),
+            forms,
+            ids: RunIds::new(options.seed, options.nonce),
+            options,
+            ..self.clone()
         }
     }
 
@@ -141,9 +178,9 @@ impl Simulator {
                 index,
                 seq as u32,
                 webhook.at_ms,
-                Cow::Borrowed(webhook.name),
-                Some(webhook.kind),
-                webhook.evidence,
+                Cow::Borrowed(webhook.form.name),
+                Some(webhook.form.kind),
+                webhook.form.evidence,
                 body.to_vec(),
             )
         });
@@ -182,8 +219,9 @@ impl Simulator {
             let has_extra_params = !scratch.extra_params.is_empty();
             let form = self.forms.get(timeline.story.direction, entry.happening, leg.is_b, has_extra_params);
             let Some(form) = form else { continue };
-            let is_record = form.kind == Kind::Cdr;
-            let time = self.options.epoch_ms + if is_record { leg.start } else { entry.at_ms };
+            let is_record = form.form.kind == Kind::Cdr;
+            let at_ms = if is_record { leg.start } else { entry.at_ms };
+            let time = self.options.epoch_ms.saturating_add(at_ms);
             let conversation: &[u8] = if outbound && self.options.profile != Profile::India {
                 &request
             } else {
@@ -214,9 +252,8 @@ impl Simulator {
             });
             webhooks.push(WrittenWebhook {
                 at_ms: entry.at_ms,
-                name: form.name,
-                kind: form.kind,
-                evidence: form.evidence,
+                form: form.form,
+                leg: form.leg,
                 body: from..bytes.len(),
             });
         }
@@ -230,7 +267,7 @@ impl Simulator {
 
     /// Whole seconds since 1970, as CDRs have them: the milliseconds of events, rounded down.
     fn seconds(&self, at_ms: u64) -> u64 {
-        (self.options.epoch_ms + at_ms) / 1_000
+        self.options.epoch_ms.saturating_add(at_ms) / 1_000
     }
 
     fn charge(&self, leg: &Leg) -> Charge {

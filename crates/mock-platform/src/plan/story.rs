@@ -93,6 +93,7 @@ impl fmt::Display for Story {
             Plot::Answered => f.write_str("answered")?,
             Plot::Missed => f.write_str("missed")?,
             Plot::Abandoned => f.write_str("the caller gave up")?,
+            Plot::Bridged | Plot::Group if self.attempts == 0 => f.write_str("nobody was dialled in time")?,
             Plot::Bridged | Plot::Group => {
                 let whom = if self.plot == Plot::Group { "a group" } else { "one number" };
                 let outcome = if self.bridged { "bridged to" } else { "not picked up by" };
