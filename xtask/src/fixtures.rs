@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::workspace;
 
@@ -77,11 +77,20 @@ enum Difference {
 
 /// Every generated file: its path from the workspace's root, and its contents.
 fn generated() -> anyhow::Result<BTreeMap<String, String>> {
+    let payloads = piopiy_events::schema::files();
+    let payloads = payloads.into_iter().map(|(path, contents)| (format!("schemas/{path}"), contents));
+    let golden = piopiy_mock_platform::plan::golden()?;
+    let records = [
+        ("schemas/plan.json", piopiy_mock_platform::plan::file::schema()),
+        ("schemas/ledger.json", piopiy_mock_platform::deliver::ledger::schema()),
+    ];
     let mut files = BTreeMap::new();
-    for (path, contents) in Vec::<(String, String)>::new() {
-        if files.insert(path.clone(), contents).is_some() {
-            bail!("{path} is generated twice");
-        }
+    for (path, contents) in payloads.chain(golden) {
+        ensure!(files.insert(path.clone(), contents).is_none(), "{path} is generated twice");
+    }
+    for (path, schema) in records {
+        let contents = format!("{}\n", serde_json::to_string_pretty(&schema)?);
+        ensure!(files.insert(path.to_owned(), contents).is_none(), "{path} is generated twice");
     }
     Ok(files)
 }

@@ -65,14 +65,7 @@ pub(crate) fn outcomes(records: &[Arc<Record>]) -> impl Iterator<Item = Delivery
 /// Where the effects cannot be told to the judge.
 pub(crate) fn judge(records: &[Arc<Record>], effects: &[Effect]) -> anyhow::Result<Summary> {
     let observed = Ledger::builder().in_memory().open().context("cannot open a ledger")?;
-    let look = |record: serde_json::Value| -> anyhow::Result<Entry> {
-        Ok(Entry::Observe(Box::new(serde_json::from_value(record)?)))
-    };
-    for effect in effects {
-        observed.append(look(serde_json::json!({ "effect": effect }))?);
-    }
-    // These were all.
-    observed.append(look(serde_json::json!({}))?);
+    observed.observe(effects.iter().cloned());
     let mut judge = Judge::observing();
     records.iter().chain(&observed.records()).for_each(|record| judge.read(record));
     Ok(judge.summary())
