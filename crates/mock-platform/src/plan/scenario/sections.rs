@@ -166,7 +166,7 @@ impl Default for Times {
         Self {
             ring: lognormal(5_000, 15_000).within(500, 40_000),
             talk: lognormal(60_000, 300_000).within(1_000, 1_800_000),
-            patience: Distribution::new(Shape::Exponential { mean: ms(25_000) }).within(1_000, 120_000),
+            patience: Distribution::new(Shape::Exponential { mean: ms(45_000) }).within(1_000, 120_000),
             no_answer: uniform(15_000, 30_000),
             bridge_after: uniform(200, 2_000),
             bridge_ring: lognormal(6_000, 14_000).within(500, 15_000),
