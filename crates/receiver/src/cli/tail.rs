@@ -64,7 +64,7 @@ fn text_line(record: &Record) -> String {
     let line = match record.webhook().and_then(|webhook| webhook.identity()) {
         Some(identity) => format!(
             "{seq:>8}  {:<5}  {:<20}  leg {}  {}",
-            identity.kind(),
+            identity.kind().as_str(),
             identity.status(),
             identity.leg().unwrap_or("-"),
             identity.cmiuuid()

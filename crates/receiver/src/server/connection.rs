@@ -1,9 +1,11 @@
 //! Accepting connections, and serving each on a task of its own.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -46,10 +49,11 @@ impl Connections {
     pub(super) fn new(app: &Arc<App>, authentication: &Authentication, stop: CancellationToken) -> Self {
         let options = &app.options;
         let mut http = http1::Builder::new();
+        // No `pipeline_flush`: it withholds the 400 for a broken head while there are bytes after it.
         http.half_close(true)
-            .pipeline_flush(true)
             // Deadlines are kept by `Activity`.
             .header_read_timeout(None)
+            .max_header_size(options.max_head_bytes)
             .max_buf_size(options.max_head_bytes.max(8192));
         Self(Arc::new(Shared {
             router: routes::router(app, authentication),
@@ -97,44 +101,60 @@ impl Connections {
             activity: Arc::clone(&activity),
             metrics: shared.metrics.clone(),
         };
-        let watched = Watched { socket, activity: Arc::clone(&activity) };
+        let watched = Watched::new(socket, Arc::clone(&activity));
         let mut connection = pin!(shared.http.serve_connection(TokioIo::new(watched), service));
-        let mut alarm = pin!(tokio::time::sleep_until(activity.deadline()));
+        let mut alarm = pin!(tokio::time::sleep(shared.limits.header));
         let mut stopped = pin!(shared.stop.cancelled());
         let mut stopping = false;
         loop {
-            tokio::select! {
-                biased;
-                outcome = connection.as_mut() => {
+            let event = poll_fn(|context| {
+                if let Poll::Ready(outcome) = connection.as_mut().poll(context) {
+                    return Poll::Ready(Event::Ended(outcome));
+                }
+                if !stopping && stopped.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Event::Stop);
+                }
+                // It moves back as a rule, which can wait until the alarm goes off.
+                if let Some(deadline) = activity.deadline().filter(|deadline| *deadline < alarm.deadline()) {
+                    alarm.as_mut().reset(deadline);
+                }
+                alarm.as_mut().poll(context).map(|()| Event::Alarm)
+            });
+            match event.await {
+                Event::Ended(outcome) => {
                     if let Err(error) = outcome {
                         tracing::debug!(%error, "connection ended");
                     }
                     break;
                 }
-                () = alarm.as_mut() => {
-                    let deadline = activity.deadline();
-                    let now = tokio::time::Instant::now();
-                    if deadline > now {
-                        alarm.as_mut().reset(deadline);
-                    } else if activity.doing() == Doing::Request {
-                        alarm.as_mut().reset(now + shared.limits.idle);
-                    } else {
-                        tracing::debug!(doing = ?activity.doing(), "connection closed at its deadline");
-                        break;
-                    }
-                }
-                () = stopped.as_mut(), if !stopping => {
-                    if activity.doing() == Doing::Fresh {
-                        break;
-                    }
+                Event::Stop if activity.doing() == Doing::Fresh => break,
+                Event::Stop => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
+                }
+                Event::Alarm => {
+                    let now = Instant::now();
+                    match activity.deadline() {
+                        Some(deadline) if deadline <= now => {
+                            tracing::debug!(doing = ?activity.doing(), "connection closed at its deadline");
+                            break;
+                        }
+                        Some(deadline) => alarm.as_mut().reset(deadline),
+                        None => alarm.as_mut().reset(now + shared.limits.idle),
+                    }
                 }
             }
         }
         shared.metrics.connections.dec();
         drop(slot);
     }
+}
+
+/// What a connection's task wakes up for.
+enum Event {
+    Ended(hyper::Result<()>),
+    Stop,
+    Alarm,
 }
 
 /// Hands the requests of one connection to the router.

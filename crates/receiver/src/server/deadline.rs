@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -42,7 +42,7 @@ pub(super) struct DeadlineLimits {
     pub(super) idle: Duration,
 }
 
-/// For an answer that is the last: it is in the socket's buffer already as a rule.
+/// For the last answer to be taken.
 const CLOSING: Duration = Duration::from_millis(500);
 
 impl Activity {
@@ -75,22 +75,25 @@ impl Activity {
         self.since_micros.store(micros, Ordering::Relaxed);
     }
 
-    /// When what it does now must be over; where there is no limit, when to ask again.
-    pub(super) fn deadline(&self) -> Instant {
+    /// When what it does now must be over; `None` where others keep the time.
+    pub(super) fn deadline(&self) -> Option<Instant> {
         let limit = match self.doing() {
             Doing::Fresh | Doing::Head => self.limits.header,
-            Doing::Request | Doing::Idle => self.limits.idle,
+            Doing::Request => return None,
+            Doing::Idle => self.limits.idle,
             Doing::Closing => CLOSING,
         };
-        self.epoch + Duration::from_micros(self.since_micros.load(Ordering::Relaxed)) + limit
+        Some(self.epoch + Duration::from_micros(self.since_micros.load(Ordering::Relaxed)) + limit)
     }
 }
 
 /// A socket that notes what is going on.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) socket: TcpStream,
-    pub(super) activity: Arc<Activity>,
+    socket: TcpStream,
+    activity: Arc<Activity>,
+    /// Whether the answer was ended.
+    ended: bool,
 }
 
 impl AsyncRead for Watched {
@@ -142,12 +145,30 @@ impl AsyncWrite for Watched {
         Pin::new(&mut self.socket).poll_flush(context)
     }
 
+    /// Ends the answer, then discards what the client still sends until it ends too: closing with bytes unread would
+    /// reset the connection, and the client might never see the answer.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        if !self.ended {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(context))?;
+            self.ended = true;
+            self.activity.now(Doing::Closing);
+        }
+        let mut discarded = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
 impl Watched {
+    pub(super) fn new(socket: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { socket, activity, ended: false }
+    }
+
     /// A client that takes a long answer is not idle.
     fn note_write(&self, outcome: &Poll<io::Result<usize>>) {
         if matches!(outcome, Poll::Ready(Ok(_))) && self.activity.doing() == Doing::Idle {

@@ -14,22 +14,26 @@ const APPLICATION_ID: i64 = 0x5049_4F50;
 /// The version that this program writes.
 const VERSION: i64 = 1;
 
-/// `identity` is [`Identity::key`](piopiy_events::Identity::key), a JSON array; the columns after it are read from it
-/// for those who query the file with SQL, and take no space.
+/// `identity` is [`Identity::key`](piopiy_events::Identity::key), a JSON array. The view takes it apart for those who
+/// query the file with SQL; columns of the table, generated ones too, would cost each insert.
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE webhook (
     seq INTEGER PRIMARY KEY,
     received_at INTEGER NOT NULL,
     identity TEXT NOT NULL,
-    body BLOB NOT NULL,
-    kind TEXT AS (identity ->> 0) VIRTUAL,
-    cmiuuid TEXT AS (identity ->> 1) VIRTUAL,
-    leg TEXT AS (identity ->> 2) VIRTUAL,
-    status TEXT AS (identity ->> 3) VIRTUAL,
-    conversation_uuid TEXT AS (CASE WHEN json_valid(CAST(body AS TEXT))
-        THEN CAST(body AS TEXT) ->> 'conversation_uuid' END) VIRTUAL
+    body BLOB NOT NULL
 ) STRICT;
+CREATE VIEW webhook_fields AS SELECT
+    seq,
+    received_at,
+    identity ->> 0 AS kind,
+    identity ->> 1 AS cmiuuid,
+    identity ->> 2 AS leg,
+    identity ->> 3 AS status,
+    CASE WHEN json_valid(CAST(body AS TEXT)) THEN CAST(body AS TEXT) ->> 'conversation_uuid' END AS conversation_uuid,
+    CAST(body AS TEXT) AS body
+FROM webhook;
 CREATE TABLE quarantine (
     seq INTEGER PRIMARY KEY,
     received_at INTEGER NOT NULL,

@@ -188,3 +188,6 @@ fn has_identity(connection: &Connection, seq: i64, identity: &str) -> rusqlite::
         .prepare_cached("SELECT identity = ?2 FROM webhook WHERE seq = ?1")?
         .query_row((seq, identity), |row| row.get(0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! A shutdown answers what is in flight, refuses what is new, and leaves the store whole.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use piopiy_receiver::{ServerOptions, StoreLocation};
+
+use crate::support::{Running, Wire, blocking, cdr, raw_post};
+
+#[tokio::test]
+async fn in_flight_is_answered_and_idle_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = StoreLocation::Sqlite(folder.path().join("store.sqlite"));
+    let running = Running::start_at(&location, ServerOptions::default()).await;
+    let addr = running.addr();
+    let silent = Wire::to(addr);
+    let (mut half, half_rest, idle) = blocking(move || {
+        let mut idle = Wire::to(addr);
+        idle.send(raw_post(&cdr("idle"), ""));
+        idle.read_until("got it");
+        let request = raw_post(&cdr("half"), "Expect: 100-continue\r\n");
+        let (start, rest) = request.split_at(request.len() - 5);
+        let mut half = Wire::to(addr);
+        half.send(start);
+        // Sent once the body is being read: the request is in flight.
+        half.read_until("100 Continue\r\n\r\n");
+        (half, rest.to_owned(), idle)
+    })
+    .await;
+    let shutdown = tokio::spawn(running.server.shutdown());
+    let answer = blocking(move || {
+        assert_eq!(idle.rest(), "", "idle connections are closed");
+        assert_eq!(silent.rest(), "", "fresh ones too");
+        half.send(half_rest);
+        half.rest()
+    })
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    shutdown.await.unwrap();
+    assert!(TcpStream::connect(addr).is_err(), "no longer listening");
+    let bodies: Vec<_> =
+        running.records.after(0, 10).unwrap().into_iter().map(|record| record.body).collect();
+    assert_eq!(bodies, [cdr("idle"), cdr("half")]);
+    drop(running.records);
+    location.open(false).expect("the store is free again");
+}
+
+#[tokio::test]
+async fn who_never_ends_is_left_behind() {
+    let options = ServerOptions { drain_deadline: Duration::from_millis(20), ..ServerOptions::default() };
+    let running = Running::start(options).await;
+    let addr = running.addr();
+    let half = blocking(move || {
+        let mut half = Wire::to(addr);
+        half.send(
+            "POST /webhook/cdr HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+        );
+        half.read_until("100 Continue\r\n\r\n");
+        half
+    })
+    .await;
+    running.server.shutdown().await;
+    drop(half);
+    assert!(running.records.after(0, 10).unwrap().is_empty());
+}

@@ -1,0 +1,158 @@
+//! A store that fails, or takes long: 503 with `Retry-After`, and well again afterwards.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use piopiy_receiver::{
+    Append, Entry, GroupCommitOptions, MemoryStore, Server, ServerOptions, Store, StoreError,
+};
+
+use crate::support::{PATIENCE, cdr, client};
+
+/// Fails while it is told to.
+struct Failing {
+    inner: MemoryStore,
+    fails: Arc<AtomicBool>,
+}
+
+impl Store for Failing {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(StoreError::Other("the disk is full".into()));
+        }
+        self.inner.append(batch)
+    }
+}
+
+/// Waits for a go before each batch, and tells how long the batches are.
+struct Stalling {
+    inner: MemoryStore,
+    go: Mutex<Receiver<()>>,
+    lengths: Mutex<Sender<usize>>,
+}
+
+impl Store for Stalling {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        self.lengths.lock().unwrap().send(batch.len()).ok();
+        self.go.lock().unwrap().recv_timeout(PATIENCE).ok();
+        self.inner.append(batch)
+    }
+}
+
+async fn post(client: &reqwest::Client, server_url: &str, body: String) -> (u16, bool) {
+    let response = client.post(server_url).body(body).send().await.unwrap();
+    (response.status().as_u16(), response.headers().contains_key("retry-after"))
+}
+
+#[tokio::test]
+async fn failing() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let store = Failing { inner: MemoryStore::new(), fails: Arc::clone(&fails) };
+    let options = ServerOptions {
+        commits: GroupCommitOptions {
+            probe_interval: Duration::from_millis(5),
+            ..GroupCommitOptions::default()
+        },
+        ..ServerOptions::default()
+    };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    let client = client();
+    let ready_url = format!("http://{}/readyz", server.local_addr());
+    let ready = async || client.get(&ready_url).send().await.unwrap().status().as_u16();
+
+    assert_eq!(post(&client, &server.url(), cdr("before")).await, (200, false));
+    assert_eq!(ready().await, 200);
+    fails.store(true, Ordering::SeqCst);
+    assert_eq!(post(&client, &server.url(), cdr("while")).await, (503, true));
+    assert_eq!(
+        post(&client, &server.url(), "nonsense".to_owned()).await,
+        (503, true),
+        "not quarantined, not lost"
+    );
+    assert_eq!(ready().await, 503);
+    fails.store(false, Ordering::SeqCst);
+    // Nothing is posted: the probe finds out.
+    let well = async {
+        while ready().await != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, well).await.expect("the store is found to work again");
+    assert_eq!(post(&client, &server.url(), cdr("while")).await, (200, false));
+}
+
+#[tokio::test]
+async fn stalling() {
+    let (go, wait) = channel();
+    let (tell, lengths) = channel();
+    let store = Stalling { inner: MemoryStore::new(), go: Mutex::new(wait), lengths: Mutex::new(tell) };
+    let options = ServerOptions {
+        commits: GroupCommitOptions { max_waiting: 4, ..GroupCommitOptions::default() },
+        ..ServerOptions::default()
+    };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    let (client, url) = (client(), server.url());
+    let post = |call: usize| {
+        let (client, url) = (client.clone(), url.clone());
+        tokio::spawn(async move { post(&client, &url, cdr(&call.to_string())).await })
+    };
+    let first = post(0);
+    assert_eq!(
+        crate::support::blocking(move || (lengths.recv_timeout(PATIENCE).unwrap(), lengths)).await.0,
+        1
+    );
+    // One is in the store's hands, four may wait, so at least one of five more is refused at once.
+    let mut others: Vec<_> = (1..=5).map(post).collect();
+    let refused = async {
+        loop {
+            if let Some(at) = others.iter().position(tokio::task::JoinHandle::is_finished) {
+                return others.swap_remove(at).await.unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, refused).await.unwrap(), (503, true));
+    for _ in 0..8 {
+        go.send(()).unwrap();
+    }
+    assert_eq!(first.await.unwrap(), (200, false));
+    for other in others {
+        assert_eq!(other.await.unwrap(), (200, false));
+    }
+}
+
+#[tokio::test]
+async fn too_many_bytes_waiting() {
+    let (go, wait) = channel();
+    let (tell, _lengths) = channel();
+    let store = Stalling { inner: MemoryStore::new(), go: Mutex::new(wait), lengths: Mutex::new(tell) };
+    let options = ServerOptions {
+        commits: GroupCommitOptions { max_waiting_bytes: 1000, ..GroupCommitOptions::default() },
+        ..ServerOptions::default()
+    };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    let big = format!("{}{}", cdr("big"), " ".repeat(1000));
+    assert_eq!(post(&client(), &server.url(), big).await, (503, true));
+    go.send(()).unwrap();
+    assert_eq!(post(&client(), &server.url(), cdr("small")).await, (200, false));
+}
+
+#[tokio::test]
+async fn too_slow() {
+    let (go, wait) = channel();
+    let (tell, _lengths) = channel();
+    let store = Stalling { inner: MemoryStore::new(), go: Mutex::new(wait), lengths: Mutex::new(tell) };
+    let options = ServerOptions {
+        commits: GroupCommitOptions { deadline: Duration::from_millis(20), ..GroupCommitOptions::default() },
+        ..ServerOptions::default()
+    };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    assert_eq!(post(&client(), &server.url(), cdr("late")).await, (503, true));
+    for _ in 0..4 {
+        go.send(()).unwrap();
+    }
+    let kept = async { while post(&client(), &server.url(), cdr("late")).await != (200, false) {} };
+    tokio::time::timeout(PATIENCE, kept).await.expect("the retry is acknowledged");
+}

@@ -1,0 +1,18 @@
+//! Integration tests of the receiver, by what they look at.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+mod auth;
+mod cli;
+mod deadlines;
+mod dedupe;
+mod drain;
+mod extractor;
+mod failing_store;
+mod http;
+mod malformed;
+mod model;
+mod observe;
+mod sqlite;
+mod store;
+mod support;
