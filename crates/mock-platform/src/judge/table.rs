@@ -7,7 +7,7 @@ use super::Summary;
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows =
-            vec![("planned", self.planned.to_string(), format!("webhooks of {} calls", self.calls))];
+            vec![("planned", self.planned.to_string(), format!("webhooks of {}", many(self.calls, "call")))];
         if self.injected_losses > 0 {
             rows.push((
                 "injected losses",
@@ -37,7 +37,7 @@ impl fmt::Display for Summary {
                 rows.push((
                     "effects",
                     observed.effects.to_string(),
-                    format!("of {} webhooks", observed.distinct),
+                    format!("of {}", many(observed.distinct, "webhook")),
                 ));
                 rows.push(("lost", observed.lost.to_string(), first_of(&observed.lost_webhooks)));
                 rows.push((
@@ -120,7 +120,7 @@ impl Summary {
     }
 
     fn attempts_note(&self) -> String {
-        let mut note = format!("in {} attempts", self.attempts);
+        let mut note = format!("in {}", many(self.attempts, "attempt"));
         let more = [(self.redeliveries, "redeliveries"), (self.copies, "injected copies")];
         for (count, name) in more.into_iter().filter(|(count, _)| *count > 0) {
             let _ = write!(note, ", {count} {name}");
@@ -133,6 +133,10 @@ impl Summary {
         let failed: Vec<String> = failed.map(|(name, count)| format!("{name} {count}")).collect();
         format!("attempts: {}", failed.join(", "))
     }
+}
+
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn first_of(names: &[String]) -> String {

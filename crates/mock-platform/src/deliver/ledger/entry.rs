@@ -288,8 +288,8 @@ pub enum DeliveryOutcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ObserveEntry {
-    /// The record, as the receiver gave it; absent in the line that says that these were all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The record, as the receiver gave it; `null` in the line that says that these were all.
+    #[serde(default)]
     pub effect: Option<Effect>,
 }
 

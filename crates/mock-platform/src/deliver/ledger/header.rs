@@ -28,6 +28,21 @@ impl RunEntry {
             replay_of: None,
         }
     }
+
+    /// The header of a run that does `replayed` again, with a new run id.
+    #[must_use]
+    pub fn replaying(replayed: &Self, targets: &Targets, options: &DeliveryOptions) -> Self {
+        Self {
+            run_id: format!("{:016x}", fresh()),
+            ts_ms: wall_ms(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            live_to: Some(targets.live.as_str().to_owned()),
+            cdr_to: Some(targets.cdr.as_str().to_owned()),
+            options: options.clone(),
+            replay_of: Some(replayed.run_id.clone()),
+            ..replayed.clone()
+        }
+    }
 }
 
 /// A number that no other run has: random bits of the operating system.

@@ -12,7 +12,7 @@ use super::{Entry, Record, SCHEMA};
 #[non_exhaustive]
 pub enum LedgerError {
     /// The file could not be opened, read or written.
-    #[error("the ledger {path}: {source}")]
+    #[error("the ledger {path} cannot be read or written")]
     Io {
         /// The file.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum LedgerError {
         source: io::Error,
     },
     /// A line is no record.
-    #[error("{path}:{line}: this line is no ledger record: {source}")]
+    #[error("{path}:{line}: this line is no ledger record")]
     Line {
         /// The file.
         path: PathBuf,

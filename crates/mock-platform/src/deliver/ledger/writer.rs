@@ -240,7 +240,7 @@ impl Record {
     /// If `out` fails.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         fn fields(out: &mut impl Write, entry: &impl Serialize) -> io::Result<()> {
-            // The head has opened the object already.
+            // The head has opened the object already. No entry is without fields, so the comma is right.
             let mut rest = AfterFirstByte { out, skipped: false };
             serde_json::to_writer(&mut rest, entry).map_err(io::Error::from)
         }

@@ -1,0 +1,96 @@
+//! The command line: thin, one file for each command.
+
+mod call;
+mod completions;
+mod duration;
+mod events;
+mod exit;
+mod man;
+mod plan;
+mod replay;
+mod rerun;
+mod run;
+mod schema;
+mod send;
+mod session;
+mod target;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use exit::{EXIT_CODES, Exit, Failure};
+
+const OVERVIEW: &str = "\
+Examples:
+  # Realistic calls until Ctrl-C
+  piopiy-mock run --to http://127.0.0.1:5000/webhook/cdr
+  # One call, drawn as it happens
+  piopiy-mock call inbound-answered --to http://127.0.0.1:5000/webhook/cdr --jump
+  # One webhook
+  piopiy-mock send cdr.inbound.missed --to http://127.0.0.1:5000/webhook/cdr
+
+Targets on this machine are free; anything else has to be named with --allow-host.
+This is an unofficial project, not affiliated with TeleCMI.";
+
+/// A PIOPIY that runs here: plans whole calls and posts their webhooks to your receiver
+#[derive(Debug, Parser)]
+#[command(name = "piopiy-mock", version, max_term_width = 100, after_help = format!("{OVERVIEW}\n\n{EXIT_CODES}"))]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", run::EXAMPLES))]
+    Run(run::RunArgs),
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", call::EXAMPLES))]
+    Call(call::CallArgs),
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", send::EXAMPLES))]
+    Send(send::SendArgs),
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", replay::EXAMPLES))]
+    Replay(replay::ReplayArgs),
+    Events(events::EventsArgs),
+    Plan(plan::PlanCommandArgs),
+    Validate(validate::ValidateArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// Runs the command line of this process.
+pub(crate) fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    match dispatch(command) {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_broken_pipe() => Exit::Fine.into(),
+        Err(Failure { exit, error }) => {
+            // Nobody may be reading.
+            let _ =
+                std::io::Write::write_fmt(&mut std::io::stderr().lock(), format_args!("error: {error:#}\n"));
+            exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(args) => block_on(run::run(args)),
+        Command::Call(args) => block_on(call::run(args)),
+        Command::Send(args) => block_on(send::run(args)),
+        Command::Replay(args) => block_on(replay::run(args)),
+        Command::Events(args) => events::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(command)
+}
