@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod cargo_test;
 mod ci;
+mod demo;
 mod fixtures;
 mod http1;
 mod integration;
@@ -32,6 +33,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Show simulated calls arriving at the durable receiver, with nothing lost and nothing doubled
+    Demo(demo::Options),
     /// Run all tests: the workspace's, and those of the receivers that need Node or Python
     Test(test::Options),
     /// Run the static checks: formatting, lints, docs, each feature alone, drift, tidiness, dependencies
@@ -46,6 +49,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
+        Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Integration(options) => integration::run(&options),
