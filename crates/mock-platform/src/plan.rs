@@ -20,6 +20,8 @@ mod set;
 mod simulator;
 mod single;
 mod story;
+mod timeline;
+mod weights;
 mod words;
 
 pub use golden::golden;

@@ -4,10 +4,12 @@
 use piopiy_events::CallDirection;
 
 use super::distribution::Quantiles;
-use super::draw::{Draws, Purpose, scale};
+use super::draw::{Draws, Purpose};
 use super::numbers::{Digits, Owner, number};
 use super::scenario::{CallMix, Region, Scenario};
 use super::story::{Party, Plot, Story};
+use super::timeline::{Entry, Happening, Leg, Timeline};
+use super::weights::Weights;
 use super::words::{CLOSINGS, STREAM_ERRORS};
 
 /// The rules of a scenario, made ready for drawing.
@@ -30,77 +32,6 @@ pub(crate) struct Behaviour {
     most_streams: u64,
     account_numbers: u64,
     regions: Vec<Region>,
-}
-
-/// Something that happens on a leg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Happening {
-    Started = 0,
-    Ringing = 1,
-    Answered = 2,
-    Bridged = 3,
-    Hangup = 4,
-    StreamConnected = 5,
-    StreamDisconnected = 6,
-    StreamError = 7,
-    /// The leg's CDR is sent.
-    Missed = 8,
-    Talked = 9,
-}
-
-/// A happening and its place in the call.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry {
-    /// Milliseconds from the start of the run.
-    pub(crate) at_ms: u64,
-    pub(crate) happening: Happening,
-    /// Index into [`Timeline::legs`].
-    pub(crate) leg: u32,
-    /// Index into the closings or the stream errors.
-    pub(crate) word: u32,
-}
-
-/// One leg, times in milliseconds from the start of the run.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Leg {
-    pub(crate) is_b: bool,
-    /// Which of the call's leg ids it has.
-    pub(crate) id: u64,
-    pub(crate) to: Digits,
-    pub(crate) start: u64,
-    pub(crate) answer: Option<u64>,
-    pub(crate) end: u64,
-}
-
-/// One call: its legs and what happens on them.
-#[derive(Debug, Clone)]
-pub(crate) struct Timeline {
-    pub(crate) story: Story,
-    pub(crate) from: Digits,
-    /// The account's number.
-    pub(crate) account: Digits,
-    pub(crate) legs: Vec<Leg>,
-    pub(crate) entries: Vec<Entry>,
-}
-
-impl Default for Timeline {
-    fn default() -> Self {
-        Self {
-            story: Story {
-                direction: CallDirection::Inbound,
-                plot: Plot::Answered,
-                answered: false,
-                bridged: false,
-                attempts: 0,
-                streams: 0,
-                hung_up_by: None,
-            },
-            from: Digits::default(),
-            account: Digits::default(),
-            legs: Vec::new(),
-            entries: Vec::new(),
-        }
-    }
 }
 
 impl Behaviour {
@@ -405,30 +336,5 @@ impl Scene<'_> {
 
     fn time(&self, quantiles: &Quantiles, purpose: Purpose, n: u64) -> u64 {
         quantiles.at(self.draws.bits(purpose, n))
-    }
-}
-
-/// Choices by weight.
-#[derive(Debug, Clone)]
-pub(crate) struct Weights {
-    /// The sums of the weights up to each choice.
-    sums: Vec<u64>,
-}
-
-impl Weights {
-    pub(crate) fn new(weights: &[u32]) -> Self {
-        let mut sum = 0;
-        let sums = weights.iter().map(|&weight| {
-            sum += u64::from(weight);
-            sum
-        });
-        Self { sums: sums.collect() }
-    }
-
-    /// The choice that 64 random bits stand for.
-    pub(crate) fn at(&self, bits: u64) -> usize {
-        let total = self.sums.last().copied().unwrap_or(0);
-        let drawn = scale(bits, total);
-        self.sums.iter().position(|&sum| drawn < sum).unwrap_or(0)
     }
 }

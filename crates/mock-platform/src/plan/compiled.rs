@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use piopiy_events::{CallDirection, Evidence, Form, FormField, FormValue, Kind, Profile, Status, StatusKind};
 
-use super::behaviour::Happening;
+use super::timeline::Happening;
 use super::words::CONNECTED;
 
 /// A value that varies.

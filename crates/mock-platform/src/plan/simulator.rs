@@ -5,11 +5,13 @@ use std::sync::Arc;
 use piopiy_events::{CallDirection, Form, Kind, Profile};
 
 use super::arrivals::{ArrivalTimes, BlockMemo};
-use super::behaviour::{Behaviour, Happening, Leg, Timeline, Weights};
+use super::behaviour::Behaviour;
 use super::compiled::{CompiledForms, Slot};
 use super::draw::{Draws, Purpose};
 use super::ids::{REQUEST_ID_LEN, RunIds, UUID_LEN};
 use super::story::Story;
+use super::timeline::{Happening, Leg, Timeline};
+use super::weights::Weights;
 use super::words::{CLOSINGS, STREAM_ERRORS, write_extra_params};
 use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario};
 

@@ -60,6 +60,7 @@ fn check_plans(profile: Profile, plans: u64) {
         for call in simulator.calls() {
             simulator.write_call(call.index, &mut buffer);
             let story = buffer.story().unwrap();
+            let mut read = Vec::new();
             for webhook in &call.webhooks {
                 let text = String::from_utf8_lossy(&webhook.body);
                 let parsed = Webhook::parse(&webhook.body).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -72,8 +73,9 @@ fn check_plans(profile: Profile, plans: u64) {
                 assert!(whole || webhook.evidence != Evidence::Guess, "a guess: {text}");
                 assert!(identities.insert(parsed.identity().unwrap()), "an identity twice: {text}");
                 forms.insert((form.name, form.call, parsed.text("leg").unwrap().into_owned()));
+                read.push(parsed);
             }
-            let balances = plan_legal::check(&call, story, EPOCH_MS, whole);
+            let balances = plan_legal::check(&call, read, story, EPOCH_MS, whole);
             for balance in balances {
                 assert!(balance <= lowest, "the balance rose at call {} of seed {seed}", call.index);
                 lowest = balance;

@@ -11,14 +11,17 @@ struct Seen {
     webhook: Webhook,
 }
 
-/// Checks one call and returns its balances in the order in which they were sent. `whole` says whether guesses are
+/// Checks one call, whose webhooks were read already, and returns its balances in the order in which they were sent. `whole` says whether guesses are
 /// in it too.
-pub(crate) fn check(call: &PlannedCall, story: Story, epoch_ms: u64, whole: bool) -> Vec<i64> {
-    let seen: Vec<Seen> = call
-        .webhooks
-        .iter()
-        .map(|planned| Seen { at_ms: planned.at_ms, webhook: Webhook::parse(&planned.body).unwrap() })
-        .collect();
+pub(crate) fn check(
+    call: &PlannedCall,
+    webhooks: Vec<Webhook>,
+    story: Story,
+    epoch_ms: u64,
+    whole: bool,
+) -> Vec<i64> {
+    let due = call.webhooks.iter().map(|planned| planned.at_ms);
+    let seen: Vec<Seen> = due.zip(webhooks).map(|(at_ms, webhook)| Seen { at_ms, webhook }).collect();
     let fail = |what: &str| {
         let bodies: Vec<_> = seen.iter().map(|seen| seen.webhook.to_json()).collect();
         panic!("{what}\n{} call {} ({}):\n{}", call.profile, call.index, call.story, bodies.join("\n"))
