@@ -1,6 +1,13 @@
 //! Integration tests of the mock platform.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod cli;
+mod deliver;
+mod judge;
+mod ledger;
+mod library;
 mod plan;
+mod plan_cli;
 mod plan_legal;
 mod plan_scenario;
+mod receivers;
