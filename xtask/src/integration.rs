@@ -16,6 +16,7 @@ mod crash;
 mod deadlines;
 mod drain;
 mod failures;
+mod readme;
 mod schedule;
 mod syncs;
 
@@ -67,6 +68,8 @@ enum Run {
     Crash,
     /// One sync for every commit.
     Syncs,
+    /// The commands of the README.
+    Readme,
 }
 
 const POLICIES: [Redelivery; 2] = [Redelivery::UntilAck, Redelivery::Always];
@@ -95,6 +98,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("drain".to_owned(), Run::Drain));
     runs.push(("crash".to_owned(), Run::Crash));
     runs.push(("syncs".to_owned(), Run::Syncs));
+    runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
 
@@ -157,6 +161,7 @@ impl Run {
             Self::Drain => drain::run(world).await,
             Self::Crash => crash::run(world).await,
             Self::Syncs => syncs::run(world).await,
+            Self::Readme => readme::run(world).await,
         }
     }
 }
