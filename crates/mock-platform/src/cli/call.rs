@@ -118,7 +118,7 @@ pub(crate) fn answer(attempt: &AttemptEntry) -> String {
     match (attempt.status, attempt.outcome) {
         (Some(status), _) => format!("{status} {latency:.1} ms"),
         (None, AttemptOutcome::Timeout) => "timeout".to_owned(),
-        (None, AttemptOutcome::ConnectError) => "no connection".to_owned(),
+        (None, AttemptOutcome::ConnectError) => "refused".to_owned(),
         (None, AttemptOutcome::Reset) => "reset".to_owned(),
         (None, _) => "no HTTP".to_owned(),
     }

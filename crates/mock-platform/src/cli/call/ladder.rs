@@ -62,7 +62,7 @@ impl Ladder {
                         let by_callee = plan.story.ends_with("the callee hung up");
                         if by_caller || by_callee {
                             let inbound = plan.story.starts_with("inbound");
-                            let at_ms = attempt.start_ms;
+                            let at_ms = plan.due_ms;
                             lines.extend(self.caller_line(at_ms, "hangs up", by_caller == inbound));
                         }
                     }
@@ -71,13 +71,8 @@ impl Ladder {
             }
             Entry::Fault(entry) if entry.fault == Fault::Loss => {
                 if let Some(plan) = self.planned.get(&(entry.call, entry.webhook)) {
-                    lines.push(self.line(
-                        plan.due_ms,
-                        &format!("{}, lost on purpose", label(plan)),
-                        false,
-                        "",
-                        Some(31),
-                    ));
+                    let note = if self.has_caller() { ", lost on purpose" } else { " lost" };
+                    lines.push(self.line(plan.due_ms, plan, note, false, ""));
                 }
             }
             _ => {}
@@ -86,18 +81,28 @@ impl Ladder {
     }
 
     fn attempt_line(&self, attempt: &AttemptEntry, plan: &PlanEntry) -> String {
-        let mut text = label(plan);
-        match attempt.cause {
-            Cause::Redelivery => text = format!("{text}, attempt {}", attempt.attempt),
-            Cause::Duplicate => text = format!("{text}, copy"),
-            _ => {}
-        }
         let color = match attempt.outcome {
             AttemptOutcome::Acknowledged => 32,
             AttemptOutcome::Refused | AttemptOutcome::Redirect => 33,
             _ => 31,
         };
-        self.line(attempt.start_ms, &text, attempt.status.is_some(), &super::answer(attempt), Some(color))
+        let answer = super::answer(attempt);
+        let answer =
+            if self.has_caller() { answer } else { answer.split(' ').next().unwrap_or_default().to_owned() };
+        let answer = if self.style.color { format!("\x1b[{color}m{answer}\x1b[0m") } else { answer };
+        // When it was due: the same in every run with the same seed.
+        let at_ms = plan.due_ms + attempt.offset_ms;
+        self.line(at_ms, plan, &self.cause(attempt), attempt.status.is_some(), &answer)
+    }
+
+    fn cause(&self, attempt: &AttemptEntry) -> String {
+        match (attempt.cause, self.has_caller()) {
+            (Cause::Redelivery, true) => format!(", attempt {}", attempt.attempt),
+            (Cause::Redelivery, false) => format!(" {}", attempt.attempt),
+            (Cause::Duplicate, true) => ", copy".to_owned(),
+            (Cause::Duplicate, false) => " +".to_owned(),
+            _ => String::new(),
+        }
     }
 
     fn has_caller(&self) -> bool {
@@ -107,7 +112,7 @@ impl Ladder {
     /// Columns between the platform's lane and the app's.
     fn reach(&self) -> usize {
         let before = TIME + if self.has_caller() { CALLER } else { 0 } + 2;
-        let answer = if self.has_caller() { ANSWER } else { 12 };
+        let answer = if self.has_caller() { ANSWER } else { 9 };
         self.style.width - before - answer
     }
 
@@ -131,22 +136,24 @@ impl Ladder {
         Some(format!("{}{bar}{arrow}{bar}{gap}{bar}", time(at_ms)).trim_end().to_owned())
     }
 
-    fn line(&self, at_ms: u64, text: &str, arrived: bool, answer: &str, color: Option<u8>) -> String {
+    /// One webhook on its way: its name, shortened if it must be, and what must not be cut off behind it.
+    fn line(&self, at_ms: u64, plan: &PlanEntry, note: &str, arrived: bool, answer: &str) -> String {
         let [bar, dash, right, _, cross] = self.characters();
-        let caller =
-            if self.has_caller() { format!("{bar}{}", " ".repeat(CALLER - 1)) } else { String::new() };
-        let room = self.reach() - 4;
-        let mut text = text.to_owned();
-        if text.chars().count() > room {
-            text = text.chars().take(room - 1).collect();
-            text.push(if self.style.unicode { '…' } else { '~' });
-        }
-        let fill = dash.repeat(room - text.chars().count());
-        let head = if arrived { right } else { cross };
-        let answer = match color {
-            Some(color) if self.style.color && !answer.is_empty() => format!("\x1b[{color}m{answer}\x1b[0m"),
-            _ => answer.to_owned(),
+        let (caller, mut name, guess) = if self.has_caller() {
+            (format!("{bar}{}", " ".repeat(CALLER - 1)), name_and_leg(plan), " (guess)")
+        } else {
+            (String::new(), plan.name.clone(), "?")
         };
+        let behind = format!("{}{note}", if plan.evidence == Evidence::Guess { guess } else { "" });
+        let room = self.reach() - 4;
+        let for_name = room.saturating_sub(behind.chars().count());
+        if name.chars().count() > for_name {
+            name = name.chars().take(for_name.saturating_sub(1)).collect();
+            name.push(if self.style.unicode { '…' } else { '~' });
+        }
+        let text = format!("{name}{behind}");
+        let fill = dash.repeat(room.saturating_sub(text.chars().count()));
+        let head = if arrived { right } else { cross };
         format!("{}{caller}{bar}{dash} {text} {fill}{head}{bar} {answer}", time(at_ms)).trim_end().to_owned()
     }
 
@@ -156,12 +163,11 @@ impl Ladder {
     }
 }
 
-/// `live.in_answered, leg a (guess)`.
-fn label(plan: &PlanEntry) -> String {
+/// `live.in_answered, leg a`.
+fn name_and_leg(plan: &PlanEntry) -> String {
     let webhook = Webhook::parse(plan.body.as_bytes()).ok();
     let leg = webhook.and_then(|webhook| webhook.text("leg").map(|leg| format!(", leg {leg}")));
-    let guess = if plan.evidence == Evidence::Guess { " (guess)" } else { "" };
-    format!("{}{}{guess}", plan.name, leg.unwrap_or_default())
+    format!("{}{}", plan.name, leg.unwrap_or_default())
 }
 
 /// Virtual time in seconds, in `TIME` columns.

@@ -118,9 +118,8 @@ fn wall_offsets(ledger: &Ledger) -> Vec<u64> {
 }
 
 async fn check_schedule(policy: Redelivery, statuses: &[u16], scale: f64, expected_ms: &[u64]) {
-    let mut options = DeliveryOptions::default();
-    options.cdr_policy = policy;
-    options.pace = Pace::scaled(scale);
+    let options =
+        DeliveryOptions { cdr_policy: policy, pace: Pace::scaled(scale), ..DeliveryOptions::default() };
     let script = Script::new(statuses, Duration::from_millis(3));
     let ledger = run(&script, cdr_call(), &options).await;
     let offsets = wall_offsets(&ledger);
@@ -151,8 +150,7 @@ async fn a_cdr_is_sent_four_times_under_the_other_reading() {
 
 #[tokio::test(start_paused = true)]
 async fn offsets_run_from_the_start_of_the_first_attempt_and_an_answer_that_is_late_delays_until_ack_only() {
-    let mut options = DeliveryOptions::default();
-    options.pace = Pace::scaled(600.0);
+    let mut options = DeliveryOptions { pace: Pace::scaled(600.0), ..DeliveryOptions::default() };
     // Longer than the gap to the second attempt, shorter than that to the third.
     let slow = Script::new(&[0], Duration::from_millis(700));
     let ledger = run(&slow, cdr_call(), &options).await;
@@ -169,8 +167,7 @@ async fn offsets_run_from_the_start_of_the_first_attempt_and_an_answer_that_is_l
 
 #[tokio::test(start_paused = true)]
 async fn a_jump_takes_no_time_but_that_of_the_answers() {
-    let mut options = DeliveryOptions::default();
-    options.pace = Pace::jump();
+    let options = DeliveryOptions { pace: Pace::jump(), ..DeliveryOptions::default() };
     let started = Instant::now();
     let ledger = run(&Script::new(&[503], Duration::from_millis(2)), cdr_call(), &options).await;
     assert!(started.elapsed() <= Duration::from_millis(20), "{:?}", started.elapsed());
@@ -208,9 +205,7 @@ async fn in_order_a_webhook_waits_for_the_first_attempt_before_it_and_no_longer(
 async fn no_more_attempts_are_in_flight_than_allowed() {
     let calls = (0..200).map(|index| call(index, vec![webhook(index, 0, 0, Kind::LiveEvent)])).collect();
     let script = Script::new(&[200], Duration::from_millis(5));
-    let mut options = DeliveryOptions::default();
-    options.concurrency = 100;
-    options.connections = 7;
+    let options = DeliveryOptions { concurrency: 100, connections: 7, ..DeliveryOptions::default() };
     let ledger = run(&script, calls, &options).await;
     assert_eq!(attempts(&ledger).len(), 200);
     assert_eq!(script.most_in_flight.load(Ordering::SeqCst), 7);
