@@ -99,10 +99,11 @@ async fn stalling() {
         tokio::spawn(async move { post(&client, &url, cdr(&call.to_string())).await })
     };
     let first = post(0);
-    assert_eq!(
-        crate::support::blocking(move || (lengths.recv_timeout(PATIENCE).unwrap(), lengths)).await.0,
-        1
-    );
+    let next_length = async |lengths: Receiver<usize>| {
+        crate::support::blocking(move || (lengths.recv_timeout(PATIENCE).unwrap(), lengths)).await
+    };
+    let (alone, lengths) = next_length(lengths).await;
+    assert_eq!(alone, 1, "nothing lingers for company");
     // One is in the store's hands, four may wait, so at least one of five more is refused at once.
     let mut others: Vec<_> = (1..=5).map(post).collect();
     let refused = async {
@@ -121,6 +122,7 @@ async fn stalling() {
     for other in others {
         assert_eq!(other.await.unwrap(), (200, false));
     }
+    assert_eq!(next_length(lengths).await.0, 4, "what waited is one batch");
 }
 
 #[tokio::test]

@@ -2,11 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use piopiy_receiver::{Append, Entry, MemoryStore, SqliteOptions, SqliteStore, Store};
+use piopiy_events::{Webhook, strategy};
+use piopiy_receiver::{Append, Entry, MemoryStore, SqliteOptions, SqliteStore, Store, StoreLocation};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::support::{cdr, entry};
+
+/// The entry that a server makes of an object.
+fn any_entry(object: &str) -> Entry {
+    let body = object.to_owned().into();
+    match Webhook::parse(object.as_bytes()).unwrap().identity() {
+        Some(identity) => Entry::webhook(&identity, body, 0),
+        None => Entry::quarantined("unrecognised".to_owned(), body, 0),
+    }
+}
 
 /// What is done to a store.
 #[derive(Debug, Clone)]
@@ -82,6 +92,27 @@ proptest! {
         for batch in batches {
             let outcomes = store.append(&entries(&batch)).unwrap();
             prop_assert_eq!(outcomes, predict(&mut seen, &mut last_seq, &batch));
+        }
+    }
+
+    #[test]
+    fn any_object_comes_out_as_it_went_in(objects in vec(strategy::any_object(), 1..8)) {
+        let folder = tempfile::tempdir()?;
+        let sqlite = StoreLocation::Sqlite(folder.path().join("store.sqlite"));
+        for location in [StoreLocation::Memory, sqlite] {
+            let mut open = location.open(true).unwrap();
+            let batch: Vec<Entry> = objects.iter().map(|object| any_entry(object)).collect();
+            let outcomes = open.store.append(&batch).unwrap();
+            let kept = open.records.unwrap().after(0, usize::MAX).unwrap();
+            for (object, outcome) in objects.iter().zip(outcomes) {
+                let (Append::Appended { seq } | Append::Duplicate { of: seq }) = outcome;
+                let record = &kept[usize::try_from(seq)? - 1];
+                let webhook = Webhook::parse(object.as_bytes())?;
+                if matches!(outcome, Append::Appended { .. }) {
+                    prop_assert_eq!(&record.body[..], object.as_bytes());
+                }
+                prop_assert_eq!(record.webhook().and_then(|webhook| webhook.identity()), webhook.identity());
+            }
         }
     }
 }

@@ -53,8 +53,13 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         create(&connection).map_err(fail)?;
     }
     check(&connection, path)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0)).map_err(fail)?;
+    if mode != "wal" {
+        // As durable, but slow, and readers and the writer wait for one another.
+        tracing::warn!(mode, "the file system allows no write-ahead log; put the store on a local disk");
+    }
     connection
-        .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=0;")
+        .execute_batch("PRAGMA synchronous=FULL; PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=0;")
         .map_err(fail)?;
     Ok(connection)
 }
