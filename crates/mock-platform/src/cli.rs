@@ -1,10 +1,13 @@
 //! The command line: thin, one file for each command.
 
 mod call;
+mod check;
+mod checks;
 mod completions;
 mod duration;
 mod events;
 mod exit;
+mod explain;
 mod man;
 mod plan;
 mod replay;
@@ -28,6 +31,8 @@ Examples:
   piopiy-mock run --to http://127.0.0.1:5000/webhook/cdr
   # One call, drawn as it happens
   piopiy-mock call inbound-answered --to http://127.0.0.1:5000/webhook/cdr --jump
+  # Whether a receiver stands what the platform may do
+  piopiy-mock check http://127.0.0.1:5000/webhook/cdr
   # One webhook
   piopiy-mock send cdr.inbound.missed --to http://127.0.0.1:5000/webhook/cdr
 
@@ -52,6 +57,10 @@ enum Command {
     Send(send::SendArgs),
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", replay::EXAMPLES))]
     Replay(replay::ReplayArgs),
+    #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
+    Check(Box<check::CheckArgs>),
+    Checks(checks::ChecksArgs),
+    Explain(explain::ExplainArgs),
     Events(events::EventsArgs),
     Plan(plan::PlanCommandArgs),
     Validate(validate::ValidateArgs),
@@ -81,6 +90,9 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Call(args) => block_on(call::run(args)),
         Command::Send(args) => block_on(send::run(args)),
         Command::Replay(args) => block_on(replay::run(args)),
+        Command::Check(args) => block_on(check::run(*args)),
+        Command::Checks(args) => checks::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Validate(args) => validate::run(&args),

@@ -5,6 +5,7 @@
 //! [`Ledger`], the one record that reports, replay and the judge read.
 
 mod attempt;
+pub mod check_run;
 mod clock;
 mod draw;
 mod engine;
@@ -13,6 +14,7 @@ pub mod ledger;
 mod observe;
 mod options;
 mod placed;
+mod probe;
 mod rekey;
 mod replay;
 mod target;

@@ -29,7 +29,7 @@ fn rewrite(args: impl Iterator<Item = String>, run: &RunEntry) -> String {
 }
 
 /// As a shell reads it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

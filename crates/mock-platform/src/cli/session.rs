@@ -218,7 +218,7 @@ impl Effects {
 }
 
 /// Waits for Ctrl-C or SIGTERM, and notes which it was. A second one ends the program at once.
-async fn wait_for_signal(noted: Arc<Mutex<Option<Exit>>>) {
+pub(crate) async fn wait_for_signal(noted: Arc<Mutex<Option<Exit>>>) {
     let Some(exit) = next_signal().await else { return std::future::pending().await };
     *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(exit);
     tokio::spawn(async {

@@ -1,8 +1,10 @@
 //! Integration tests of the mock platform.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod check;
 mod cli;
 mod deliver;
+mod gallery;
 mod judge;
 mod ledger;
 mod library;

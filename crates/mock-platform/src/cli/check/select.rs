@@ -1,0 +1,58 @@
+use clap::Args;
+use globset::{GlobBuilder, GlobMatcher};
+use piopiy_mock_platform::judge::check::{Check, Group, Severity, Tag, all};
+
+/// Which checks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectArgs {
+    /// Only those whose id fits, as DUP-002 or 'DUP-*'; may be given several times
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not those whose id fits
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// Only those of a group: TRN, JSN, SCH, PIO, ORD, DUP, RTY, LAT, CON, SEC or AVL
+    #[arg(long, value_delimiter = ',')]
+    group: Vec<Group>,
+    /// Only those of a severity: must, should or may
+    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
+    level: Vec<Severity>,
+    /// Only those with a tag: slow, soak, load, latency or destructive
+    #[arg(long, value_delimiter = ',')]
+    tag: Vec<Tag>,
+    /// Those too that wait for a minute
+    #[arg(long)]
+    all: bool,
+    /// Those too that take many minutes
+    #[arg(long)]
+    soak: bool,
+    /// List what is selected, and run nothing
+    #[arg(long)]
+    pub(super) list: bool,
+}
+
+impl SelectArgs {
+    pub(super) fn checks(&self) -> Result<Vec<&'static Check>, globset::Error> {
+        let (only, skip) = (globs(&self.only)?, globs(&self.skip)?);
+        let fits = |globs: &[GlobMatcher], check: &Check| globs.iter().any(|glob| glob.is_match(check.id));
+        let is_wanted = |check: &&'static Check| {
+            let has = |tag| check.tags.contains(&tag);
+            // What is asked for by name is run, however long it takes.
+            let by_name = fits(&only, check) || self.tag.iter().any(|tag| has(*tag));
+            let in_time = by_name || ((!has(Tag::Slow) || self.all) && (!has(Tag::Soak) || self.soak));
+            in_time
+                && (only.is_empty() || fits(&only, check))
+                && !fits(&skip, check)
+                && (self.group.is_empty() || self.group.contains(&check.group()))
+                && (self.level.is_empty() || self.level.contains(&check.severity))
+                && (self.tag.is_empty() || self.tag.iter().any(|tag| has(*tag)))
+        };
+        Ok(all().into_iter().filter(is_wanted).collect())
+    }
+}
+
+fn globs(texts: &[String]) -> Result<Vec<GlobMatcher>, globset::Error> {
+    let glob = |text: &String| GlobBuilder::new(text).case_insensitive(true).build();
+    texts.iter().map(|text| glob(text).map(|glob| glob.compile_matcher())).collect()
+}

@@ -1,0 +1,424 @@
+//! Runs checks against a receiver: sends their stimuli, looks at the effects, and has them judged.
+
+mod observer;
+mod options;
+mod process;
+mod rounds;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
+
+use self::observer::Observer;
+pub use self::observer::{Observation, ObserverError};
+pub use self::options::CheckOptions;
+use self::process::Process;
+pub use self::process::ProcessError;
+use self::rounds::Ran;
+use super::probe::Probe;
+use super::{Target, wall_ms};
+use crate::judge::check::{
+    CaseEvidence, Check, Composer, Evidence, Need, Outcome, Script, Sources, Tag, Terms, Transcript, Verdict,
+    conclude, oracles,
+};
+use crate::judge::report::{CaseRecord, CheckReport, CheckResult, CheckSummary};
+
+/// Why checks could not be run at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckRunError {
+    /// Nobody listens.
+    #[error(
+        "nothing can be reached at {authority}: start the receiver first, or let me wait for it with `--wait-for 10s`"
+    )]
+    Unreachable {
+        /// Host and port.
+        authority: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The effects cannot be looked at.
+    #[error("the receiver's effects cannot be seen")]
+    Observer(#[from] ObserverError),
+    /// The receiver could not be started.
+    #[error("the receiver could not be started")]
+    Process(#[from] ProcessError),
+}
+
+/// What is said while checks run.
+pub trait Progress: Sync {
+    /// So many of them are over.
+    fn done(&self, over: usize, of: usize, check: &str);
+}
+
+/// Says nothing.
+impl Progress for () {
+    fn done(&self, _over: usize, _of: usize, _check: &str) {}
+}
+
+/// Checks that run side by side; those that wait do not count.
+const SIDE_BY_SIDE: usize = 8;
+/// How often what took too long is tried again before it is a failure.
+const CONFIRMATIONS: u32 = 2;
+/// Plain webhooks that the baseline is measured with.
+const BASELINE: usize = 10;
+
+/// Runs checks, in an order that follows from the seed, and judges them.
+///
+/// `stop` ends the run early: what is not over then is left out, and the report says so.
+///
+/// # Errors
+/// If there is no receiver, or its effects cannot be looked at.
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::deliver::{Target, check_run::{CheckOptions, run_checks}};
+/// use piopiy_mock_platform::judge::check::{Verdict, find};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let receiver = wiremock::MockServer::start().await;
+/// # wiremock::Mock::given(wiremock::matchers::any()).respond_with(wiremock::ResponseTemplate::new(200)).mount(&receiver).await;
+/// let target = Target::parse(&receiver.uri(), &[])?;
+/// let checks = [find("TRN-001").unwrap()];
+/// let report = run_checks(&target, &checks, &CheckOptions::default(), &(), std::future::pending()).await?;
+/// assert_eq!(report.checks[0].outcome.verdict, Verdict::Pass);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn run_checks(
+    target: &Target,
+    checks: &[&'static Check],
+    options: &CheckOptions,
+    progress: &dyn Progress,
+    stop: impl Future<Output = ()>,
+) -> Result<CheckReport, CheckRunError> {
+    let began = Instant::now();
+    let run = Run::start(target, options).await?;
+    let results = Mutex::new(BTreeMap::new());
+    let all = async {
+        Box::pin(run.all(checks, progress, &results)).await;
+    };
+    let interrupted = tokio::select! {
+        () = all => false,
+        () = stop => true,
+    };
+    let results = std::mem::take(&mut *results.lock().await);
+    let report = run.report(checks, results, began.elapsed(), interrupted);
+    run.stop().await;
+    Ok(report)
+}
+
+/// One run.
+struct Run<'a> {
+    options: &'a CheckOptions,
+    target: &'a Target,
+    sources: Sources,
+    probe: Probe,
+    observer: Option<Observer>,
+    process: Mutex<Option<Process>>,
+    terms: Terms,
+    slots: Semaphore,
+    /// Held by a case whose effects would carry no id.
+    anonymous: Mutex<()>,
+}
+
+type Results = Mutex<BTreeMap<&'static str, CheckResult>>;
+
+impl<'a> Run<'a> {
+    async fn start(target: &'a Target, options: &'a CheckOptions) -> Result<Self, CheckRunError> {
+        let authority = target.authority();
+        let unreachable = |source| CheckRunError::Unreachable { authority: authority.clone(), source };
+        let second = options.second.as_ref().map(Target::authority);
+        let probe =
+            Probe::new(&authority, second.as_deref(), options.ack_limit).await.map_err(unreachable)?;
+        let process = match &options.command {
+            Some(command) => Some(Process::start(command)?),
+            None => None,
+        };
+        // A process that was just started gets the time that any other gets on request.
+        let patience =
+            if process.is_some() { options.start_limit.max(options.wait_for) } else { options.wait_for };
+        wait_for(&probe, patience).await.map_err(unreachable)?;
+        let observer = match &options.observation {
+            Some(observation) => Some(Observer::start(observation.clone(), options.settle).await?),
+            None => None,
+        };
+        let mut sources = Sources::new(
+            options.profile,
+            options.seed,
+            options.nonce,
+            &host(target),
+            &request_target(target),
+        );
+        sources.headers.clone_from(&options.headers);
+        let mut run = Self {
+            options,
+            target,
+            sources,
+            probe,
+            terms: Terms {
+                baseline: Duration::ZERO,
+                ack_limit: options.ack_limit,
+                malformed: options.malformed,
+                is_observed: observer.is_some(),
+            },
+            observer,
+            process: Mutex::new(process),
+            slots: Semaphore::new(SIDE_BY_SIDE),
+            anonymous: Mutex::new(()),
+        };
+        run.terms.baseline = run.baseline().await;
+        Ok(run)
+    }
+
+    /// The median answer time of a plain webhook on a new connection.
+    async fn baseline(&self) -> Duration {
+        let mut composer = Composer::new("baseline", 0, self.sources.clone());
+        let mut times = Vec::new();
+        for _ in 0..BASELINE {
+            times.extend(self.plain(&mut composer).await.latency(0));
+        }
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// A plain webhook on a connection of its own.
+    async fn plain(&self, composer: &mut Composer) -> Transcript {
+        let cdr = composer.cdr();
+        let script = Script::default().request(&composer.post(&cdr)).answered();
+        self.probe.run(&[script], Instant::now()).await.pop().unwrap_or_default()
+    }
+
+    async fn all(&self, checks: &[&'static Check], progress: &dyn Progress, results: &Results) {
+        let order = self.shuffled(checks);
+        let (missing, runnable): (Vec<_>, Vec<_>) =
+            order.into_iter().partition(|check| self.missing(check).is_some());
+        for check in missing {
+            let unlock = self.missing(check).unwrap_or_default();
+            let outcome = unlocked_by(check, &unlock);
+            results
+                .lock()
+                .await
+                .insert(check.id, CheckResult::new(check, outcome, Vec::new(), self.command(check)));
+        }
+        let counts_only = matches!(self.options.observation, Some(Observation::Command(_)));
+        // A count says nothing about whose effects they are: so one after another.
+        let (alone, beside): (Vec<&Check>, Vec<&Check>) =
+            runnable.into_iter().partition(|check| counts_only || check.is_alone());
+        let (restarting, alone): (Vec<&Check>, Vec<&Check>) =
+            alone.into_iter().partition(|check| check.restarts());
+        let total = checks.len();
+
+        let ran = futures_util::future::join_all(beside.into_iter().map(|check| async move {
+            let waits = check.tags.contains(&Tag::Slow);
+            let _slot = if waits { None } else { self.slots.acquire().await.ok() };
+            self.ran(check, 0, false).await
+        }))
+        .await;
+        self.conclude(ran, total, progress, results).await;
+        for check in alone {
+            let ran = self.ran(check, 0, true).await;
+            self.conclude(vec![ran], total, progress, results).await;
+        }
+        for check in restarting {
+            let ran = self.ran(check, 0, true).await;
+            self.conclude(vec![ran], total, progress, results).await;
+        }
+    }
+
+    /// Judges what ran, together, so that effects are waited for once; what took too long is run again.
+    async fn conclude(&self, ran: Vec<Ran>, total: usize, progress: &dyn Progress, results: &Results) {
+        let mut judged = Vec::new();
+        let looked = self.look(ran).await;
+        for ran in looked {
+            let outcome = self.judge(&ran);
+            judged.push((ran, outcome));
+        }
+        for (mut ran, mut outcome) in judged {
+            let began = Instant::now();
+            let mut slow = 1;
+            for attempt in 1..=CONFIRMATIONS {
+                if !outcome.is_timing || ran.check.tags.contains(&Tag::Slow) {
+                    break;
+                }
+                let again = self.ran(ran.check, attempt, true).await;
+                let Some(again) = self.look(vec![again]).await.pop() else { break };
+                let next = self.judge(&again);
+                if next.is_timing {
+                    slow += 1;
+                } else if next.verdict == Verdict::Pass {
+                    outcome.verdict = Verdict::Inconclusive;
+                    outcome.is_timing = false;
+                    outcome.detail = format!("{} (in {slow} of {} tries)", outcome.detail, attempt + 1);
+                    break;
+                } else {
+                    (ran, outcome) = (again, next);
+                    break;
+                }
+            }
+            let is_stale = self.options.known.excuse(ran.check.id, &mut outcome, &today());
+            let mut result =
+                CheckResult::new(ran.check, outcome, records(&ran.cases), self.command(ran.check));
+            result.is_stale_known_failure = is_stale;
+            result.took_ms = millis(ran.took + began.elapsed());
+            let mut results = results.lock().await;
+            results.insert(ran.check.id, result);
+            progress.done(results.len(), total, ran.check.id);
+        }
+    }
+
+    fn judge(&self, ran: &Ran) -> Outcome {
+        let evidence = Evidence { cases: &ran.cases, terms: &self.terms };
+        let mut findings = (ran.check.judge)(&evidence);
+        findings.extend(oracles::standing(&evidence));
+        if let Some(error) = &ran.error {
+            findings.error("", error.clone());
+        }
+        conclude(ran.check, &findings, self.terms.is_observed)
+    }
+
+    /// What a check asks for and is not there.
+    fn missing(&self, check: &Check) -> Option<String> {
+        let is_there = |need: &Need| match need {
+            Need::Process => self.options.command.is_some(),
+            Need::SecondUrl => self.options.second.is_some(),
+            Need::RealTime => self.options.real_time,
+            Need::Hook(hook) => self.options.hooks.contains_key(hook),
+            Need::Capability(name) => self.options.capabilities.contains(*name),
+        };
+        let missing: Vec<String> =
+            check.needs.iter().filter(|need| !is_there(need)).map(|need| need.unlock()).collect();
+        (!missing.is_empty()).then(|| missing.join(" and "))
+    }
+
+    /// The checks in an order of the seed's.
+    fn shuffled(&self, checks: &[&'static Check]) -> Vec<&'static Check> {
+        let mut order = checks.to_vec();
+        let key = |check: &&'static Check| {
+            let nonce = Composer::new(check.id, 0, self.sources.clone()).key();
+            (nonce ^ self.options.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        order.sort_by_key(key);
+        order
+    }
+
+    fn command(&self, check: &Check) -> String {
+        format!("{} --seed {} --only {}", self.options.again, self.options.seed, check.id)
+    }
+
+    fn report(
+        &self,
+        checks: &[&'static Check],
+        mut results: BTreeMap<&'static str, CheckResult>,
+        took: Duration,
+        interrupted: bool,
+    ) -> CheckReport {
+        let checks: Vec<CheckResult> = checks.iter().filter_map(|check| results.remove(check.id)).collect();
+        CheckReport {
+            schema: "piopiy-mock.check/v1",
+            run_id: format!("{:016x}", self.options.seed.0.rotate_left(32) ^ self.options.nonce.0),
+            version: env!("CARGO_PKG_VERSION"),
+            seed: self.options.seed.to_string(),
+            nonce: self.options.nonce.to_string(),
+            target: self.target.as_str().to_owned(),
+            profile: self.options.profile,
+            observation: self.options.observation.as_ref().map_or("none", Observation::name),
+            baseline_us: u64::try_from(self.terms.baseline.as_micros()).unwrap_or(u64::MAX),
+            took_ms: millis(took),
+            rerun: format!("{} --seed {}", self.options.again, self.options.seed),
+            interrupted,
+            summary: CheckSummary::of(&checks),
+            checks,
+        }
+    }
+
+    async fn stop(&self) {
+        if let Some(process) = self.process.lock().await.take() {
+            process.end().await;
+        }
+    }
+}
+
+/// The verdict of a check that was not run for want of something.
+fn unlocked_by(check: &Check, unlock: &str) -> Outcome {
+    let declared = check.needs.iter().any(|need| matches!(need, Need::Capability(_)));
+    let verdict = if declared { Verdict::NotApplicable } else { Verdict::NotObserved };
+    Outcome::new(verdict, format!("needs {unlock}"))
+}
+
+async fn wait_for(probe: &Probe, patience: Duration) -> std::io::Result<()> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match probe.is_listening().await {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// `Host`, as clients send it.
+fn host(target: &Target) -> String {
+    let url = target.url();
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Path and query.
+fn request_target(target: &Target) -> String {
+    let url = target.url();
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+}
+
+/// As much of the evidence as a report holds.
+fn records(cases: &[CaseEvidence]) -> Vec<CaseRecord> {
+    const CONNECTIONS: usize = 32;
+    let record = |evidence: &CaseEvidence| {
+        let outcomes = evidence.transcripts().take(CONNECTIONS).map(|transcript| transcript.outcome());
+        CaseRecord {
+            case: evidence.case.name.clone(),
+            stimulus: evidence.case.describe(),
+            outcomes: outcomes.collect(),
+            effects: evidence.seen.count(),
+        }
+    };
+    cases.iter().map(record).collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Today, as `2026-12-31`, in UTC.
+fn today() -> String {
+    let (year, month, day) = day_of(wall_ms() / 86_400_000);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// The day so many days after 1970-01-01, by the civil calendar (Howard Hinnant's `civil_from_days`).
+fn day_of(days: u64) -> (u64, u64, u64) {
+    let z = days + 719_468;
+    let (era, of_era) = (z / 146_097, z % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        assert_eq!(day_of(0), (1970, 1, 1));
+        assert_eq!(day_of(19_782), (2024, 2, 29));
+        assert_eq!(day_of(20_454), (2026, 1, 1));
+        assert_eq!(day_of(20_453), (2025, 12, 31));
+    }
+}

@@ -1,0 +1,154 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use super::process::shell;
+use crate::deliver::Target;
+use crate::deliver::observe::{ObserveError, effects_from_file, effects_from_url};
+use crate::judge::Effect;
+
+/// How the effects of a receiver are seen.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Observation {
+    /// A shell command that prints how many there are.
+    Command(String),
+    /// A file to which the receiver appends effect records.
+    File(PathBuf),
+    /// A URL that answers with effect records.
+    Url(Target),
+}
+
+impl Observation {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Command(_) => "verify-cmd",
+            Self::File(_) => "observe-file",
+            Self::Url(_) => "observe-url",
+        }
+    }
+}
+
+/// Why effects cannot be seen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObserverError {
+    /// The URL or the file.
+    #[error(transparent)]
+    Records(#[from] ObserveError),
+    /// The command could not be run, or failed.
+    #[error("`{command}` failed: {reason}")]
+    Command {
+        /// The command.
+        command: String,
+        /// Why.
+        reason: String,
+    },
+    /// The command printed something else.
+    #[error("`{command}` has to print one integer, how many effects there are; it printed {printed:?}")]
+    NoCount {
+        /// The command.
+        command: String,
+        /// What it printed.
+        printed: String,
+    },
+}
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Looks at the effects of a receiver, and remembers what it has seen.
+#[derive(Debug)]
+pub(super) struct Observer {
+    observation: Observation,
+    settle: Duration,
+    /// What was there before the run.
+    before: u64,
+    seen: Mutex<Vec<Effect>>,
+}
+
+impl Observer {
+    pub(super) async fn start(observation: Observation, settle: Duration) -> Result<Self, ObserverError> {
+        let mut observer = Self { observation, settle, before: 0, seen: Mutex::default() };
+        if !matches!(observer.observation, Observation::Command(_)) {
+            observer.before = observer.read(0).await?.last().map_or(0, |effect| effect.seq);
+        }
+        Ok(observer)
+    }
+
+    /// Whether single effects are seen, and not only how many there are.
+    pub(super) fn sees_records(&self) -> bool {
+        !matches!(self.observation, Observation::Command(_))
+    }
+
+    /// How many effects the command counts, once that does not change any more.
+    pub(super) async fn count(&self) -> Result<i64, ObserverError> {
+        let mut count = self.count_now().await?;
+        let mut changed = Instant::now();
+        while changed.elapsed() < self.settle {
+            sleep(EVERY.min(self.settle)).await;
+            let now = self.count_now().await?;
+            if now != count {
+                (count, changed) = (now, Instant::now());
+            }
+        }
+        Ok(count)
+    }
+
+    /// All effects of the run, once there are no more for a while.
+    pub(super) async fn settled(&self) -> Result<Vec<Effect>, ObserverError> {
+        let mut changed = Instant::now();
+        loop {
+            {
+                let mut seen = self.seen.lock().await;
+                let last = seen.last().map_or(self.before, |effect| effect.seq);
+                let more = self.read(last).await?;
+                if !more.is_empty() {
+                    changed = Instant::now();
+                    seen.extend(more);
+                }
+                if changed.elapsed() >= self.settle {
+                    return Ok(seen.clone());
+                }
+            }
+            sleep(EVERY.min(self.settle)).await;
+        }
+    }
+
+    /// The number of the last effect so far.
+    pub(super) async fn last(&self) -> Result<u64, ObserverError> {
+        let mut seen = self.seen.lock().await;
+        let last = seen.last().map_or(self.before, |effect| effect.seq);
+        seen.extend(self.read(last).await?);
+        Ok(seen.last().map_or(self.before, |effect| effect.seq))
+    }
+
+    /// Forgets what was seen: after a restart the receiver itself has to remember, and may number anew.
+    pub(super) async fn forget(&self) -> Result<(), ObserverError> {
+        if self.sees_records() {
+            let mut seen = self.seen.lock().await;
+            *seen = self.read(0).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, since: u64) -> Result<Vec<Effect>, ObserverError> {
+        Ok(match &self.observation {
+            Observation::Command(_) => Vec::new(),
+            Observation::Url(url) => effects_from_url(url, since).await?,
+            // A file that nobody has written to yet shows no effects.
+            Observation::File(path) if !path.exists() => Vec::new(),
+            Observation::File(path) => effects_from_file(path, since)?,
+        })
+    }
+
+    async fn count_now(&self) -> Result<i64, ObserverError> {
+        let Observation::Command(command) = &self.observation else { return Ok(0) };
+        let failed = |reason| ObserverError::Command { command: command.clone(), reason };
+        let printed = shell(command).await.map_err(failed)?;
+        let no_count = || ObserverError::NoCount { command: command.clone(), printed: printed.clone() };
+        printed.trim().parse().map_err(|_| no_count())
+    }
+}

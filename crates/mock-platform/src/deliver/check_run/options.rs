@@ -1,0 +1,73 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use piopiy_events::Profile;
+
+use super::Observation;
+use crate::deliver::Target;
+use crate::judge::check::{Hook, KnownFailures, Malformed};
+use crate::plan::{Nonce, Seed};
+
+/// How checks are run.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CheckOptions {
+    /// The revision of the wire.
+    pub profile: Profile,
+    /// What values follow from, and the order of the checks.
+    pub seed: Seed,
+    /// What ids follow from.
+    pub nonce: Nonce,
+    /// What is right for a body that cannot be understood.
+    pub malformed: Malformed,
+    /// How long an answer may take.
+    pub ack_limit: Duration,
+    /// How effects are seen; `None` for not at all.
+    pub observation: Option<Observation>,
+    /// How long nothing must change at the receiver before it is believed to be done.
+    pub settle: Duration,
+    /// How long a receiver is waited for that does not listen yet.
+    pub wait_for: Duration,
+    /// How long a receiver may take to listen that the suite has started.
+    pub start_limit: Duration,
+    /// The command that starts the receiver, where the suite may start and kill it.
+    pub command: Option<Vec<String>>,
+    /// Another instance of the receiver.
+    pub second: Option<Target>,
+    /// Whether to wait as long as the platform does.
+    pub real_time: bool,
+    /// Commands that change the receiver's surroundings.
+    pub hooks: BTreeMap<Hook, String>,
+    /// What the receiver claims to have.
+    pub capabilities: BTreeSet<String>,
+    /// Further header lines of every request.
+    pub headers: Vec<(String, String)>,
+    /// Failures that are put up with.
+    pub known: KnownFailures,
+    /// The command that runs the suite like this, without seed and selection: for reproducers.
+    pub again: String,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            seed: Seed(0),
+            nonce: Nonce(0),
+            malformed: Malformed::Either,
+            ack_limit: Duration::from_secs(5),
+            observation: None,
+            settle: Duration::from_millis(500),
+            wait_for: Duration::ZERO,
+            start_limit: Duration::from_secs(30),
+            command: None,
+            second: None,
+            real_time: false,
+            hooks: BTreeMap::new(),
+            capabilities: BTreeSet::new(),
+            headers: Vec::new(),
+            known: KnownFailures::default(),
+            again: "piopiy-mock check".to_owned(),
+        }
+    }
+}

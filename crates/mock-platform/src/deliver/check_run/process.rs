@@ -1,0 +1,109 @@
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::judge::check::Signal;
+
+/// Why a receiver could not be started or stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("`{command}` cannot be started")]
+    Start {
+        /// The command.
+        command: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A signal could not be sent, or its end not be awaited.
+    #[error("the receiver's process could not be stopped")]
+    Stop(#[source] std::io::Error),
+}
+
+/// A receiver that the suite has started. It ends with the suite.
+#[derive(Debug)]
+pub(super) struct Process {
+    command: Vec<String>,
+    child: Child,
+}
+
+/// How long it may take to end after SIGTERM.
+const END_LIMIT: Duration = Duration::from_secs(15);
+/// How long a command of the receiver's owner may take.
+const SHELL_LIMIT: Duration = Duration::from_secs(60);
+
+impl Process {
+    /// Starts it. Its output goes to stderr, so that stdout stays one document.
+    pub(super) fn start(command: &[String]) -> Result<Self, ProcessError> {
+        let failed = |source| ProcessError::Start { command: command.join(" "), source };
+        let (program, args) =
+            command.split_first().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(std::io::stderr())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        Ok(Self { command: command.to_vec(), child })
+    }
+
+    /// Starts it again.
+    pub(super) fn restart(&mut self) -> Result<(), ProcessError> {
+        *self = Self::start(&self.command)?;
+        Ok(())
+    }
+
+    /// Ends it, and waits until it is gone.
+    pub(super) async fn stop(&mut self, signal: Signal) -> Result<(), ProcessError> {
+        if signal == Signal::Terminate && self.terminate() {
+            match timeout(END_LIMIT, self.child.wait()).await {
+                Ok(ended) => return ended.map(drop).map_err(ProcessError::Stop),
+                Err(_) => tracing::warn!("the receiver did not end within {END_LIMIT:?} of SIGTERM; killed"),
+            }
+        }
+        self.child.kill().await.map_err(ProcessError::Stop)
+    }
+
+    pub(super) async fn end(mut self) {
+        if let Err(error) = self.stop(Signal::Terminate).await {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Sends SIGTERM; false where that cannot be done.
+    #[cfg(unix)]
+    fn terminate(&self) -> bool {
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_ok())
+    }
+
+    #[cfg(not(unix))]
+    fn terminate(&self) -> bool {
+        false
+    }
+}
+
+/// Runs a shell command; what it printed, or why it failed.
+pub(super) async fn shell(command: &str) -> Result<String, String> {
+    let (program, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    let output = Command::new(program)
+        .args([flag, command])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(SHELL_LIMIT, output).await;
+    let output = output
+        .map_err(|_| format!("it took more than {SHELL_LIMIT:?}"))?
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(format!("{}; it said {:?}", output.status, said.trim()))
+    }
+}

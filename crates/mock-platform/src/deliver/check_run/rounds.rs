@@ -1,0 +1,215 @@
+//! One check from its stimulus to what was seen of it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::process::shell;
+use super::{Run, wait_for};
+use crate::judge::Effect;
+use crate::judge::check::{
+    Action, Case, CaseEvidence, Check, Composer, Evidence, Script, Seen, Step, Tag, Transcript,
+};
+
+/// A check that has run, and was not judged yet.
+pub(super) struct Ran {
+    pub(super) check: &'static Check,
+    pub(super) cases: Vec<CaseEvidence>,
+    pub(super) took: Duration,
+    /// What broke on this side.
+    pub(super) error: Option<String>,
+}
+
+/// A search that finds no end by itself ends here.
+const MOST_ROUNDS: usize = 64;
+/// A receiver may give up on a webhook that is half sent for longer.
+const BYSTANDER_LIMIT: Duration = Duration::from_secs(2);
+
+impl Run<'_> {
+    /// Sends all that a check has to send.
+    pub(super) async fn ran(&self, check: &'static Check, attempt: u32, is_alone: bool) -> Ran {
+        let began = Instant::now();
+        let mut composer = Composer::new(check.id, attempt, self.sources.clone());
+        let mut ran = Ran { check, cases: Vec::new(), took: Duration::ZERO, error: None };
+        let mut cases = (check.stimulus)(&mut composer);
+        for _ in 0..MOST_ROUNDS {
+            for case in cases.drain(..) {
+                let evidence = self.case(check, case, &mut composer, is_alone).await;
+                ran.cases.push(evidence);
+            }
+            let Some(then) = check.then else { break };
+            cases = then(&mut composer, &Evidence { cases: &ran.cases, terms: &self.terms });
+            if cases.is_empty() {
+                break;
+            }
+        }
+        ran.took = began.elapsed();
+        ran
+    }
+
+    async fn case(&self, check: &Check, case: Case, composer: &mut Composer, is_alone: bool) -> CaseEvidence {
+        let _anonymous = if case.is_anonymous { Some(self.anonymous.lock().await) } else { None };
+        let before = self.before(&case).await;
+        let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
+        let start = Instant::now();
+        let (steps, mut error) = self.steps(&case).await;
+        let took = start.elapsed();
+        let bystander = match bystander {
+            Some(bystander) => bystander.finish().await.filter(|_| took < BYSTANDER_LIMIT),
+            None => None,
+        };
+        let canary = self.plain(composer).await;
+        let plain = [Some(&canary), bystander.as_ref()];
+        let extra = plain.into_iter().flatten().filter(|transcript| is_acknowledged(transcript)).count();
+        let seen = match self.after(&case, before, extra).await {
+            Ok(seen) => seen,
+            Err(broken) => {
+                error.get_or_insert(broken);
+                Seen::Nothing
+            }
+        };
+        tracing::debug!(check = check.id, case = case.name, is_alone, ?took, "case");
+        CaseEvidence { case, steps, canary, bystander, seen, error }
+    }
+
+    async fn steps(&self, case: &Case) -> (Vec<Vec<Transcript>>, Option<String>) {
+        let start = Instant::now();
+        let mut steps = Vec::with_capacity(case.steps.len());
+        for step in &case.steps {
+            let mut transcripts = Vec::new();
+            let done = match step {
+                Step::Connections(scripts) => {
+                    transcripts = self.probe.run(scripts, start).await;
+                    Ok(())
+                }
+                Step::Pause(pause) => {
+                    sleep(*pause).await;
+                    Ok(())
+                }
+                Step::Stop(signal) => match &mut *self.process.lock().await {
+                    Some(process) => process.stop(*signal).await.map_err(|error| error.to_string()),
+                    None => Err("there is no process of the suite's to stop".to_owned()),
+                },
+                Step::Start => self.restart().await,
+                Step::Hook(hook) => match self.options.hooks.get(hook) {
+                    Some(command) => {
+                        let failed = |reason| format!("{} `{command}` failed: {reason}", hook.option());
+                        shell(command).await.map(drop).map_err(failed)
+                    }
+                    None => Err(format!("there is no {}", hook.option())),
+                },
+            };
+            steps.push(transcripts);
+            if let Err(error) = done {
+                return (steps, Some(error));
+            }
+        }
+        (steps, None)
+    }
+
+    async fn restart(&self) -> Result<(), String> {
+        match &mut *self.process.lock().await {
+            Some(process) => process.restart().map_err(|error| error.to_string())?,
+            None => return Err("there is no process of the suite's to start".to_owned()),
+        }
+        let limit = self.options.start_limit;
+        wait_for(&self.probe, limit).await.map_err(|error| {
+            format!("after its restart the receiver did not listen within {limit:?}: {error}")
+        })?;
+        match &self.observer {
+            Some(observer) => observer.forget().await.map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    /// What is looked at before a case: the count, or the number of the last effect.
+    async fn before(&self, case: &Case) -> Result<i64, String> {
+        match &self.observer {
+            Some(observer) if !observer.sees_records() => observer.count().await.map_err(|e| e.to_string()),
+            Some(observer) if case.is_anonymous => {
+                let last = observer.last().await.map_err(|error| error.to_string())?;
+                Ok(i64::try_from(last).unwrap_or(i64::MAX))
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// What is looked at at once: counts, and effects without ids. Other records are looked at when all is sent.
+    async fn after(&self, case: &Case, before: Result<i64, String>, extra: usize) -> Result<Seen, String> {
+        let Some(observer) = &self.observer else { return Ok(Seen::Nothing) };
+        let before = before?;
+        if !observer.sees_records() {
+            let count = observer.count().await.map_err(|error| error.to_string())?;
+            return Ok(Seen::Count(count - before - extra as i64));
+        }
+        if !case.is_anonymous {
+            return Ok(Seen::Nothing);
+        }
+        let all = observer.settled().await.map_err(|error| error.to_string())?;
+        let is_stray = |effect: &Effect| {
+            let is_new = i64::try_from(effect.seq).is_ok_and(|seq| seq > before);
+            is_new && effect.cmiuuid.as_deref().is_none_or(str::is_empty)
+        };
+        Ok(Seen::Records(all.into_iter().filter(is_stray).collect()))
+    }
+
+    /// Looks at the effects of what ran, once there are no more for a while, and gives each case its own.
+    pub(super) async fn look(&self, mut ran: Vec<Ran>) -> Vec<Ran> {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return ran;
+        };
+        if ran.is_empty() {
+            return ran;
+        }
+        match observer.settled().await {
+            Ok(effects) => {
+                for evidence in ran.iter_mut().flat_map(|ran| &mut ran.cases) {
+                    let named = |effect: &&Effect| {
+                        let id = effect.cmiuuid.as_deref();
+                        evidence.case.expected.iter().any(|own| id == Some(&own.payload.cmiuuid))
+                    };
+                    let own: Vec<Effect> = effects.iter().filter(named).cloned().collect();
+                    match &mut evidence.seen {
+                        Seen::Records(strays) => strays.extend(own),
+                        seen => *seen = Seen::Records(own),
+                    }
+                }
+            }
+            Err(error) => {
+                for ran in &mut ran {
+                    ran.error = Some(format!("its effects could not be seen: {error}"));
+                }
+            }
+        }
+        ran
+    }
+
+    /// Half sends a plain webhook, to be finished when a case is over.
+    fn stand_by(&self, composer: &mut Composer) -> Bystander {
+        let cdr = composer.cdr();
+        let request = composer.post(&cdr);
+        let half = request.bytes().len() / 2;
+        let (probe, go) = (self.probe.clone(), std::sync::Arc::new(tokio::sync::Notify::new()));
+        let script = Script::default().request_around(&request, half, Action::Barrier).answered();
+        let waits = std::sync::Arc::clone(&go);
+        let task = tokio::spawn(async move { probe.run_until(script, &waits).await });
+        Bystander { task, go }
+    }
+}
+
+/// A plain webhook that is half sent.
+struct Bystander {
+    task: tokio::task::JoinHandle<Transcript>,
+    go: std::sync::Arc<tokio::sync::Notify>,
+}
+
+impl Bystander {
+    async fn finish(self) -> Option<Transcript> {
+        self.go.notify_one();
+        self.task.await.ok()
+    }
+}
+
+fn is_acknowledged(transcript: &Transcript) -> bool {
+    transcript.answer(0).is_some_and(crate::judge::check::Answer::is_2xx)
+}

@@ -1,0 +1,259 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{Barrier, Notify};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::answers::Answers;
+use crate::judge::check::{Action, End, Script, Split, Transcript};
+
+/// How long a connection may take to come about.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a write may block where the script does not wait for that.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the others of a step are waited for.
+const BARRIER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Connects to the first address that answers.
+pub(super) async fn connect(addresses: &[SocketAddr], receive_buffer: Option<u32>) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for &address in addresses {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        match timeout(CONNECT_LIMIT, socket.connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}
+
+/// Does what a script says, and reads meanwhile.
+pub(super) async fn run(
+    script: Script,
+    stream: io::Result<TcpStream>,
+    barrier: Arc<Barrier>,
+    start: Instant,
+    limit: Duration,
+) -> Transcript {
+    let mut transcript = Transcript { requests: script.requests.clone(), ..Transcript::default() };
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            transcript.connect_error = Some(error.to_string());
+            if super::has_barrier(&script) {
+                // The others wait for this one too.
+                let _ = timeout(BARRIER_LIMIT, barrier.wait()).await;
+            }
+            return transcript;
+        }
+    };
+    let (read, write) = stream.into_split();
+    let methods = script.requests.iter().map(|sent| sent.method.clone()).collect();
+    let inbox = Arc::new(Inbox::new(methods));
+    let reader =
+        if script.is_deaf { Err(read) } else { Ok(tokio::spawn(receive(read, Arc::clone(&inbox), start))) };
+    let mut performer = Performer { write: Some(write), inbox, barrier, start, limit, transcript };
+    for action in script.actions {
+        performer.perform(action).await;
+    }
+    let Performer { write, inbox, mut transcript, .. } = performer;
+    drop(write);
+    if let Ok(reader) = reader {
+        reader.abort();
+    }
+    let received = inbox.received();
+    transcript.answers.clone_from(&received.answers.done);
+    transcript.garbled.clone_from(&received.answers.garbled);
+    transcript.end = received.end;
+    transcript
+}
+
+struct Performer {
+    /// `None` once it was reset.
+    write: Option<OwnedWriteHalf>,
+    inbox: Arc<Inbox>,
+    barrier: Arc<Barrier>,
+    start: Instant,
+    limit: Duration,
+    transcript: Transcript,
+}
+
+impl Performer {
+    async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send { bytes, split, ends_request } => {
+                self.send(&bytes, split).await;
+                if ends_request {
+                    self.transcript.sent_at.push(self.start.elapsed());
+                }
+            }
+            Action::SendUntilBlocked { bytes, most, patience } => {
+                let from = self.transcript.sent_bytes;
+                while self.transcript.sent_bytes - from < most && self.write_all(&bytes, patience).await {}
+            }
+            Action::Pause(pause) if pause.is_zero() => tokio::task::yield_now().await,
+            Action::Pause(pause) => sleep(pause).await,
+            Action::Barrier => {
+                // Bytes that were handed over shall be there before the others are let go.
+                sleep(Duration::from_millis(2)).await;
+                let _ = timeout(BARRIER_LIMIT, self.barrier.wait()).await;
+            }
+            Action::Await(limit) => {
+                let wanted = self.transcript.sent_at.len();
+                let answered = self.inbox.until(|received| received.answers.done.len() >= wanted);
+                self.transcript.timed_out |= timeout(limit.unwrap_or(self.limit), answered).await.is_err();
+            }
+            Action::AwaitClose(limit) => {
+                let closed = self.inbox.until(|_| false);
+                self.transcript.timed_out |= timeout(limit, closed).await.is_err();
+            }
+            Action::HalfClose => {
+                if let Some(write) = &mut self.write
+                    && let Err(error) = write.shutdown().await
+                {
+                    self.transcript.write_error.get_or_insert(error.to_string());
+                }
+            }
+            Action::Reset => self.reset(),
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8], split: Option<Split>) {
+        let Some(split) = split else {
+            self.write_all(bytes, WRITE_LIMIT).await;
+            return;
+        };
+        for piece in bytes.chunks(split.every.max(1)) {
+            if self.inbox.received().end != End::Open || !self.write_all(piece, WRITE_LIMIT).await {
+                return;
+            }
+            if split.pause.is_zero() {
+                tokio::task::yield_now().await;
+            } else {
+                sleep(split.pause).await;
+            }
+        }
+    }
+
+    /// False where the connection takes no more.
+    async fn write_all(&mut self, bytes: &[u8], patience: Duration) -> bool {
+        let Some(write) = &mut self.write else { return false };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match timeout(patience, write.write(rest)).await {
+                Ok(Ok(count)) => {
+                    self.transcript.sent_bytes += count as u64;
+                    rest = &rest[count..];
+                }
+                Ok(Err(error)) => {
+                    self.transcript.write_error.get_or_insert(error.to_string());
+                    return false;
+                }
+                Err(_) => {
+                    self.transcript.was_blocked = true;
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// With lingering off, closing discards what is not sent and sends RST.
+    fn reset(&mut self) {
+        self.inbox.reset();
+        if let Some(write) = self.write.take() {
+            let lingering = write.as_ref().set_zero_linger();
+            if let Err(error) = lingering {
+                self.transcript.write_error.get_or_insert(error.to_string());
+            }
+            write.forget();
+        }
+    }
+}
+
+/// What was received, and a bell for whoever waits for it.
+#[derive(Debug)]
+struct Inbox {
+    received: Mutex<Received>,
+    bell: Notify,
+    stop: Notify,
+}
+
+#[derive(Debug)]
+struct Received {
+    answers: Answers,
+    end: End,
+}
+
+impl Inbox {
+    fn new(methods: Vec<String>) -> Self {
+        let received = Received { answers: Answers::new(methods), end: End::Open };
+        Self { received: Mutex::new(received), bell: Notify::new(), stop: Notify::new() }
+    }
+
+    fn received(&self) -> std::sync::MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the reader go, so that its half of the socket is closed too.
+    fn reset(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Waits until `is_enough`, or until nothing more can come.
+    async fn until(&self, is_enough: impl Fn(&Received) -> bool) {
+        loop {
+            let rung = self.bell.notified();
+            {
+                let received = self.received();
+                if is_enough(&received) || received.end != End::Open || received.answers.garbled.is_some() {
+                    return;
+                }
+            }
+            rung.await;
+        }
+    }
+}
+
+async fn receive(mut read: OwnedReadHalf, inbox: Arc<Inbox>, start: Instant) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let came = tokio::select! {
+            came = read.read(&mut buffer) => came,
+            () = inbox.stop.notified() => return,
+        };
+        let at = start.elapsed();
+        let is_over = {
+            let mut received = inbox.received();
+            match came {
+                Ok(0) => {
+                    received.answers.end(at);
+                    received.end = End::Closed { at };
+                }
+                Ok(count) => received.answers.push(&buffer[..count], at),
+                Err(_) => {
+                    received.answers.end(at);
+                    received.end = End::Reset { at };
+                }
+            }
+            received.end != End::Open
+        };
+        // One waiter at most: the script of this connection.
+        inbox.bell.notify_one();
+        if is_over {
+            return;
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! AVL: availability.
+
+use super::Check;
+
+pub(super) const CHECKS: &[Check] = &[];

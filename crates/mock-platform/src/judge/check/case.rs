@@ -1,0 +1,298 @@
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{Hook, Payload, PayloadId, Request};
+
+/// One try of a check: what is done, in order, and which effects are right.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Case {
+    /// What is special about it, for people: `GET`, `split after byte 17`.
+    pub(crate) name: String,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) expected: Vec<Expected>,
+    /// Whether a 5xx is a right answer: the receiver is asked for more than it has.
+    pub(crate) may_overload: bool,
+    /// Whether no answer is a right answer, as to a request that never ends.
+    pub(crate) may_be_silent: bool,
+    /// Whether an effect of it would carry none of its ids. Such cases are run one after another, and every effect
+    /// meanwhile that is of no other payload is theirs.
+    pub(crate) is_anonymous: bool,
+}
+
+/// What is done at once. The next step begins when it is over.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Connections side by side.
+    Connections(Vec<Script>),
+    /// Nothing, for a while.
+    Pause(Duration),
+    /// Ends the receiver's process, where the suite has started it.
+    Stop(Signal),
+    /// Starts it again, and waits until it listens.
+    Start,
+    /// Runs a command of the receiver's owner.
+    Hook(Hook),
+}
+
+/// How the receiver's process is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// SIGTERM; it may finish what it does.
+    Terminate,
+    /// SIGKILL.
+    Kill,
+}
+
+/// What is done on one connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Script {
+    pub(crate) actions: Vec<Action>,
+    /// The requests in the order in which they are sent, so that the n-th answer is known to be theirs.
+    pub(crate) requests: Vec<Sent>,
+    /// A receive buffer of this many bytes, for a window that closes.
+    pub(crate) receive_buffer: Option<u32>,
+    /// Whether nothing that is answered is read.
+    pub(crate) is_deaf: bool,
+    /// To the second instance.
+    pub(crate) to_second: bool,
+}
+
+/// A request of a script.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) method: String,
+    pub(crate) of: Option<PayloadId>,
+}
+
+/// One thing done on a connection.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// Writes bytes; `ends_request` where they are the last of a request.
+    Send { bytes: Vec<u8>, split: Option<Split>, ends_request: bool },
+    /// Writes the same bytes over and over, until so many were written, writing blocks for that long, or the
+    /// connection is over.
+    SendUntilBlocked { bytes: Vec<u8>, most: u64, patience: Duration },
+    /// Nothing, for a while.
+    Pause(Duration),
+    /// Waits until every other connection of the step has come to its own.
+    Barrier,
+    /// Waits until every request sent so far is answered, the connection is over, or for so long; `None` is the
+    /// limit of the run.
+    Await(Option<Duration>),
+    /// Waits until the receiver closes, for so long at most.
+    AwaitClose(Duration),
+    /// Sends FIN and reads on.
+    HalfClose,
+    /// Sends RST.
+    Reset,
+}
+
+/// How bytes are spread over segments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Split {
+    pub(crate) every: usize,
+    pub(crate) pause: Duration,
+}
+
+/// An effect that is right.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    pub(crate) payload: Payload,
+    pub(crate) count: Count,
+}
+
+/// How many effects of a payload are right, those kept aside not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// One where it was acknowledged; where it was not, none is right too.
+    Once,
+    /// None or one.
+    AtMostOnce,
+    /// None.
+    Never,
+}
+
+impl Count {
+    /// The least and the most.
+    pub(crate) fn range(self, is_acknowledged: bool) -> (usize, usize) {
+        match self {
+            Self::Once => (usize::from(is_acknowledged), 1),
+            Self::AtMostOnce => (0, 1),
+            Self::Never => (0, 0),
+        }
+    }
+}
+
+impl Case {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// One request on a connection of its own, and its answer.
+    pub(crate) fn send(self, request: &Request) -> Self {
+        self.script(Script::default().request(request).answered())
+    }
+
+    /// One connection.
+    pub(crate) fn script(self, script: Script) -> Self {
+        self.scripts(vec![script])
+    }
+
+    /// Connections side by side.
+    pub(crate) fn scripts(self, scripts: Vec<Script>) -> Self {
+        self.step(Step::Connections(scripts))
+    }
+
+    pub(crate) fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// Which effects of a payload are right.
+    pub(crate) fn expect(mut self, payload: &Payload, count: Count) -> Self {
+        self.expected.push(Expected { payload: payload.clone(), count });
+        self
+    }
+
+    /// A 5xx is a right answer.
+    pub(crate) fn may_overload(mut self) -> Self {
+        self.may_overload = true;
+        self
+    }
+
+    /// No answer is a right answer.
+    pub(crate) fn may_be_silent(mut self) -> Self {
+        self.may_be_silent = true;
+        self
+    }
+
+    /// An effect of it would carry no id.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.is_anonymous = true;
+        self
+    }
+
+    /// What is done, as text.
+    pub(crate) fn describe(&self) -> String {
+        let mut text = String::new();
+        for step in &self.steps {
+            let line = match step {
+                Step::Connections(scripts) => {
+                    if scripts.len() > 1 {
+                        // Writing to a String cannot fail.
+                        let _ = writeln!(text, "({} connections side by side; the first:)", scripts.len());
+                    }
+                    scripts.first().map(Script::describe).unwrap_or_default()
+                }
+                Step::Pause(pause) => format!("(nothing for {pause:?})\n"),
+                Step::Stop(signal) => format!("(the receiver is stopped: {signal:?})\n"),
+                Step::Start => "(the receiver is started)\n".to_owned(),
+                Step::Hook(hook) => format!("(the command of {})\n", hook.option()),
+            };
+            text.push_str(&line);
+        }
+        text
+    }
+}
+
+impl Script {
+    /// Sends a whole request in one piece.
+    pub(crate) fn request(self, request: &Request) -> Self {
+        self.request_split(request, None)
+    }
+
+    /// Sends a whole request in pieces of so many bytes, with a pause after each.
+    pub(crate) fn request_in_pieces(self, request: &Request, every: usize, pause: Duration) -> Self {
+        self.request_split(request, Some(Split { every, pause }))
+    }
+
+    /// Sends a request in two pieces: up to byte `at`, does `between`, and sends the rest.
+    pub(crate) fn request_around(self, request: &Request, at: usize, between: Action) -> Self {
+        let mut bytes = request.bytes();
+        let rest = bytes.split_off(at.min(bytes.len()));
+        let mut script = self.piece(bytes).act(between);
+        script.note(request);
+        script.act(Action::Send { bytes: rest, split: None, ends_request: true })
+    }
+
+    /// Sends bytes that end no request.
+    pub(crate) fn piece(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.act(Action::Send { bytes: bytes.into(), split: None, ends_request: false })
+    }
+
+    /// Waits for the answers to all requests so far.
+    pub(crate) fn answered(self) -> Self {
+        self.act(Action::Await(None))
+    }
+
+    pub(crate) fn act(mut self, action: Action) -> Self {
+        self.actions.push(action);
+        self
+    }
+
+    /// Reads nothing.
+    pub(crate) fn deaf(mut self) -> Self {
+        self.is_deaf = true;
+        self
+    }
+
+    fn request_split(mut self, request: &Request, split: Option<Split>) -> Self {
+        self.note(request);
+        self.act(Action::Send { bytes: request.bytes(), split, ends_request: true })
+    }
+
+    fn note(&mut self, request: &Request) {
+        self.requests.push(Sent { method: request.method.clone(), of: request.of });
+    }
+
+    fn describe(&self) -> String {
+        let mut text = String::new();
+        for action in &self.actions {
+            let line = match action {
+                Action::Send { bytes, split: Some(split), .. } => format!(
+                    "(in pieces of {} bytes, {:?} apart)\n{}\n",
+                    split.every,
+                    split.pause,
+                    shown(bytes)
+                ),
+                Action::Send { bytes, .. } => format!("{}\n", shown(bytes)),
+                Action::SendUntilBlocked { bytes, most, .. } => {
+                    format!("(over and over, {most} bytes at most)\n{}\n", shown(bytes))
+                }
+                Action::Pause(pause) => format!("(nothing for {pause:?})\n"),
+                Action::Barrier => "(waits for the other connections)\n".to_owned(),
+                Action::Await(_) => "(reads the answer)\n".to_owned(),
+                Action::AwaitClose(most) => {
+                    format!("(waits for the end of the connection, {most:?} at most)\n")
+                }
+                Action::HalfClose => "(FIN)\n".to_owned(),
+                Action::Reset => "(RST)\n".to_owned(),
+            };
+            text.push_str(&line);
+        }
+        text
+    }
+}
+
+/// Bytes as text: what cannot be read is escaped, what is long is cut.
+fn shown(bytes: &[u8]) -> String {
+    const MOST: usize = 1_200;
+    let mut text = String::new();
+    for chunk in bytes[..bytes.len().min(MOST)].utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match char {
+                '\r' => {}
+                '\n' => text.push('\n'),
+                char if char.is_control() => text.extend(char.escape_default()),
+                char => text.push(char),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    if bytes.len() > MOST {
+        let _ = write!(text, "… ({} bytes in all)", bytes.len());
+    }
+    text
+}

@@ -1,0 +1,187 @@
+use piopiy_events::{CallDirection, Profile, Webhook};
+
+use super::{Payload, PayloadId, Request};
+use crate::plan::{Nonce, PlanOptions, PlannedCall, Scenario, Seed, Simulator, SingleOptions, single};
+
+/// What all stimuli of a run follow from.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Sources {
+    /// The revision of the wire.
+    pub profile: Profile,
+    /// What values follow from.
+    pub seed: Seed,
+    /// What ids follow from, with the seed.
+    pub nonce: Nonce,
+    /// `Host`, as a client would send it.
+    pub host: String,
+    /// Path and query.
+    pub target: String,
+    /// Further header lines of every request, such as credentials.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// Sources for a receiver at `host` and `target`.
+    #[must_use]
+    pub fn new(profile: Profile, seed: Seed, nonce: Nonce, host: &str, target: &str) -> Self {
+        let (host, target) = (host.to_owned(), target.to_owned());
+        Self { profile, seed, nonce, host, target, headers: Vec::new() }
+    }
+}
+
+/// Makes the payloads and requests of one check. The same sources, check and attempt give the same bytes; no two
+/// payloads share an id.
+#[derive(Debug)]
+pub(crate) struct Composer {
+    pub(crate) sources: Sources,
+    key: u64,
+    made: u32,
+}
+
+impl Composer {
+    /// For the given check; a confirmation is another `attempt`.
+    pub(crate) fn new(check: &str, attempt: u32, sources: Sources) -> Self {
+        let mut key = FNV_OFFSET;
+        for byte in check.bytes().chain(attempt.to_le_bytes()) {
+            key = (key ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+        }
+        Self { sources, key, made: 0 }
+    }
+
+    /// A number that is the check's own.
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// A fresh payload by its name, as `piopiy-mock events` lists them.
+    pub(crate) fn payload(&mut self, name: &str) -> Payload {
+        self.payload_of(name, None, None)
+    }
+
+    /// A fresh payload of a leg, of a call in a direction.
+    ///
+    /// # Panics
+    /// If the profile has no such event: names are written in checks. See [`Composer::has`].
+    pub(crate) fn payload_of(
+        &mut self,
+        name: &str,
+        leg: Option<&str>,
+        direction: Option<CallDirection>,
+    ) -> Payload {
+        let (n, nonce) = self.next();
+        let mut options = SingleOptions { nonce, ..SingleOptions::default() };
+        options.seed = Seed(self.sources.seed.0.wrapping_add(u64::from(n)));
+        // Each at a second of its own.
+        options.now_ms += u64::from(n) * 1_000;
+        (options.leg, options.direction) = (leg.map(str::to_owned), direction);
+        match single(name, self.sources.profile, &options) {
+            Ok(webhook) => Self::wrap(n, webhook.body),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The plainest webhook there is: the CDR of a missed call.
+    pub(crate) fn cdr(&mut self) -> Payload {
+        self.payload("cdr.inbound.missed")
+    }
+
+    /// Whether the profile has an event.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        piopiy_events::Form::named(self.sources.profile, name).next().is_some()
+    }
+
+    /// A fresh payload with these very bytes, in which `{cmiuuid}` stands for a fresh id.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Payload {
+        let mut payload = self.cdr();
+        let marker = b"{cmiuuid}";
+        payload.bytes = bytes.to_vec();
+        while payload.bytes.windows(marker.len()).any(|window| window == marker) {
+            let id = payload.cmiuuid.clone();
+            payload = payload.replacing(marker, id.as_bytes());
+        }
+        payload
+    }
+
+    /// A whole call of a built-in scenario, each webhook with the payload that it is sent as.
+    ///
+    /// # Panics
+    /// If there is no such scenario: names are written in checks.
+    pub(crate) fn call(&mut self, scenario: &str) -> (PlannedCall, Vec<Payload>) {
+        let scenario = Scenario::builtin(scenario).unwrap_or_else(|error| panic!("{error}"));
+        let (n, nonce) = self.next();
+        let mut options = PlanOptions::new(self.sources.profile, self.sources.seed);
+        options.nonce = nonce;
+        let call = Simulator::new(&scenario, options).call(u64::from(n));
+        let payloads = call.webhooks.iter().map(|webhook| {
+            let (n, _) = self.next();
+            Self::wrap(n, webhook.body.clone())
+        });
+        let payloads = payloads.collect();
+        (call, payloads)
+    }
+
+    /// The request that the platform would send it with.
+    pub(crate) fn post(&self, payload: &Payload) -> Request {
+        let sources = &self.sources;
+        let mut request = Request::new("POST", &sources.target).header("Host", &sources.host);
+        request = request
+            .header("User-Agent", concat!("piopiy-mock/", env!("CARGO_PKG_VERSION")))
+            .header("Content-Type", "application/json")
+            .header("Accept", "*/*");
+        for (name, value) in &sources.headers {
+            request = request.header(name, value);
+        }
+        request.payload(payload)
+    }
+
+    fn next(&mut self) -> (u32, Nonce) {
+        let n = self.made;
+        self.made += 1;
+        // Different for each check, attempt and payload: the key is multiplied, the rest added.
+        (n, Nonce(self.sources.nonce.0 ^ self.key.wrapping_add(u64::from(n)).wrapping_mul(FNV_PRIME)))
+    }
+
+    fn wrap(n: u32, bytes: Vec<u8>) -> Payload {
+        let webhook = Webhook::parse(&bytes).ok();
+        let cmiuuid = webhook.and_then(|webhook| webhook.text("cmiuuid").map(|id| id.into_owned()));
+        Payload { id: PayloadId(n), bytes, cmiuuid: cmiuuid.unwrap_or_default() }
+    }
+}
+
+/// FNV-1a, 64 bits.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn composer(check: &str, attempt: u32, nonce: u64) -> Composer {
+        let sources = Sources::new(Profile::Global, Seed(1), Nonce(nonce), "127.0.0.1:5000", "/webhook/cdr");
+        Composer::new(check, attempt, sources)
+    }
+
+    #[test]
+    fn the_same_sources_give_the_same_bytes_and_others_give_other_ids() {
+        let bytes = |check, attempt, nonce| {
+            let mut composer = composer(check, attempt, nonce);
+            let payload = composer.cdr();
+            composer.post(&payload).bytes()
+        };
+        assert_eq!(bytes("TRN-001", 0, 7), bytes("TRN-001", 0, 7));
+        let mut seen = std::collections::BTreeSet::new();
+        for check in ["TRN-001", "TRN-002", "DUP-001"] {
+            for attempt in 0..3 {
+                for nonce in 0..3 {
+                    let mut composer = composer(check, attempt, nonce);
+                    for _ in 0..20 {
+                        assert!(seen.insert(composer.cdr().cmiuuid));
+                    }
+                    let (_, payloads) = composer.call("inbound-answered");
+                    assert!(seen.insert(payloads[0].cmiuuid.clone()));
+                }
+            }
+        }
+    }
+}

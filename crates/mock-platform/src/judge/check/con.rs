@@ -1,0 +1,5 @@
+//! CON: concurrency and load.
+
+use super::Check;
+
+pub(super) const CHECKS: &[Check] = &[];

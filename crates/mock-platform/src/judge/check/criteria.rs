@@ -1,0 +1,131 @@
+//! Criteria that many checks share. Each looks at every case.
+
+use super::{Answer, CaseEvidence, Count, Evidence, Findings, Malformed, Seen, Transcript};
+
+/// Every request is acknowledged, and the effects are those expected.
+pub(crate) fn acknowledged(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = effects(evidence);
+    for case in evidence.cases {
+        every_answer(case, &mut findings, "2xx", Answer::is_2xx);
+    }
+    findings
+}
+
+/// Every body is refused with 4xx, or acknowledged with nothing but a quarantined record, as `--malformed` says.
+pub(crate) fn refused_or_quarantined(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = effects(evidence);
+    let malformed = evidence.terms.malformed;
+    let mut all_refused = true;
+    for case in evidence.cases {
+        match malformed {
+            Malformed::Either => {
+                every_answer(case, &mut findings, "4xx, or 2xx and kept aside", |answer| {
+                    answer.is_4xx() || answer.is_2xx()
+                });
+            }
+            Malformed::Reject => {
+                every_answer(case, &mut findings, "4xx (--malformed reject)", Answer::is_4xx)
+            }
+            Malformed::Quarantine => {
+                every_answer(case, &mut findings, "2xx (--malformed quarantine)", Answer::is_2xx);
+            }
+        }
+        let mut answers = case.transcripts().flat_map(|transcript| &transcript.answers);
+        all_refused &= !answers.any(Answer::is_2xx);
+    }
+    if all_refused {
+        findings.decided_by_answers();
+    }
+    findings
+}
+
+/// Finds every request whose answer is not as `wanted` says, or that has none.
+pub(crate) fn every_answer(
+    case: &CaseEvidence,
+    findings: &mut Findings,
+    wanted: &str,
+    is_fine: fn(&Answer) -> bool,
+) {
+    for transcript in case.transcripts() {
+        for n in 0..transcript.requests.len() {
+            match transcript.answer(n) {
+                Some(answer) if is_fine(answer) => {}
+                // A standing oracle has its own word for these.
+                Some(answer) if answer.is_5xx() && !case.case.may_overload => {}
+                None if transcript.timed_out && !case.case.may_be_silent => {}
+                Some(answer) => {
+                    findings.fail(&case.case.name, format!("answered {}, expected {wanted}", answer.status));
+                }
+                None => findings
+                    .fail(&case.case.name, format!("{}, expected {wanted}", unanswered(transcript, n))),
+            }
+        }
+    }
+}
+
+fn unanswered(transcript: &Transcript, n: usize) -> String {
+    if transcript.requests.len() == 1 {
+        transcript.outcome()
+    } else {
+        format!("request {} of {}: {}", n + 1, transcript.requests.len(), transcript.outcome())
+    }
+}
+
+/// The effects are those expected, as far as they were seen.
+pub(crate) fn effects(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    for case in evidence.cases {
+        match &case.seen {
+            Seen::Nothing => {}
+            Seen::Count(count) => counted(case, *count, &mut findings),
+            Seen::Records(records) => {
+                recorded(case, &mut findings);
+                if case.case.is_anonymous {
+                    let stray = records.iter().filter(|effect| !effect.quarantined).count();
+                    if stray > 0 {
+                        findings.fail(
+                            &case.case.name,
+                            format!("{}, expected none but a quarantined one", many(stray)),
+                        );
+                    }
+                }
+            }
+        }
+    }
+    findings
+}
+
+fn counted(case: &CaseEvidence, count: i64, findings: &mut Findings) {
+    let (mut least, mut most) = (0, 0);
+    for expected in &case.case.expected {
+        let range = expected.count.range(case.is_acknowledged(expected.payload.id));
+        least += range.0;
+        most += range.1;
+    }
+    let count_fits = usize::try_from(count).is_ok_and(|count| (least..=most).contains(&count));
+    if !count_fits {
+        let wanted = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        findings.fail(&case.case.name, format!("the count of effects rose by {count}, expected {wanted}"));
+    }
+}
+
+fn recorded(case: &CaseEvidence, findings: &mut Findings) {
+    for expected in &case.case.expected {
+        let Some(effects) = case.effects_of(expected) else { continue };
+        let count = effects.iter().filter(|effect| !effect.quarantined).count();
+        let (least, most) = expected.count.range(case.is_acknowledged(expected.payload.id));
+        let name = &case.case.name;
+        let id = &expected.payload.cmiuuid;
+        if count < least && count == 0 {
+            findings.fail(name, format!("lost: acknowledged, and no effect ({id})"));
+        } else if count > most && expected.count == Count::Never {
+            findings.fail(name, format!("{}, expected none ({id})", many(count)));
+        } else if count > most {
+            findings.fail(name, format!("duplicated: {}, expected one ({id})", many(count)));
+        }
+    }
+}
+
+fn many(effects: usize) -> String {
+    if effects == 1 { "1 effect".to_owned() } else { format!("{effects} effects") }
+}

@@ -1,0 +1,205 @@
+use std::time::Duration;
+
+use super::case::{Expected, Sent};
+use super::{Case, Malformed, PayloadId};
+use crate::judge::Effect;
+
+/// All that a check is judged by.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) cases: &'a [CaseEvidence],
+    pub(crate) terms: &'a Terms,
+}
+
+/// What holds for all checks of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// The median answer time of a plain webhook on a new connection.
+    pub(crate) baseline: Duration,
+    /// How long an answer may take.
+    pub(crate) ack_limit: Duration,
+    pub(crate) malformed: Malformed,
+    /// Whether effects are looked at.
+    pub(crate) is_observed: bool,
+}
+
+impl Terms {
+    /// How long the canary may take.
+    pub(crate) fn canary_limit(&self) -> Duration {
+        (5 * self.baseline).max(Duration::from_secs(1))
+    }
+}
+
+/// What happened in one case.
+#[derive(Debug)]
+pub(crate) struct CaseEvidence {
+    pub(crate) case: Case,
+    /// The transcripts of each step; none for a step that opens no connections.
+    pub(crate) steps: Vec<Vec<Transcript>>,
+    /// The plain webhook right after, on a connection of its own.
+    pub(crate) canary: Transcript,
+    /// A plain webhook that was half sent before, and finished after.
+    pub(crate) bystander: Option<Transcript>,
+    pub(crate) seen: Seen,
+    /// What broke on this side: a hook, the process.
+    pub(crate) error: Option<String>,
+}
+
+/// What was seen of the effects of a case.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Seen {
+    /// Nobody looked.
+    Nothing,
+    /// How many more there are than before, those of the canary aside.
+    Count(i64),
+    /// The records that carry its ids or, for an anonymous case, no known id.
+    Records(Vec<Effect>),
+}
+
+impl Seen {
+    /// How many effects, those kept aside not counted; `None` where nobody looked.
+    pub(crate) fn count(&self) -> Option<i64> {
+        match self {
+            Self::Nothing => None,
+            Self::Count(count) => Some(*count),
+            Self::Records(records) => {
+                let count = records.iter().filter(|effect| !effect.quarantined).count();
+                i64::try_from(count).ok()
+            }
+        }
+    }
+}
+
+/// What happened on one connection. Times run from the start of the case.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Transcript {
+    pub(crate) requests: Vec<Sent>,
+    /// Why there was no connection.
+    pub(crate) connect_error: Option<String>,
+    /// When the last byte of each request was handed over.
+    pub(crate) sent_at: Vec<Duration>,
+    pub(crate) sent_bytes: u64,
+    /// Why not all was sent.
+    pub(crate) write_error: Option<String>,
+    /// Whether writing blocked for as long as it was waited for.
+    pub(crate) was_blocked: bool,
+    pub(crate) answers: Vec<Answer>,
+    /// What was received and is no answer: what is wrong with it.
+    pub(crate) garbled: Option<String>,
+    pub(crate) end: End,
+    /// Whether something was waited for and did not come.
+    pub(crate) timed_out: bool,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was open when the script was over.
+    #[default]
+    Open,
+    /// The receiver closed it.
+    Closed { at: Duration },
+    /// The receiver reset it.
+    Reset { at: Duration },
+}
+
+/// One final answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The minor version: 0 or 1.
+    pub(crate) minor: u8,
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Its first 64 KiB.
+    pub(crate) body: Vec<u8>,
+    /// All of it, in bytes.
+    pub(crate) body_bytes: u64,
+    /// The statuses of the interim answers before it.
+    pub(crate) interim: Vec<u16>,
+    /// When its last byte came.
+    pub(crate) at: Duration,
+}
+
+impl Answer {
+    pub(crate) fn is_2xx(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(crate) fn is_4xx(&self) -> bool {
+        (400..500).contains(&self.status)
+    }
+
+    pub(crate) fn is_5xx(&self) -> bool {
+        self.status >= 500
+    }
+
+    /// The first header of that name.
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
+        let found = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_slice())
+    }
+}
+
+impl Transcript {
+    /// The answer to the n-th request.
+    pub(crate) fn answer(&self, n: usize) -> Option<&Answer> {
+        self.answers.get(n)
+    }
+
+    /// How long the n-th request took from its last byte to that of its answer.
+    pub(crate) fn latency(&self, n: usize) -> Option<Duration> {
+        Some(self.answers.get(n)?.at.saturating_sub(*self.sent_at.get(n)?))
+    }
+
+    /// What became of it, for people: `200`, `200, then closed`, `reset`, `no answer`.
+    pub(crate) fn outcome(&self) -> String {
+        if let Some(error) = &self.connect_error {
+            return format!("no connection ({error})");
+        }
+        let mut said: Vec<String> = self.answers.iter().map(|answer| answer.status.to_string()).collect();
+        if let Some(garbled) = &self.garbled {
+            said.push(format!("bytes that are no answer ({garbled})"));
+        }
+        match self.end {
+            End::Closed { .. } if said.is_empty() => said.push("closed without an answer".to_owned()),
+            End::Reset { .. } => said.push("reset".to_owned()),
+            _ if said.is_empty() => said.push("no answer".to_owned()),
+            _ => {}
+        }
+        said.join(", then ")
+    }
+}
+
+impl CaseEvidence {
+    /// The transcripts of all steps, in order.
+    pub(crate) fn transcripts(&self) -> impl Iterator<Item = &Transcript> {
+        self.steps.iter().flatten()
+    }
+
+    /// The answers to every request with that payload.
+    pub(crate) fn answers_to(&self, payload: PayloadId) -> impl Iterator<Item = &Answer> {
+        self.transcripts().flat_map(move |transcript| {
+            let pairs = transcript.requests.iter().zip(&transcript.answers);
+            pairs.filter(move |(sent, _)| sent.of == Some(payload)).map(|(_, answer)| answer)
+        })
+    }
+
+    pub(crate) fn is_acknowledged(&self, payload: PayloadId) -> bool {
+        self.answers_to(payload).any(Answer::is_2xx)
+    }
+
+    /// The effects of an expected payload, in order, those kept aside too; `None` where that was not looked at.
+    pub(crate) fn effects_of(&self, expected: &Expected) -> Option<Vec<&Effect>> {
+        let Seen::Records(records) = &self.seen else { return None };
+        let payload = &expected.payload;
+        let identity = payload.identity();
+        let shared =
+            self.case.expected.iter().filter(|other| other.payload.cmiuuid == payload.cmiuuid).count();
+        let fits = |effect: &&Effect| {
+            let is_named = effect.cmiuuid.as_deref() == Some(&payload.cmiuuid);
+            // One of several with that id has to fit by the rest of its identity.
+            is_named && (shared < 2 || identity.as_ref().is_none_or(|identity| effect.clues().fit(identity)))
+        };
+        Some(records.iter().filter(fits).collect())
+    }
+}

@@ -1,0 +1,5 @@
+//! RTY: redelivery and acknowledgement.
+
+use super::Check;
+
+pub(super) const CHECKS: &[Check] = &[];

@@ -1,0 +1,189 @@
+//! What a run of checks says in the end, and the forms in which it is written. Pure: a report becomes text.
+//!
+//! To add a kind: a file below here with a [`Reporter`], and its line in [`KINDS`].
+
+mod human;
+mod json;
+
+use piopiy_events::Profile;
+use serde::Serialize;
+
+use super::check::{Check, Group, Observability, Outcome, Severity, Verdict};
+
+pub use human::Human;
+
+/// Makes a report text.
+pub trait Reporter: Sync {
+    /// The whole document.
+    fn render(&self, report: &CheckReport) -> String;
+}
+
+/// The kinds of `--report KIND=PATH`.
+pub const KINDS: &[(&str, &dyn Reporter)] = &[("json", &json::Json), ("text", &Human)];
+
+/// The reporter of a kind.
+#[must_use]
+pub fn reporter(kind: &str) -> Option<&'static dyn Reporter> {
+    KINDS.iter().find(|(name, _)| *name == kind).map(|(_, reporter)| *reporter)
+}
+
+/// What came of a run of checks.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Which document this is, and its version.
+    pub schema: &'static str,
+    /// Different for each run.
+    pub run_id: String,
+    /// The version of the suite.
+    pub version: &'static str,
+    /// `0x…`
+    pub seed: String,
+    /// `0x…`
+    pub nonce: String,
+    /// The URL.
+    pub target: String,
+    /// The revision of the wire.
+    #[serde(serialize_with = "as_str")]
+    pub profile: Profile,
+    /// How effects were seen: `none`, `verify-cmd`, `observe-file` or `observe-url`.
+    pub observation: &'static str,
+    /// The median answer time of a plain webhook, in microseconds.
+    pub baseline_us: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The command that does it again.
+    pub rerun: String,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
+    /// In the order of the catalogue.
+    pub checks: Vec<CheckResult>,
+    /// Counts.
+    pub summary: CheckSummary,
+}
+
+/// What came of one check.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct CheckResult {
+    /// Its id.
+    pub id: &'static str,
+    /// What was sent, in a few words.
+    pub title: &'static str,
+    /// Its group.
+    pub group: Group,
+    /// Its severity.
+    pub severity: Severity,
+    /// What has to be seen to judge it.
+    pub observability: Observability,
+    /// Verdict and detail.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Whether the list of known failures is wrong about it.
+    pub is_stale_known_failure: bool,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// What was sent and answered, case by case; the first few connections of each.
+    pub evidence: Vec<CaseRecord>,
+    /// What does it again.
+    pub reproducer: Reproducer,
+}
+
+/// What was sent and answered in one case.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct CaseRecord {
+    /// What is special about it.
+    pub case: String,
+    /// What was sent, as text.
+    pub stimulus: String,
+    /// What became of each connection.
+    pub outcomes: Vec<String>,
+    /// How many effects were seen; `None` where nobody looked.
+    pub effects: Option<i64>,
+}
+
+/// What does a check again.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Reproducer {
+    /// With the suite.
+    pub command: String,
+}
+
+/// How many checks ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CheckSummary {
+    /// All that were selected.
+    pub selected: u64,
+    /// As they should be.
+    pub passed: u64,
+    /// Of those, how many by their answers alone.
+    pub passed_by_answers_alone: u64,
+    /// Wrong.
+    pub failed: u64,
+    /// Of those, how many are a MUST.
+    pub failed_must: u64,
+    /// Not as they should be, and allowed.
+    pub warned: u64,
+    /// Not seen.
+    pub not_observed: u64,
+    /// Asking for what the receiver does not claim to have.
+    pub not_applicable: u64,
+    /// Undecided.
+    pub inconclusive: u64,
+    /// Broken on this side.
+    pub errors: u64,
+    /// Wrong, and known to be.
+    pub known_failures: u64,
+}
+
+fn as_str<S: serde::Serializer>(profile: &Profile, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(profile.as_str())
+}
+
+impl CheckSummary {
+    /// Counts results.
+    #[must_use]
+    pub fn of(checks: &[CheckResult]) -> Self {
+        let mut summary = Self { selected: checks.len() as u64, ..Self::default() };
+        for check in checks {
+            match check.outcome.verdict {
+                Verdict::Pass => {
+                    summary.passed += 1;
+                    summary.passed_by_answers_alone += u64::from(check.outcome.by_answers_alone);
+                }
+                Verdict::Fail => {
+                    summary.failed += 1;
+                    summary.failed_must += u64::from(check.severity == Severity::Must);
+                }
+                Verdict::Warn => summary.warned += 1,
+                Verdict::NotObserved => summary.not_observed += 1,
+                Verdict::NotApplicable => summary.not_applicable += 1,
+                Verdict::Inconclusive => summary.inconclusive += 1,
+                Verdict::Error => summary.errors += 1,
+                Verdict::KnownFailure => summary.known_failures += 1,
+            }
+        }
+        summary
+    }
+}
+
+impl CheckResult {
+    /// The result of a check.
+    pub(crate) fn new(check: &Check, outcome: Outcome, evidence: Vec<CaseRecord>, command: String) -> Self {
+        Self {
+            id: check.id,
+            title: check.title,
+            group: check.group(),
+            severity: check.severity,
+            observability: check.observability,
+            outcome,
+            is_stale_known_failure: false,
+            took_ms: 0,
+            evidence,
+            reproducer: Reproducer { command },
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Checks, against the correct receiver and against one for each flaw.
+
+use std::time::Duration;
+
+use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, run_checks};
+use piopiy_mock_platform::judge::check::{Check, KnownFailures, Malformed, Tag, Verdict, all, find};
+use piopiy_mock_platform::judge::report::{CheckReport, Human, Reporter, reporter};
+use piopiy_receiver::{MemoryStore, Server, ServerOptions, StoreLocation};
+use serde_json::Value;
+
+use crate::gallery::{self, FLAWS};
+
+/// What is over within seconds.
+fn quick() -> Vec<&'static Check> {
+    let waits = |check: &&Check| check.tags.iter().any(|tag| matches!(tag, Tag::Slow | Tag::Soak));
+    all().into_iter().filter(|check| !waits(check)).collect()
+}
+
+fn options(observe_url: Option<&str>) -> CheckOptions {
+    let mut options = CheckOptions::default();
+    options.settle = Duration::from_millis(100);
+    options.observation = observe_url.map(|url| Observation::Url(Target::parse(url, &[]).unwrap()));
+    options
+}
+
+async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
+    let target = Target::parse(url, &[]).unwrap();
+    run_checks(&target, checks, options, &(), std::future::pending()).await.unwrap()
+}
+
+async fn correct(malformed: piopiy_receiver::Malformed) -> (Server, String) {
+    let options = ServerOptions { observe: true, malformed, ..ServerOptions::default() };
+    let server = Server::builder(StoreLocation::Memory.open(true).unwrap()).options(options);
+    let server = server.bind("127.0.0.1:0").await.unwrap();
+    let observe_url = format!("http://{}/__observe", server.local_addr());
+    (server, observe_url)
+}
+
+/// Nothing but passes, and what cannot be seen.
+fn assert_clean(report: &CheckReport, allowed: &[Verdict]) {
+    for check in &report.checks {
+        let verdict = check.outcome.verdict;
+        assert!(verdict == Verdict::Pass || allowed.contains(&verdict), "{}", Human.render(report));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_correct_receiver_passes_on_every_rung() {
+    let (server, observe_url) = correct(piopiy_receiver::Malformed::Quarantine).await;
+    let unlocked = [Verdict::NotObserved, Verdict::NotApplicable];
+    let report = run(&server.url(), &quick(), &options(Some(&observe_url))).await;
+    assert_clean(&report, &unlocked);
+    assert_eq!(report.summary.passed_by_answers_alone, 0);
+
+    let mut blind = options(None);
+    blind.nonce = piopiy_mock_platform::plan::Nonce(1);
+    let report = run(&server.url(), &quick(), &blind).await;
+    assert_clean(&report, &unlocked);
+    assert!(report.summary.not_observed > 0 && report.summary.passed_by_answers_alone > 0);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_correct_receiver_passes_in_both_ways_with_malformed_bodies() {
+    for (policy, malformed) in [
+        (Malformed::Reject, piopiy_receiver::Malformed::Reject),
+        (Malformed::Quarantine, piopiy_receiver::Malformed::Quarantine),
+    ] {
+        let (server, observe_url) = correct(malformed).await;
+        let mut options = options(Some(&observe_url));
+        options.malformed = policy;
+        let checks = [find("JSN-006").unwrap(), find("JSN-012").unwrap()];
+        assert_clean(&run(&server.url(), &checks, &options).await, &[]);
+        options.malformed =
+            if policy == Malformed::Reject { Malformed::Quarantine } else { Malformed::Reject };
+        let report = run(&server.url(), &checks, &options).await;
+        assert_eq!(report.summary.failed, 2, "{}", Human.render(&report));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gallery_without_a_flaw_passes() {
+    let receiver = gallery::start("none").await;
+    let report = run(&receiver.url, &quick(), &options(Some(&receiver.observe_url))).await;
+    assert_clean(&report, &[Verdict::NotObserved, Verdict::NotApplicable, Verdict::Warn]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_flaw_is_killed_by_its_check() {
+    for &(flaw, id) in FLAWS {
+        let receiver = gallery::start(flaw).await;
+        let report = run(&receiver.url, &[find(id).unwrap()], &options(Some(&receiver.observe_url))).await;
+        let outcome = &report.checks[0].outcome;
+        assert_eq!(outcome.verdict, Verdict::Fail, "{flaw} survives {id}: {}", outcome.detail);
+        println!("{flaw}: {id} {}", outcome.detail);
+    }
+}
+
+#[test]
+fn every_check_kills_a_flaw() {
+    for check in all() {
+        assert!(FLAWS.iter().any(|(_, id)| *id == check.id), "{} kills no flaw of the gallery", check.id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_answers_alone_do_not_show_is_not_observed() {
+    let receiver = gallery::start("decodes-lossily").await;
+    let report = run(&receiver.url, &[find("JSN-012").unwrap()], &options(None)).await;
+    assert_eq!(report.checks[0].outcome.verdict, Verdict::NotObserved);
+    assert!(Human.render(&report).contains("1 not observed (add --observe-url)"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_of_effects_shows_doubles() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("count.sh");
+    for (flaw, expected) in [("none", Verdict::Pass), ("stores-repeats", Verdict::Fail)] {
+        let receiver = gallery::start(flaw).await;
+        // A receiver's owner would ask a database; here the file stands in, written beside the run.
+        let file = directory.path().join(flaw);
+        let copying = tokio::spawn(copy_effects(receiver.observe_url.clone(), file.clone()));
+        std::fs::write(&script, format!("cat {} | wc -l\n", file.display())).unwrap();
+        let mut options = options(None);
+        options.settle = Duration::from_millis(300);
+        options.observation = Some(Observation::Command(format!("sh {}", script.display())));
+        let report = run(&receiver.url, &[find("DUP-001").unwrap()], &options).await;
+        copying.abort();
+        assert_eq!(report.checks[0].outcome.verdict, expected, "{}", Human.render(&report));
+    }
+}
+
+async fn copy_effects(url: String, file: std::path::PathBuf) {
+    loop {
+        let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        std::fs::write(&file, text).unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_seed_and_nonce_send_the_same() {
+    let mut sent = Vec::new();
+    for nonce in [1, 1, 2] {
+        let receiver = gallery::start("none").await;
+        let mut options = options(None);
+        options.nonce = piopiy_mock_platform::plan::Nonce(nonce);
+        let report = run(&receiver.url, &quick(), &options).await;
+        let port = Target::parse(&receiver.url, &[]).unwrap().authority();
+        let stimuli = report.checks.iter().flat_map(|check| &check.evidence).map(|case| &case.stimulus);
+        sent.push(stimuli.map(|stimulus| stimulus.replace(&port, "HOST")).collect::<Vec<_>>());
+    }
+    assert_eq!(sent[0], sent[1]);
+    assert_ne!(sent[0], sent[2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn known_failures_are_excused_and_found_out() {
+    let known =
+        KnownFailures::parse("known.toml", "[[known]]\nid = 'DUP-001'\nreason = 'next month'\n").unwrap();
+    for (flaw, expected) in [("stores-repeats", Verdict::KnownFailure), ("none", Verdict::Fail)] {
+        let receiver = gallery::start(flaw).await;
+        let mut options = options(Some(&receiver.observe_url));
+        options.known = known.clone();
+        let report = run(&receiver.url, &[find("DUP-001").unwrap()], &options).await;
+        assert_eq!(report.checks[0].outcome.verdict, expected);
+        assert_eq!(report.checks[0].is_stale_known_failure, flaw == "none");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_report_has_what_is_promised() {
+    let receiver = gallery::start("conflict-for-repeats").await;
+    let report = run(&receiver.url, &quick(), &options(Some(&receiver.observe_url))).await;
+    let told: Value = serde_json::from_str(&reporter("json").unwrap().render(&report)).unwrap();
+    for key in ["schema", "run_id", "seed", "target", "profile", "checks", "summary"] {
+        assert!(!told[key].is_null(), "{key}");
+    }
+    let checks = told["checks"].as_array().unwrap();
+    let failed = checks.iter().find(|check| check["id"] == "DUP-001").unwrap();
+    assert_eq!(
+        (&failed["verdict"], &failed["severity"], &failed["group"]),
+        (&Value::from("fail"), &Value::from("must"), &Value::from("DUP"))
+    );
+    assert!(failed["detail"].as_str().unwrap().contains("409"));
+    assert!(failed["reproducer"]["command"].as_str().unwrap().contains("--only DUP-001"));
+    assert_eq!(failed["evidence"][0]["outcomes"], serde_json::json!(["200", "409"]));
+}
+
+#[tokio::test]
+async fn nobody_there_is_told() {
+    let url = crate::receivers::closed().await;
+    let target = Target::parse(&url, &[]).unwrap();
+    let error = run_checks(&target, &quick(), &options(None), &(), std::future::pending()).await.unwrap_err();
+    assert!(error.to_string().contains("start the receiver first"), "{error}");
+    let server = Server::builder(MemoryStore::new()).bind("127.0.0.1:0").await.unwrap();
+    let target = Target::parse(&server.url(), &[]).unwrap();
+    let blind = options(Some(&format!("http://{}/__observe", server.local_addr())));
+    let error = run_checks(&target, &quick(), &blind, &(), std::future::pending()).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be seen"), "{error}");
+}
