@@ -151,7 +151,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let target = Target::parse(&args.url, &args.allow_host).or_exit(Exit::Usage)?;
     let options = args.options()?;
     let line = format!(
-        "piopiy-mock {}, profile {}, to {}, seed {}, nonce {}; rerun: {} --seed {}",
+        "piopiy-mock {}, profile {}, to {}, seed {}, nonce {}; rerun: {} --seed {}{}",
         env!("CARGO_PKG_VERSION"),
         options.profile,
         target.as_str(),
@@ -159,6 +159,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         options.nonce,
         again(&FIXED),
         options.seed,
+        options.again_tail,
     );
     say(&line);
     if checks.is_empty() {
@@ -208,6 +209,10 @@ impl CheckArgs {
             options.known = KnownFailures::parse(&place, &text).or_exit(Exit::Usage)?;
         }
         options.again = again(&ONE_CHECK);
+        if !self.command.is_empty() {
+            let words: Vec<String> = self.command.iter().map(|word| quoted(word)).collect();
+            options.again_tail = format!(" -- {}", words.join(" "));
+        }
         Ok(options)
     }
 }
@@ -237,8 +242,7 @@ fn again(without: &[(&str, bool)]) -> String {
     rewrite(std::env::args().skip(1), without)
 }
 
-/// The command line without some of its options, and without the receiver's command: that one is left as `-- CMD`
-/// to whoever reads it, for options are added behind.
+/// The command line without some of its options, and without the receiver's command, which comes behind what is added.
 fn rewrite(args: impl Iterator<Item = String>, without: &[(&str, bool)]) -> String {
     let (mut words, mut args) = (vec!["piopiy-mock".to_owned()], args);
     while let Some(arg) = args.next() {

@@ -306,7 +306,8 @@ impl<'a> Run<'a> {
     }
 
     fn command(&self, check: &Check) -> String {
-        format!("{} --seed {} --only {}", self.options.again, self.options.seed, check.id)
+        let CheckOptions { again, again_tail, seed, .. } = self.options;
+        format!("{again} --seed {seed} --only {}{again_tail}", check.id)
     }
 
     fn report(
@@ -328,7 +329,7 @@ impl<'a> Run<'a> {
             observation: self.options.observation.as_ref().map_or("none", Observation::name),
             baseline_us: u64::try_from(self.terms.baseline.as_micros()).unwrap_or(u64::MAX),
             took_ms: millis(took),
-            rerun: format!("{} --seed {}", self.options.again, self.options.seed),
+            rerun: format!("{} --seed {}{}", self.options.again, self.options.seed, self.options.again_tail),
             interrupted,
             summary: CheckSummary::of(&checks),
             checks,

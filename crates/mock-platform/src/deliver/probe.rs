@@ -80,6 +80,9 @@ impl Probe {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 fn has_barrier(script: &Script) -> bool {
     script.actions.iter().any(|action| matches!(action, Action::Barrier))
 }

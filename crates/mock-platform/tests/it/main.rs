@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod check;
+mod check_cli;
 mod cli;
 mod deliver;
 mod gallery;

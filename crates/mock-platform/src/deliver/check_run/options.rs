@@ -46,6 +46,8 @@ pub struct CheckOptions {
     pub known: KnownFailures,
     /// The command that runs the suite like this, without seed and selection: for reproducers.
     pub again: String,
+    /// What that command ends with, behind what is added: ` -- CMD`, or nothing.
+    pub again_tail: String,
 }
 
 impl Default for CheckOptions {
@@ -68,6 +70,7 @@ impl Default for CheckOptions {
             headers: Vec::new(),
             known: KnownFailures::default(),
             again: "piopiy-mock check".to_owned(),
+            again_tail: String::new(),
         }
     }
 }

@@ -107,3 +107,29 @@ pub(super) async fn shell(command: &str) -> Result<String, String> {
         Err(format!("{}; it said {:?}", output.status, said.trim()))
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_is_ended_either_way_and_started_again() {
+        let command = ["sleep", "600"].map(str::to_owned);
+        let mut process = Process::start(&command).unwrap();
+        for signal in [Signal::Terminate, Signal::Kill] {
+            let pid = process.child.id().unwrap();
+            process.stop(signal).await.unwrap();
+            assert!(process.child.try_wait().unwrap().is_some(), "{pid} is still there after {signal:?}");
+            process.restart().unwrap();
+            assert_ne!(process.child.id(), Some(pid));
+        }
+        process.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_a_command_says_is_told() {
+        assert_eq!(shell("echo 7").await.unwrap(), "7\n");
+        let failure = shell("echo no database >&2; exit 3").await.unwrap_err();
+        assert!(failure.contains('3') && failure.contains("no database"), "{failure}");
+    }
+}

@@ -32,8 +32,15 @@ impl Run<'_> {
         let mut composer = Composer::new(check.id, attempt, self.sources.clone());
         let mut ran = Ran { check, cases: Vec::new(), took: Duration::ZERO, error: None };
         let mut cases = (check.stimulus)(&mut composer);
+        let is_anonymous = cases.iter().any(|case| case.is_anonymous);
+        let _anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
+        // Where the effects of each case begin.
+        let mut begins = Vec::new();
         for _ in 0..MOST_ROUNDS {
             for case in cases.drain(..) {
+                if is_anonymous {
+                    begins.push(self.last_effect().await);
+                }
                 let evidence = self.case(check, case, &mut composer, is_alone).await;
                 ran.cases.push(evidence);
             }
@@ -43,13 +50,15 @@ impl Run<'_> {
                 break;
             }
         }
+        if is_anonymous && let Err(error) = self.give_strays(&mut ran.cases, begins).await {
+            ran.error = Some(error);
+        }
         ran.took = began.elapsed();
         ran
     }
 
     async fn case(&self, check: &Check, case: Case, composer: &mut Composer, is_alone: bool) -> CaseEvidence {
-        let _anonymous = if case.is_anonymous { Some(self.anonymous.lock().await) } else { None };
-        let before = self.before(&case).await;
+        let before = self.count().await;
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();
         let (steps, mut error) = self.steps(&case).await;
@@ -61,7 +70,7 @@ impl Run<'_> {
         let canary = self.plain(composer).await;
         let plain = [Some(&canary), bystander.as_ref()];
         let extra = plain.into_iter().flatten().filter(|transcript| is_acknowledged(transcript)).count();
-        let seen = match self.after(&case, before, extra).await {
+        let seen = match self.counted(before, extra).await {
             Ok(seen) => seen,
             Err(broken) => {
                 error.get_or_insert(broken);
@@ -122,35 +131,56 @@ impl Run<'_> {
         }
     }
 
-    /// What is looked at before a case: the count, or the number of the last effect.
-    async fn before(&self, case: &Case) -> Result<i64, String> {
+    /// How many effects there are, where they are only counted.
+    async fn count(&self) -> Result<i64, String> {
         match &self.observer {
-            Some(observer) if !observer.sees_records() => observer.count().await.map_err(|e| e.to_string()),
-            Some(observer) if case.is_anonymous => {
-                let last = observer.last().await.map_err(|error| error.to_string())?;
-                Ok(i64::try_from(last).unwrap_or(i64::MAX))
+            Some(observer) if !observer.sees_records() => {
+                observer.count().await.map_err(|error| error.to_string())
             }
             _ => Ok(0),
         }
     }
 
-    /// What is looked at at once: counts, and effects without ids. Other records are looked at when all is sent.
-    async fn after(&self, case: &Case, before: Result<i64, String>, extra: usize) -> Result<Seen, String> {
-        let Some(observer) = &self.observer else { return Ok(Seen::Nothing) };
-        let before = before?;
-        if !observer.sees_records() {
-            let count = observer.count().await.map_err(|error| error.to_string())?;
-            return Ok(Seen::Count(count - before - extra as i64));
+    /// How many more there are, `extra` aside. Records are looked at when all is sent.
+    async fn counted(&self, before: Result<i64, String>, extra: usize) -> Result<Seen, String> {
+        match &self.observer {
+            Some(observer) if !observer.sees_records() => {
+                Ok(Seen::Count(self.count().await? - before? - extra as i64))
+            }
+            _ => Ok(Seen::Nothing),
         }
-        if !case.is_anonymous {
-            return Ok(Seen::Nothing);
+    }
+
+    /// The number of the last effect so far.
+    async fn last_effect(&self) -> Result<u64, String> {
+        match &self.observer {
+            Some(observer) if observer.sees_records() => {
+                observer.last().await.map_err(|error| error.to_string())
+            }
+            _ => Ok(0),
         }
-        let all = observer.settled().await.map_err(|error| error.to_string())?;
-        let is_stray = |effect: &Effect| {
-            let is_new = i64::try_from(effect.seq).is_ok_and(|seq| seq > before);
-            is_new && effect.cmiuuid.as_deref().is_none_or(str::is_empty)
+    }
+
+    /// Gives each case the effects without an id that came after its begin and before the next one's.
+    async fn give_strays(
+        &self,
+        cases: &mut [CaseEvidence],
+        begins: Vec<Result<u64, String>>,
+    ) -> Result<(), String> {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return Ok(());
         };
-        Ok(Seen::Records(all.into_iter().filter(is_stray).collect()))
+        let mut begins = begins.into_iter().collect::<Result<Vec<_>, _>>()?;
+        begins.push(u64::MAX);
+        let all = observer.settled().await.map_err(|error| error.to_string())?;
+        for (case, window) in cases.iter_mut().zip(begins.windows(2)) {
+            let is_stray = |effect: &&Effect| {
+                let is_within = effect.seq > window[0] && effect.seq <= window[1];
+                is_within && effect.cmiuuid.as_deref().is_none_or(str::is_empty)
+            };
+            case.seen = Seen::Records(all.iter().filter(is_stray).cloned().collect());
+        }
+        Ok(())
     }
 
     /// Looks at the effects of what ran, once there are no more for a while, and gives each case its own.

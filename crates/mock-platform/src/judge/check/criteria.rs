@@ -24,7 +24,7 @@ pub(crate) fn refused_or_quarantined(evidence: &Evidence<'_>) -> Findings {
                 });
             }
             Malformed::Reject => {
-                every_answer(case, &mut findings, "4xx (--malformed reject)", Answer::is_4xx)
+                every_answer(case, &mut findings, "4xx (--malformed reject)", Answer::is_4xx);
             }
             Malformed::Quarantine => {
                 every_answer(case, &mut findings, "2xx (--malformed quarantine)", Answer::is_2xx);
