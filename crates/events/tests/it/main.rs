@@ -4,10 +4,12 @@
 
 mod fixtures;
 mod fuzzing;
+mod objects;
 mod pcmo;
 mod properties;
 mod requests;
 mod rest;
 mod samples;
 mod schemas;
+mod spelling;
 mod stream;
