@@ -14,3 +14,4 @@ mod samples;
 mod schemas;
 mod spelling;
 mod stream;
+mod validation;
