@@ -93,9 +93,11 @@ pub(crate) enum Profile {
     Release,
 }
 
-/// The command as it would be typed.
+/// The command as it would be typed: a program by its name alone.
 fn said(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(name).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 

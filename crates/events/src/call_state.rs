@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::{Identity, Kind, Status, StatusKind, Webhook};
+use crate::{Identity, Kind, StatusKind, Webhook};
 
 /// What is known of one call: the set of webhooks seen of it, and what follows.
 ///
@@ -56,6 +56,11 @@ impl CallState {
         self.seen.insert(identity)
     }
 
+    /// Whether a webhook of this identity was seen.
+    pub(crate) fn has(&self, identity: &Identity) -> bool {
+        self.seen.contains(identity)
+    }
+
     /// Takes in all that another state of the same call has seen.
     pub fn merge(&mut self, other: &Self) {
         self.seen.extend(other.seen.iter().cloned());
@@ -78,6 +83,10 @@ impl CallState {
     /// 7. [`Offered`](Phase::Offered).
     ///
     /// A webhook without a leg counts as leg a's.
+    ///
+    /// A leg b is over with a CDR that does not say `missed`, or with as many hang-ups as there were bridgings (or, if
+    /// that is more, answers). Attempts to reach leg b can share one `cmiuuid`: what ended an attempt that was never
+    /// picked up does not end a later one that was.
     #[must_use]
     pub fn phase(&self) -> Phase {
         let facts: Vec<Fact<'_>> = self.seen.iter().map(Fact::of).collect();
@@ -99,11 +108,12 @@ impl CallState {
             return ended;
         }
         let over = |leg: &Fact<'_>| {
-            any(&|fact| {
-                !fact.is_leg_a
-                    && fact.cmiuuid == leg.cmiuuid
-                    && (fact.is_cdr || fact.status == StatusKind::Hangup)
-            })
+            let own = || facts.iter().filter(|fact| !fact.is_leg_a && fact.cmiuuid == leg.cmiuuid);
+            let events =
+                |kind: StatusKind<'static>| own().filter(|fact| !fact.is_cdr && fact.status == kind).count();
+            let joined = events(StatusKind::Bridged).max(events(StatusKind::Answered));
+            own().any(|fact| fact.is_cdr && fact.status != StatusKind::Missed)
+                || events(StatusKind::Hangup) >= joined
         };
         if any(&|fact| fact.is_bridged_leg() && !over(fact)) {
             return Phase::Bridged;
@@ -127,23 +137,12 @@ struct Fact<'a> {
     cmiuuid: &'a str,
     is_leg_a: bool,
     is_cdr: bool,
-    status: StatusKind<'static>,
+    status: StatusKind<'a>,
 }
 
 impl<'a> Fact<'a> {
     fn of(identity: &'a Identity) -> Self {
-        let status = match Status::new(identity.status()).kind() {
-            StatusKind::Other(text) => StatusKind::Other(text.into_owned().into()),
-            StatusKind::Started => StatusKind::Started,
-            StatusKind::Ringing => StatusKind::Ringing,
-            StatusKind::Answered => StatusKind::Answered,
-            StatusKind::Bridged => StatusKind::Bridged,
-            StatusKind::Hangup => StatusKind::Hangup,
-            StatusKind::StreamConnected => StatusKind::StreamConnected,
-            StatusKind::StreamDisconnected => StatusKind::StreamDisconnected,
-            StatusKind::StreamError => StatusKind::StreamError,
-            StatusKind::Missed => StatusKind::Missed,
-        };
+        let status = StatusKind::of(identity.status());
         let is_leg_a = matches!(identity.leg(), None | Some("a"));
         Self { cmiuuid: identity.cmiuuid(), is_leg_a, is_cdr: identity.kind() == Kind::Cdr, status }
     }

@@ -36,27 +36,40 @@ impl Calls {
         let Some(identity) = webhook.identity() else {
             return false;
         };
-        let conversation = webhook.text("conversation_uuid");
-        self.insert(identity, conversation.as_deref().filter(|text| !text.is_empty()))
+        self.insert(identity, webhook.compared("conversation_uuid").as_deref())
     }
 
-    /// Takes a webhook in by its identity and its conversation, if it names one; true where it is new.
+    /// Takes a webhook in by its identity and its conversation, if it names one; true where it is new. One that was
+    /// seen in another conversation, or in none, is not; that it is of this one too is taken in all the same.
     pub fn insert(&mut self, identity: Identity, conversation: Option<&str>) -> bool {
+        let is_new = !self.has(&identity);
         let leg = identity.cmiuuid().to_owned();
-        let Some(conversation) = conversation else {
-            return self.loose.entry(leg).or_default().insert(identity);
+        let call = match conversation {
+            None => self.loose.entry(leg).or_default(),
+            Some(conversation) => {
+                self.claims.entry(leg).or_default().insert(conversation.to_owned());
+                self.conversations.entry(conversation.to_owned()).or_default()
+            }
         };
-        self.claims.entry(leg).or_default().insert(conversation.to_owned());
-        self.conversations.entry(conversation.to_owned()).or_default().insert(identity)
+        call.insert(identity);
+        is_new
     }
 
-    /// The key of the call that a webhook belongs to, as far as is known.
+    /// Whether a webhook was seen: it can only be where its leg is.
+    fn has(&self, identity: &Identity) -> bool {
+        let leg = identity.cmiuuid();
+        let claimed = self.claims.get(leg).into_iter().flatten();
+        let calls = claimed.filter_map(|key| self.conversations.get(key)).chain(self.loose.get(leg));
+        calls.into_iter().any(|call| call.has(identity))
+    }
+
+    /// The key of the call that a webhook belongs to, as far as is known; `None` where it is unrecognised.
     #[must_use]
     pub fn call_of(&self, webhook: &Webhook) -> Option<String> {
-        if let Some(conversation) = webhook.text("conversation_uuid").filter(|text| !text.is_empty()) {
+        let identity = webhook.identity()?;
+        if let Some(conversation) = webhook.compared("conversation_uuid") {
             return Some(conversation.into_owned());
         }
-        let identity = webhook.identity()?;
         Some(self.owner(identity.cmiuuid()).unwrap_or(identity.cmiuuid()).to_owned())
     }
 

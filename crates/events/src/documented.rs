@@ -1,7 +1,7 @@
 //! Payloads of documented forms, from a few free choices: what strategies and fuzzing share.
 
 use crate::json::escape;
-use crate::{Form, FormValue, Kind, Money, OpenObject, Raw, WsStatus};
+use crate::{CallDirection, Form, FormValue, Kind, Money, OpenObject, Profile, Raw, WsStatus};
 
 /// What is free in a payload; the rest follows from its form. All values are within the documented ranges.
 #[derive(Debug, Clone)]
@@ -57,13 +57,17 @@ impl Choices {
         from[index]
     }
 
+    fn leg(&self, form: &Form) -> &'static str {
+        form.legs[(self.picks & 0xff) as usize % form.legs.len()]
+    }
+
     fn value(&self, form: &Form, key: &str, value: FormValue) -> Raw {
         let [a, b] = self.phones;
         let phone = if matches!(key, "to" | "vn") { b } else { a };
         match value {
             FormValue::Status => form.status.into(),
             FormValue::Direction => form.direction.into(),
-            FormValue::Leg => form.legs[(self.picks & 0xff) as usize % form.legs.len()].into(),
+            FormValue::Leg => self.leg(form).into(),
             FormValue::Type => form.kind.as_str().into(),
             FormValue::AppId => self.appid.into(),
             FormValue::EpochMillis => (self.end(form) * 1000).into(),
@@ -83,8 +87,8 @@ impl Choices {
                 Raw::from_token(Money::from_millionths(millionths).as_json())
             }
             FormValue::Uuid => {
-                let id = if key == "cmiuuid" { self.ids[0] } else { self.ids[1] };
-                Raw::string(&uuid(id))
+                let is_own = key == "cmiuuid" || names_leg_a(form) && self.leg(form) == "a";
+                Raw::string(&uuid(self.ids[usize::from(!is_own)]))
             }
             FormValue::RequestId => Raw::string(&request_id(self.ids)),
             FormValue::Text => self.pick(&TEXTS).into(),
@@ -124,6 +128,11 @@ pub(crate) fn open_object<T: OpenObject>(members: &[(&str, Raw)]) -> T {
         .map(|((_, value), key)| crate::Member { key: &key[1..key.len() - 1], value: value.as_json() })
         .collect();
     T::from_members(&members)
+}
+
+/// Whether leg a's `cmiuuid` is the conversation's id.
+fn names_leg_a(form: &Form) -> bool {
+    form.profile == Profile::India && form.call == CallDirection::Outbound
 }
 
 fn uuid(id: u128) -> String {

@@ -10,25 +10,32 @@ use crate::{
     Cdr, Field, Form, Kind, List, LiveEvent, Map, OpenObject, Profile, Raw, Shape, Unrecognised, Webhook,
 };
 
-/// One in three is of a documented form, one nearly so, one any JSON object.
+/// One in three is of a documented form, one nearly so (a field or two are left out or hold any JSON value), one any JSON
+/// object.
 impl<'a> Arbitrary<'a> for Webhook {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        match u.int_in_range(0..=2)? {
-            0 => {
-                let forms = Form::all(*u.choose(&Profile::ALL)?);
-                let form = u.choose(forms)?;
-                let choices = choices(u)?;
-                Ok(match form.kind {
-                    Kind::LiveEvent => choices.payload::<LiveEvent>(form).into(),
-                    Kind::Cdr => choices.payload::<Cdr>(form).into(),
-                })
-            }
-            1 => Ok(decided_anew(&Cdr::arbitrary(u)?.to_json())),
+        let deviations = match u.int_in_range(0..=2)? {
+            0 => 0,
+            1 => u.int_in_range(1..=2)?,
             _ => {
                 let members = any_members(u, 3)?;
-                Ok(decided_anew(Map::new(members.iter().map(as_str)).as_json()))
+                let any: Unrecognised = open_object(&members.iter().map(as_str).collect::<Vec<_>>());
+                return Ok(Self::decided_anew(&any));
             }
+        };
+        let profile = *u.choose(&Profile::ALL)?;
+        let form = u.choose(Form::all(profile))?;
+        let choices = choices(u)?;
+        let mut webhook: Self = match form.kind {
+            Kind::LiveEvent => choices.payload::<LiveEvent>(form).into(),
+            Kind::Cdr => choices.payload::<Cdr>(form).into(),
+        };
+        for _ in 0..deviations {
+            let field = u.choose(form.fields)?;
+            let value = if u.ratio(1, 4)? { None } else { Some(any_value(u, 2)?) };
+            webhook.set(field.key, value);
         }
+        Ok(webhook)
     }
 }
 
@@ -113,12 +120,6 @@ open_objects!(
     crate::rest::v3::HangupAction,
     crate::rest::v3::Response,
 );
-
-/// A webhook is of the kind that its members say.
-fn decided_anew(json: &str) -> Webhook {
-    Webhook::parse_within(json.as_bytes(), &crate::Limits::NONE)
-        .unwrap_or_else(|_| Webhook::Unrecognised(Box::default()))
-}
 
 fn as_str((key, value): &(String, Raw)) -> (&str, Raw) {
     (key, value.clone())
@@ -228,7 +229,8 @@ fn shaped(u: &mut Unstructured<'_>, shape: Shape) -> Result<Raw> {
             if bool::arbitrary(u)? {
                 map(fields(u, nested, None)?)
             } else {
-                shaped(u, Shape::List(&Shape::Any))?
+                let objects = (0..u.int_in_range(0..=3)?).map(|_| fields(u, nested, None).map(map));
+                Raw::from_token(List::new(&objects.collect::<Result<Vec<_>>>()?).as_json())
             }
         }
     })

@@ -8,7 +8,10 @@ use crate::{Kind, Raw, Webhook};
 ///
 /// The wire has no event id. A CDR is the same when `cmiuuid`, `leg` and `status` are; a live event when its `time`
 /// is too, so that a second stream on one call is not taken for a repeat. Texts are compared, so that `12` and
-/// `"12"` are the same time, and absent and `null` the same leg.
+/// `"12"` are the same time, and absent and `null` the same leg. How JSON spells a string does not matter.
+///
+/// The texts are those of the payload, but for what the wire has never shown: a backslash is doubled, so that a lone
+/// surrogate, which text cannot hold, can be told apart as `\udxxx`.
 ///
 /// # Examples
 /// ```
@@ -32,7 +35,7 @@ pub struct Identity {
 impl Identity {
     pub(crate) fn of(webhook: &Webhook) -> Option<Self> {
         let plain = |value: Option<&Raw>| {
-            value.filter(|value| !value.is_null()).map(|value| CompactString::from(value.plain()))
+            value.filter(|value| !value.is_null()).map(|value| CompactString::from(value.compared()))
         };
         let kind = webhook.kind()?;
         Some(Self {

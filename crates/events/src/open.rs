@@ -35,8 +35,6 @@ impl fmt::Debug for Rest {
 pub struct Field {
     /// The key on the wire.
     pub key: &'static str,
-    /// The type that reads it, such as `EpochMillis`.
-    pub type_name: &'static str,
     /// What it means, with its unit.
     pub doc: &'static str,
     /// The JSON that the type reads.
@@ -96,8 +94,12 @@ impl FieldValue for Raw {
 
 /// An object of the wire: documented fields typed, all others kept.
 ///
-/// Written out again it holds the same members, value for value, in the same order. A field that is set later
-/// goes to the end, one that is set to `None` is left out.
+/// Written out again it holds the same members, value for value, in the same order. [`set`](Self::set) puts what was
+/// not there at the end. A field that is assigned instead keeps the place it had when it was read; those that had none
+/// come last, in the order of [`FIELDS`](Self::FIELDS). What is `None` is left out.
+///
+/// Keys are compared as text. A key with a lone surrogate is no text: it is kept, and reached through
+/// [`members`](Self::members) only.
 pub trait OpenObject: Sized + Default {
     /// The documented fields.
     const FIELDS: &'static [Field];
@@ -156,6 +158,17 @@ pub trait OpenObject: Sized + Default {
         }
     }
 
+    /// Gives the fields that were assigned the places in which they are written, so that more can follow.
+    #[doc(hidden)]
+    fn settle(&mut self) {
+        for index in 0..Self::FIELDS.len() {
+            let placed = self.parts().0.order.iter().any(|&slot| usize::from(slot) == index);
+            if !placed && self.field(index).is_some() {
+                self.parts_mut().0.order.push(index as u8);
+            }
+        }
+    }
+
     /// The members in order, keys decoded.
     fn members(&self) -> Vec<(String, Raw)> {
         let mut members = Vec::new();
@@ -168,16 +181,25 @@ pub trait OpenObject: Sized + Default {
         if let Some(index) = Self::FIELDS.iter().position(|field| field.key == key) {
             return self.field(index);
         }
-        self.unknown().find(|(name, _)| name == key).map(|(_, value)| value)
+        let mut unknown = self.parts().0.unknown.iter();
+        unknown.find(|(name, _)| escape::spells(name, key)).map(|(_, value)| value)
     }
 
-    /// Sets the member `key`, documented or not; `None` removes it.
+    /// Sets the member `key`, documented or not; `None` removes it. A member that was there keeps its place, another
+    /// goes to the end.
     fn set(&mut self, key: &str, value: Option<Raw>) {
         if let Some(index) = Self::FIELDS.iter().position(|field| field.key == key) {
+            if self.field(index).is_none() || value.is_none() {
+                self.parts_mut().0.order.retain(|&slot| usize::from(slot) != index);
+                if value.is_some() {
+                    self.settle();
+                    self.parts_mut().0.order.push(index as u8);
+                }
+            }
             return self.set_field(index, value);
         }
         let rest = self.parts_mut().0;
-        let at = rest.unknown.iter().position(|(name, _)| escape::decode(name) == key);
+        let at = rest.unknown.iter().position(|(name, _)| escape::spells(name, key));
         match (at, value) {
             (Some(at), Some(value)) => rest.unknown[at].1 = value,
             (Some(at), None) => {
@@ -190,6 +212,8 @@ pub trait OpenObject: Sized + Default {
             (None, Some(value)) => {
                 let mut quoted = String::new();
                 escape::encode(key, &mut quoted);
+                self.settle();
+                let rest = self.parts_mut().0;
                 rest.order.push(UNKNOWN);
                 rest.unknown.push((quoted[1..quoted.len() - 1].into(), value));
             }
@@ -244,11 +268,9 @@ pub(crate) fn serialize<T: OpenObject, S: serde::Serializer>(
 pub(crate) fn deserialize<'de, T: OpenObject, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
-    use serde::Deserialize as _;
-    use serde::de::Error as _;
-    let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-    let members = scan::object(raw.get().as_bytes(), &Limits::NONE).map_err(D::Error::custom)?;
-    Ok(T::from_members(&members))
+    raw::deserialize_json(deserializer, |json, limits| {
+        scan::object(json, limits).map(|members| T::from_members(&members))
+    })
 }
 
 /// Declares an open object: a struct of optional, documented fields that keeps what it does not know.
@@ -277,7 +299,7 @@ macro_rules! open_object {
 
             impl OpenObject for $name {
                 const FIELDS: &'static [Field] = &[
-                    $(Field { key: $key, type_name: stringify!($type), doc: concat!($($doc),+), shape: <$type as FieldValue>::SHAPE }),*
+                    $(Field { key: $key, doc: concat!($($doc),+), shape: <$type as FieldValue>::SHAPE }),*
                 ];
 
                 fn from_members(members: &[Member<'_>]) -> Self {

@@ -61,10 +61,11 @@ impl Pcmo {
     /// # Errors
     /// As [`Pcmo::parse`].
     pub fn parse_within(input: &[u8], limits: &Limits) -> Result<Self, ParseError> {
-        let elements = scan::array(input, limits)?;
-        Ok(Self {
-            actions: elements.into_iter().map(|token| Action::from_raw(Raw::from_token(token))).collect(),
-        })
+        scan::array(input, limits).map(Self::of_elements)
+    }
+
+    pub(crate) fn of_elements(elements: Vec<&str>) -> Self {
+        elements.into_iter().map(|token| Action::from_raw(Raw::from_token(token))).collect()
     }
 
     /// Appends the call flow as JSON, values as they came.
@@ -114,8 +115,6 @@ impl serde::Serialize for Pcmo {
 
 impl<'de> serde::Deserialize<'de> for Pcmo {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-        Self::read(raw.get()).map_err(D::Error::custom)
+        raw::deserialize_json(deserializer, Self::parse_within)
     }
 }

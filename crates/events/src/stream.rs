@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::json::{JsonType, escape, raw, scan};
 use crate::open::open_object;
 use crate::pcmo::Pcmo;
-use crate::{Base64, Count, Document as _, Limits, Nested, OpenObject as _, ParseError, Raw, Text};
+use crate::{Base64, Count, Limits, Nested, OpenObject as _, ParseError, Raw, Text};
 
 /// A text frame from the application to the platform.
 ///
@@ -123,14 +123,13 @@ impl StreamMessage {
     /// # Errors
     /// As [`StreamMessage::parse`].
     pub fn parse_within(input: &[u8], limits: &Limits) -> Result<Self, ParseError> {
-        let token = scan::value(input, limits)?;
-        let raw = Raw::from_token(token);
-        Ok(match raw.json_type() {
-            JsonType::Array => Self::Pcmo(Pcmo::read(token)?),
+        let (members, token) = scan::document(input, limits)?;
+        let other = || Self::Other(Raw::from_token(token));
+        Ok(match JsonType::of(token.as_bytes()[0]) {
+            JsonType::Array => Self::Pcmo(Pcmo::of_elements(scan::elements(token))),
             JsonType::Object => {
-                let members = scan::object(token.as_bytes(), &Limits::NONE)?;
                 let text_of = |key: &str| {
-                    let member = members.iter().find(|member| escape::decode(member.key) == key)?;
+                    let member = members.iter().find(|member| escape::spells(member.key, key))?;
                     Raw::from_token(member.value).text().map(Cow::into_owned)
                 };
                 if text_of("type").as_deref() == Some("streamAudio") {
@@ -138,10 +137,10 @@ impl StreamMessage {
                 } else if text_of("action").is_some_and(|action| CommandKind::of(&action).is_some()) {
                     Self::Command(Box::new(StreamCommand::from_members(&members)))
                 } else {
-                    Self::Other(raw)
+                    other()
                 }
             }
-            _ => Self::Other(raw),
+            _ => other(),
         })
     }
 
@@ -198,8 +197,6 @@ impl serde::Serialize for StreamMessage {
 
 impl<'de> serde::Deserialize<'de> for StreamMessage {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-        Self::parse_within(raw.get().as_bytes(), &Limits::NONE).map_err(D::Error::custom)
+        raw::deserialize_json(deserializer, Self::parse_within)
     }
 }

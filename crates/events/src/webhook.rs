@@ -61,8 +61,9 @@ impl Webhook {
     /// Reads a payload within the default [`Limits`]. A leading UTF-8 byte order mark is skipped.
     ///
     /// # Errors
-    /// Where the input is not one JSON object in UTF-8 within the limits, or has a key twice with different
-    /// values.
+    /// Where the input is not one JSON object in UTF-8 within the limits, or an object in it has a key twice with
+    /// different values. Values are the same where their texts are, white space and the spelling of strings aside: `1`
+    /// and `1.0` differ, as do objects whose members are in another order or repeat another number of times.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
         Self::parse_within(body, &Limits::default())
     }
@@ -73,6 +74,24 @@ impl Webhook {
     /// As [`Webhook::parse`].
     pub fn parse_within(body: &[u8], limits: &Limits) -> Result<Self, ParseError> {
         scan::object(body, limits).map(|members| Self::from_members(&members))
+    }
+
+    /// An object that stands for a webhook of this kind, if the rules agree; else what they say.
+    fn decided<T: OpenObject>(object: T, kind: Kind, of_kind: fn(Box<T>) -> Self) -> Self {
+        let token = |key| object.get(key).map(Raw::as_json);
+        let is_record = RECORD_KEYS.iter().any(|key| object.get(key).is_some());
+        if decide(token("status"), token("cmiuuid"), token("type"), is_record) == Some(kind) {
+            return of_kind(Box::new(object));
+        }
+        Self::decided_anew(&object)
+    }
+
+    /// A webhook of the kind that the members of an object say.
+    pub(crate) fn decided_anew<T: OpenObject>(object: &T) -> Self {
+        let mut owned = Vec::new();
+        object.visit(&mut |key, value| owned.push((key.to_owned(), value.clone())));
+        let members = owned.iter().map(|(key, value)| Member { key, value: value.as_json() });
+        Self::from_members(&members.collect::<Vec<_>>())
     }
 
     fn from_members(members: &[Member<'_>]) -> Self {
@@ -129,6 +148,12 @@ impl Webhook {
         self.get(key).filter(|value| !value.is_null()).map(Raw::plain)
     }
 
+    /// The text of a member in the form that identities have it in; `None` where it is absent, `null` or empty.
+    pub(crate) fn compared(&self, key: &str) -> Option<std::borrow::Cow<'_, str>> {
+        let value = self.get(key).filter(|value| !value.is_null())?;
+        Some(value.compared()).filter(|text| !text.is_empty())
+    }
+
     /// Sets a member, or removes it with `None`. The kind is decided anew.
     ///
     /// # Examples
@@ -139,11 +164,10 @@ impl Webhook {
     /// assert_eq!(webhook.kind(), Some(Kind::Cdr));
     /// ```
     pub fn set(&mut self, key: &str, value: Option<Raw>) {
-        each!(&mut *self, object => object.set(key, value));
-        let json = self.to_json();
-        if let Ok(webhook) = Self::parse_within(json.as_bytes(), &Limits::NONE) {
-            *self = webhook;
-        }
+        *self = each!(self, object => {
+            object.set(key, value);
+            Self::decided_anew(&**object)
+        });
     }
 
     /// The members in order, keys decoded.
@@ -169,7 +193,9 @@ impl Webhook {
     }
 }
 
-/// The explicit rules of [`Webhook`].
+/// One of these makes a CDR of a payload without a `type`.
+const RECORD_KEYS: [&str; 3] = ["duration", "start_time", "end_time"];
+
 fn kind_of(members: &[Member<'_>]) -> Option<Kind> {
     let (mut status, mut cmiuuid, mut payload_type, mut record) = (None, None, None, false);
     for member in members {
@@ -177,20 +203,28 @@ fn kind_of(members: &[Member<'_>]) -> Option<Kind> {
             "status" => status = Some(member.value),
             "cmiuuid" => cmiuuid = Some(member.value),
             "type" => payload_type = Some(member.value),
-            "duration" | "start_time" | "end_time" => record = true,
-            _ => {}
+            key => record |= RECORD_KEYS.contains(&key),
         }
     }
+    decide(status, cmiuuid, payload_type, record)
+}
+
+/// The explicit rules of [`Webhook`], on tokens.
+fn decide(
+    status: Option<&str>,
+    cmiuuid: Option<&str>,
+    payload_type: Option<&str>,
+    is_record: bool,
+) -> Option<Kind> {
+    // The empty string has one spelling only.
     for needed in [status, cmiuuid] {
         needed.filter(|value| !matches!(*value, "null" | "\"\""))?;
     }
-    match payload_type {
-        Some("\"cdr\"") => Some(Kind::Cdr),
-        Some("\"event\"") => Some(Kind::LiveEvent),
-        Some(_) => None,
-        None if record => Some(Kind::Cdr),
-        None => Some(Kind::LiveEvent),
-    }
+    let Some(payload_type) = payload_type else {
+        return Some(if is_record { Kind::Cdr } else { Kind::LiveEvent });
+    };
+    let inner = payload_type.strip_prefix('"')?.strip_suffix('"')?;
+    Kind::ALL.into_iter().find(|kind| escape::spells(inner, kind.as_str()))
 }
 
 impl Kind {
@@ -213,29 +247,31 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The kind is decided by the rules of [`Webhook`]: without a `status` it is unrecognised, say.
 impl From<LiveEvent> for Webhook {
     fn from(event: LiveEvent) -> Self {
-        Self::LiveEvent(Box::new(event))
+        Self::decided(event, Kind::LiveEvent, Self::LiveEvent)
     }
 }
 
+/// The kind is decided by the rules of [`Webhook`]: without a `duration` or `type` it is a live event, say.
 impl From<Cdr> for Webhook {
     fn from(cdr: Cdr) -> Self {
-        Self::Cdr(Box::new(cdr))
+        Self::decided(cdr, Kind::Cdr, Self::Cdr)
     }
 }
 
-/// Through `serde_json` every digit passes untouched; other formats cannot hold the payload and refuse.
+/// Only `serde_json`'s writers of text leave every digit as it came. Its `to_value` reads numbers anew, and loses digits
+/// or refuses; other formats write something that does not read back.
 impl serde::Serialize for Webhook {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         crate::json::raw::serialize_json(self.to_json(), serializer)
     }
 }
 
+/// Only from `serde_json`'s readers of text; the nesting is limited as by [`Limits::default`].
 impl<'de> serde::Deserialize<'de> for Webhook {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-        Self::parse_within(raw.get().as_bytes(), &Limits::NONE).map_err(D::Error::custom)
+        crate::json::raw::deserialize_json(deserializer, Self::parse_within)
     }
 }

@@ -7,7 +7,7 @@ mod arrivals;
 mod behaviour;
 mod compiled;
 mod distribution;
-mod draw;
+pub(crate) mod draw;
 pub mod file;
 mod golden;
 mod ids;

@@ -43,7 +43,11 @@
 //! * No TLS and no HTTP/2: put a proxy in front where they are needed. The proxy's address is then the peer's.
 //! * Records are kept for ever: nothing deletes old ones, and the memory that tells repeats apart grows by 2 bytes for
 //!   each, up to a limit ([`SqliteOptions::filter_bytes`]).
+//! * A start with [`SqliteStore`] reads the whole index of what was seen, well under a second for a million webhooks.
+//! * A repeat of an old webhook is looked up in one sorted run after another, newest first: the older it is, the longer
+//!   its look-up takes.
 //! * Quarantined bodies are not deduplicated.
+//! * `/healthz`, `/readyz` and `/metrics` ask for no secret; they hold counts only.
 
 mod auth;
 mod clock;

@@ -94,6 +94,22 @@ impl std::ops::Deref for Metrics {
     }
 }
 
+/// Counts one as long as it lives, whatever ends it.
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    pub(crate) fn in_gauge(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Metrics {
     pub(crate) fn refuse(&self, reason: Refusal) {
         self.refused.get_or_create(&Refused { reason }).inc();

@@ -30,7 +30,7 @@ impl Code {
     #[must_use]
     pub fn number(&self) -> Option<i64> {
         let text = self.0.plain();
-        text.strip_prefix("cmi-").unwrap_or(&text).parse().ok()
+        crate::json::raw::integer(text.strip_prefix("cmi-").unwrap_or(&text))
     }
 }
 

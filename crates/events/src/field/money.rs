@@ -58,9 +58,10 @@ fn millionths(text: &str) -> Option<i64> {
     if whole.is_empty() || fraction.len() > 6 || !digits(whole) || !digits(fraction) {
         return None;
     }
-    let value = whole.parse::<i64>().ok()?.checked_mul(1_000_000)?;
-    let value = value.checked_add(format!("{fraction:0<6}").parse().ok()?)?;
-    Some(if negative { -value } else { value })
+    // Wider than the result: the lowest number of 64 bits has no positive counterpart.
+    let value = i128::from(whole.parse::<u64>().ok()?) * 1_000_000;
+    let value = value + format!("{fraction:0<6}").parse::<i128>().ok()?;
+    i64::try_from(if negative { -value } else { value }).ok()
 }
 
 #[cfg(test)]
@@ -69,12 +70,12 @@ mod tests {
 
     #[test]
     fn amounts_read_back() {
-        for amount in [0, 1, 450_000, -1, 899_000_000, 12_345_678_901] {
+        for amount in [0, 1, 450_000, -1, 899_000_000, 12_345_678_901, i64::MIN, i64::MAX] {
             assert_eq!(Rate::from_millionths(amount).millionths(), Some(amount));
             assert_eq!(Money::from_millionths(amount).millionths(), Some(amount));
         }
         assert_eq!(Money::new("0.39").millionths(), Some(390_000));
-        for text in ["", ".5", "1.2345678", "x", "1e3", "99999999999999999"] {
+        for text in ["", ".5", "1.2345678", "x", "1e3", "99999999999999999", "9223372036854.775808"] {
             assert_eq!(Money::new(text).millionths(), None, "{text}");
         }
     }

@@ -261,6 +261,8 @@ impl Map {
     /// The value of one member.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Raw> {
-        self.members().into_iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        let members = scan::object(self.0.as_json().as_bytes(), &Limits::NONE).ok()?;
+        let member = members.iter().find(|member| escape::spells(member.key, key))?;
+        Some(Raw::from_token(member.value))
     }
 }

@@ -85,6 +85,24 @@ impl Status {
     /// ```
     #[must_use]
     pub fn kind(&self) -> StatusKind<'_> {
+        StatusKind::read(self.text())
+    }
+}
+
+impl<'a> StatusKind<'a> {
+    /// The meaning of a text that stands for itself, such as [`Identity::status`](crate::Identity::status).
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_events::StatusKind;
+    /// assert_eq!(StatusKind::of("out_bridged"), StatusKind::Bridged);
+    /// ```
+    #[must_use]
+    pub fn of(text: &'a str) -> Self {
+        Self::read(Cow::Borrowed(text))
+    }
+
+    fn read(text: Cow<'a, str>) -> Self {
         const MEANINGS: &[(&str, StatusKind<'static>)] = &[
             ("in_answered", StatusKind::Answered),
             ("out_answered", StatusKind::Answered),
@@ -103,7 +121,6 @@ impl Status {
             ("stream_disconnected", StatusKind::StreamDisconnected),
             ("stream_error", StatusKind::StreamError),
         ];
-        let text = self.text();
         let known = MEANINGS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
         known.map_or(StatusKind::Other(text), |(_, kind)| kind.clone())
     }
@@ -113,10 +130,11 @@ impl Leg {
     /// The meaning of the text.
     #[must_use]
     pub fn kind(&self) -> LegKind<'_> {
-        match self.text() {
-            Cow::Borrowed("a") => LegKind::A,
-            Cow::Borrowed("b") => LegKind::B,
-            other => LegKind::Other(other),
+        let text = self.text();
+        match &*text {
+            "a" => LegKind::A,
+            "b" => LegKind::B,
+            _ => LegKind::Other(text),
         }
     }
 }
@@ -125,10 +143,11 @@ impl Direction {
     /// The meaning of the text.
     #[must_use]
     pub fn kind(&self) -> DirectionKind<'_> {
-        match self.text() {
-            Cow::Borrowed("inbound") => DirectionKind::Inbound,
-            Cow::Borrowed("outbound") => DirectionKind::Outbound,
-            other => DirectionKind::Other(other),
+        let text = self.text();
+        match &*text {
+            "inbound" => DirectionKind::Inbound,
+            "outbound" => DirectionKind::Outbound,
+            _ => DirectionKind::Other(text),
         }
     }
 }

@@ -63,7 +63,7 @@ const CDR_IN_MISSED: &[FormField] = &[
     always("call_rate", V::Zero),
     always("balance", V::Decimal),
     always("conversation_uuid", V::Uuid),
-    // In the sample, though a missed call has no answer: not produced, but no deviation either.
+    // In the sample, though a missed call has no answer: there or not, it is no deviation.
     sometimes("answer_time", V::EpochSeconds),
     always("leg", V::Leg),
     always("status", V::Status),

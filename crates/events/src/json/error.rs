@@ -60,7 +60,8 @@ pub enum ParseErrorKind {
     /// Bytes other than white space after the document.
     #[error("bytes after the end of the document")]
     TrailingBytes,
-    /// One object has the same key twice, with different values.
+    /// One object has the same key twice, with different values. What white space stands in them and how their
+    /// strings are spelt does not matter; digits, the order of members and their own repeats do.
     #[error("the same key twice, with different values")]
     DuplicateKey,
     /// Arrays and objects are nested deeper than the limit.

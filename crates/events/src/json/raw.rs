@@ -99,8 +99,19 @@ impl Raw {
         self.text().unwrap_or_else(|| Cow::Borrowed(self.as_json()))
     }
 
-    /// The value as an integer, from a number or a string of digits: `12`, `12.0`, `"12"`. `None` where it is
-    /// not whole, does not fit 64 bits or is no number.
+    /// The value in the form in which identities compare it: as [`plain`](Self::plain), but with one spelling for
+    /// each value. A backslash is doubled, and a lone surrogate written `\udxxx`.
+    pub(crate) fn compared(&self) -> Cow<'_, str> {
+        match self.json_type() {
+            JsonType::String => escape::compared(&self.0[1..self.0.len() - 1]),
+            JsonType::Array | JsonType::Object => escape::doubled(escape::respelt(&self.0).into()),
+            _ => Cow::Borrowed(self.as_json()),
+        }
+    }
+
+    /// The value as an integer, from a number or a string of digits: `12`, `12.0`, `"12"`, `" 12"`. `None` where it is
+    /// not whole, does not fit 64 bits, is no number, or is written with an exponent or a plus sign, neither of which
+    /// the wire has been seen with.
     #[must_use]
     pub fn integer(&self) -> Option<i64> {
         let digits = match self.json_type() {
@@ -108,12 +119,7 @@ impl Raw {
             JsonType::String => self.text()?,
             _ => return None,
         };
-        let whole = match digits.split_once('.') {
-            Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|b| b == b'0') => whole,
-            Some(_) => return None,
-            None => digits.trim(),
-        };
-        whole.parse().ok()
+        integer(&digits)
     }
 
     /// Whether the value is `null`.
@@ -121,6 +127,16 @@ impl Raw {
     pub fn is_null(&self) -> bool {
         self.0 == "null"
     }
+}
+
+/// The integer that a text is, white space around it aside; see [`Raw::integer`].
+pub(crate) fn integer(text: &str) -> Option<i64> {
+    let number = text.trim_ascii();
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if fraction.is_empty() || !fraction.bytes().all(|byte| byte == b'0') || whole.starts_with('+') {
+        return None;
+    }
+    whole.parse().ok()
 }
 
 impl JsonType {
@@ -161,7 +177,8 @@ impl fmt::Display for Raw {
     }
 }
 
-/// Any one JSON value, of any size and depth.
+/// Any one JSON value, of any size and depth. Like [`Webhook::parse`](crate::Webhook::parse) it refuses an object, at
+/// any depth, that has a key twice with different values.
 impl std::str::FromStr for Raw {
     type Err = ParseError;
 
@@ -188,18 +205,28 @@ impl From<bool> for Raw {
     }
 }
 
-/// Through `serde_json` the text passes untouched; other formats cannot hold it and refuse.
+/// Only `serde_json`'s writers of text leave the value as it came. Its `to_value` reads the number anew, and loses
+/// digits or refuses; other formats write something that does not read back.
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize_json(self.as_json().to_owned(), serializer)
     }
 }
 
+/// Only from `serde_json`'s readers of text; the nesting is limited as by [`Limits::default`].
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        raw.get().parse().map_err(D::Error::custom)
+        deserialize_json(deserializer, |json, limits| scan::value(json, limits).map(Self::from_token))
     }
+}
+
+/// Reads with `read` the text that `serde_json` hands over, within the limits that apply to it.
+pub(crate) fn deserialize_json<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl FnOnce(&[u8], &Limits) -> Result<T, ParseError>,
+) -> Result<T, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    read(raw.get().as_bytes(), &Limits::DESERIALIZED).map_err(D::Error::custom)
 }
 
 /// Serialises JSON text through `serde_json` untouched.
@@ -226,6 +253,15 @@ mod tests {
         check("9007199254740993", Some(9_007_199_254_740_993));
         check("123456789012345678901234567890", None);
         check("1e400", None);
+        check("1e2", None);
+        check("-0", Some(0));
+        check(r#"" 12.0 ""#, Some(12));
+        check(r#"" -12""#, Some(-12));
+        check(r#""+12""#, None);
+        check(r#""- 12""#, None);
+        check(r#""12 .0""#, None);
+        check(r#""12.""#, None);
+        check(r#""\u00a012""#, None);
         check("null", None);
         check(r#""""#, None);
         check("{}", None);

@@ -2,6 +2,8 @@
 //!
 //! The scanner keeps its own stack, so that no input can overflow the thread's.
 
+mod repeats;
+
 use super::error::{ParseError, ParseErrorKind};
 use super::escape;
 use super::raw::JsonType;
@@ -27,11 +29,16 @@ pub struct Limits {
 impl Limits {
     /// No limit, for text that was read within limits before.
     pub const NONE: Self = Self { max_bytes: usize::MAX, max_depth: usize::MAX };
+
+    /// Of what a `Deserializer` hands over: it has been read into memory already, but not walked through.
+    pub(crate) const DESERIALIZED: Self = Self { max_bytes: usize::MAX, max_depth: Self::DEFAULT_DEPTH };
+
+    const DEFAULT_DEPTH: usize = 128;
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 1024 * 1024, max_depth: 128 }
+        Self { max_bytes: 1024 * 1024, max_depth: Self::DEFAULT_DEPTH }
     }
 }
 
@@ -78,7 +85,7 @@ fn offset_in(whole: &[u8], part: &str) -> usize {
 }
 
 /// The elements of a token that is known to be an array.
-fn elements(token: &str) -> Vec<&str> {
+pub(crate) fn elements(token: &str) -> Vec<&str> {
     let mut scanner = Scanner::new(token, 0, usize::MAX);
     let mut elements = Vec::new();
     scanner.pos = 1;
@@ -96,35 +103,45 @@ fn elements(token: &str) -> Vec<&str> {
     elements
 }
 
-fn document<'a>(input: &'a [u8], limits: &Limits) -> Result<(Vec<Member<'a>>, &'a str), ParseError> {
-    let at_root = |kind, offset| ParseError::new(kind, String::new(), offset);
+/// The one value that `input` is, and its members if it is an object.
+pub(crate) fn document<'a>(
+    input: &'a [u8],
+    limits: &Limits,
+) -> Result<(Vec<Member<'a>>, &'a str), ParseError> {
     if input.len() > limits.max_bytes {
         let kind = ParseErrorKind::TooLarge { size: input.len(), limit: limits.max_bytes };
-        return Err(at_root(kind, limits.max_bytes));
+        return Err(ParseError::new(kind, String::new(), limits.max_bytes));
     }
     let body = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
     let mark = input.len() - body.len();
-    let text = match std::str::from_utf8(body) {
-        Ok(text) => text,
-        Err(error) => return Err(not_utf8(body, error.valid_up_to(), mark)),
-    };
-    let mut scanner = Scanner::new(text, mark, limits.max_depth);
+    match std::str::from_utf8(body) {
+        Ok(text) => whole(text, mark, limits.max_depth),
+        Err(error) => Err(not_utf8(body, error.valid_up_to(), mark, limits)),
+    }
+}
+
+/// What comes before the bad byte is scanned: for the pointer, and because a mistake there comes first.
+fn not_utf8(body: &[u8], valid_up_to: usize, mark: usize, limits: &Limits) -> ParseError {
+    let prefix = std::str::from_utf8(&body[..valid_up_to]).unwrap_or_default();
+    match whole(prefix, mark, limits.max_depth) {
+        Err(error) if !matches!(error.kind(), ParseErrorKind::UnexpectedEnd { .. }) => error,
+        ended => {
+            let pointer = ended.err().map(|error| error.pointer().to_owned()).unwrap_or_default();
+            ParseError::new(ParseErrorKind::NotUtf8, pointer, mark + valid_up_to)
+        }
+    }
+}
+
+/// The members and the token of the one value that `text` is.
+fn whole(text: &str, mark: usize, max_depth: usize) -> Result<(Vec<Member<'_>>, &str), ParseError> {
+    let mut scanner = Scanner::new(text, mark, max_depth);
     scanner.white_space();
     let token = scanner.value()?;
     scanner.white_space();
     if scanner.pos < scanner.bytes.len() {
-        return Err(at_root(ParseErrorKind::TrailingBytes, mark + scanner.pos));
+        return Err(ParseError::new(ParseErrorKind::TrailingBytes, String::new(), mark + scanner.pos));
     }
     Ok((scanner.members, token))
-}
-
-/// The pointer is found by scanning what comes before the bad byte.
-fn not_utf8(body: &[u8], valid_up_to: usize, mark: usize) -> ParseError {
-    let prefix = std::str::from_utf8(&body[..valid_up_to]).unwrap_or_default();
-    let mut scanner = Scanner::new(prefix, mark, usize::MAX);
-    scanner.white_space();
-    let pointer = scanner.value().err().map(|error| error.pointer().to_owned());
-    ParseError::new(ParseErrorKind::NotUtf8, pointer.unwrap_or_default(), mark + valid_up_to)
 }
 
 /// An array or object that is open.
@@ -153,9 +170,6 @@ struct Scanner<'a> {
     escaped_keys: bool,
 }
 
-/// From this many members on, equal keys are looked for by sorting: pairwise search would be quadratic.
-const SORTED_FROM: usize = 32;
-
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, mark: usize, max_depth: usize) -> Self {
         let (frames, members) = (Vec::new(), Vec::with_capacity(24));
@@ -164,6 +178,7 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn peek(&self) -> Option<u8> {
+        step(1);
         self.bytes.get(self.pos).copied()
     }
 
@@ -406,25 +421,23 @@ impl<'a> Scanner<'a> {
     /// Refuses equal keys with different values in the object that ends here, and drops the repeats of equal ones.
     fn one_value_per_key(&mut self) -> Result<(), ParseError> {
         let first = self.frames.last().map_or(0, |frame| frame.first_member);
-        let repeats = repeats(&self.members[first..], self.escaped_keys);
+        let own = &mut self.members[first..];
+        let repeats = repeats::find(own, self.escaped_keys);
         if repeats.is_empty() {
             return Ok(());
         }
-        for &(kept, repeat) in &repeats {
-            let (kept, repeat) = (self.members[first + kept], self.members[first + repeat]);
-            if !same_value(kept.value, repeat.value) {
-                let offset = self.mark + offset_in(self.bytes, repeat.key) - 1;
-                let mut pointer = self.pointer_of(self.frames.len().saturating_sub(1));
-                push_token(&mut pointer, &escape::decode(repeat.key));
-                return Err(ParseError::new(ParseErrorKind::DuplicateKey, pointer, offset));
-            }
+        // Each repeat is compared with the one before it: every value is read twice at most.
+        if let Some(wrong) =
+            repeats.iter().find(|pair| !repeats::same_value(own[pair.earlier].value, own[pair.later].value))
+        {
+            let key = own[wrong.later].key;
+            let offset = self.mark + offset_in(self.bytes, key) - 1;
+            let mut pointer = self.pointer_of(self.frames.len().saturating_sub(1));
+            push_token(&mut pointer, &escape::decode(key));
+            return Err(ParseError::new(ParseErrorKind::DuplicateKey, pointer, offset));
         }
-        let mut keep = vec![true; self.members.len()];
-        for (_, repeat) in repeats {
-            keep[first + repeat] = false;
-        }
-        let mut keep = keep.into_iter();
-        self.members.retain(|_| keep.next().unwrap_or(true));
+        let left = repeats::drop_later(own, &repeats);
+        self.members.truncate(first + left);
         Ok(())
     }
 
@@ -455,74 +468,13 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Pairs of members with the same key: the first of them, and a repeat.
-fn repeats(members: &[Member<'_>], escaped: bool) -> Vec<(usize, usize)> {
-    let mut pairs = Vec::new();
-    if members.len() < SORTED_FROM && !escaped {
-        // One bit for each key seen, by a hash: only where two share a bit are the keys compared.
-        let mut seen = 0_u64;
-        for (later, member) in members.iter().enumerate() {
-            let bit = 1 << key_hash(member.key);
-            if seen & bit != 0
-                && let Some(first) = members[..later].iter().position(|earlier| earlier.key == member.key)
-            {
-                pairs.push((first, later));
-            }
-            seen |= bit;
-        }
-        return pairs;
-    }
-    let keys: Vec<_> = members.iter().map(|member| escape::decode(member.key)).collect();
-    let mut order: Vec<usize> = (0..members.len()).collect();
-    order.sort_by(|&a, &b| keys[a].cmp(&keys[b]).then(a.cmp(&b)));
-    let mut order = order.into_iter();
-    let Some(mut first) = order.next() else {
-        return pairs;
-    };
-    for index in order {
-        if keys[first] == keys[index] {
-            pairs.push((first, index));
-        } else {
-            first = index;
-        }
-    }
-    pairs
-}
-
-/// Six bits that tell the wire's keys apart well enough.
-fn key_hash(key: &str) -> u32 {
-    let bytes = key.as_bytes();
-    let at = |index: usize| u32::from(bytes.get(index).copied().unwrap_or(0));
-    (at(0) * 5 + at(bytes.len() / 2) * 3 + at(bytes.len().wrapping_sub(1)) + bytes.len() as u32 * 11) & 63
-}
-
-/// Whether two values are the same but for white space and the spelling of strings. Digits must agree.
-fn same_value(a: &str, b: &str) -> bool {
-    a == b || pieces(a) == pieces(b)
-}
-
-/// The text outside strings without its white space, and the decoded strings, in order.
-fn pieces(token: &str) -> Vec<String> {
-    let mut scanner = Scanner::new(token, 0, usize::MAX);
-    let mut pieces = vec![String::new()];
-    while let Some(byte) = scanner.peek() {
-        if byte == b'"' {
-            let start = scanner.pos + 1;
-            if scanner.string().is_err() {
-                break;
-            }
-            pieces.push(escape::decode(&token[start..scanner.pos - 1]).into_owned());
-            pieces.push(String::new());
-            continue;
-        }
-        scanner.pos += 1;
-        if !byte.is_ascii_whitespace()
-            && let Some(outside) = pieces.last_mut()
-        {
-            outside.push(char::from(byte));
-        }
-    }
-    pieces
+/// Counts the work done, for the tests that bound it.
+#[inline]
+fn step(count: usize) {
+    #[cfg(test)]
+    tests::STEPS.with(|steps| steps.set(steps.get() + count));
+    #[cfg(not(test))]
+    let _ = count;
 }
 
 fn push_token(pointer: &mut String, token: &str) {

@@ -61,7 +61,7 @@ macro_rules! actions {
                 let Ok(members) = scan::object(raw.as_json().as_bytes(), &Limits::NONE) else {
                     return Self::Other(raw);
                 };
-                let action = members.iter().find(|member| escape::decode(member.key) == "action");
+                let action = members.iter().find(|member| escape::spells(member.key, "action"));
                 match action.and_then(|member| Raw::from_token(member.value).text().map(Cow::into_owned)) {
                     $(Some(name) if name == $name => Self::$variant(Box::new($variant::from_members(&members))),)*
                     _ => Self::Other(raw),
@@ -75,7 +75,7 @@ macro_rules! actions {
                     $(Self::$variant(_) => Some(Cow::Borrowed($name)),)*
                     Self::Other(raw) => {
                         let members = scan::object(raw.as_json().as_bytes(), &Limits::NONE).ok()?;
-                        let action = members.iter().find(|member| escape::decode(member.key) == "action")?;
+                        let action = members.iter().find(|member| escape::spells(member.key, "action"))?;
                         Raw::from_token(action.value).text().map(|text| Cow::Owned(text.into_owned()))
                     }
                 }
@@ -88,7 +88,7 @@ macro_rules! actions {
                     $(Self::$variant(object) => object.get(key).cloned(),)*
                     Self::Other(raw) => {
                         let members = scan::object(raw.as_json().as_bytes(), &Limits::NONE).ok()?;
-                        let member = members.iter().find(|member| escape::decode(member.key) == key)?;
+                        let member = members.iter().find(|member| escape::spells(member.key, key))?;
                         Some(Raw::from_token(member.value))
                     }
                 }

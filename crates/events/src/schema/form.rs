@@ -103,7 +103,14 @@ fn value(form: &Form, field: &FormField) -> Value {
         FormValue::RequestId => pattern("^[0-9A-Za-z]{43}$", "FrTckxcdYpJQFwSwki7ee2qY90MOYhgRyFzqgSlK5uT"),
         FormValue::Text => json!({"type": "string", "examples": ["{\"key\":\"value\"}"]}),
         FormValue::True => json!({"type": "boolean", "const": true}),
-        FormValue::WsConnected => json!({"type": "string", "const": WsStatus::connected().text()}),
+        FormValue::WsConnected => {
+            let mut schema = pattern(
+                r#"^[ \t\r\n]*\{[ \t\r\n]*"status"[ \t\r\n]*:[ \t\r\n]*"connected"[ \t\r\n]*\}[ \t\r\n]*$"#,
+                &WsStatus::connected().text(),
+            );
+            schema["contentMediaType"] = "application/json".into();
+            schema
+        }
         FormValue::WsDisconnected => {
             ws_status("disconnected", "reason", &WsStatus::disconnected(1006, "Abnormal closure"))
         }
@@ -122,11 +129,13 @@ fn ws_status(status: &str, words: &str, example: &WsStatus) -> Value {
                 "status": { "const": status },
                 "message": {
                     "type": "object",
-                    "properties": { "code": { "type": "integer" }, words: { "type": "string" } },
+                    "properties": { "code": { "type": "integer", "minimum": 0 }, words: { "type": "string" } },
                     "required": ["code", words],
+                    "additionalProperties": false,
                 },
             },
             "required": ["status", "message"],
+            "additionalProperties": false,
         },
         "examples": [example.text()],
     })

@@ -74,3 +74,29 @@ fn all_kinds_of_webhooks_are_reached() {
     let counts = [documented, live, cdrs, unrecognised];
     assert!(counts.iter().all(|&count| count > 20), "{counts:?}");
 }
+
+#[test]
+fn near_documented_values_are_reached() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let bytes = prop::collection::vec(any::<u8>(), 512..1024);
+    let (mut live, mut cdrs, mut lists) = (0, 0, 0);
+    for _ in 0..600 {
+        let bytes = bytes.new_tree(&mut runner).unwrap().current();
+        let webhook: Webhook = from_bytes(&bytes);
+        let fits = Profile::ALL.iter().any(|&profile| webhook.validate(profile).findings.is_empty());
+        if !fits && webhook.as_live_event().is_some_and(|event| event.ws_status.is_some()) {
+            live += 1;
+        }
+        if !fits && webhook.as_cdr().is_some_and(|cdr| cdr.balance.is_some()) {
+            cdrs += 1;
+        }
+        let response: legacy::CdrResponse = from_bytes(&bytes);
+        if let Some(list) = response.cdr
+            && list.as_json().starts_with('[')
+            && list.get().is_ok_and(|list| list.iter().any(|cdr| cdr.duration.is_some()))
+        {
+            lists += 1;
+        }
+    }
+    assert!(live > 20 && cdrs > 20 && lists > 20, "{live} live events, {cdrs} CDRs, {lists} lists of CDRs");
+}

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod calls;
 mod fixtures;
 mod fuzzing;
+mod objects;
 mod pcmo;
 mod properties;
 mod requests;
 mod rest;
 mod samples;
 mod schemas;
+mod spelling;
 mod stream;
+mod validation;

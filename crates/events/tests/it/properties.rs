@@ -86,20 +86,22 @@ proptest! {
         prop_assert_eq!(&Webhook::parse(written.as_bytes()).unwrap(), &webhook);
         prop_assert_eq!(&serde_json::to_string(&webhook).unwrap(), &written);
         prop_assert_eq!(serde_json::from_str::<Webhook>(&json).unwrap(), webhook);
-        for (key, value) in whole.members() {
-            // Two lone surrogates in keys read as the same character.
-            if !key.contains(char::REPLACEMENT_CHARACTER) {
-                let read = Webhook::parse(json.as_bytes()).unwrap();
-                prop_assert_eq!(read.get(&key), Some(&value));
-            }
+        let read = Webhook::parse(json.as_bytes()).unwrap();
+        for (key, _) in whole.members() {
+            prop_assert_eq!(read.get(&key).cloned(), whole.get(&key));
         }
+        let text_keys = whole.members().iter().filter(|(key, value)| whole.get(key).as_ref() == Some(value)).count();
+        let lone_keys = ["\\ud800", "\\udfff"].iter().filter(|key| has_own_key(&json, key)).count();
+        prop_assert!(text_keys + lone_keys >= whole.members().len());
     }
 
     #[test]
     fn the_key_order_does_not_change_the_identity(
         members in prop_oneof![
             documented().prop_map(|(_, webhook)| webhook),
-            strategy::any_webhook(),
+            strategy::any_webhook().prop_filter("keys that are text", |webhook| {
+                webhook.members().iter().all(|(key, _)| key != "\u{fffd}")
+            }),
         ].prop_flat_map(|webhook| {
             let members = webhook.members();
             (Just(webhook), Just(members).prop_shuffle())
@@ -193,6 +195,12 @@ proptest! {
             (Err(_), Err(_)) => {}
         }
     }
+}
+
+/// Whether an object, or one in it, has the key with this spelling.
+fn has_own_key(json: &str, inner: &str) -> bool {
+    let quoted = format!("\"{inner}\"");
+    json.match_indices(&quoted).any(|(at, _)| json[at + quoted.len()..].trim_start().starts_with(':'))
 }
 
 /// JSON with bytes changed, left out or put in.

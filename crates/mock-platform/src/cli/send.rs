@@ -33,7 +33,7 @@ Examples:
 /// It is sent once; --cdr-policy until-ack or always sends a CDR again on schedule.
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// Which: live.<status> or cdr.<direction>.<outcome>
+    /// Which: `live.<status>` or `cdr.<direction>.<outcome>`
     #[arg(required_unless_present = "body")]
     event: Option<String>,
     #[command(flatten)]

@@ -98,11 +98,15 @@ impl Session<'_> {
     }
 }
 
-/// Text for people: on stdout, unless that is for a machine.
+/// Text for people: on stdout, unless that is for a machine. That nobody reads it any more does not end a run.
 pub(crate) fn text(format: Format, text: &str) -> std::io::Result<()> {
-    match format {
+    let written = match format {
         Format::Text => writeln!(std::io::stdout().lock(), "{text}"),
         Format::Json => writeln!(std::io::stderr().lock(), "{text}"),
+    };
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 

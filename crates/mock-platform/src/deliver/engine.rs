@@ -1,24 +1,23 @@
+mod delivery;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
-use piopiy_events::{Kind, Profile, Webhook};
-use tokio::sync::oneshot;
+use piopiy_events::Kind;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{Answer, Transport};
+use super::attempt::Transport;
 use super::clock::Clock;
-use super::fault::{Slot, arrange};
-use super::ledger::{
-    AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome, Entry, FaultEntry, OutcomeEntry, PlanEntry,
-};
+use super::fault::arrange;
+use super::ledger::Entry;
 use super::placed::{CallReport, DeliveryReport, PlacedCall};
 use super::{DeliveryOptions, Ending, Fault, Ledger, Order, Redelivery, Targets};
+pub(crate) use delivery::wall_ms;
+use delivery::{ActiveCall, Delivery, Due, Landed, Step};
 
 /// How many attempts may be due, but not started, before no further call is taken.
 const OVERDUE: usize = 4_096;
@@ -41,61 +40,6 @@ pub(super) struct Engine<T, S> {
     /// What is due and waits for its turn.
     ready: VecDeque<Due>,
     in_flight: JoinSet<Landed>,
-}
-
-/// A call with deliveries that are not over.
-struct ActiveCall {
-    /// What is not due to be looked at yet: with [`Order::PerCall`], all behind the webhook whose turn it is.
-    waiting: VecDeque<Slot>,
-    open: usize,
-    profile: Profile,
-    targets: Arc<Targets>,
-    report: CallReport,
-    done: Option<oneshot::Sender<CallReport>>,
-}
-
-struct Delivery {
-    call_id: u64,
-    slot: Slot,
-    policy: Redelivery,
-    body: Bytes,
-    attempts: u32,
-    /// Attempts that are due or in flight.
-    pending: usize,
-    first_start_us: u64,
-    acknowledged: bool,
-    ambiguous: bool,
-    begun: bool,
-    /// Whether it was stopped before its schedule was through.
-    cut: bool,
-    reports: Vec<AttemptEntry>,
-}
-
-/// An attempt that is due; ordered by time, then by the order in which it was found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
-    at_us: u64,
-    order: u64,
-    delivery: u64,
-    step: Step,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    /// Attempt `n` of the schedule, from 0.
-    Scheduled(usize),
-    Copy,
-}
-
-struct Landed {
-    due: Due,
-    attempt: u32,
-    offset_us: u64,
-    start: Instant,
-    start_us: u64,
-    ts_ms: u64,
-    late_ns: u64,
-    answer: Answer,
 }
 
 impl<T, S> Engine<T, S>
@@ -221,20 +165,8 @@ where
         call.open += 1;
         let at_us = slot.due_ms.saturating_mul(1_000);
         let id = self.next_id();
-        let delivery = Delivery {
-            call_id,
-            policy: self.options.policy(slot.webhook.kind),
-            body: Bytes::from(slot.webhook.body.clone()),
-            slot,
-            attempts: 0,
-            pending: 0,
-            first_start_us: 0,
-            acknowledged: false,
-            ambiguous: false,
-            begun: false,
-            cut: false,
-            reports: Vec::new(),
-        };
+        let policy = self.options.policy(slot.webhook.kind);
+        let delivery = Delivery::new(call_id, slot, policy);
         self.deliveries.insert(id, delivery);
         self.schedule(id, at_us, Step::Scheduled(0));
         true
@@ -311,12 +243,12 @@ where
         delivery.begun = true;
         delivery.first_start_us = now_us;
         let Some(call) = self.calls.get(&delivery.call_id) else { return };
-        self.ledger.append(Entry::Plan(Box::new(plan_entry(&delivery.slot, call))));
+        self.ledger.append(Entry::Plan(Box::new(delivery.plan_entry(call))));
         let (call_id, lost) = (delivery.call_id, delivery.slot.is_lost());
         let duplicate = delivery.slot.duplicate_after_ms();
         for fault in &delivery.slot.faults {
             if !matches!(fault, Fault::Duplicate { .. }) {
-                self.ledger.append(Entry::Fault(fault_entry(delivery, fault)));
+                self.ledger.append(Entry::Fault(delivery.fault_entry(fault)));
             }
         }
         if lost {
@@ -346,7 +278,7 @@ where
         if due.step == Step::Copy {
             for fault in delivery.slot.faults.iter().filter(|fault| matches!(fault, Fault::Duplicate { .. }))
             {
-                self.ledger.append(Entry::Fault(fault_entry(delivery, fault)));
+                self.ledger.append(Entry::Fault(delivery.fault_entry(fault)));
             }
         }
         delivery.attempts += 1;
@@ -385,13 +317,12 @@ where
     fn land(&mut self, landed: Landed) {
         let delivery_id = landed.due.delivery;
         let Some(delivery) = self.deliveries.get_mut(&delivery_id) else { return };
-        let acknowledged = landed.answer.outcome == AttemptOutcome::Acknowledged;
         delivery.pending -= 1;
-        delivery.acknowledged |= acknowledged;
+        delivery.acknowledged |= landed.is_acknowledged();
         delivery.ambiguous |= landed.answer.ambiguous;
         let call_id = delivery.call_id;
         let keeps_report = self.calls.get(&call_id).is_some_and(|call| call.done.is_some());
-        let (step, entry) = (landed.due.step, attempt_entry(delivery, landed, &self.ledger));
+        let (step, entry) = (landed.due.step, landed.entry(delivery, &self.ledger));
         if keeps_report {
             delivery.reports.push(entry.clone());
         }
@@ -411,30 +342,15 @@ where
             return;
         }
         let Some(delivery) = self.deliveries.remove(&delivery_id) else { return };
-        let outcome = if delivery.slot.is_lost() {
-            DeliveryOutcome::InjectedLoss
-        } else if delivery.acknowledged {
-            DeliveryOutcome::Acknowledged
-        } else if delivery.cut {
-            DeliveryOutcome::Interrupted
-        } else {
-            DeliveryOutcome::Unacknowledged
-        };
         if delivery.begun {
-            self.ledger.append(Entry::Outcome(OutcomeEntry {
-                call: delivery.slot.webhook.call,
-                webhook: delivery.slot.webhook.seq,
-                outcome,
-                attempts: delivery.attempts,
-                ambiguous: delivery.ambiguous && !delivery.acknowledged,
-            }));
+            self.ledger.append(Entry::Outcome(delivery.outcome_entry()));
         }
         if let Some(call) = self.calls.get_mut(&delivery.call_id) {
             call.open -= 1;
             if call.done.is_some() && delivery.begun {
                 call.report.deliveries.push(DeliveryReport {
+                    outcome: delivery.outcome(),
                     webhook: delivery.slot.webhook,
-                    outcome,
                     attempts: delivery.reports,
                 });
             }
@@ -443,7 +359,7 @@ where
     }
 
     fn end_call_if_over(&mut self, call_id: u64) {
-        if self.calls.get(&call_id).is_some_and(|call| call.open == 0 && call.waiting.is_empty())
+        if self.calls.get(&call_id).is_some_and(ActiveCall::is_over)
             && let Some(call) = self.calls.remove(&call_id)
             && let Some(done) = call.done
         {
@@ -480,62 +396,6 @@ fn first_due_us(placed: &PlacedCall) -> Option<u64> {
     }
     let first_ms = placed.call.webhooks.iter().map(|webhook| webhook.at_ms).min()?;
     Some(first_ms.saturating_mul(1_000))
-}
-
-fn plan_entry(slot: &Slot, call: &ActiveCall) -> PlanEntry {
-    let webhook = &slot.webhook;
-    let identity = Webhook::parse(&webhook.body).ok().and_then(|webhook| webhook.identity());
-    PlanEntry {
-        call: webhook.call,
-        webhook: webhook.seq,
-        story: call.report.story.clone(),
-        profile: call.profile,
-        name: webhook.name.clone().into_owned(),
-        payload: webhook.kind,
-        evidence: webhook.evidence,
-        identity: identity.map(|identity| identity.key()),
-        at_ms: webhook.at_ms,
-        due_ms: slot.due_ms,
-        body: webhook.body.clone().into(),
-        faults: slot.faults.clone(),
-    }
-}
-
-fn fault_entry(delivery: &Delivery, fault: &Fault) -> FaultEntry {
-    FaultEntry { call: delivery.slot.webhook.call, webhook: delivery.slot.webhook.seq, fault: fault.clone() }
-}
-
-fn attempt_entry(delivery: &Delivery, landed: Landed, ledger: &Ledger) -> AttemptEntry {
-    let answer = landed.answer;
-    AttemptEntry {
-        call: delivery.slot.webhook.call,
-        webhook: delivery.slot.webhook.seq,
-        attempt: landed.attempt,
-        cause: match landed.due.step {
-            Step::Scheduled(0) => Cause::First,
-            Step::Scheduled(_) => Cause::Redelivery,
-            Step::Copy => Cause::Duplicate,
-        },
-        offset_ms: landed.offset_us / 1_000,
-        due_ms: landed.due.at_us / 1_000,
-        start_ms: landed.start_us / 1_000,
-        start_ns: ledger.ns_of(landed.start),
-        ts_ms: landed.ts_ms,
-        late_ns: landed.late_ns,
-        latency_ns: u64::try_from(answer.latency.as_nanos()).unwrap_or(u64::MAX),
-        outcome: answer.outcome,
-        status: answer.status,
-        error: answer.error,
-        ambiguous: answer.ambiguous,
-        answer_bytes: answer.answer_bytes,
-        cut_off: answer.cut_off,
-    }
-}
-
-/// Wall time: milliseconds since 1970.
-pub(crate) fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -5,16 +5,19 @@
 //! a delivery is over, an `observe` for each effect that was seen, and a `summary` at the end. Whoever reads one
 //! ignores kinds and keys that it does not know.
 
+mod body;
+mod codec;
 mod entry;
 mod header;
 mod reader;
 mod schema;
 mod writer;
 
-pub(crate) use entry::hex_u64;
+pub use body::Body;
+pub(crate) use codec::hex_u64;
 pub use entry::{
-    AttemptEntry, AttemptOutcome, Body, Cause, DeliveryOutcome, Entry, FaultEntry, ObserveEntry,
-    OutcomeEntry, PlanEntry, RunEntry, SCHEMA, SummaryEntry,
+    AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome, Entry, FaultEntry, ObserveEntry, OutcomeEntry,
+    PlanEntry, RunEntry, SCHEMA, SummaryEntry,
 };
 pub(crate) use header::fresh;
 pub use reader::{LedgerError, LedgerReader, read};

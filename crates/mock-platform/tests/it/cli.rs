@@ -323,4 +323,5 @@ async fn nobody_reading_is_no_trouble() {
     let output = child.wait_with_output().unwrap();
     assert!(!stderr(&output).contains("panic"), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!receiver.received_requests().await.unwrap().is_empty(), "the run goes on");
 }

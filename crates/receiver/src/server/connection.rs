@@ -27,7 +27,7 @@ use super::deadline::{Activity, DeadlineLimits, Doing, Watched};
 use super::routes::{self, App};
 use crate::Authentication;
 use crate::auth::NotAuthenticated;
-use crate::metrics::{Metrics, Refusal};
+use crate::metrics::{Counted, Metrics, Refusal};
 
 /// What all connections share.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl Connections {
 
     async fn serve(self, socket: TcpStream, peer: SocketAddr, slot: Option<OwnedSemaphorePermit>) {
         let shared = self.0;
-        shared.metrics.connections.inc();
+        let _open = Counted::in_gauge(&shared.metrics.connections);
         // An answer is one small packet: Nagle's algorithm would hold it back.
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
@@ -145,7 +145,6 @@ impl Connections {
                 }
             }
         }
-        shared.metrics.connections.dec();
         drop(slot);
     }
 }

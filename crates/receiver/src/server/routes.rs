@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::observe::{self, Observer};
 use super::{Malformed, ServerOptions};
 use crate::clock::now_micros;
-use crate::metrics::{Metrics, Refusal};
+use crate::metrics::{Counted, Metrics, Refusal};
 use crate::{
     Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, Records, WebhookRejection,
 };
@@ -65,7 +65,7 @@ pub(super) fn router(app: &Arc<App>, authentication: &Authentication) -> Router 
 /// The one thing it is all about: acknowledge what is committed.
 async fn receive(State(app): State<Arc<App>>, mut request: Request) -> Response {
     app.metrics.received.inc();
-    let _in_flight = InFlight::begin(&app.metrics);
+    let _in_flight = Counted::in_gauge(&app.metrics.in_flight);
     request.extensions_mut().insert(app.options.read);
     let received_at = now_micros();
     match PiopiyWebhook::from_request(request, &()).await {
@@ -159,20 +159,4 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let content_type = HeaderValue::from_static(prometheus_client::encoding::prometheus_text::CONTENT_TYPE);
     ([(header::CONTENT_TYPE, content_type)], app.metrics.encode()).into_response()
-}
-
-/// Counts a request as long as it is handled, also where its connection goes away meanwhile.
-struct InFlight<'a>(&'a Metrics);
-
-impl<'a> InFlight<'a> {
-    fn begin(metrics: &'a Metrics) -> Self {
-        metrics.in_flight.inc();
-        Self(metrics)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.dec();
-    }
 }

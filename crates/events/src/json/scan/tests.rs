@@ -1,4 +1,11 @@
+use std::cell::Cell;
+
 use super::*;
+
+thread_local! {
+    /// What [`step`] has counted on this thread.
+    pub(super) static STEPS: Cell<usize> = const { Cell::new(0) };
+}
 
 /// What is wrong, the pointer, the offset.
 type Wrong<'a> = (ParseErrorKind, &'a str, usize);
@@ -65,6 +72,11 @@ fn other_shapes_and_sizes_are_refused() {
     check(b"\"x\"", Err((not_an_object(JsonType::String), "", 0)));
     check(b"{\"a\":\"\xff\"}", Err((ParseErrorKind::NotUtf8, "/a", 6)));
     check(b"{\"a\":{\"b\":[0,\"x\xc3\"]}}", Err((ParseErrorKind::NotUtf8, "/a/b/1", 15)));
+    check(b"{\"a\":'\xff'}", Err((syntax("a value"), "/a", 5)));
+    check(b"{} x\xff", Err((ParseErrorKind::TrailingBytes, "", 3)));
+    check(b"{} \xff", Err((ParseErrorKind::NotUtf8, "", 3)));
+    check(b"{\"a\":[[[[\xff]]]]}", Err((ParseErrorKind::TooDeep { limit: 4 }, "/a/0/0/0", 8)));
+    check(b"{\"a\":1,\"a\":2,\"b\":{\"c\":1,\"c\":2},\xff}", Err((ParseErrorKind::DuplicateKey, "/b/c", 24)));
     check(&[b' '; 1001], Err((ParseErrorKind::TooLarge { size: 1001, limit: 1000 }, "", 1000)));
     check(b"{\"a\":[[[1]]]}", Ok(&[("a", "[[[1]]]")]));
     check(b"{\"a\":[[0,[[1]]]]}", Err((ParseErrorKind::TooDeep { limit: 4 }, "/a/0/1/0", 10)));
@@ -80,6 +92,54 @@ fn equal_keys_need_equal_values() {
     check(br#"{"a":"1","a":1}"#, Err((ParseErrorKind::DuplicateKey, "/a", 9)));
     check(br#"{"x":[{"a":1,"a":2}]}"#, Err((ParseErrorKind::DuplicateKey, "/x/0/a", 13)));
     check(br#"{"x":[{"a":1},{"a":2}],"a":3}"#, Ok(&[("x", r#"[{"a":1},{"a":2}]"#), ("a", "3")]));
+}
+
+#[test]
+fn lone_surrogates_are_told_apart() {
+    let duplicate = ParseErrorKind::DuplicateKey;
+    check(br#"{"a":"\ud800","a":"\udc00"}"#, Err((duplicate.clone(), "/a", 14)));
+    check(br#"{"a":["\ud800"],"a":["\ufffd"]}"#, Err((duplicate, "/a", 16)));
+    check(br#"{"a":"\uD800","a":"\ud800"}"#, Ok(&[("a", r#""\uD800""#)]));
+    check(br#"{"\ud800":1,"\udc00":2}"#, Ok(&[(r"\ud800", "1"), (r"\udc00", "2")]));
+    check(br#"{"\ud800":1,"\uD800":1}"#, Ok(&[(r"\ud800", "1")]));
+    check(br#"{"\ud800":1,"\\ud800":2}"#, Ok(&[(r"\ud800", "1"), (r"\\ud800", "2")]));
+}
+
+/// The work for each byte of the input.
+fn steps_per_byte(input: &str) -> usize {
+    STEPS.set(0);
+    object(input.as_bytes(), &Limits::NONE).unwrap();
+    STEPS.get().div_ceil(input.len())
+}
+
+/// Repeats in a megabyte cost no more for each byte than those in a kilobyte.
+#[test]
+fn repeats_cost_linear_work() {
+    let long_first = |n: usize| format!("{{\"a\":[{}1]{}}}", " ".repeat(n), ",\"a\":[1]".repeat(n / 8));
+    let nested =
+        |n: usize| format!("{{{}\"z\":[{}0]}}", unique_keys(n / 16), "{\"a\":1,\"a\":1},".repeat(n / 16));
+    let nested_sorted = |n: usize| {
+        let twice = unique_keys(40).repeat(2);
+        format!("{{{}\"z\":[{}0]}}", unique_keys(n / 16), format!("{{{twice}\"a\":1}},").repeat(n / 800))
+    };
+    let doubled = |n: usize| {
+        let mut value = "1".to_owned();
+        while value.len() < n {
+            value = format!("{{\"a\":{value},\"a\": {value}}}");
+        }
+        value
+    };
+    for n in [1_000, 30_000, 500_000] {
+        assert!(steps_per_byte(&long_first(n)) <= 8, "{n}");
+        assert!(steps_per_byte(&nested(n)) <= 8, "{n}");
+        assert!(steps_per_byte(&nested_sorted(n)) <= 8, "{n}");
+        // Each level reads what is in it: as many levels as the text doubles.
+        assert!(steps_per_byte(&doubled(n)) <= 8 + 2 * n.ilog2() as usize, "{n}");
+    }
+}
+
+fn unique_keys(count: usize) -> String {
+    (0..count).map(|n| format!("\"k{n:07}\":1,")).collect()
 }
 
 /// A megabyte of repeats must cost neither quadratic time nor a stack.

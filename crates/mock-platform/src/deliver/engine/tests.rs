@@ -4,11 +4,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream;
-use piopiy_events::Evidence;
+use piopiy_events::{Evidence, Profile};
 use reqwest::Url;
 
 use super::*;
+use crate::deliver::attempt::Answer;
+use crate::deliver::ledger::{AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome};
 use crate::deliver::{Faults, Pace, Target};
 use crate::plan::{PlannedCall, PlannedWebhook};
 

@@ -4,6 +4,8 @@ use piopiy_events::{Evidence, Kind, Profile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Body;
+use super::codec::{evidence, hex_u64, payload, profile};
 use crate::deliver::{DeliveryOptions, Fault};
 use crate::judge::{Effect, Summary};
 use crate::plan::PlannedWebhook;
@@ -51,7 +53,7 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RunEntry {
-    /// [`SCHEMA`].
+    /// `piopiy-mock.ledger/v1`.
     pub schema: String,
     /// Different for every run.
     pub run_id: String,
@@ -320,133 +322,4 @@ pub struct SummaryEntry {
     /// How many lines of each kind came before this one.
     #[serde(default)]
     pub records: BTreeMap<String, u64>,
-}
-
-/// A body, byte for byte: text where it is UTF-8, else hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Body {
-    /// UTF-8.
-    Text(String),
-    /// Anything else.
-    #[serde(with = "hex_bytes")]
-    #[schemars(with = "String")]
-    Hex(Vec<u8>),
-}
-
-impl Body {
-    /// The bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Hex(bytes) => bytes,
-        }
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Self {
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::Text(text),
-            Err(error) => Self::Hex(error.into_bytes()),
-        }
-    }
-}
-
-/// 64 bits as `0x…`.
-pub(crate) mod hex_u64 {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(crate) fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{value:#x}"))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = text.strip_prefix("0x").ok_or_else(|| D::Error::custom("expected 0x…"))?;
-        u64::from_str_radix(digits, 16).map_err(D::Error::custom)
-    }
-}
-
-mod hex_bytes {
-    use std::fmt::Write;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = String::with_capacity(bytes.len() * 2);
-        for byte in bytes {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        serializer.serialize_str(&text)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = text.as_bytes().chunks(2);
-        digits
-            .map(|pair| {
-                let pair = std::str::from_utf8(pair).map_err(D::Error::custom)?;
-                u8::from_str_radix(pair, 16).map_err(D::Error::custom)
-            })
-            .collect()
-    }
-}
-
-mod profile {
-    use piopiy_events::Profile;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(profile: &Profile, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(profile.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Profile, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-mod payload {
-    use piopiy_events::Kind;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[expect(clippy::ref_option, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(kind: &Option<Kind>, serializer: S) -> Result<S::Ok, S::Error> {
-        match kind {
-            Some(kind) => serializer.serialize_str(kind.as_str()),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::Error> {
-        match Option::<String>::deserialize(deserializer)?.as_deref() {
-            None => Ok(None),
-            Some("event") => Ok(Some(Kind::LiveEvent)),
-            Some("cdr") => Ok(Some(Kind::Cdr)),
-            Some(other) => Err(D::Error::custom(format_args!("expected event or cdr, not {other:?}"))),
-        }
-    }
-}
-
-mod evidence {
-    use piopiy_events::Evidence;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(evidence: &Evidence, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(evidence.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Evidence, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        [Evidence::Documented, Evidence::Partial, Evidence::Guess]
-            .into_iter()
-            .find(|evidence| evidence.as_str() == name)
-            .ok_or_else(|| D::Error::custom(format_args!("unknown evidence {name:?}")))
-    }
 }

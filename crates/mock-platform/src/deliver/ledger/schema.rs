@@ -26,7 +26,7 @@ pub fn schema() -> Value {
         case::<ObserveEntry>(&mut generator, "observe"),
         case::<SummaryEntry>(&mut generator, "summary"),
     ];
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": SCHEMA,
         "description": "One line of a ledger: what was planned, sent, answered and observed.",
@@ -43,7 +43,25 @@ pub fn schema() -> Value {
         },
         "allOf": kinds,
         "$defs": generator.take_definitions(true),
-    })
+    });
+    leave_out_examples(&mut schema);
+    schema
+}
+
+/// Descriptions come from the documentation of the types; its Rust examples are no help to who reads a schema.
+fn leave_out_examples(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(text)) = members.get_mut("description")
+                && let Some(end) = text.find("\n\n# ")
+            {
+                text.truncate(end);
+            }
+            members.values_mut().for_each(leave_out_examples);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_examples),
+        _ => {}
+    }
 }
 
 fn case<T: JsonSchema>(generator: &mut SchemaGenerator, kind: &str) -> Value {
