@@ -7,13 +7,65 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use futures_util::future::BoxFuture;
 use piopiy_events::Webhook;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+
+mod avl;
+mod con;
+mod dup;
+mod jsn;
+mod lat;
+mod ord;
+mod pio;
+mod rty;
+mod sch;
+mod sec;
+mod trn;
+
+/// The flaws of one group of checks, one file each below `gallery/`. A flaw works through any of the hooks.
+struct Group {
+    /// The flaws, each with the check that has to kill it.
+    flaws: &'static [(&'static str, &'static str)],
+    /// An answer before the body is read.
+    answer: fn(&str, &Parts) -> Option<Response>,
+    /// What becomes of the bytes of a body.
+    body: fn(&str, Vec<u8>) -> Vec<u8>,
+    /// What is stored for an effect: nothing, it, it twice, something else.
+    effects: fn(&str, Value) -> Vec<Value>,
+    /// A receiver of its own, for flaws of another kind.
+    serve: fn(&'static str) -> Option<BoxFuture<'static, Flawed>>,
+}
+
+impl Group {
+    /// No flaw.
+    const NONE: Self = Self {
+        flaws: &[],
+        answer: |_, _| None,
+        body: |_, body| body,
+        effects: |_, effect| vec![effect],
+        serve: |_| None,
+    };
+}
+
+const GROUPS: &[&Group] = &[
+    &trn::GROUP,
+    &jsn::GROUP,
+    &sch::GROUP,
+    &pio::GROUP,
+    &ord::GROUP,
+    &dup::GROUP,
+    &rty::GROUP,
+    &lat::GROUP,
+    &con::GROUP,
+    &sec::GROUP,
+    &avl::GROUP,
+];
 
 /// A receiver that listens; it ends with the test's runtime.
 pub(crate) struct Flawed {
@@ -22,21 +74,16 @@ pub(crate) struct Flawed {
 }
 
 /// Every flaw there is, with the check that has to kill it.
-pub(crate) const FLAWS: &[(&str, &str)] = &[
-    ("redirects", "TRN-001"),
-    ("takes-any-method", "TRN-003"),
-    ("wants-content-length", "TRN-008"),
-    ("reads-once", "TRN-018"),
-    ("acknowledges-any-json", "JSN-006"),
-    ("decodes-lossily", "JSN-012"),
-    ("conflict-for-repeats", "DUP-001"),
-    ("stores-repeats", "DUP-001"),
-    ("asks-then-inserts", "DUP-002"),
-];
+pub(crate) fn flaws() -> impl Iterator<Item = (&'static str, &'static str)> {
+    GROUPS.iter().flat_map(|group| group.flaws.iter().copied())
+}
 
 /// Starts the receiver with a flaw; `none` is the correct one.
 pub(crate) async fn start(flaw: &'static str) -> Flawed {
-    assert!(flaw == "none" || FLAWS.iter().any(|(name, _)| *name == flaw), "there is no flaw {flaw}");
+    assert!(flaw == "none" || flaws().any(|(name, _)| name == flaw), "there is no flaw {flaw}");
+    if let Some(own) = GROUPS.iter().find_map(|group| (group.serve)(flaw)) {
+        return own.await;
+    }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let store = Arc::new(Store { flaw, ..Store::default() });
@@ -44,35 +91,9 @@ pub(crate) async fn start(flaw: &'static str) -> Flawed {
         .route("/webhook/cdr", any(receive))
         .route("/__observe", get(observe))
         .with_state(Arc::clone(&store));
-    if flaw == "reads-once" {
-        // In front of the correct receiver: what one read does not bring is not seen.
-        let inner = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let behind = inner.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(inner, app).await });
-        tokio::spawn(read_once(listener, behind));
-        let observe_url = format!("http://{behind}/__observe");
-        return Flawed { url: format!("http://{address}/webhook/cdr"), observe_url };
-    }
     tokio::spawn(async move { axum::serve(listener, app).await });
     let (url, observe_url) = (format!("http://{address}/webhook/cdr"), format!("http://{address}/__observe"));
     Flawed { url, observe_url }
-}
-
-async fn read_once(listener: TcpListener, behind: std::net::SocketAddr) {
-    while let Ok((mut outside, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            let mut request = vec![0; 64 * 1024];
-            let count = outside.read(&mut request).await.unwrap_or(0);
-            let whole = request[..count].ends_with(b"}");
-            if !whole {
-                let _ = outside.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
-                return;
-            }
-            let mut inside = tokio::net::TcpStream::connect(behind).await.unwrap();
-            inside.write_all(&request[..count]).await.unwrap();
-            let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-        });
-    }
 }
 
 #[derive(Default)]
@@ -87,7 +108,16 @@ impl Store {
         self.flaw == flaw
     }
 
-    fn keep(&self, mut effect: Value) {
+    fn keep(&self, effect: Value) {
+        let kept = GROUPS.iter().fold(vec![effect], |kept, group| {
+            kept.into_iter().flat_map(|effect| (group.effects)(self.flaw, effect)).collect()
+        });
+        for effect in kept {
+            self.append(effect);
+        }
+    }
+
+    fn append(&self, mut effect: Value) {
         let mut effects = self.effects.lock().unwrap();
         effect["seq"] = json!(effects.len() + 1);
         effects.push(effect);
@@ -95,23 +125,17 @@ impl Store {
 }
 
 async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response {
-    if store.has("redirects") {
-        return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "/elsewhere")]).into_response();
+    let (parts, body) = request.into_parts();
+    if let Some(answer) = GROUPS.iter().find_map(|group| (group.answer)(store.flaw, &parts)) {
+        return answer;
     }
-    if request.method() != Method::POST && !store.has("takes-any-method") {
+    if parts.method != Method::POST && !store.has("takes-any-method") {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response();
     }
-    if store.has("wants-content-length") && !request.headers().contains_key(header::CONTENT_LENGTH) {
-        return StatusCode::LENGTH_REQUIRED.into_response();
-    }
-    let Ok(body) = axum::body::to_bytes(request.into_body(), 1 << 20).await else {
+    let Ok(body) = axum::body::to_bytes(body, 1 << 20).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let body = if store.has("decodes-lossily") {
-        String::from_utf8_lossy(&body).into_owned().into_bytes()
-    } else {
-        body.to_vec()
-    };
+    let body = GROUPS.iter().fold(body.to_vec(), |body, group| (group.body)(store.flaw, body));
     let Some((webhook, identity)) = Webhook::parse(&body).ok().and_then(|w| Some((w.clone(), w.identity()?)))
     else {
         if store.has("acknowledges-any-json") && serde_json::from_slice::<Value>(&body).is_ok() {

@@ -1,0 +1,3 @@
+use super::Group;
+
+pub(super) const GROUP: Group = Group { ..Group::NONE };
