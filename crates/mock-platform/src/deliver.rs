@@ -80,7 +80,7 @@ pub enum Ending {
 /// started any more, and those in flight are finished.
 ///
 /// Calls are taken from `calls` as they become due, so an endless plan needs no more memory than the calls that are
-/// on. They should come in the order of their first webhook.
+/// on. They should come in the order in which they start; their webhooks may interleave as they like.
 ///
 /// # Errors
 /// If the options make no sense or no HTTP client can be set up.

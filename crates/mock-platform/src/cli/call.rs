@@ -62,6 +62,7 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit, Failure> {
     for webhook in &mut call.webhooks {
         webhook.at_ms -= first_ms;
     }
+    call.starts_at_ms = 0;
     let mut ladder = Ladder::new(style(&args));
     let format = args.output.format;
     let session = Session {

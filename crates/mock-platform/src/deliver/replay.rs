@@ -67,9 +67,14 @@ impl Replay {
             }
         }
         let run = run.ok_or_else(|| ReplayError::Empty(path.to_owned()))?;
-        let mut calls: Vec<Call> = calls.into_iter().map(|(index, plans)| Call::new(index, plans)).collect();
+        let calls = calls.into_iter().map(|(index, plans)| Call::new(index, plans)).collect();
+        Ok(Self::sorted(run, calls))
+    }
+
+    /// A file does not say when a call starts: it is taken with its first webhook, hence the order.
+    fn sorted(run: RunEntry, mut calls: Vec<Call>) -> Self {
         calls.sort_by_key(|call| (call.first_ms(), call.index));
-        Ok(Self { run, calls })
+        Self { run, calls }
     }
 
     /// Takes the calls of a plan, to be delivered with the options given; faults are drawn.
@@ -91,7 +96,7 @@ impl Replay {
         let run = RunEntry::new(&header.scenario, &plan, None, options);
         let calls =
             reader.map(|call| Ok(Call::drawn(call?, options))).collect::<Result<_, PlanFileError>>()?;
-        Ok(Self { run, calls })
+        Ok(Self::sorted(run, calls))
     }
 
     /// Reads a ledger or a plan, whichever the file is; `options` are for a plan, as a ledger has its own.

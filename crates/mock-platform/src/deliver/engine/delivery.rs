@@ -35,6 +35,8 @@ pub(super) struct Delivery {
     pub(super) policy: Redelivery,
     pub(super) body: Bytes,
     pub(super) attempts: u32,
+    /// The last step of the schedule that was begun.
+    pub(super) last_step: usize,
     /// Attempts that are due or in flight.
     pub(super) pending: usize,
     pub(super) first_start_us: u64,
@@ -90,6 +92,7 @@ impl Delivery {
             body: Bytes::from(slot.webhook.body.clone()),
             slot,
             attempts: 0,
+            last_step: 0,
             pending: 0,
             first_start_us: 0,
             acknowledged: false,

@@ -39,7 +39,8 @@ pub enum PlanFileError {
     },
 }
 
-/// Reads a plan file, call by call: the lines of one call follow each other.
+/// Reads a plan file, call by call: the lines of one call follow each other. The calls come in the order of the file,
+/// which need not be that of their first webhooks: [`Replay`](crate::deliver::Replay) puts them into that order.
 #[derive(Debug)]
 pub struct PlanReader<R> {
     name: String,
