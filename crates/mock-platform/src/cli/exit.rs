@@ -6,7 +6,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything was as it should be.
     Fine = 0,
-    /// Something was not acknowledged, lost, doubled, or not valid.
+    /// Something was refused, lost, doubled, or not valid.
     Failed = 1,
     /// The command line, or a file that it names, is wrong.
     Usage = 2,
@@ -25,8 +25,9 @@ pub(crate) enum Exit {
 /// What `--help` says about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-    0  everything was acknowledged and, as far as could be seen, had its effect once
-    1  something was not acknowledged, lost, doubled, or not valid
+    0  everything was acknowledged (or had no answer: ambiguous, and no failure by itself) and, as far as
+       could be seen, had its effect once
+    1  something was refused, lost, doubled, or not valid
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the target, a port, a disk
     4  nothing can be said: nothing was sent

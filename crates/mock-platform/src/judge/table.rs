@@ -48,6 +48,10 @@ impl fmt::Display for Summary {
                 if observed.phantom > 0 {
                     rows.push(("phantom", observed.phantom.to_string(), first_of(&observed.phantom_effects)));
                 }
+                if observed.unattributed > 0 {
+                    let note = "of bodies that have nothing to tell them by".to_owned();
+                    rows.push(("unattributed", observed.unattributed.to_string(), note));
+                }
                 if observed.quarantined > 0 {
                     rows.push(("quarantined", observed.quarantined.to_string(), "kept aside".to_owned()));
                 }
