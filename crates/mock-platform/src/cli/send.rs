@@ -8,9 +8,7 @@ use futures_util::stream;
 use piopiy_events::{Evidence, Webhook};
 use piopiy_mock_platform::deliver::Redelivery;
 use piopiy_mock_platform::deliver::ledger::{Entry, Record, RunEntry};
-use piopiy_mock_platform::plan::{
-    PlanOptions, PlannedCall, PlannedWebhook, Seed, SingleOptions, set, single,
-};
+use piopiy_mock_platform::plan::{PlanOptions, PlannedCall, PlannedWebhook, SingleOptions, set, single};
 
 use super::exit::{Exit, Failure, OrExit};
 use super::session::Session;
@@ -91,8 +89,7 @@ fn call(
         }
         (None, event) => {
             let mut options = SingleOptions::default();
-            options.seed = Seed(plan.seed.0.wrapping_add(index));
-            options.nonce = plan.nonce;
+            (options.seed, options.nonce, options.index) = (plan.seed, plan.nonce, index);
             options.now_ms = plan.epoch_ms;
             options.leg.clone_from(&args.leg);
             // Without a body there is an event: the command line is refused otherwise.

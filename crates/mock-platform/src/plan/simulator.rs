@@ -1,3 +1,5 @@
+mod untold;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use super::timeline::{Happening, Leg, Timeline};
 use super::weights::Weights;
 use super::words::{CLOSINGS, STREAM_ERRORS, write_extra_params};
 use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario};
+
+pub use untold::Untold;
 
 /// Makes whole legal calls from a scenario and a seed.
 ///
