@@ -7,13 +7,12 @@ use piopiy_mock_platform::plan::file::{self, PlanHeader};
 use piopiy_mock_platform::plan::{PlanOptions, Scenario, Simulator};
 
 use super::exit::{Exit, Failure, OrExit};
-use super::target::{PlanArgs, scenario};
+use super::target::{PlanArgs, scenario, scenario_help};
 
 /// Write a plan, and deliver nothing: JSON Lines, a header and then a line for each webhook
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanCommandArgs {
-    /// A built-in scenario, or a TOML file
-    #[arg(default_value = "default", value_name = "SCENARIO")]
+    #[arg(default_value = "default", value_name = "SCENARIO", help = scenario_help())]
     scenario: String,
     #[command(flatten)]
     plan: PlanArgs,
@@ -27,7 +26,7 @@ pub(crate) struct PlanCommandArgs {
     #[arg(long, value_name = "I/N", help_heading = "Plan")]
     shard: Option<Shard>,
     /// Where the plan is written to; - is standard output
-    #[arg(long, short, value_name = "FILE|-", default_value = "-")]
+    #[arg(long, short, value_name = "FILE|-", default_value = "-", help_heading = "Output")]
     output: PathBuf,
 }
 

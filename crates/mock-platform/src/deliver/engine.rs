@@ -11,12 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::attempt::Transport;
-use super::clock::Clock;
+use super::clock::{Clock, wall_ms};
 use super::fault::arrange;
 use super::ledger::Entry;
 use super::placed::{CallReport, DeliveryReport, PlacedCall};
 use super::{DeliveryOptions, Ending, Fault, Ledger, Order, Redelivery, Targets};
-pub(crate) use delivery::wall_ms;
 use delivery::{ActiveCall, Delivery, Due, Landed, Step};
 
 /// How many attempts may be due, but not started, before no further call is taken.
@@ -131,7 +130,7 @@ where
                 }
             }
             let now_us = self.clock.now_us();
-            match self.next_call.take_if(|(call, _)| starts_at_us(call) <= now_us) {
+            match self.next_call.take_if(|(call, _)| call.starts_at_us() <= now_us) {
                 Some((call, targets)) => self.admit(call, targets, now_us),
                 None => return,
             }
@@ -225,7 +224,8 @@ where
             self.settle(due.delivery);
         }
         let attempt = self.due.peek().map(|Reverse(due)| due.at_us);
-        let call = self.next_call.as_ref().map(|(call, _)| starts_at_us(call)).filter(|_| self.takes_calls());
+        let call =
+            self.next_call.as_ref().map(|(call, _)| call.starts_at_us()).filter(|_| self.takes_calls());
         [attempt, call].into_iter().flatten().min()
     }
 
@@ -399,15 +399,6 @@ where
         self.ids += 1;
         self.ids
     }
-}
-
-/// When a call is taken: at its start, and not behind its first webhook.
-fn starts_at_us(placed: &PlacedCall) -> u64 {
-    if placed.now {
-        return 0;
-    }
-    let times = placed.call.webhooks.iter().map(|webhook| webhook.at_ms);
-    times.chain([placed.call.starts_at_ms]).min().unwrap_or(0).saturating_mul(1_000)
 }
 
 #[cfg(test)]

@@ -37,11 +37,14 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// Latency of the attempts that were answered.
     pub latency: Option<Latency>,
+    /// How long after they were due the attempts started, all of them: what their latency does not show.
+    pub lateness: Option<Latency>,
     /// What the receiver did; absent where nobody could look.
     pub observed: Option<Observed>,
 }
 
-/// From the start of an attempt to the head of its answer: nanoseconds of wall time, within 1/32.
+/// From the start of an attempt to the head of its answer, or from when it was due to its start: nanoseconds of wall
+/// time, within 1/32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[non_exhaustive]

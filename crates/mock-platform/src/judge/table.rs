@@ -78,15 +78,15 @@ impl fmt::Display for Summary {
             }
             writeln!(f, "{line}")?;
         }
-        if let Some(latency) = &self.latency {
+        for (name, times) in [("latency", &self.latency), ("started late by", &self.lateness)] {
+            let Some(times) = times else { continue };
             writeln!(
                 f,
-                "  {:<16} p50 {}  p95 {}  p99 {}  max {}",
-                "latency",
-                millis(latency.p50_ns),
-                millis(latency.p95_ns),
-                millis(latency.p99_ns),
-                millis(latency.max_ns)
+                "  {name:<16} p50 {}  p95 {}  p99 {}  max {}",
+                millis(times.p50_ns),
+                millis(times.p95_ns),
+                millis(times.p99_ns),
+                millis(times.max_ns)
             )?;
         }
         writeln!(f, "  {}", self.equation())

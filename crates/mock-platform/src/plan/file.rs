@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GENERATOR, PlanOptions, PlannedCall, PlannedWebhook, Scenario};
 
+pub(crate) use reader::bytes_of;
 pub use reader::{PlanFileError, PlanReader};
 pub use schema::schema;
 

@@ -333,8 +333,7 @@ async fn a_call_that_is_told_of_late_holds_up_no_call_behind_it() {
 
 #[tokio::test(start_paused = true)]
 async fn no_attempt_of_a_plan_is_late_where_answers_come_at_once() {
-    let mut plan = crate::plan::PlanOptions::default();
-    plan.calls = Some(60);
+    let plan = crate::plan::PlanOptions { calls: Some(60), ..Default::default() };
     let simulator = crate::plan::Simulator::new(&crate::plan::Scenario::default(), plan);
     let options = DeliveryOptions { pace: Pace::jump(), ..DeliveryOptions::default() };
     let script = Script::new(&[200], Duration::from_millis(1));

@@ -165,7 +165,8 @@ fn planned(record: Record) -> Result<(PlannedWebhook, String), String> {
     Ok((webhook, record.story))
 }
 
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+/// Two digits for each byte.
+pub(crate) fn bytes_of(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.bytes().map(|byte| char::from(byte).to_digit(16)).collect::<Option<Vec<u32>>>()?;
     let pairs = digits.chunks(2).map(|pair| match pair {
         [high, low] => u8::try_from(high * 16 + low).ok(),
