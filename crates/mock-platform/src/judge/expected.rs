@@ -226,7 +226,7 @@ impl Clues {
         self.kind.is_some() && self.cmiuuid.is_some() && self.status.is_some()
     }
 
-    fn fit(&self, identity: &Identity) -> bool {
+    pub(super) fn fit(&self, identity: &Identity) -> bool {
         let same = |said: &Option<String>, is: Option<&str>| said.is_none() || said.as_deref() == is;
         self.kind.is_none_or(|kind| kind == identity.kind())
             && same(&self.leg, identity.leg())
