@@ -3,6 +3,7 @@
 mod call;
 mod completions;
 mod duration;
+mod effects;
 mod events;
 mod exit;
 mod man;
@@ -13,7 +14,10 @@ mod run;
 mod schema;
 mod send;
 mod session;
+mod signals;
 mod target;
+mod terminal;
+mod untold;
 mod validate;
 
 use std::process::ExitCode;

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod cli;
+mod cli_ending;
+mod cli_replay;
 mod deliver;
 mod judge;
 mod ledger;
