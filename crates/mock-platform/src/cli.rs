@@ -5,6 +5,7 @@ mod check;
 mod checks;
 mod completions;
 mod duration;
+mod effects;
 mod events;
 mod exit;
 mod explain;
@@ -16,7 +17,10 @@ mod run;
 mod schema;
 mod send;
 mod session;
+mod signals;
 mod target;
+mod terminal;
+mod untold;
 mod validate;
 
 use std::process::ExitCode;

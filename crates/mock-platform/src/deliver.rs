@@ -27,15 +27,15 @@ use futures_util::{Stream, StreamExt};
 use attempt::Http;
 use engine::Engine;
 
-pub(crate) use engine::wall_ms;
+pub use clock::wall_ms;
 pub use fault::{Fault, Faults};
-pub use ledger::Ledger;
-pub use observe::{ObserveError, effects_from_file, effects_from_url};
+pub use ledger::{Ledger, fresh};
+pub use observe::{EffectsFile, ObserveError, effects_from_file, effects_from_url, last_effect_at_url};
 pub use options::{CDR_SCHEDULE_MS, DeliveryOptions, InvalidOptions, Order, Pace, Redelivery};
 pub use placed::{AttemptReport, CallReport, DeliveryReport, PlacedCall};
 pub use rekey::rekey;
 pub use replay::{Replay, ReplayError};
-pub use target::{Target, TargetError};
+pub use target::{Target, TargetError, without_secrets};
 
 /// Where webhooks are posted to; PIOPIY has one URL for live events and one for CDRs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub enum Ending {
 /// started any more, and those in flight are finished.
 ///
 /// Calls are taken from `calls` as they become due, so an endless plan needs no more memory than the calls that are
-/// on. They should come in the order of their first webhook.
+/// on. They should come in the order in which they start; their webhooks may interleave as they like.
 ///
 /// # Errors
 /// If the options make no sense or no HTTP client can be set up.

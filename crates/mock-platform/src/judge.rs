@@ -51,6 +51,7 @@ pub struct Judge {
     /// What may have an effect; kept only where effects will be looked at.
     expected: Option<Expected>,
     latencies: Buckets,
+    lateness: Buckets,
     records: BTreeMap<String, u64>,
     calls: Calls,
 }
@@ -98,6 +99,7 @@ impl Judge {
         // A ledger that ends early leaves deliveries open.
         summary.interrupted += summary.planned.saturating_sub(over);
         summary.latency = self.latencies.latency();
+        summary.lateness = self.lateness.latency();
         summary.observed = self.expected.as_ref().and_then(Expected::observed);
         summary
     }
@@ -126,6 +128,7 @@ impl Judge {
             Cause::Redelivery => summary.redeliveries += 1,
             Cause::Duplicate => summary.copies += 1,
         }
+        self.lateness.record(attempt.late_ns);
         if attempt.status.is_some() {
             self.latencies.record(attempt.latency_ns);
         }

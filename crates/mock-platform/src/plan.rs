@@ -33,6 +33,6 @@ pub use scenario::{
 };
 pub use seed::{GENERATOR, Nonce, ParseSeedError, Seed};
 pub use set::{SetError, set};
-pub use simulator::{CallBuffer, Simulator, WrittenWebhook};
+pub use simulator::{CallBuffer, Simulator, Untold, WrittenWebhook};
 pub use single::{SingleError, SingleOptions, single};
 pub use story::{Party, Plot, Story};

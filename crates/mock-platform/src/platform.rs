@@ -16,7 +16,7 @@ use crate::deliver::{
 };
 use crate::judge::{Effect, Judge, Summary};
 use crate::plan::{
-    PlanOptions, PlannedCall, PlannedWebhook, Scenario, Seed, Simulator, SingleOptions, set, single,
+    PlanOptions, PlannedCall, PlannedWebhook, Scenario, Simulator, SingleOptions, set, single,
 };
 
 pub use builder::MockPlatformBuilder;
@@ -199,8 +199,9 @@ impl MockPlatform {
     pub async fn send(&self, event: &str, set_members: &[&str]) -> Result<DeliveryReport, PlaceError> {
         let index = self.next_index();
         let options = SingleOptions {
-            seed: Seed(self.plan.seed.0.wrapping_add(index)),
+            seed: self.plan.seed,
             nonce: self.plan.nonce,
+            index,
             now_ms: wall_ms(),
             ..SingleOptions::default()
         };

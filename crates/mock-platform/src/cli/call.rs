@@ -11,7 +11,10 @@ use piopiy_mock_platform::plan::Simulator;
 
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::target::{DeliveryArgs, FaultArgs, Format, OutputArgs, PlanArgs, TargetArgs, scenario};
+use super::target::{
+    DeliveryArgs, FaultArgs, Format, OutputArgs, PlanArgs, TargetArgs, scenario, scenario_help,
+};
+use super::{terminal, untold};
 use ladder::{Ladder, Style};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -28,8 +31,7 @@ Examples:
 /// Each line is an attempt: virtual time, event (guess: no page documents the payload), answer and latency.
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
-    /// A built-in scenario, or a TOML file
-    #[arg(default_value = "default")]
+    #[arg(default_value = "default", help = scenario_help())]
     scenario: String,
     #[command(flatten)]
     target: TargetArgs,
@@ -56,12 +58,15 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit, Failure> {
     let targets = args.target.targets()?;
     let options = args.delivery.options(Redelivery::UntilAck, Some(&args.faults), plan.seed)?;
     let run = RunEntry::new(&scenario.name, &plan, Some(&targets), &options);
-    let mut call = Simulator::new(&scenario, plan).call(0);
+    let simulator = Simulator::new(&scenario, plan);
+    untold::check(&simulator, &scenario.name)?;
+    let mut call = simulator.call(0);
     // Nobody wants to watch the wait for the first call.
     let first_ms = call.webhooks.iter().map(|webhook| webhook.at_ms).min().unwrap_or(0);
     for webhook in &mut call.webhooks {
         webhook.at_ms -= first_ms;
     }
+    call.starts_at_ms = 0;
     let mut ladder = Ladder::new(style(&args));
     let format = args.output.format;
     let session = Session {
@@ -88,28 +93,22 @@ fn style(args: &CallArgs) -> Style {
         Format::Text => std::io::stdout().is_terminal(),
         Format::Json => std::io::stderr().is_terminal(),
     };
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let color = match args.color {
         clap::ColorChoice::Always => true,
         clap::ColorChoice::Never => false,
         clap::ColorChoice::Auto if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => {
             false
         }
-        clap::ColorChoice::Auto => set("CLICOLOR_FORCE") || set("FORCE_COLOR") || (terminal && !dumb),
+        clap::ColorChoice::Auto => {
+            set("CLICOLOR_FORCE") || set("FORCE_COLOR") || (terminal && !terminal::is_dumb())
+        }
     };
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    let utf8 = locale.is_some_and(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    });
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = columns.or_else(|| {
         let size = if terminal { terminal_size::terminal_size() } else { None };
         size.map(|(width, _)| usize::from(width.0))
     });
-    Style { unicode: utf8 && !dumb && !args.ascii, color, width: width.unwrap_or(100).clamp(40, 120) }
+    Style { unicode: terminal::is_utf8() && !args.ascii, color, width: width.unwrap_or(100).clamp(40, 120) }
 }
 
 /// The answer to an attempt, short: `200  1.2 ms`.

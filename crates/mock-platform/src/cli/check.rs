@@ -5,15 +5,14 @@ mod verdicts;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use piopiy_events::Profile;
-use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{
     CheckOptions, CheckRunError, Observation, Progress, run_checks,
 };
+use piopiy_mock_platform::deliver::{Target, fresh};
 use piopiy_mock_platform::judge::check::{KnownFailures, Malformed};
 use piopiy_mock_platform::judge::report::{CheckReport, Human, KINDS, Reporter, reporter};
 use piopiy_mock_platform::plan::{Nonce, Seed};
@@ -21,8 +20,7 @@ use piopiy_mock_platform::plan::{Nonce, Seed};
 use super::duration;
 use super::exit::{Exit, Failure, OrExit};
 use super::rerun::quoted;
-use super::session::wait_for_signal;
-use super::target::fresh;
+use super::signals::Signals;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -154,7 +152,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         "piopiy-mock {}, profile {}, to {}, seed {}, nonce {}; rerun: {} --seed {}{}",
         env!("CARGO_PKG_VERSION"),
         options.profile,
-        target.as_str(),
+        target.shown(),
         options.seed,
         options.nonce,
         again(&FIXED),
@@ -166,16 +164,14 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         say("no check was selected; `piopiy-mock checks` lists them");
         return Ok(if args.exit_zero { Exit::Fine } else { Exit::Inconclusive });
     }
-    let signal = Arc::new(Mutex::new(None));
-    let stop = wait_for_signal(Arc::clone(&signal));
-    let report = run_checks(&target, &checks, &options, &Line::new(), stop).await;
+    let signals = Signals::listen();
+    let report = run_checks(&target, &checks, &options, &Line::new(), signals.wait()).await;
     let report = report.map_err(|error| failure(error, args.exit_zero))?;
     let mut text = Human.render(&report);
     text.push_str(&line);
     say(&text);
     write_reports(&args.report, &report)?;
-    let signal = *signal.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(match signal {
+    Ok(match signals.seen() {
         Some(signal) => signal,
         None if args.exit_zero => Exit::Fine,
         None => verdicts::exit(&report, args.fail_on),

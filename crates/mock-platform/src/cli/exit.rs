@@ -6,7 +6,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything was as it should be.
     Fine = 0,
-    /// Something was not acknowledged, lost, doubled, or not valid.
+    /// Something was refused, lost, doubled, or not valid.
     Failed = 1,
     /// The command line, or a file that it names, is wrong.
     Usage = 2,
@@ -25,8 +25,9 @@ pub(crate) enum Exit {
 /// What `--help` says about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-    0  everything was acknowledged and, as far as could be seen, had its effect once
-    1  something was not acknowledged, lost, doubled, or not valid
+    0  everything was acknowledged (no answer is ambiguous, and no failure by itself) and, as far
+       as could be seen, had its effect once
+    1  something was refused, lost, doubled, or not valid
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the target, a port, a disk
     4  nothing can be said: nothing was sent
@@ -47,15 +48,17 @@ impl Failure {
 
     /// Whether whoever read the output has gone away, which is no trouble: `piopiy-mock events | head`.
     pub(crate) fn is_broken_pipe(&self) -> bool {
-        let io = self.error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-        io.into_iter().any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        // Not somewhere down the chain: a receiver that hangs up is another matter.
+        self.error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
 /// What is not sorted out by [`OrExit`] is a failure of the output, or a bug.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new(Exit::Internal, error)
+        let error = error.into();
+        let exit = if error.is::<io::Error>() { Exit::Environment } else { Exit::Internal };
+        Self { exit, error }
     }
 }
 

@@ -7,13 +7,12 @@ use piopiy_mock_platform::plan::file::{self, PlanHeader};
 use piopiy_mock_platform::plan::{PlanOptions, Scenario, Simulator};
 
 use super::exit::{Exit, Failure, OrExit};
-use super::target::{PlanArgs, scenario};
+use super::target::{PlanArgs, scenario, scenario_help};
 
 /// Write a plan, and deliver nothing: JSON Lines, a header and then a line for each webhook
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanCommandArgs {
-    /// A built-in scenario, or a TOML file
-    #[arg(default_value = "default", value_name = "SCENARIO")]
+    #[arg(default_value = "default", value_name = "SCENARIO", help = scenario_help())]
     scenario: String,
     #[command(flatten)]
     plan: PlanArgs,
@@ -27,7 +26,7 @@ pub(crate) struct PlanCommandArgs {
     #[arg(long, value_name = "I/N", help_heading = "Plan")]
     shard: Option<Shard>,
     /// Where the plan is written to; - is standard output
-    #[arg(long, short, value_name = "FILE|-", default_value = "-")]
+    #[arg(long, short, value_name = "FILE|-", default_value = "-", help_heading = "Output")]
     output: PathBuf,
 }
 
@@ -102,8 +101,9 @@ mod tests {
         let text = std::fs::read(&path).unwrap();
         let reader = file::PlanReader::new("plan.jsonl", &*text).unwrap();
         assert_eq!(reader.header().scenario, "inbound-bridged");
-        let calls: Vec<_> = reader.map(Result::unwrap).collect();
-        assert_eq!(calls, Simulator::new(&scenario, options).calls().collect::<Vec<_>>());
+        let webhooks: Vec<_> = reader.flat_map(|call| call.unwrap().webhooks).collect();
+        let planned = Simulator::new(&scenario, options);
+        assert_eq!(webhooks, planned.calls().flat_map(|call| call.webhooks).collect::<Vec<_>>());
         assert_eq!(
             std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
             1,

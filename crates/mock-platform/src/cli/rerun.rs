@@ -1,26 +1,32 @@
 use piopiy_mock_platform::deliver::ledger::RunEntry;
+use piopiy_mock_platform::deliver::without_secrets;
 
 /// What a rerun fixes; given on the command line or not.
 const FIXED: [&str; 3] = ["--seed", "--nonce", "--epoch"];
 
 /// The command that does this run again, ids included. Leave `--nonce` out for fresh ids.
 pub(crate) fn command(run: &RunEntry) -> String {
-    rewrite(std::env::args().skip(1), run)
+    // A file's name need not be UTF-8: then the line shows what can be shown.
+    rewrite(std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()), run)
 }
 
 fn rewrite(args: impl Iterator<Item = String>, run: &RunEntry) -> String {
     let mut words = vec!["piopiy-mock".to_owned()];
     let mut args = args.peekable();
     let is_replay = args.peek().is_some_and(|command| command == "replay");
+    let mut keeps_ids = false;
     while let Some(arg) = args.next() {
+        keeps_ids |= arg == "--exact-ids";
         if FIXED.contains(&arg.as_str()) {
             args.next();
         } else if !FIXED.iter().any(|fixed| arg.strip_prefix(fixed).is_some_and(|rest| rest.starts_with('=')))
         {
-            words.push(quoted(&arg));
+            words.push(quoted(&without_secrets(&arg)));
         }
     }
-    if is_replay {
+    if is_replay && keeps_ids {
+        // Nothing is drawn.
+    } else if is_replay {
         words.push(format!("--nonce {:#x}", run.nonce));
     } else {
         words.push(format!("--seed {:#x} --nonce {:#x} --epoch {}", run.seed, run.nonce, run.epoch_ms));

@@ -6,7 +6,8 @@ use piopiy_mock_platform::plan::Simulator;
 
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::target::{DeliveryArgs, FaultArgs, OutputArgs, PlanArgs, TargetArgs, scenario};
+use super::target::{DeliveryArgs, FaultArgs, OutputArgs, PlanArgs, TargetArgs, scenario, scenario_help};
+use super::untold;
 
 /// How many failed attempts are told while a run goes on; the summary counts all.
 const TOLD: usize = 10;
@@ -28,8 +29,7 @@ pub(crate) struct RunArgs {
     /// Stop after this many calls
     #[arg(long, value_name = "N", help_heading = "Plan")]
     calls: Option<u64>,
-    /// A built-in scenario, or a TOML file
-    #[arg(long, value_name = "NAME|FILE", default_value = "default", help_heading = "Plan")]
+    #[arg(long, value_name = "NAME|FILE", default_value = "default", help_heading = "Plan", help = scenario_help())]
     scenario: String,
     #[command(flatten)]
     plan: PlanArgs,
@@ -49,6 +49,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Exit, Failure> {
     let options = args.delivery.options(Redelivery::UntilAck, Some(&args.faults), plan.seed)?;
     let run = RunEntry::new(&scenario.name, &plan, Some(&targets), &options);
     let simulator = Simulator::new(&scenario, plan);
+    untold::check(&simulator, &scenario.name)?;
     let session = Session {
         run,
         targets,

@@ -5,12 +5,10 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Args;
 use futures_util::stream;
-use piopiy_events::{Evidence, Webhook};
+use piopiy_events::{CallDirection, Evidence, Webhook};
 use piopiy_mock_platform::deliver::Redelivery;
 use piopiy_mock_platform::deliver::ledger::{Entry, Record, RunEntry};
-use piopiy_mock_platform::plan::{
-    PlanOptions, PlannedCall, PlannedWebhook, Seed, SingleOptions, set, single,
-};
+use piopiy_mock_platform::plan::{PlanOptions, PlannedCall, PlannedWebhook, SingleOptions, set, single};
 
 use super::exit::{Exit, Failure, OrExit};
 use super::session::Session;
@@ -39,16 +37,19 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Set a member: JSON as it is, anything else as a string; may be given several times
-    #[arg(long, value_name = "KEY=JSON")]
+    #[arg(long, value_name = "KEY=JSON", help_heading = "Webhook")]
     set: Vec<String>,
     /// Send this instead: a file, - for stdin, or the text itself
-    #[arg(long, value_name = "FILE|-|TEXT", conflicts_with = "set")]
+    #[arg(long, value_name = "FILE|-|TEXT", help_heading = "Webhook")]
     body: Option<String>,
     /// The leg: a or b; the one that is documented best if not given
-    #[arg(long)]
+    #[arg(long, help_heading = "Webhook")]
     leg: Option<String>,
+    /// The direction of its call: inbound or outbound; the one that is documented best if not given
+    #[arg(long, value_parser = direction, help_heading = "Webhook")]
+    direction: Option<CallDirection>,
     /// Send this many, each with ids of its own (with --body: the same bytes each time)
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Webhook")]
     count: u64,
     #[command(flatten)]
     plan: PlanArgs,
@@ -91,10 +92,10 @@ fn call(
         }
         (None, event) => {
             let mut options = SingleOptions::default();
-            options.seed = Seed(plan.seed.0.wrapping_add(index));
-            options.nonce = plan.nonce;
+            (options.seed, options.nonce, options.index) = (plan.seed, plan.nonce, index);
             options.now_ms = plan.epoch_ms;
             options.leg.clone_from(&args.leg);
+            options.direction = args.direction;
             // Without a body there is an event: the command line is refused otherwise.
             let event = event.as_deref().unwrap_or_default();
             single(event, plan.profile, &options).or_exit(Exit::Usage)?
@@ -106,6 +107,14 @@ fn call(
     webhook.call = index;
     let story = webhook.name.clone();
     Ok(PlannedCall::new(index, plan.profile, story, vec![webhook]))
+}
+
+fn direction(text: &str) -> Result<CallDirection, String> {
+    let directions = [CallDirection::Inbound, CallDirection::Outbound];
+    directions
+        .into_iter()
+        .find(|direction| direction.as_str() == text)
+        .ok_or_else(|| format!("{text:?} is neither inbound nor outbound"))
 }
 
 fn read_body(given: &str) -> Result<Vec<u8>, Failure> {

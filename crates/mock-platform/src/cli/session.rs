@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use piopiy_mock_platform::deliver::ledger::{Entry, Record, RunEntry};
-use piopiy_mock_platform::deliver::{
-    DeliveryOptions, Ending, Ledger, PlacedCall, Target, Targets, deliver, effects_from_file,
-    effects_from_url,
-};
-use piopiy_mock_platform::judge::{Effect, Judge, Summary};
+use piopiy_mock_platform::deliver::{DeliveryOptions, Ending, Ledger, PlacedCall, Targets, deliver};
+use piopiy_mock_platform::judge::{Judge, Summary};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
+use super::effects::Effects;
 use super::exit::{Exit, Failure, OrExit};
 use super::rerun;
+use super::signals::Signals;
 use super::target::{Format, OutputArgs, TargetArgs};
+use super::terminal;
 
 /// A run that is about to begin.
 pub(crate) struct Session<'a> {
@@ -35,11 +35,19 @@ impl Session<'_> {
     where
         S: Stream<Item: Into<PlacedCall>>,
     {
-        let effects = Effects::new(self.output, &self.target.allow_host)?;
-        self.target.reach(&self.targets).await?;
-        let before = match &effects {
-            Some(effects) => effects.read(0).await?.last().map_or(0, |effect| effect.seq),
-            None => 0,
+        let signals = Signals::listen();
+        let mut effects = Effects::new(self.output, &self.target.allow_host)?;
+        let ready = async {
+            self.target.reach(&self.targets).await?;
+            match &mut effects {
+                Some(effects) => effects.pass_over().await,
+                None => Ok(()),
+            }
+        };
+        let begins = tokio::select! {
+            ready = ready => ready.map(|()| true)?,
+            // Nothing is delivered or looked at then, and the rest goes its way.
+            () = signals.wait() => false,
         };
         let line = self.line();
         self.say(&line)?;
@@ -52,37 +60,38 @@ impl Session<'_> {
         let ledger = ledger.open().or_exit(Exit::Environment)?;
         ledger.append(Entry::Run(Box::new(self.run.clone())));
 
-        let signal = Arc::new(Mutex::new(None));
         let progress = show_progress(&judge);
-        let ending = {
-            let stop = wait_for_signal(Arc::clone(&signal));
-            deliver(calls, &self.targets, &self.options, &ledger, stop).await
+        let ending = if begins {
+            deliver(calls, &self.targets, &self.options, &ledger, signals.wait()).await
+        } else {
+            Ok(Ending::Interrupted)
         };
         progress.abort();
         let ending = ending.or_exit(Exit::Usage)?;
 
         let mut trouble = None;
-        if let Some(effects) = &effects {
-            match effects.settled(before, self.output.settle).await {
+        if let Some(effects) = effects.as_mut().filter(|_| begins) {
+            match effects.settled(self.output.settle, &signals).await {
                 Ok(seen) => ledger.observe(seen),
                 Err(failure) => trouble = Some(failure),
             }
         }
         let judge = judge.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ledger.summarise(&judge, ending == Ending::Interrupted);
+        let signal = signals.seen();
+        let interrupted = signal.is_some() || ending == Ending::Interrupted;
+        ledger.summarise(&judge, interrupted);
         ledger.close().or_exit(Exit::Environment)?;
 
         let summary = judge.summary();
-        let signal = *signal.lock().unwrap_or_else(PoisonError::into_inner);
         let exit = trouble.as_ref().map_or_else(|| exit_of(&summary, signal), |failure| failure.exit);
-        tell(self.output.format, &self.run, &summary, ending, exit, &line)?;
+        tell(self.output.format, &self.run, &summary, interrupted, exit, &line)?;
         trouble.map_or(Ok(exit), Err)
     }
 
     /// The first and the last line of a run.
     fn line(&self) -> String {
-        let (live, cdr) = (self.targets.live.as_str(), self.targets.cdr.as_str());
-        let to = if live == cdr { live.to_owned() } else { format!("{live} and {cdr}") };
+        let (live, cdr) = (self.targets.live.shown(), self.targets.cdr.shown());
+        let to = if live == cdr { live } else { format!("{live} and {cdr}") };
         format!(
             "piopiy-mock {}, profile {}, to {to}, seed {:#x}, nonce {:#x}; rerun: {}",
             self.run.version,
@@ -100,10 +109,13 @@ impl Session<'_> {
 
 /// Text for people: on stdout, unless that is for a machine. That nobody reads it any more does not end a run.
 pub(crate) fn text(format: Format, text: &str) -> std::io::Result<()> {
-    let written = match format {
+    readable(match format {
         Format::Text => writeln!(std::io::stdout().lock(), "{text}"),
         Format::Json => writeln!(std::io::stderr().lock(), "{text}"),
-    };
+    })
+}
+
+fn readable(written: std::io::Result<()>) -> std::io::Result<()> {
     match written {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
@@ -114,11 +126,13 @@ fn tell(
     format: Format,
     run: &RunEntry,
     summary: &Summary,
-    ending: Ending,
+    interrupted: bool,
     exit: Exit,
     line: &str,
 ) -> Result<(), Failure> {
-    text(format, &format!("{summary}{line}"))?;
+    let table = summary.to_string();
+    let table = if terminal::is_utf8() { table } else { table.replace('≠', "!=").replace('−', "-") };
+    text(format, &format!("{table}{line}"))?;
     if format == Format::Json {
         let document = json!({
             "schema": "piopiy-mock.summary/v1",
@@ -131,14 +145,12 @@ fn tell(
             "epoch_ms": run.epoch_ms,
             "live_to": run.live_to,
             "cdr_to": run.cdr_to,
-            "interrupted": ending == Ending::Interrupted,
+            "interrupted": interrupted,
             "exit": exit as u8,
             "rerun": rerun::command(run),
             "summary": summary,
         });
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer(&mut out, &document)?;
-        writeln!(out)?;
+        readable(writeln!(std::io::stdout().lock(), "{document}"))?;
     }
     Ok(())
 }
@@ -179,71 +191,4 @@ fn show_progress(judge: &Arc<Mutex<Judge>>) -> tokio::task::JoinHandle<()> {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[2K{line}\r");
         }
     })
-}
-
-/// Where the receiver's effects are read.
-enum Effects {
-    Url(Target),
-    File(std::path::PathBuf),
-}
-
-impl Effects {
-    fn new(output: &OutputArgs, allowed: &[String]) -> Result<Option<Self>, Failure> {
-        if let Some(url) = &output.observe_url {
-            return Ok(Some(Self::Url(Target::parse(url, allowed).or_exit(Exit::Usage)?)));
-        }
-        Ok(output.observe_file.clone().map(Self::File))
-    }
-
-    async fn read(&self, since: u64) -> Result<Vec<Effect>, Failure> {
-        match self {
-            Self::Url(url) => effects_from_url(url, since).await.or_exit(Exit::Environment),
-            // A file that nobody has written to yet shows no effects.
-            Self::File(path) if !path.exists() => Ok(Vec::new()),
-            Self::File(path) => effects_from_file(path, since).or_exit(Exit::Environment),
-        }
-    }
-
-    /// The effects after `since`, once nothing has changed for a while.
-    async fn settled(&self, since: u64, settle: Duration) -> Result<Vec<Effect>, Failure> {
-        let mut seen = self.read(since).await?;
-        let mut changed = Instant::now();
-        while changed.elapsed() < settle {
-            sleep(Duration::from_millis(50).min(settle)).await;
-            let last = seen.last().map_or(since, |effect| effect.seq);
-            let more = self.read(last).await?;
-            if !more.is_empty() {
-                seen.extend(more);
-                changed = Instant::now();
-            }
-        }
-        Ok(seen)
-    }
-}
-
-/// Waits for Ctrl-C or SIGTERM, and notes which it was. A second one ends the program at once.
-pub(crate) async fn wait_for_signal(noted: Arc<Mutex<Option<Exit>>>) {
-    let Some(exit) = next_signal().await else { return std::future::pending().await };
-    *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(exit);
-    tokio::spawn(async {
-        if let Some(exit) = next_signal().await {
-            std::process::exit(exit as i32);
-        }
-    });
-}
-
-/// `None` where signals cannot be listened to.
-#[cfg(unix)]
-async fn next_signal() -> Option<Exit> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).ok()?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.ok().map(|()| Exit::Interrupted),
-        _ = terminate.recv() => Some(Exit::Terminated),
-    }
-}
-
-#[cfg(not(unix))]
-async fn next_signal() -> Option<Exit> {
-    tokio::signal::ctrl_c().await.ok().map(|()| Exit::Interrupted)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use piopiy_events::Profile;
 use piopiy_mock_platform::deliver::{
-    CDR_SCHEDULE_MS, DeliveryOptions, Faults, Order, Pace, Redelivery, Target, Targets,
+    CDR_SCHEDULE_MS, DeliveryOptions, Faults, Order, Pace, Redelivery, Target, Targets, fresh, wall_ms,
 };
 use piopiy_mock_platform::plan::{Nonce, PlanOptions, Scenario, Seed};
 use tokio::net::TcpStream;
@@ -95,7 +95,7 @@ pub(crate) struct PlanArgs {
 
 impl PlanArgs {
     pub(crate) fn options(&self) -> PlanOptions {
-        self.options_from(now_ms())
+        self.options_from(wall_ms())
     }
 
     /// The options, starting at `epoch_ms` where the command line does not say when.
@@ -115,27 +115,27 @@ pub(crate) struct DeliveryArgs {
     /// Whether CDRs are sent again: until-ack, always or never [default: until-ack; for `send` never]
     #[arg(long, value_name = "POLICY")]
     cdr_policy: Option<Redelivery>,
-    /// Whether live events are sent again: until-ack, always or never
-    #[arg(long, value_name = "POLICY", default_value = "never")]
-    live_policy: Redelivery,
+    /// Whether live events are sent again: until-ack, always or never [default: never]
+    #[arg(long, value_name = "POLICY")]
+    live_policy: Option<Redelivery>,
     /// When a webhook is sent again, from the start of its first attempt [default: 0s,5m,15m,30m]
     #[arg(long, value_name = "DURATIONS", value_delimiter = ',', value_parser = duration::parse_ms)]
     schedule: Vec<u64>,
-    /// Whether the webhooks of a call wait for one another: per-call or free
-    #[arg(long, default_value = "per-call")]
-    order: Order,
-    /// How long to wait for an answer, in wall time
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse_ms)]
-    timeout: u64,
-    /// The most attempts in flight at once
-    #[arg(long, value_name = "N", default_value = "64")]
-    concurrency: usize,
-    /// The most connections
-    #[arg(long, value_name = "N", default_value = "64")]
-    connections: usize,
-    /// Run virtual time N times as fast
-    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "jump")]
-    time_scale: f64,
+    /// Whether the webhooks of a call wait for one another: per-call or free [default: per-call]
+    #[arg(long)]
+    order: Option<Order>,
+    /// How long to wait for an answer, in wall time [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_ms)]
+    timeout: Option<u64>,
+    /// The most attempts in flight at once [default: 64]
+    #[arg(long, value_name = "N")]
+    concurrency: Option<usize>,
+    /// The most connections [default: 64]
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+    /// Run virtual time N times as fast [default: 1]
+    #[arg(long, value_name = "N", conflicts_with = "jump")]
+    time_scale: Option<f64>,
     /// Skip gaps in which nothing happens
     #[arg(long)]
     jump: bool,
@@ -163,6 +163,18 @@ pub(crate) struct FaultArgs {
 }
 
 impl FaultArgs {
+    /// What is given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--chaos", self.chaos),
+            ("--fault-duplicate", self.fault_duplicate.is_some()),
+            ("--fault-reorder", self.fault_reorder.is_some()),
+            ("--fault-delay", self.fault_delay.is_some()),
+            ("--fault-loss", self.fault_loss.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
+    }
+
     fn faults(&self, seed: u64) -> Faults {
         let mut faults = if self.chaos { Faults::chaos(seed) } else { Faults::seeded(seed) };
         for (given, probability) in [
@@ -187,21 +199,36 @@ impl DeliveryArgs {
     ) -> Result<DeliveryOptions, Failure> {
         let mut options = DeliveryOptions::default();
         options.cdr_policy = self.cdr_policy.unwrap_or(cdr);
-        options.live_policy = self.live_policy;
+        options.live_policy = self.live_policy.unwrap_or(options.live_policy);
         options.schedule_ms =
             if self.schedule.is_empty() { CDR_SCHEDULE_MS.to_vec() } else { self.schedule.clone() };
-        options.order = self.order;
-        options.timeout_ms = self.timeout;
-        options.concurrency = self.concurrency;
-        options.connections = self.connections;
-        options.pace = self.pace();
+        options.order = self.order.unwrap_or(options.order);
+        options.timeout_ms = self.timeout.unwrap_or(options.timeout_ms);
+        options.concurrency = self.concurrency.unwrap_or(options.concurrency);
+        options.connections = self.connections.unwrap_or(options.connections);
+        options.pace = self.pace().unwrap_or(options.pace);
         options.faults = faults.map_or_else(|| Faults::seeded(seed.0), |faults| faults.faults(seed.0));
         options.check().or_exit(Exit::Usage)?;
         Ok(options)
     }
 
-    pub(crate) fn pace(&self) -> Pace {
-        if self.jump { Pace::jump() } else { Pace::scaled(self.time_scale) }
+    /// How virtual time runs, where the command line says so.
+    pub(crate) fn pace(&self) -> Option<Pace> {
+        if self.jump { Some(Pace::jump()) } else { self.time_scale.map(Pace::scaled) }
+    }
+
+    /// What is given beside the pace.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--cdr-policy", self.cdr_policy.is_some()),
+            ("--live-policy", self.live_policy.is_some()),
+            ("--schedule", !self.schedule.is_empty()),
+            ("--order", self.order.is_some()),
+            ("--timeout", self.timeout.is_some()),
+            ("--concurrency", self.concurrency.is_some()),
+            ("--connections", self.connections.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
     }
 }
 
@@ -221,7 +248,8 @@ pub(crate) struct OutputArgs {
     /// How long nothing must change at the receiver before it is believed to be done
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration::parse)]
     pub(crate) settle: Duration,
-    /// What goes to stdout: text for people, or one JSON document (text then goes to stderr)
+    /// What goes to stdout: text for people, or one JSON document (text then goes to stderr); nothing where the run
+    /// could not begin
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
 }
@@ -235,6 +263,12 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What can be given as a scenario.
+pub(crate) fn scenario_help() -> String {
+    let names: Vec<&str> = Scenario::builtin_names().collect();
+    format!("A TOML file, or one of the built-in scenarios: {}", names.join(", "))
+}
+
 /// A built-in scenario by its name, or a file: what has a dot or a separator in it.
 pub(crate) fn scenario(name: &str) -> Result<Scenario, Failure> {
     if !name.contains(['.', '/', std::path::MAIN_SEPARATOR]) {
@@ -244,16 +278,4 @@ pub(crate) fn scenario(name: &str) -> Result<Scenario, Failure> {
         .map_err(|error| anyhow::anyhow!("the scenario {name} cannot be read: {error}"))
         .or_exit(Exit::Usage)?;
     Scenario::parse(name, &text).or_exit(Exit::Usage)
-}
-
-/// Random bits of the operating system.
-pub(crate) fn fresh() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
-}
-
-/// Wall time: milliseconds since 1970.
-pub(crate) fn now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use piopiy_events::{ParseError, Profile, Validation, Webhook};
+use piopiy_mock_platform::{deliver, plan};
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure, OrExit};
@@ -178,7 +179,7 @@ fn schema_of(body: &[u8]) -> Option<String> {
     }
     let line = body.split(|&byte| byte == b'\n').next()?;
     let first: FirstLine = serde_json::from_slice(line).ok()?;
-    first.schema.starts_with("piopiy-mock.").then_some(first.schema)
+    [plan::file::SCHEMA, deliver::ledger::SCHEMA].contains(&&*first.schema).then_some(first.schema)
 }
 
 /// Line and column (in bytes), both from 1.
@@ -236,5 +237,8 @@ mod tests {
         assert!(!judged.is_clean());
         let told = judged.text("p.jsonl", plan.as_bytes());
         assert!(told.starts_with("p.jsonl: not a webhook, but a piopiy-mock.plan/v1 file"), "{told}");
+        let summary = br#"{"schema":"piopiy-mock.summary/v1"}"#;
+        let told = Judged::new(summary, None).text("s.json", summary);
+        assert!(!told.contains("replay"), "only what can be delivered: {told}");
     }
 }

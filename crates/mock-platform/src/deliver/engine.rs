@@ -11,16 +11,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::attempt::Transport;
-use super::clock::Clock;
+use super::clock::{Clock, wall_ms};
 use super::fault::arrange;
 use super::ledger::Entry;
 use super::placed::{CallReport, DeliveryReport, PlacedCall};
 use super::{DeliveryOptions, Ending, Fault, Ledger, Order, Redelivery, Targets};
-pub(crate) use delivery::wall_ms;
 use delivery::{ActiveCall, Delivery, Due, Landed, Step};
 
 /// How many attempts may be due, but not started, before no further call is taken.
 const OVERDUE: usize = 4_096;
+
+/// How many calls are taken before the engine looks up: calls without webhooks would keep it for ever.
+const TAKEN_AT_ONCE: usize = 1_024;
 
 /// Delivers calls. One task owns all the state; attempts run beside it and come back as [`Landed`].
 pub(super) struct Engine<T, S> {
@@ -79,6 +81,12 @@ where
                 match next_us {
                     Some(next_us) if self.options.pace.jump && next_us > self.clock.now_us() => {
                         self.clock.skip_to(next_us);
+                        // Nothing is waited for here, so this is where others get their turn, and a stop is seen.
+                        tokio::task::yield_now().await;
+                        if !stopped && (&mut stop).now_or_never().is_some() {
+                            stopped = true;
+                            self.stop();
+                        }
                         continue;
                     }
                     None if stopped || self.source_ended => break,
@@ -111,9 +119,9 @@ where
         self.ready.len() < OVERDUE
     }
 
-    /// Takes every call whose first webhook is due.
+    /// Takes the calls that have started. Their webhooks become due in an order of their own.
     fn take_calls(&mut self) {
-        loop {
+        for _ in 0..TAKEN_AT_ONCE {
             if self.next_call.is_none() && !self.source_ended && self.takes_calls() {
                 match self.source.next().now_or_never() {
                     Some(Some(call)) => self.next_call = Some(call),
@@ -122,8 +130,7 @@ where
                 }
             }
             let now_us = self.clock.now_us();
-            match self.next_call.take_if(|(call, _)| first_due_us(call).is_none_or(|due_us| due_us <= now_us))
-            {
+            match self.next_call.take_if(|(call, _)| call.starts_at_us() <= now_us) {
                 Some((call, targets)) => self.admit(call, targets, now_us),
                 None => return,
             }
@@ -218,7 +225,7 @@ where
         }
         let attempt = self.due.peek().map(|Reverse(due)| due.at_us);
         let call =
-            self.next_call.as_ref().and_then(|(call, _)| first_due_us(call)).filter(|_| self.takes_calls());
+            self.next_call.as_ref().map(|(call, _)| call.starts_at_us()).filter(|_| self.takes_calls());
         [attempt, call].into_iter().flatten().min()
     }
 
@@ -282,6 +289,9 @@ where
             }
         }
         delivery.attempts += 1;
+        if let Step::Scheduled(step) = due.step {
+            delivery.last_step = step;
+        }
         let attempt = delivery.attempts;
         let offset_us = due.at_us.saturating_sub(delivery.first_start_us);
         let offset_us = if due.step == Step::Scheduled(0) { 0 } else { offset_us };
@@ -375,7 +385,8 @@ where
             call.waiting.clear();
         }
         for delivery in self.deliveries.values_mut() {
-            delivery.cut = delivery.policy != Redelivery::Never;
+            let more = self.options.schedule_ms.len() > delivery.last_step + 1;
+            delivery.cut = delivery.policy != Redelivery::Never && more;
         }
         let waiting: Vec<Due> =
             self.ready.drain(..).chain(self.due.drain().map(|Reverse(due)| due)).collect();
@@ -388,14 +399,6 @@ where
         self.ids += 1;
         self.ids
     }
-}
-
-fn first_due_us(placed: &PlacedCall) -> Option<u64> {
-    if placed.now {
-        return None;
-    }
-    let first_ms = placed.call.webhooks.iter().map(|webhook| webhook.at_ms).min()?;
-    Some(first_ms.saturating_mul(1_000))
 }
 
 #[cfg(test)]

@@ -69,12 +69,8 @@ impl Faults {
         if draw("loss").chance(self.loss) {
             return vec![Fault::Loss];
         }
-        let later = &webhooks[position + 1..];
-        if draw("reorder").chance(self.reorder) && self.reorder_window > 0 && !later.is_empty() {
-            let window = later.len().min(self.reorder_window as usize) as u64;
-            let behind = draw("reorder.behind").below(window);
-            let behind = usize::try_from(behind).unwrap_or(0);
-            faults.push(Fault::Reorder { behind: later[behind].seq });
+        if let Some(behind) = self.reorders_behind(webhooks, position) {
+            faults.push(Fault::Reorder { behind: webhooks[behind].seq });
         }
         if draw("delay").chance(self.delay) {
             faults.push(Fault::Delay { by_ms: 1 + draw("delay.by").below(self.delay_within_ms) });
@@ -87,6 +83,29 @@ impl Faults {
             faults.push(Fault::Duplicate { after_ms });
         }
         faults
+    }
+}
+
+impl Faults {
+    /// Behind which webhook the one at `position` is sent; only one that stays where it is: behind one that is lost, or
+    /// is itself sent later, there would be no telling that it was moved.
+    fn reorders_behind(&self, webhooks: &[PlannedWebhook], position: usize) -> Option<usize> {
+        if self.reorder <= 0.0 {
+            return None;
+        }
+        // From the back, as whether one moves depends on a later one.
+        let mut stays = vec![true; webhooks.len()];
+        let mut behind = None;
+        for at in (position..webhooks.len()).rev() {
+            let webhook = &webhooks[at];
+            let draw = |purpose| Draw::new(self.seed, webhook.call, webhook.seq, purpose);
+            let window = (webhooks.len() - at - 1).min(self.reorder_window as usize) as u64;
+            let wanted = window > 0 && draw("reorder").chance(self.reorder);
+            let target = at + 1 + usize::try_from(draw("reorder.behind").below(window)).unwrap_or(0);
+            behind = (wanted && stays[target]).then_some(target);
+            stays[at] = behind.is_none() && !draw("loss").chance(self.loss);
+        }
+        behind
     }
 }
 
@@ -151,6 +170,10 @@ impl Slot {
 /// Puts the webhooks of one call into the order, and at the times, that their faults give them.
 pub(super) fn arrange(webhooks: Vec<PlannedWebhook>, faults: Vec<Vec<Fault>>) -> Vec<Slot> {
     let places: Vec<(u32, u64)> = webhooks.iter().map(|webhook| (webhook.seq, webhook.at_ms)).collect();
+    let delayed_by = |faults: &[Fault]| -> u64 {
+        faults.iter().map(|fault| if let Fault::Delay { by_ms } = fault { *by_ms } else { 0 }).sum()
+    };
+    let delays: Vec<u64> = faults.iter().map(|faults| delayed_by(faults)).collect();
     let mut slots: Vec<((u64, usize, bool), Slot)> = webhooks
         .into_iter()
         .zip(faults)
@@ -162,7 +185,9 @@ pub(super) fn arrange(webhooks: Vec<PlannedWebhook>, faults: Vec<Vec<Fault>>) ->
                 match fault {
                     Fault::Reorder { behind } => {
                         if let Some(later) = places.iter().position(|(seq, _)| seq == behind) {
-                            due_ms = due_ms.max(places[later].1);
+                            // Later than it even where each is sent when it is due.
+                            let behind_ms = places[later].1.saturating_add(delays[later]).saturating_add(1);
+                            due_ms = due_ms.max(behind_ms);
                             place = (later, true);
                         }
                     }
@@ -206,7 +231,7 @@ mod tests {
     #[test]
     fn a_reordered_webhook_is_sent_behind_the_one_named() {
         let faults = vec![vec![Fault::Reorder { behind: 2 }], vec![], vec![], vec![]];
-        assert_eq!(order(&arrange(call(0, 4), faults)), [(1, 100), (2, 200), (0, 200), (3, 300)]);
+        assert_eq!(order(&arrange(call(0, 4), faults)), [(1, 100), (2, 200), (0, 201), (3, 300)]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use entry::{
     AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome, Entry, FaultEntry, ObserveEntry, OutcomeEntry,
     PlanEntry, RunEntry, SCHEMA, SummaryEntry,
 };
-pub(crate) use header::fresh;
+pub use header::fresh;
 pub use reader::{LedgerError, LedgerReader, read};
 pub use schema::schema;
 pub use writer::{Ledger, LedgerBuilder};

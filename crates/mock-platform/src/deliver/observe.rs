@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,30 +58,51 @@ pub enum ObserveError {
     },
 }
 
+/// How long a receiver may take to go on with its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Asks a receiver for its effects after number `since`: `GET URL?since=N`, observe protocol v1.
 ///
 /// # Errors
-/// If it does not answer 200 within 10 seconds, or a line of the answer is no effect record.
+/// If it does not answer 200, is silent for 10 seconds, or a line of the answer is no effect record.
 pub async fn effects_from_url(url: &Target, since: u64) -> Result<Vec<Effect>, ObserveError> {
+    let mut effects = Vec::new();
+    each_from_url(url, since, |effect| effects.push(effect)).await?;
+    Ok(effects)
+}
+
+/// The number of a receiver's last effect, 0 if there is none. However many there are, one at a time is kept.
+///
+/// # Errors
+/// As of [`effects_from_url`].
+pub async fn last_effect_at_url(url: &Target) -> Result<u64, ObserveError> {
+    let mut last = 0;
+    each_from_url(url, 0, |effect| last = effect.seq).await?;
+    Ok(last)
+}
+
+async fn each_from_url(url: &Target, since: u64, mut see: impl FnMut(Effect)) -> Result<(), ObserveError> {
     let mut asked = url.url().clone();
     asked.query_pairs_mut().append_pair("since", &since.to_string());
-    let failed = |source: reqwest::Error| ObserveError::Request {
-        url: url.as_str().to_owned(),
-        source: source.without_url(),
-    };
+    let failed =
+        |source: reqwest::Error| ObserveError::Request { url: url.shown(), source: source.without_url() };
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(10))
+        .connect_timeout(PATIENCE)
+        .read_timeout(PATIENCE)
         .build()
         .map_err(failed)?;
-    let response = client.get(asked).send().await.map_err(failed)?;
+    let mut response = client.get(asked).send().await.map_err(failed)?;
     let status = response.status().as_u16();
     if status != 200 {
-        return Err(ObserveError::Status { url: url.as_str().to_owned(), status });
+        return Err(ObserveError::Status { url: url.shown(), status });
     }
-    let text = response.text().await.map_err(failed)?;
-    parse(&text, url.as_str(), since)
+    let mut lines = Lines::new(url.shown(), since);
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        lines.read(&chunk, &mut see)?;
+    }
+    lines.end(&mut see)
 }
 
 /// Reads a file to which a receiver appends its effects, one per line.
@@ -88,36 +111,128 @@ pub async fn effects_from_url(url: &Target, since: u64) -> Result<Vec<Effect>, O
 /// If the file cannot be read, or a line of it is no effect record. A last line without its end is passed over: it
 /// is being written.
 pub fn effects_from_file(path: &Path, since: u64) -> Result<Vec<Effect>, ObserveError> {
-    let failed = |source| ObserveError::File { path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let mut effects = parse(whole, &path.display().to_string(), 0)?;
+    let mut effects = EffectsFile::new(path).more()?;
     effects.retain(|effect| effect.seq > since);
     Ok(effects)
 }
 
-fn parse(text: &str, place: &str, since: u64) -> Result<Vec<Effect>, ObserveError> {
-    let mut effects = Vec::new();
-    let mut last = since;
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let place = || place.to_owned();
-        let effect: Effect = serde_json::from_str(line).map_err(|source| ObserveError::Line {
+/// A file to which a receiver appends its effects, read on from where it was read to before.
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::deliver::EffectsFile;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("effects.jsonl");
+/// std::fs::write(&path, "{\"seq\":1}\n")?;
+/// let mut file = EffectsFile::new(&path);
+/// assert_eq!(file.more()?.len(), 1);
+/// assert_eq!(file.more()?.len(), 0, "nothing new");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EffectsFile {
+    path: PathBuf,
+    offset: u64,
+    lines: Lines,
+}
+
+impl EffectsFile {
+    /// The file is not looked at yet, and need not be there.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), offset: 0, lines: Lines::new(path.display().to_string(), 0) }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was appended since the last call.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a line of it is no effect record. A last line without its end is left for the
+    /// next time: it is being written.
+    pub fn more(&mut self) -> Result<Vec<Effect>, ObserveError> {
+        let failed = |source| ObserveError::File { path: self.path.clone(), source };
+        let mut file = File::open(&self.path).map_err(failed)?;
+        file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
+        let (mut effects, mut chunk) = (Vec::new(), vec![0; 64 * 1024]);
+        loop {
+            let read = file.read(&mut chunk).map_err(failed)?;
+            if read == 0 {
+                return Ok(effects);
+            }
+            self.offset += read as u64;
+            self.lines.read(&chunk[..read], &mut |effect| effects.push(effect))?;
+        }
+    }
+}
+
+/// Effect records that come in pieces.
+#[derive(Debug)]
+struct Lines {
+    /// The URL or file.
+    place: String,
+    line: usize,
+    last: u64,
+    /// What came of the line whose end did not come yet.
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn new(place: String, since: u64) -> Self {
+        Self { place, line: 0, last: since, rest: Vec::new() }
+    }
+
+    fn read(&mut self, piece: &[u8], see: &mut impl FnMut(Effect)) -> Result<(), ObserveError> {
+        let mut pieces = piece.split(|&byte| byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            self.rest.extend_from_slice(piece);
+            if pieces.peek().is_some() {
+                self.end(see)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The line is whole.
+    fn end(&mut self, see: &mut impl FnMut(Effect)) -> Result<(), ObserveError> {
+        let line = std::mem::take(&mut self.rest);
+        self.line += 1;
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let place = || self.place.clone();
+        let effect: Effect = serde_json::from_slice(&line).map_err(|source| ObserveError::Line {
             place: place(),
-            line: index + 1,
+            line: self.line,
             source,
         })?;
-        if effect.seq <= last {
-            return Err(ObserveError::Order { place: place(), line: index + 1, seq: effect.seq });
+        if effect.seq <= self.last {
+            return Err(ObserveError::Order { place: place(), line: self.line, seq: effect.seq });
         }
-        last = effect.seq;
-        effects.push(effect);
+        self.last = effect.seq;
+        see(effect);
+        Ok(())
     }
-    Ok(effects)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str, place: &str, since: u64) -> Result<Vec<Effect>, ObserveError> {
+        let mut whole = Vec::new();
+        let mut lines = Lines::new(place.to_owned(), since);
+        for byte in text.as_bytes().chunks(1) {
+            lines.read(byte, &mut |effect| whole.push(effect))?;
+        }
+        lines.end(&mut |effect| whole.push(effect))?;
+        Ok(whole)
+    }
 
     #[test]
     fn lines_are_read_and_bad_ones_are_told() {
@@ -143,5 +258,22 @@ mod tests {
         let effects = effects_from_file(&path, 1).unwrap();
         assert_eq!(effects.len(), 1);
         assert_eq!(effects[0].seq, 2);
+    }
+
+    #[test]
+    fn a_file_is_read_on_from_where_it_was_read_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("effects.jsonl");
+        let mut file = EffectsFile::new(&path);
+        assert!(matches!(file.more(), Err(ObserveError::File { .. })));
+        let mut more = |appended: &str| {
+            use std::io::Write;
+            let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+            out.write_all(appended.as_bytes()).unwrap();
+            file.more().map(|effects| effects.iter().map(|effect| effect.seq).collect::<Vec<_>>())
+        };
+        assert_eq!(more("{\"seq\":1}\n{\"se").unwrap(), [1]);
+        assert_eq!(more("q\":2}\n{\"seq\":3}\n").unwrap(), [2, 3]);
+        assert!(matches!(more("{\"seq\":3}\n"), Err(ObserveError::Order { line: 4, .. })));
     }
 }

@@ -94,14 +94,22 @@ impl DeliveryOptions {
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// If the schedule is empty, does not begin at 0 or falls, the time scale is not a positive number, or a
-    /// probability is not between 0 and 1.
+    /// If the schedule is empty, does not begin at 0 or falls, the time scale is not a positive number, the time-out or
+    /// a limit is 0, or a probability is not between 0 and 1.
     pub fn check(&self) -> Result<(), InvalidOptions> {
         if self.schedule_ms.first() != Some(&0) || !self.schedule_ms.is_sorted() {
             return Err(InvalidOptions::Schedule(self.schedule_ms.clone()));
         }
         if !(self.pace.scale.is_finite() && self.pace.scale > 0.0) {
             return Err(InvalidOptions::Scale(self.pace.scale));
+        }
+        let counts = [
+            ("time-out", self.timeout_ms > 0),
+            ("number of attempts in flight", self.concurrency > 0),
+            ("number of connections", self.connections > 0),
+        ];
+        if let Some((what, _)) = counts.into_iter().find(|(_, is_fine)| !is_fine) {
+            return Err(InvalidOptions::Zero(what));
         }
         for (fault, probability) in self.faults.probabilities() {
             if !(0.0..=1.0).contains(&probability) {
@@ -122,6 +130,9 @@ pub enum InvalidOptions {
     /// The time scale is zero, negative or no number.
     #[error("the time scale must be a positive number, not {0}")]
     Scale(f64),
+    /// Nothing could be sent, or answered.
+    #[error("the {0} must be above 0")]
+    Zero(&'static str),
     /// A probability outside 0 to 1.
     #[error("the probability of `{fault}` must be between 0 and 1, not {probability}")]
     Probability {
@@ -243,6 +254,15 @@ mod tests {
         options = DeliveryOptions::default();
         options.pace.scale = 0.0;
         assert!(matches!(options.check(), Err(InvalidOptions::Scale(_))));
+        for spoil in [
+            |options: &mut DeliveryOptions| options.timeout_ms = 0,
+            |options: &mut DeliveryOptions| options.concurrency = 0,
+            |options: &mut DeliveryOptions| options.connections = 0,
+        ] {
+            let mut options = DeliveryOptions::default();
+            spoil(&mut options);
+            assert!(matches!(options.check(), Err(InvalidOptions::Zero(_))));
+        }
         options = DeliveryOptions::default();
         options.faults.loss = 1.5;
         assert!(matches!(options.check(), Err(InvalidOptions::Probability { fault: "loss", .. })));

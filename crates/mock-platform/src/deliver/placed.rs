@@ -30,6 +30,17 @@ impl PlacedCall {
     }
 }
 
+impl PlacedCall {
+    /// When it is taken, in virtual microseconds: at its start, and not behind its first webhook.
+    pub(super) fn starts_at_us(&self) -> u64 {
+        if self.now {
+            return 0;
+        }
+        let times = self.call.webhooks.iter().map(|webhook| webhook.at_ms);
+        times.chain([self.call.starts_at_ms]).min().unwrap_or(0).saturating_mul(1_000)
+    }
+}
+
 impl From<PlannedCall> for PlacedCall {
     fn from(call: PlannedCall) -> Self {
         Self { call, faults: None, now: false, done: None }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use piopiy_events::Profile;
@@ -23,6 +23,7 @@ use crate::plan::{PlanOptions, PlannedCall, PlannedWebhook};
 #[derive(Debug, Clone)]
 pub struct Replay {
     run: RunEntry,
+    is_of_plan: bool,
     calls: Vec<Call>,
 }
 
@@ -44,6 +45,9 @@ pub enum ReplayError {
     /// Its plan cannot be read.
     #[error(transparent)]
     Plan(#[from] PlanFileError),
+    /// It is some other file.
+    #[error("{0} is neither a ledger nor a plan: its first line does not say so")]
+    Neither(std::path::PathBuf),
     /// The ledger is empty.
     #[error("{0} holds no run: it is empty")]
     Empty(std::path::PathBuf),
@@ -67,9 +71,14 @@ impl Replay {
             }
         }
         let run = run.ok_or_else(|| ReplayError::Empty(path.to_owned()))?;
-        let mut calls: Vec<Call> = calls.into_iter().map(|(index, plans)| Call::new(index, plans)).collect();
+        let calls = calls.into_iter().map(|(index, plans)| Call::new(index, plans)).collect();
+        Ok(Self::sorted(run, false, calls))
+    }
+
+    /// A file does not say when a call starts: it is taken with its first webhook, hence the order.
+    fn sorted(run: RunEntry, is_of_plan: bool, mut calls: Vec<Call>) -> Self {
         calls.sort_by_key(|call| (call.first_ms(), call.index));
-        Ok(Self { run, calls })
+        Self { run, is_of_plan, calls }
     }
 
     /// Takes the calls of a plan, to be delivered with the options given; faults are drawn.
@@ -91,7 +100,7 @@ impl Replay {
         let run = RunEntry::new(&header.scenario, &plan, None, options);
         let calls =
             reader.map(|call| Ok(Call::drawn(call?, options))).collect::<Result<_, PlanFileError>>()?;
-        Ok(Self { run, calls })
+        Ok(Self::sorted(run, true, calls))
     }
 
     /// Reads a ledger or a plan, whichever the file is; `options` are for a plan, as a ledger has its own.
@@ -99,16 +108,25 @@ impl Replay {
     /// # Errors
     /// If the file is neither.
     pub fn from_file(path: &Path, options: &DeliveryOptions) -> Result<Self, ReplayError> {
-        let file = File::open(path).map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
-        let mut first = String::new();
-        BufReader::new(file)
-            .read_line(&mut first)
-            .map_err(|source| LedgerError::Io { path: path.to_owned(), source })?;
-        if first.contains(crate::plan::file::SCHEMA) {
-            Self::from_plan(path, options)
-        } else {
-            Self::from_ledger(path)
+        match schema_of(path)?.as_deref() {
+            Some(schema) if schema.starts_with(PLAN_SCHEMAS) => Self::from_plan(path, options),
+            Some(schema) if schema.starts_with(LEDGER_SCHEMAS) => Self::from_ledger(path),
+            _ => Err(ReplayError::Neither(path.to_owned())),
         }
+    }
+
+    /// Whether it was read from a plan, which does not say how it is delivered.
+    #[must_use]
+    pub fn is_of_plan(&self) -> bool {
+        self.is_of_plan
+    }
+
+    /// Delivers it with other options; faults are drawn anew.
+    #[must_use]
+    pub fn with_options(mut self, options: &DeliveryOptions) -> Self {
+        self.run.options = options.clone();
+        self.calls = self.calls.into_iter().map(|call| call.drawn_again(options)).collect();
+        self
     }
 
     /// Gives all ids new values that follow from the old ones and `nonce`, so that a durable receiver does not take
@@ -146,14 +164,13 @@ impl Replay {
 
 impl Call {
     fn drawn(call: PlannedCall, options: &DeliveryOptions) -> Self {
-        let faults = (0..call.webhooks.len()).map(|position| options.faults.of(&call.webhooks, position));
-        let faults: Vec<_> = faults.collect();
-        Self {
-            index: call.index,
-            profile: call.profile,
-            story: call.story.into_owned(),
-            webhooks: call.webhooks.into_iter().zip(faults).collect(),
-        }
+        let webhooks = drawn(call.webhooks, options);
+        Self { index: call.index, profile: call.profile, story: call.story.into_owned(), webhooks }
+    }
+
+    fn drawn_again(self, options: &DeliveryOptions) -> Self {
+        let webhooks = self.webhooks.into_iter().map(|(webhook, _)| webhook).collect();
+        Self { webhooks: drawn(webhooks, options), ..self }
     }
 
     /// `plans` is not empty: a call is known by its plan entries alone.
@@ -170,4 +187,34 @@ impl Call {
     fn first_ms(&self) -> u64 {
         self.webhooks.iter().map(|(webhook, _)| webhook.at_ms).min().unwrap_or(0)
     }
+}
+
+/// The webhooks of a call, each with its faults.
+fn drawn(webhooks: Vec<PlannedWebhook>, options: &DeliveryOptions) -> Vec<(PlannedWebhook, Vec<Fault>)> {
+    let faults = (0..webhooks.len()).map(|position| options.faults.of(&webhooks, position));
+    let faults: Vec<_> = faults.collect();
+    webhooks.into_iter().zip(faults).collect()
+}
+
+/// What the schemas of all versions begin with.
+const PLAN_SCHEMAS: &str = "piopiy-mock.plan/";
+const LEDGER_SCHEMAS: &str = "piopiy-mock.ledger/";
+
+/// No first line of a plan or a ledger is longer: bytes.
+const LONGEST_HEADER: u64 = 16 << 20;
+
+/// The schema that the first line of a file names; `None` where that is no JSON object, or names none.
+fn schema_of(path: &Path) -> Result<Option<String>, ReplayError> {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        schema: String,
+    }
+    let failed = |source| LedgerError::Io { path: path.to_owned(), source };
+    let mut first = Vec::new();
+    let file = File::open(path).map_err(failed)?.take(LONGEST_HEADER);
+    BufReader::new(file).read_until(b'\n', &mut first).map_err(failed)?;
+    if first.is_empty() {
+        return Err(ReplayError::Empty(path.to_owned()));
+    }
+    Ok(serde_json::from_slice(&first).ok().map(|header: Header| header.schema))
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::IpAddr;
 
 use reqwest::Url;
@@ -14,7 +15,7 @@ use reqwest::Url;
 /// assert!(Target::parse("http://app.example/webhook/cdr", &[]).is_err());
 /// assert!(Target::parse("http://app.example/webhook/cdr", &["app.example".into()]).is_ok());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target(Url);
 
 /// Why a text is no [`Target`].
@@ -52,9 +53,12 @@ impl Target {
     /// If it is no `http` URL, or its host is neither on this machine nor allowed.
     pub fn parse(url: &str, allowed: &[String]) -> Result<Self, TargetError> {
         let parsed = Url::parse(url)
-            .map_err(|error| TargetError::NotAUrl { url: url.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| TargetError::NotAUrl { url: without_secrets(url), reason: error.to_string() })?;
         let Some(host) = parsed.host_str() else {
-            return Err(TargetError::NotAUrl { url: url.to_owned(), reason: "it has no host".to_owned() });
+            return Err(TargetError::NotAUrl {
+                url: without_secrets(url),
+                reason: "it has no host".to_owned(),
+            });
         };
         if parsed.scheme() != "http" {
             return Err(TargetError::Scheme { scheme: parsed.scheme().to_owned() });
@@ -80,6 +84,22 @@ impl Target {
         self.0.as_str()
     }
 
+    /// The URL as it may be shown and written down: credentials, and values of the query that look like secrets, are
+    /// stars.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_mock_platform::deliver::Target;
+    ///
+    /// let target = Target::parse("http://me:pass@127.0.0.1:5000/cdr?token=abc&id=7", &[])?;
+    /// assert_eq!(target.shown(), "http://***@127.0.0.1:5000/cdr?token=***&id=7");
+    /// # Ok::<(), piopiy_mock_platform::deliver::TargetError>(())
+    /// ```
+    #[must_use]
+    pub fn shown(&self) -> String {
+        without_secrets(self.as_str())
+    }
+
     /// Host and port to connect to, an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -90,6 +110,43 @@ impl Target {
     pub(super) fn url(&self) -> &Url {
         &self.0
     }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.shown()).finish()
+    }
+}
+
+/// Words in the names of query parameters whose values are kept to oneself.
+const SECRET: [&str; 7] = ["token", "secret", "key", "pass", "auth", "sig", "pwd"];
+
+/// A text with the secrets of the URL that it is, or that it has behind a `=`, replaced by stars; any other text as it
+/// is. See [`Target::shown`].
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::deliver::without_secrets;
+///
+/// assert_eq!(without_secrets("--to=http://u:p@localhost/?api_key=x"), "--to=http://***@localhost/?api_key=***");
+/// assert_eq!(without_secrets("token=x"), "token=x");
+/// ```
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let authority = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("***@{host}"),
+        None => authority.to_owned(),
+    };
+    let Some((path, query)) = rest.split_once('?') else { return format!("{before}://{authority}{rest}") };
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if SECRET.iter().any(|word| name.to_ascii_lowercase().contains(word)) => {
+            format!("{name}=***")
+        }
+        _ => pair.to_owned(),
+    });
+    format!("{before}://{authority}{path}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -43,8 +43,9 @@ pub struct Effect {
 }
 
 /// What an effect says about which webhook it is of; `None` is not said.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Clues {
+    pub(super) cmiuuid: Option<String>,
     pub(super) kind: Option<Kind>,
     pub(super) leg: Option<String>,
     pub(super) status: Option<String>,
@@ -59,6 +60,7 @@ impl Effect {
             (!value.is_null()).then(|| value.plain().into_owned())
         };
         Clues {
+            cmiuuid: self.cmiuuid.clone().or_else(|| field("cmiuuid")),
             kind: match self.kind.as_deref() {
                 Some("cdr") => Some(Kind::Cdr),
                 Some("event") => Some(Kind::LiveEvent),

@@ -37,11 +37,14 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// Latency of the attempts that were answered.
     pub latency: Option<Latency>,
+    /// How long after they were due the attempts started, all of them: what their latency does not show.
+    pub lateness: Option<Latency>,
     /// What the receiver did; absent where nobody could look.
     pub observed: Option<Observed>,
 }
 
-/// From the start of an attempt to the head of its answer: nanoseconds of wall time, within 1/32.
+/// From the start of an attempt to the head of its answer, or from when it was due to its start: nanoseconds of wall
+/// time, within 1/32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[non_exhaustive]
@@ -67,6 +70,8 @@ pub struct Observed {
     pub distinct: u64,
     /// Effects that were kept aside and fit no webhook that can be told apart.
     pub quarantined: u64,
+    /// Effects that fit no webhook, but may be of a body that has nothing to tell it by, as such were sent.
+    pub unattributed: u64,
     /// Acknowledged, and no effect seen.
     pub lost: u64,
     /// More than one effect seen.
@@ -107,14 +112,16 @@ impl Summary {
     }
 
     /// Whether everything that was meant to be sent was acknowledged and, as far as could be seen, had its effect
-    /// once. A run that planned nothing is not clean.
+    /// once. What has no answer is ambiguous, which alone is no failure; a run that planned nothing is not clean.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         let seen_once = self
             .observed
             .as_ref()
             .is_none_or(|observed| (observed.lost, observed.duplicated, observed.phantom) == (0, 0, 0));
-        self.planned > 0 && self.unacknowledged == 0 && self.interrupted == 0 && seen_once
+        // Ambiguous is not failed: the receiver may have done all that it should.
+        let refused = self.unacknowledged.saturating_sub(self.ambiguous);
+        self.planned > 0 && refused == 0 && self.interrupted == 0 && seen_once
     }
 
     /// Whether not a single attempt reached the receiver.

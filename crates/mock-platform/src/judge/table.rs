@@ -48,6 +48,10 @@ impl fmt::Display for Summary {
                 if observed.phantom > 0 {
                     rows.push(("phantom", observed.phantom.to_string(), first_of(&observed.phantom_effects)));
                 }
+                if observed.unattributed > 0 {
+                    let note = "of bodies that have nothing to tell them by".to_owned();
+                    rows.push(("unattributed", observed.unattributed.to_string(), note));
+                }
                 if observed.quarantined > 0 {
                     rows.push(("quarantined", observed.quarantined.to_string(), "kept aside".to_owned()));
                 }
@@ -74,15 +78,15 @@ impl fmt::Display for Summary {
             }
             writeln!(f, "{line}")?;
         }
-        if let Some(latency) = &self.latency {
+        for (name, times) in [("latency", &self.latency), ("started late by", &self.lateness)] {
+            let Some(times) = times else { continue };
             writeln!(
                 f,
-                "  {:<16} p50 {}  p95 {}  p99 {}  max {}",
-                "latency",
-                millis(latency.p50_ns),
-                millis(latency.p95_ns),
-                millis(latency.p99_ns),
-                millis(latency.max_ns)
+                "  {name:<16} p50 {}  p95 {}  p99 {}  max {}",
+                millis(times.p50_ns),
+                millis(times.p95_ns),
+                millis(times.p99_ns),
+                millis(times.max_ns)
             )?;
         }
         writeln!(f, "  {}", self.equation())

@@ -58,6 +58,16 @@ impl Behaviour {
         }
     }
 
+    /// Whether calls of a kind happen, by its place in [`CallMix::KINDS`].
+    pub(crate) fn has_kind(&self, kind: usize) -> bool {
+        self.calls.has(kind)
+    }
+
+    /// The same rules, for calls of one kind.
+    pub(crate) fn of_kind(&self, kind: usize) -> Self {
+        Self { calls: Weights::only(kind), ..self.clone() }
+    }
+
     /// The most seconds of talk that a call can be billed for, over all its legs.
     pub(crate) fn most_billed_seconds(&self) -> u64 {
         let before_bridge = self.attempts

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GENERATOR, PlanOptions, PlannedCall, PlannedWebhook, Scenario};
 
+pub(crate) use reader::bytes_of;
 pub use reader::{PlanFileError, PlanReader};
 pub use schema::schema;
 
@@ -137,8 +138,9 @@ pub fn write_header(out: &mut impl Write, header: &PlanHeader) -> io::Result<()>
 ///     file::write_call(&mut written, &call)?;
 /// }
 /// let reader = file::PlanReader::new("mine.jsonl", &*written).unwrap();
-/// let calls: Result<Vec<_>, _> = reader.collect();
-/// assert_eq!(calls.unwrap(), simulator.calls().collect::<Vec<_>>());
+/// for (read, planned) in reader.zip(simulator.calls()) {
+///     assert_eq!(read.unwrap().webhooks, planned.webhooks);
+/// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn write_call(out: &mut impl Write, call: &PlannedCall) -> io::Result<()> {

@@ -10,6 +10,10 @@ pub struct PlannedCall {
     pub index: u64,
     /// The profile that its webhooks have.
     pub profile: Profile,
+    /// When it starts: virtual milliseconds from the start of the run. Its first webhook may be due much later: nobody
+    /// is told of an inbound call before it is picked up. Plan files and ledgers hold webhooks only; a call that was read
+    /// from one starts with its first webhook.
+    pub starts_at_ms: u64,
     /// What happens in it, for people: `inbound answered, streamed`.
     pub story: Cow<'static, str>,
     /// Its webhooks, by `at_ms`, then `seq`.
@@ -53,7 +57,7 @@ impl PlannedWebhook {
 }
 
 impl PlannedCall {
-    /// A planned call.
+    /// A planned call that starts with its first webhook; set [`starts_at_ms`](Self::starts_at_ms) where it does not.
     #[must_use]
     pub fn new(
         index: u64,
@@ -61,6 +65,7 @@ impl PlannedCall {
         story: Cow<'static, str>,
         webhooks: Vec<PlannedWebhook>,
     ) -> Self {
-        Self { index, profile, story, webhooks }
+        let starts_at_ms = webhooks.iter().map(|webhook| webhook.at_ms).min().unwrap_or(0);
+        Self { index, profile, starts_at_ms, story, webhooks }
     }
 }

@@ -1,3 +1,5 @@
+mod untold;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use super::timeline::{Happening, Leg, Timeline};
 use super::weights::Weights;
 use super::words::{CLOSINGS, STREAM_ERRORS, write_extra_params};
 use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario};
+
+pub use untold::Untold;
 
 /// Makes whole legal calls from a scenario and a seed.
 ///
@@ -57,6 +61,7 @@ pub struct CallBuffer {
     bytes: Vec<u8>,
     webhooks: Vec<WrittenWebhook>,
     story: Option<Story>,
+    starts_at_ms: u64,
     scratch: Scratch,
 }
 
@@ -187,13 +192,14 @@ impl Simulator {
             )
         });
         let story = buffer.story().map(|story| story.to_string()).unwrap_or_default();
-        PlannedCall::new(index, self.options.profile, story.into(), webhooks.collect())
+        let call = PlannedCall::new(index, self.options.profile, story.into(), webhooks.collect());
+        PlannedCall { starts_at_ms: buffer.starts_at_ms, ..call }
     }
 
     /// Writes one call into a buffer: the same as [`Simulator::call`], without allocation once the buffer has
     /// grown.
     pub fn write_call(&self, index: u64, buffer: &mut CallBuffer) {
-        let CallBuffer { bytes, webhooks, story, scratch } = buffer;
+        let CallBuffer { bytes, webhooks, story, starts_at_ms, scratch } = buffer;
         bytes.clear();
         webhooks.clear();
         let start = self.arrivals.at_ms(index, &mut scratch.block);
@@ -201,6 +207,7 @@ impl Simulator {
         self.behaviour.play(draws, self.options.profile, start, &mut scratch.timeline);
         let timeline = &scratch.timeline;
         *story = Some(timeline.story);
+        *starts_at_ms = start;
 
         let ids = self.ids.call(index);
         scratch.leg_ids.clear();

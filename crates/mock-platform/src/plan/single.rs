@@ -2,16 +2,19 @@ use std::borrow::Cow;
 
 use piopiy_events::{CallDirection, Form, Profile};
 
+use super::draw::{mix, split_mix};
 use super::{CallBuffer, Nonce, PlanOptions, PlannedWebhook, Scenario, Seed, Simulator};
 
 /// What one webhook on its own is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SingleOptions {
-    /// What its values follow from.
+    /// What its values follow from, together with the index.
     pub seed: Seed,
-    /// What its ids follow from, together with the seed.
+    /// What its ids follow from, together with the seed and the index. They are never those of a simulated call.
     pub nonce: Nonce,
+    /// Which of several single webhooks of one run it is: each has values and ids of its own.
+    pub index: u64,
     /// The present, for its times: milliseconds since 1970.
     pub now_ms: u64,
     /// Leg `a` or `b`; `None` for the one that is documented best.
@@ -23,7 +26,7 @@ pub struct SingleOptions {
 impl Default for SingleOptions {
     fn default() -> Self {
         let PlanOptions { seed, nonce, epoch_ms, .. } = PlanOptions::default();
-        Self { seed, nonce, now_ms: epoch_ms, leg: None, direction: None }
+        Self { seed, nonce, index: 0, now_ms: epoch_ms, leg: None, direction: None }
     }
 }
 
@@ -61,6 +64,9 @@ pub enum SingleError {
     },
 }
 
+/// Keeps the ids of single webhooks apart from those of calls.
+const SINGLE: u64 = 0x7369_6e67_6c65_2e31;
+
 /// How many calls are searched: the rarest event is in one of a few hundred.
 const MOST_CALLS: u64 = 20_000;
 
@@ -83,8 +89,8 @@ const MOST_CALLS: u64 = 20_000;
 /// ```
 pub fn single(name: &str, profile: Profile, options: &SingleOptions) -> Result<PlannedWebhook, SingleError> {
     let (form, leg) = choose(name, profile, options)?;
-    let mut plan = PlanOptions::new(profile, options.seed);
-    plan.nonce = options.nonce;
+    let mut plan = PlanOptions::new(profile, Seed(options.seed.0.wrapping_add(options.index)));
+    plan.nonce = Nonce(split_mix(mix(options.nonce.0 ^ SINGLE), options.index));
     let simulator = Simulator::new(&Scenario::default(), plan.clone());
     let mut buffer = CallBuffer::default();
     for index in 0..MOST_CALLS {
@@ -171,6 +177,24 @@ mod tests {
         };
         assert_eq!(chosen("live.out_started"), (Evidence::Documented, CallDirection::Outbound, "a"));
         assert_eq!(chosen("live.stream_connected"), (Evidence::Documented, CallDirection::Inbound, "b"));
+    }
+
+    #[test]
+    fn ids_are_never_those_of_a_call_or_of_another() {
+        let id = |body: &[u8]| Webhook::parse(body).unwrap().text("cmiuuid").unwrap().into_owned();
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..4 {
+            let options = PlanOptions::new(Profile::Global, Seed(seed));
+            let simulator = Simulator::new(&Scenario::default(), options);
+            for call in (0..100).map(|index| simulator.call(index)) {
+                seen.extend(call.webhooks.iter().map(|webhook| id(&webhook.body)));
+            }
+        }
+        for (seed, index) in (0..4).flat_map(|seed| (0..20).map(move |index| (seed, index))) {
+            let options = SingleOptions { seed: Seed(seed), index, ..SingleOptions::default() };
+            let webhook = single("cdr.inbound.missed", Profile::Global, &options).unwrap();
+            assert!(seen.insert(id(&webhook.body)), "seed {seed}, index {index}");
+        }
     }
 
     #[test]

@@ -17,6 +17,18 @@ impl Weights {
         Self { sums: sums.collect() }
     }
 
+    /// One choice alone.
+    pub(crate) fn only(choice: usize) -> Self {
+        let sums = (0..=choice).map(|at| u64::from(at == choice));
+        Self { sums: sums.collect() }
+    }
+
+    /// Whether a choice is ever made.
+    pub(crate) fn has(&self, choice: usize) -> bool {
+        let before = choice.checked_sub(1).map_or(0, |before| self.sums[before]);
+        self.sums[choice] > before
+    }
+
     /// The choice that 64 random bits stand for.
     pub(crate) fn at(&self, bits: u64) -> usize {
         let total = self.sums.last().copied().unwrap_or(0);

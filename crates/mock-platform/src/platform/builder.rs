@@ -7,9 +7,9 @@ use piopiy_events::Profile;
 use tokio::sync::mpsc;
 
 use super::{MockPlatform, StartError, reading};
-use crate::deliver::ledger::{Entry, RunEntry, fresh};
+use crate::deliver::ledger::{Entry, RunEntry};
 use crate::deliver::{
-    DeliveryOptions, Faults, Ledger, Pace, Redelivery, Target, Targets, deliver_placed, wall_ms,
+    DeliveryOptions, Faults, Ledger, Pace, Redelivery, Target, Targets, deliver_placed, fresh, wall_ms,
 };
 use crate::judge::Judge;
 use crate::plan::{Nonce, PlanOptions, Seed};

@@ -119,6 +119,17 @@ async fn errors_name_the_line_and_what_is_new_is_passed_over() {
         &format!("{header}\n{{\"seq\":1,\"t_n"),
         "x.jsonl:2: the last line is cut off (was the run killed while it wrote?): remove it to read the rest",
     );
+    for wrong in [r#""seed":"0x+f""#, r#""seed":"0x""#, r#""seed":"7""#] {
+        let seed = header.replace(r#""seed":"0x0""#, wrong);
+        assert_ne!(seed, header);
+        check_error(&format!("{seed}\n"), "x.jsonl:1: this line is no ledger record");
+    }
+    for hex in ["f", "fff", "+f", "zz"] {
+        let plan = text.lines().find(|line| line.contains(r#""kind":"plan""#)).unwrap();
+        let from = plan.find(r#""body":{"#).unwrap();
+        let plan = format!(r#"{}"body":{{"hex":"{hex}"}}}}"#, &plan[..from]);
+        check_error(&format!("{header}\n{plan}\n"), "x.jsonl:2: this line is no ledger record");
+    }
     check_error(
         &format!("{}\n", header.replace("ledger/v1", "ledger/v9")),
         "x.jsonl:1: this is no piopiy-mock.ledger/v1 file: its schema is \"piopiy-mock.ledger/v9\"",

@@ -4,6 +4,8 @@
 mod check;
 mod check_cli;
 mod cli;
+mod cli_ending;
+mod cli_replay;
 mod deliver;
 mod gallery;
 mod judge;

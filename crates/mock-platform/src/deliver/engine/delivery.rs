@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use piopiy_events::{Profile, Webhook};
@@ -35,6 +34,8 @@ pub(super) struct Delivery {
     pub(super) policy: Redelivery,
     pub(super) body: Bytes,
     pub(super) attempts: u32,
+    /// The last step of the schedule that was begun.
+    pub(super) last_step: usize,
     /// Attempts that are due or in flight.
     pub(super) pending: usize,
     pub(super) first_start_us: u64,
@@ -90,6 +91,7 @@ impl Delivery {
             body: Bytes::from(slot.webhook.body.clone()),
             slot,
             attempts: 0,
+            last_step: 0,
             pending: 0,
             first_start_us: 0,
             acknowledged: false,
@@ -177,10 +179,4 @@ impl Landed {
             cut_off: answer.cut_off,
         }
     }
-}
-
-/// Wall time: milliseconds since 1970.
-pub(crate) fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -315,3 +315,104 @@ async fn an_acknowledged_copy_settles_its_webhook() {
     assert_eq!(causes, [Cause::First, Cause::Duplicate]);
     assert_eq!(outcomes(&ledger), [DeliveryOutcome::Acknowledged]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_told_of_late_holds_up_no_call_behind_it() {
+    let mut rings = call(0, vec![webhook(0, 0, 30_000, Kind::LiveEvent)]);
+    rings.starts_at_ms = 0;
+    let starts_later = call(1, vec![webhook(1, 0, 1_000, Kind::LiveEvent)]);
+    for pace in [Pace::default(), Pace::jump()] {
+        let script = Script::new(&[200], Duration::from_millis(1));
+        let options = DeliveryOptions { pace, ..DeliveryOptions::default() };
+        let ledger = run(&script, vec![rings.clone(), starts_later.clone()], &options).await;
+        let starts: Vec<(u64, u64)> =
+            attempts(&ledger).iter().map(|attempt| (attempt.call, attempt.start_ms)).collect();
+        assert!(matches!(starts[..], [(1, 1_000..=1_002), (0, 30_000..=30_002)]), "{starts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_of_a_plan_is_late_where_answers_come_at_once() {
+    let plan = crate::plan::PlanOptions { calls: Some(60), ..Default::default() };
+    let simulator = crate::plan::Simulator::new(&crate::plan::Scenario::default(), plan);
+    let options = DeliveryOptions { pace: Pace::jump(), ..DeliveryOptions::default() };
+    let script = Script::new(&[200], Duration::from_millis(1));
+    let ledger = run(&script, simulator.calls().collect(), &options).await;
+    let late = attempts(&ledger).iter().map(|attempt| attempt.start_ms - attempt.due_ms).max();
+    assert!(late.is_some_and(|late| late < 20), "{late:?} ms late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_without_webhooks_do_not_keep_a_run_from_being_stopped() {
+    for (gap_ms, pace) in [(1_000, Pace::jump()), (0, Pace::default())] {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let targets = Arc::new(Targets::both(Target::parse("http://127.0.0.1/", &[]).unwrap()));
+        let count = Arc::clone(&taken);
+        let calls = (0..).map(move |index| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut planned = call(index, vec![]);
+            planned.starts_at_ms = index * gap_ms;
+            (PlacedCall::from(planned), Arc::clone(&targets))
+        });
+        let ledger = Ledger::builder().in_memory().open().unwrap();
+        let options = DeliveryOptions { pace, ..DeliveryOptions::default() };
+        let script = Script::new(&[200], Duration::ZERO);
+        let stop = std::future::poll_fn(|_| match taken.load(Ordering::SeqCst) {
+            0..3_000 => std::task::Poll::Pending,
+            _ => std::task::Poll::Ready(()),
+        });
+        let ending = Engine::new(script, stream::iter(calls), options, ledger).run(stop).await;
+        assert_eq!(ending, Ending::Interrupted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_during_the_last_attempt_of_the_schedule_interrupts_nothing() {
+    for (schedule_ms, expected) in
+        [(vec![0], DeliveryOutcome::Unacknowledged), (vec![0, 1_000], DeliveryOutcome::Interrupted)]
+    {
+        for cdr_policy in [Redelivery::UntilAck, Redelivery::Always] {
+            let schedule_ms = schedule_ms.clone();
+            let options = DeliveryOptions { schedule_ms, cdr_policy, ..DeliveryOptions::default() };
+            let script = Script::new(&[503], Duration::from_millis(100));
+            let stop = tokio::time::sleep(Duration::from_millis(20));
+            let (ledger, ending) = run_until(&script, cdr_call(), &options, stop).await;
+            assert_eq!((ending, &outcomes(&ledger)[..]), (Ending::Interrupted, &[expected][..]));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_to_be_sent_behind_another_starts_behind_it() {
+    let webhooks = |index| {
+        (0..6).map(|seq| webhook(index, seq, u64::from(seq / 2) * 500, Kind::LiveEvent)).collect::<Vec<_>>()
+    };
+    for order in [Order::PerCall, Order::Free] {
+        let mut told = 0;
+        for seed in 0..20 {
+            let faults =
+                Faults { reorder: 0.5, delay: 0.3, loss: 0.2, duplicate: 0.2, ..Faults::chaos(seed) };
+            let options = DeliveryOptions { order, faults, ..DeliveryOptions::default() };
+            let script = Script::new(&[200], Duration::from_millis(7));
+            let ledger =
+                run(&script, (0..10).map(|index| call(index, webhooks(index))).collect(), &options).await;
+            let starts: HashMap<(u64, u32), u64> = attempts(&ledger)
+                .iter()
+                .filter(|attempt| attempt.cause == Cause::First)
+                .map(|attempt| ((attempt.call, attempt.webhook), attempt.start_ns))
+                .collect();
+            for record in ledger.records() {
+                let Entry::Fault(entry) = &record.entry else { continue };
+                let Fault::Reorder { behind } = entry.fault else { continue };
+                let (moved, other) =
+                    (starts.get(&(entry.call, entry.webhook)), starts.get(&(entry.call, behind)));
+                assert!(
+                    moved.is_some() && other.is_some() && moved > other,
+                    "{order}, seed {seed}: {entry:?}"
+                );
+                told += 1;
+            }
+        }
+        assert!(told > 100, "{told} were moved");
+    }
+}

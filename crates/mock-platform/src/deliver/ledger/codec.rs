@@ -12,6 +12,10 @@ pub(crate) mod hex_u64 {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let text = String::deserialize(deserializer)?;
         let digits = text.strip_prefix("0x").ok_or_else(|| D::Error::custom("expected 0x…"))?;
+        // What the standard library reads may have a sign.
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(D::Error::custom(format_args!("{text:?} is not hexadecimal")));
+        }
         u64::from_str_radix(digits, 16).map_err(D::Error::custom)
     }
 }
@@ -20,6 +24,8 @@ pub(super) mod hex_bytes {
     use std::fmt::Write;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::plan::file::bytes_of;
 
     pub(in crate::deliver::ledger) fn serialize<S: Serializer>(
         bytes: &[u8],
@@ -37,13 +43,7 @@ pub(super) mod hex_bytes {
         deserializer: D,
     ) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digits = text.as_bytes().chunks(2);
-        digits
-            .map(|pair| {
-                let pair = std::str::from_utf8(pair).map_err(D::Error::custom)?;
-                u8::from_str_radix(pair, 16).map_err(D::Error::custom)
-            })
-            .collect()
+        bytes_of(&text).ok_or_else(|| D::Error::custom("it is not hexadecimal, two digits for each byte"))
     }
 }
 

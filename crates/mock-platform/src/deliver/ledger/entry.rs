@@ -79,10 +79,10 @@ pub struct RunEntry {
     pub scenario: String,
     /// The wall time that virtual time 0 stands for in the payloads: milliseconds since 1970.
     pub epoch_ms: u64,
-    /// Where live events go; absent where each call has its own URLs.
+    /// Where live events go, secrets left out; absent where each call has its own URLs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_to: Option<String>,
-    /// Where CDRs go; absent where each call has its own URLs.
+    /// Where CDRs go, secrets left out; absent where each call has its own URLs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cdr_to: Option<String>,
     /// How they are delivered.

@@ -22,8 +22,8 @@ impl RunEntry {
             nonce: plan.nonce.0,
             scenario: scenario.to_owned(),
             epoch_ms: plan.epoch_ms,
-            live_to: targets.map(|targets| targets.live.as_str().to_owned()),
-            cdr_to: targets.map(|targets| targets.cdr.as_str().to_owned()),
+            live_to: targets.map(|targets| targets.live.shown()),
+            cdr_to: targets.map(|targets| targets.cdr.shown()),
             options: options.clone(),
             replay_of: None,
         }
@@ -36,8 +36,8 @@ impl RunEntry {
             run_id: format!("{:016x}", fresh()),
             ts_ms: wall_ms(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            live_to: Some(targets.live.as_str().to_owned()),
-            cdr_to: Some(targets.cdr.as_str().to_owned()),
+            live_to: Some(targets.live.shown()),
+            cdr_to: Some(targets.cdr.shown()),
             options: options.clone(),
             replay_of: Some(replayed.run_id.clone()),
             ..replayed.clone()
@@ -45,8 +45,9 @@ impl RunEntry {
     }
 }
 
-/// A number that no other run has: random bits of the operating system.
-pub(crate) fn fresh() -> u64 {
+/// A number that no other run has, for ids and seeds: random bits of the operating system.
+#[must_use]
+pub fn fresh() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
 }

@@ -39,7 +39,8 @@ pub enum PlanFileError {
     },
 }
 
-/// Reads a plan file, call by call: the lines of one call follow each other.
+/// Reads a plan file, call by call: the lines of one call follow each other. The calls come in the order of the file,
+/// which need not be that of their first webhooks: [`Replay`](crate::deliver::Replay) puts them into that order.
 #[derive(Debug)]
 pub struct PlanReader<R> {
     name: String,
@@ -164,7 +165,8 @@ fn planned(record: Record) -> Result<(PlannedWebhook, String), String> {
     Ok((webhook, record.story))
 }
 
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+/// Two digits for each byte.
+pub(crate) fn bytes_of(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.bytes().map(|byte| char::from(byte).to_digit(16)).collect::<Option<Vec<u32>>>()?;
     let pairs = digits.chunks(2).map(|pair| match pair {
         [high, low] => u8::try_from(high * 16 + low).ok(),

@@ -1,0 +1,163 @@
+//! How a run ends that does not just come to its end: signals, nobody who reads, a full disk.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use piopiy_mock_platform::deliver::ledger::{Entry, read};
+use wiremock::ResponseTemplate;
+
+use crate::cli::{command, mock, stderr, stdout};
+use crate::receivers::answering;
+
+/// A run without an end is stopped like with Ctrl-C: it finishes, tells, and writes its ledger.
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_ends_a_run_in_order() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let receiver = answering(ResponseTemplate::new(200)).await;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.jsonl");
+        let file = path.display().to_string();
+        let mut child = command(&["run", "--to", &receiver.uri(), "--time-scale", "600", "--ledger", &file])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        out.read_line(&mut first).unwrap();
+        while receiver.received_requests().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let sent =
+            Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let last = out.lines().last().unwrap().unwrap();
+        assert_eq!(first.trim_end(), last);
+        let records: Vec<_> = read(&path).unwrap().collect::<Result<_, _>>().unwrap();
+        match &records.last().unwrap().entry {
+            Entry::Summary(summary) => assert!(summary.interrupted),
+            other => panic!("the ledger ends with a {}", other.kind()),
+        }
+    }
+}
+
+/// A receiver that says yes, and shows one more effect, of somebody else, whenever it is asked.
+async fn restless() -> wiremock::MockServer {
+    let receiver = wiremock::MockServer::start().await;
+    let one_more = |request: &wiremock::Request| {
+        let since = request.url.query_pairs().find(|(key, _)| key == "since");
+        let since: u64 = since.map_or(0, |(_, since)| since.parse().unwrap());
+        let effect = format!("{{\"seq\":{},\"cmiuuid\":\"somebody-else\"}}\n", since + 1);
+        ResponseTemplate::new(200).set_body_string(effect)
+    };
+    wiremock::Mock::given(wiremock::matchers::method("GET")).respond_with(one_more).mount(&receiver).await;
+    wiremock::Mock::given(wiremock::matchers::method("POST"))
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&receiver)
+        .await;
+    receiver
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_never_settles_is_judged_in_the_end() {
+    let receiver = restless().await;
+    let (url, observe) = (receiver.uri(), format!("{}/__observe", receiver.uri()));
+    let args = ["send", "cdr.inbound.missed", "--to", &url, "--observe-url", &observe, "--settle", "10ms"];
+    let output = mock(&args);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("has not settled"), "{}", stderr(&output));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_while_a_receiver_settles_ends_a_run_in_order() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let receiver = restless().await;
+        let (url, observe) = (receiver.uri(), format!("{}/__observe", receiver.uri()));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.jsonl");
+        let file = path.display().to_string();
+        let args = ["send", "cdr.inbound.missed", "--to", &url, "--observe-url", &observe, "--ledger", &file];
+        let child = command(&args).args(["--settle", "1h"]).stdout(Stdio::piped()).spawn().unwrap();
+        let looks = async || {
+            let requests = receiver.received_requests().await.unwrap();
+            requests.iter().filter(|request| request.method.as_str() == "GET").count()
+        };
+        // One look before, one after the delivery, and the first of those that wait.
+        while looks().await < 3 {
+            tokio::task::yield_now().await;
+        }
+        let sent =
+            Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        assert!(stdout(&output).contains("planned 1 = acknowledged 1"), "{}", stdout(&output));
+        let records: Vec<_> = read(&path).unwrap().collect::<Result<_, _>>().unwrap();
+        match &records.last().unwrap().entry {
+            Entry::Summary(summary) => assert!(summary.interrupted),
+            other => panic!("the ledger ends with a {}", other.kind()),
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_before_the_first_delivery_ends_a_run_in_order() {
+    let receiver = answering(ResponseTemplate::new(200)).await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (url, observe) = (receiver.uri(), format!("http://{}/", silent.local_addr().unwrap()));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.jsonl");
+    let file = path.display().to_string();
+    let args = ["run", "--to", &url, "--observe-url", &observe, "--ledger", &file];
+    let child = command(&args).stdout(Stdio::piped()).spawn().unwrap();
+    let asked = silent.accept().unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    drop(asked);
+    assert_eq!(output.status.code(), Some(130));
+    assert!(stdout(&output).contains("planned 0"), "{}", stdout(&output));
+    let kinds: Vec<_> = read(&path).unwrap().map(|record| record.unwrap().entry.kind()).collect();
+    assert_eq!(kinds, ["run", "summary"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_is_outside() {
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    for args in [&["events"][..], &["schema"], &["plan"], &["completions", "bash"]] {
+        let output = command(args).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_run_that_nobody_reads_ends_as_it_would() {
+    let receiver = answering(ResponseTemplate::new(503)).await;
+    for format in ["text", "json"] {
+        let args = ["send", "live.hangup", "--profile", "india", "--to", &receiver.uri(), "--format", format];
+        let mut child = command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{format}: {}", stderr(&output));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_reading_is_no_trouble() {
+    let receiver = answering(ResponseTemplate::new(200)).await;
+    let mut child = command(&["run", "--to", &receiver.uri(), "--calls", "20", "--jump"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!stderr(&output).contains("panic"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!receiver.received_requests().await.unwrap().is_empty(), "the run goes on");
+}
