@@ -14,6 +14,8 @@ use crate::{MemoryStore, Records, SqliteRecords, SqliteStore, Store, StoreError}
 /// assert_eq!("sqlite:calls.sqlite".parse(), Ok(StoreLocation::Sqlite("calls.sqlite".into())));
 /// assert_eq!("memory".parse(), Ok(StoreLocation::Memory));
 /// assert!("postgres://db".parse::<StoreLocation>().is_err());
+/// assert!("sqlite::memory:".parse::<StoreLocation>().is_err());
+/// assert!("sqlite:file:calls.sqlite?mode=ro".parse::<StoreLocation>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,7 +28,7 @@ pub enum StoreLocation {
 
 /// Why a text is no [`StoreLocation`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no store, expected sqlite:FILE or memory")]
+#[error("`{text}` is no store, expected sqlite:FILE (a path, no URI) or memory")]
 #[non_exhaustive]
 pub struct InvalidStoreLocation {
     /// What was given.
@@ -38,7 +40,12 @@ impl FromStr for StoreLocation {
 
     fn from_str(text: &str) -> Result<Self, InvalidStoreLocation> {
         match text.split_once(':') {
-            Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.into())),
+            // SQLite would take these for something else than a file's name.
+            Some(("sqlite", file))
+                if !file.is_empty() && !file.starts_with(':') && !file.starts_with("file:") =>
+            {
+                Ok(Self::Sqlite(file.into()))
+            }
             None if text == "memory" => Ok(Self::Memory),
             _ => Err(InvalidStoreLocation { text: text.to_owned() }),
         }
