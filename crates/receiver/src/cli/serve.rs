@@ -145,7 +145,7 @@ impl Serve {
                 "listening beyond this machine without a secret: anyone who reaches it can post; see --token"
             );
         }
-        self.say_ready(&server)?;
+        self.say_ready(&server);
 
         let first = signals.next().await;
         tracing::info!(signal = first.name(), "shutting down; once more to end at once");
@@ -154,7 +154,10 @@ impl Serve {
                 tracing::info!("all requests answered, the store is closed");
                 Ok(())
             }
-            second = signals.next() => std::process::exit(second.exit_code()),
+            second = signals.next() => {
+                logging::finish();
+                std::process::exit(second.exit_code())
+            }
         }
     }
 
@@ -226,19 +229,18 @@ impl Serve {
         }
     }
 
-    fn say_ready(&self, server: &Server) -> Result<(), Failure> {
+    /// Says it to whoever still listens: it serves just as well where nobody does.
+    fn say_ready(&self, server: &Server) {
         let url = server.url();
         // Not a log line: scripts wait for it whatever the log level is.
-        writeln!(std::io::stderr(), "ready: listening on {url}")
-            .map_err(|error| Failure::write("stderr", error))?;
+        logging::say(&format!("ready: listening on {url}"));
         if self.ready_json {
             let line = serde_json::json!({ "ready": true, "url": url, "store": self.store.to_string() });
             let mut stdout = std::io::stdout();
-            writeln!(stdout, "{line}")
-                .and_then(|()| stdout.flush())
-                .map_err(|error| Failure::write("stdout", error))?;
+            if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+                tracing::warn!(%error, "cannot say on stdout that it is ready");
+            }
         }
-        Ok(())
     }
 }
 

@@ -300,3 +300,178 @@ fn ready_json() {
     serving.signal("-TERM");
     assert_eq!(serving.end().0, Some(0));
 }
+
+#[test]
+fn output_to_what_is_no_file_goes_there_and_leaves_it() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let folder = folder_with_store();
+    let at = |name: &str| folder.path().join(name);
+    let export = |to: &str| {
+        let output = receiver(folder.path(), &["export", STORE, "-o", to]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{to}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let lines = |name: &str| std::fs::read_to_string(at(name)).unwrap().lines().count();
+
+    export("new");
+    assert_eq!(std::fs::metadata(at("new")).unwrap().permissions().mode() & 0o777, 0o600, "phone numbers");
+    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    let fifo = at("fifo");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(fifo).unwrap());
+    export("fifo");
+    assert_eq!(reader.join().unwrap().lines().count(), 6);
+    assert!(std::fs::symlink_metadata(at("fifo")).unwrap().file_type().is_fifo());
+    std::fs::write(at("target"), "old\n").unwrap();
+    std::os::unix::fs::symlink("target", at("link")).unwrap();
+    std::os::unix::fs::symlink("fresh", at("dangling")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", at("null")).unwrap();
+    for (link, target) in [("link", Some("target")), ("dangling", Some("fresh")), ("null", None)] {
+        export(link);
+        assert!(at(link).is_symlink(), "{link}");
+        if let Some(target) = target {
+            assert_eq!(lines(target), 6, "{link}");
+        }
+    }
+    export("/dev/null");
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
+}
+
+#[test]
+fn an_output_that_failed_leaves_nothing() {
+    let folder = folder_with_store();
+    // A folder cannot be replaced by a file.
+    std::fs::create_dir(folder.path().join("full")).unwrap();
+    let text = run(folder.path(), &["export", STORE, "--output", "full"]);
+    assert!(text.contains("exit code 3") && text.contains("--output full"), "{text}");
+    // The store breaks off in the middle.
+    let other = rusqlite::Connection::open(folder.path().join("calls.sqlite")).unwrap();
+    other.execute_batch("DROP TABLE quarantine").unwrap();
+    let text = run(folder.path(), &["export", STORE, "--output", "out"]);
+    assert!(text.contains("exit code 3"), "{text}");
+    assert!(!folder.path().join("out").exists() && !folder.path().join("out.part").exists(), "{text}");
+}
+
+/// A free port: what learns of the ready line nowhere must know where it is.
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn connect(address: &str) -> TcpStream {
+    let until = std::time::Instant::now() + crate::support::PATIENCE;
+    loop {
+        match TcpStream::connect(address) {
+            Ok(socket) => return socket,
+            Err(error) => assert!(std::time::Instant::now() < until, "{error}"),
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+}
+
+fn post_to(address: &str, body: &str) -> String {
+    let mut socket = connect(address);
+    socket.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+    socket.write_all(raw_post(body, "Connection: close\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn exit_code_after(mut child: Child, signals: &[&str]) -> Option<i32> {
+    for signal in signals {
+        assert!(Command::new("kill").args([*signal, &child.id().to_string()]).status().unwrap().success());
+    }
+    let until = std::time::Instant::now() + crate::support::PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if std::time::Instant::now() > until {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn it_serves_without_anyone_at_stderr() {
+    for from_the_start in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address();
+        let arguments = ["serve", "--listen", &address, STORE, "--log", "debug", "--ready-json"];
+        let mut child = receiver(folder.path(), &arguments)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        if !from_the_start {
+            stderr.read_line(&mut String::new()).unwrap();
+        }
+        drop(stderr);
+        for call in 0..5 {
+            assert!(post_to(&address, &cdr(&call.to_string())).ends_with("got it"));
+        }
+        assert!(post_to(&address, "nonsense").starts_with("HTTP/1.1 202 "));
+        assert_eq!(exit_code_after(child, &["-TERM"]), Some(0));
+    }
+}
+
+#[test]
+fn it_serves_and_ends_while_stderr_is_not_read() {
+    for (signals, expected) in [(&["-TERM"][..], 0), (&["-TERM", "-TERM"], 143)] {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address();
+        let arguments = [
+            "serve",
+            "--listen",
+            &address,
+            "--store",
+            "memory",
+            "--log",
+            "trace",
+            "--drain-deadline",
+            "1h",
+            "--body-deadline",
+            "1h",
+        ];
+        let mut child = receiver(folder.path(), &arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let unread = child.stderr.take().unwrap();
+        let mut socket = connect(&address);
+        socket.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+        // Far more lines than a pipe and the queue before it hold.
+        let requests: String = (0..100).map(|_| raw_post("nonsense", "")).collect();
+        for _ in 0..100 {
+            socket.write_all(requests.as_bytes()).unwrap();
+            let mut answers = Vec::new();
+            while answers.windows(9).filter(|window| window == b"HTTP/1.1 ").count() < 100 {
+                let mut some = [0; 65536];
+                let read = socket.read(&mut some).unwrap();
+                assert_ne!(read, 0, "it closed the connection");
+                answers.extend_from_slice(&some[..read]);
+            }
+        }
+        if signals.len() == 1 {
+            drop(socket);
+            assert_eq!(exit_code_after(child, signals), Some(expected));
+        } else {
+            // A request in flight keeps the first signal from ending it.
+            let mut half = connect(&address);
+            half.write_all(
+                b"POST /webhook/cdr HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+            )
+            .unwrap();
+            half.read_exact(&mut [0; 25]).unwrap();
+            assert!(
+                Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success()
+            );
+            // The first was seen once nothing is accepted any more.
+            while TcpStream::connect(&address).is_ok() {
+                std::thread::park_timeout(std::time::Duration::from_millis(5));
+            }
+            assert_eq!(exit_code_after(child, &signals[1..]), Some(expected));
+        }
+        drop(unread);
+    }
+}
