@@ -71,12 +71,12 @@ impl StoreLocation {
             Self::Sqlite(path) => {
                 let store = SqliteStore::open(path)?;
                 let records = SqliteRecords::open(path)?;
-                Ok(OpenStore { len: store.len(), store: Box::new(store), records: Some(Arc::new(records)) })
+                Ok(OpenStore::new(store, Some(Arc::new(records))))
             }
             Self::Memory => {
                 let mut store = MemoryStore::new();
                 let records = keep_records.then(|| store.records());
-                Ok(OpenStore { store: Box::new(store), records, len: 0 })
+                Ok(OpenStore::new(store, records))
             }
         }
     }
@@ -87,17 +87,15 @@ impl StoreLocation {
 pub struct OpenStore {
     /// The store.
     pub store: Box<dyn Store>,
-    /// Reads what it keeps; `/__observe` needs it.
+    /// Reads what it keeps; without it, `/__observe` asks the store for a reader.
     pub records: Option<Arc<dyn Records>>,
-    /// How many records it held when it was opened.
-    pub len: u64,
 }
 
 impl OpenStore {
     /// A store, and what reads it.
     #[must_use]
     pub fn new(store: impl Store, records: Option<Arc<dyn Records>>) -> Self {
-        Self { store: Box::new(store), records, len: 0 }
+        Self { store: Box::new(store), records }
     }
 }
 
@@ -109,9 +107,6 @@ impl<S: Store> From<S> for OpenStore {
 
 impl fmt::Debug for OpenStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenStore")
-            .field("len", &self.len)
-            .field("has_records", &self.records.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("OpenStore").field("has_records", &self.records.is_some()).finish_non_exhaustive()
     }
 }

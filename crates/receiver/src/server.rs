@@ -2,6 +2,7 @@
 
 mod connection;
 mod deadline;
+mod long_answer;
 mod observe;
 mod routes;
 
@@ -29,7 +30,8 @@ pub struct ServerOptions {
     pub path: String,
     /// What becomes of what is not understood; default [`Malformed::Quarantine`].
     pub malformed: Malformed,
-    /// Whether `/__observe` answers, to loopback peers; default false.
+    /// Whether `/__observe` answers, to programs on this machine that show the secret, where one is set; default false. It
+    /// needs a store whose records can be read ([`Store::reader`](crate::Store::reader)).
     pub observe: bool,
     /// Whether logs may hold phone numbers; default false.
     pub log_numbers: bool,
@@ -151,7 +153,6 @@ impl Server {
     /// Stops accepting, answers the requests in flight within the drain deadline, writes what waits, and lets go of the
     /// store.
     pub async fn shutdown(self) {
-        self.app.draining.cancel();
         self.stop.cancel();
         drop(self.accepting.await);
         self.connections.close();
@@ -182,8 +183,14 @@ impl ServerBuilder {
     /// Listens and serves, on tasks of the current runtime.
     ///
     /// # Errors
-    /// Where the address cannot be listened on, or the path is none.
+    /// Where the address cannot be listened on, the path is none, or `observe` is set and the records cannot be read.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
+        let (mut store, records) = (self.store.store, self.store.records);
+        let records = if self.options.observe { records.or_else(|| store.reader()) } else { None };
+        if self.options.observe && records.is_none() {
+            let text = "`observe` needs a store whose records can be read: see OpenStore::new";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         let path = &self.options.path;
         if !path.starts_with('/') || path.contains(['{', '}', '?', '#', '*']) {
             let text = format!("the path `{path}` must start with / and hold no {{ }} ? # *");
@@ -192,14 +199,14 @@ impl ServerBuilder {
         let listener = TcpListener::bind(address).await?;
         let local_addr = listener.local_addr()?;
         let metrics = Metrics::default();
-        metrics.opened_with(self.store.len);
-        let commits = GroupCommit::start_measured(self.store.store, self.options.commits, metrics.clone());
+        metrics.opened_with(store.record_count());
+        let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone());
         let drain_deadline = self.options.drain_deadline;
         let slots = Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        let app = Arc::new(App::new(self.options, commits, metrics, self.store.records));
+        let app = Arc::new(App::new(self.options, commits, metrics, records, self.authentication));
         let stop = CancellationToken::new();
         let tracker = TaskTracker::new();
-        let connections = Connections::new(&app, &self.authentication, stop.clone());
+        let connections = Connections::new(&app, stop.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
         Ok(Server { local_addr, app, stop, accepting, connections: tracker, drain_deadline })
     }

@@ -11,6 +11,8 @@ use super::exit::Failure;
 
 /// Records read at a time.
 const PAGE: usize = 1000;
+/// Bytes of bodies read at a time.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// Records hold phone numbers.
 const OWNER_ONLY: u32 = 0o600;
@@ -122,7 +124,7 @@ pub(crate) fn each(
     mut visit: impl FnMut(&Record) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     loop {
-        let page = records.after(since, PAGE).map_err(Failure::environment)?;
+        let page = records.page(since, PAGE, PAGE_BYTES).map_err(Failure::environment)?;
         let Some(last) = page.last() else {
             return Ok(since);
         };

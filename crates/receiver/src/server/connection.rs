@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Request, StatusCode, Version, header};
@@ -24,8 +24,8 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::deadline::{Activity, DeadlineLimits, Doing, Watched};
+use super::long_answer::LongAnswer;
 use super::routes::{self, App};
-use crate::Authentication;
 use crate::auth::NotAuthenticated;
 use crate::metrics::{Counted, Metrics, Refusal};
 
@@ -46,7 +46,7 @@ struct Shared {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl Connections {
-    pub(super) fn new(app: &Arc<App>, authentication: &Authentication, stop: CancellationToken) -> Self {
+    pub(super) fn new(app: &Arc<App>, stop: CancellationToken) -> Self {
         let options = &app.options;
         let mut http = http1::Builder::new();
         // No `pipeline_flush`: it withholds the 400 for a broken head while there are bytes after it.
@@ -56,7 +56,7 @@ impl Connections {
             .max_header_size(options.max_head_bytes)
             .max_buf_size(options.max_head_bytes.max(8192));
         Self(Arc::new(Shared {
-            router: routes::router(app, authentication),
+            router: routes::router(app),
             http,
             limits: DeadlineLimits { header: options.header_deadline, idle: options.idle_deadline },
             stop,
@@ -187,7 +187,11 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
                 metrics.refuse(Refusal::unauthorised);
             }
             let closes = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
-            activity.now(if closes { Doing::Closing } else { Doing::Idle });
+            let then = if closes { Doing::Closing } else { Doing::Idle };
+            if response.body().size_hint().exact().is_none() {
+                return Ok(response.map(|body| Body::new(LongAnswer::new(body, activity, then))));
+            }
+            activity.now(then);
             Ok(response)
         })
     }

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use piopiy_events::Webhook;
-use tokio_util::sync::CancellationToken;
 
 use super::observe::{self, Observer};
 use super::{Malformed, ServerOptions};
@@ -25,8 +24,7 @@ pub(super) struct App {
     pub(super) commits: GroupCommit,
     pub(super) metrics: Metrics,
     pub(super) observer: Option<Observer>,
-    /// Set when the server begins to shut down.
-    pub(super) draining: CancellationToken,
+    pub(super) authentication: Authentication,
 }
 
 impl App {
@@ -35,13 +33,15 @@ impl App {
         commits: GroupCommit,
         metrics: Metrics,
         records: Option<Arc<dyn Records>>,
+        authentication: Authentication,
     ) -> Self {
         let observer = records.filter(|_| options.observe).map(Observer::new);
-        Self { options, commits, metrics, observer, draining: CancellationToken::new() }
+        Self { options, commits, metrics, observer, authentication }
     }
 }
 
-pub(super) fn router(app: &Arc<App>, authentication: &Authentication) -> Router {
+pub(super) fn router(app: &Arc<App>) -> Router {
+    let authentication = &app.authentication;
     let path = &app.options.path;
     let mut webhooks = Router::new().route(path, post(receive));
     if authentication.has_token() {
@@ -147,9 +147,7 @@ fn log_webhook(app: &App, webhook: &Webhook, outcome: Result<Append, AppendError
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.draining.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
-    } else if app.commits.is_healthy() {
+    if app.commits.is_healthy() {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the store fails\n").into_response()

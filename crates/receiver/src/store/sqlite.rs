@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -23,7 +24,7 @@ pub use read::SqliteRecords;
 use self::checkpoint::Checkpoints;
 use self::seen::Seen;
 use super::{Append, Store, StoreError};
-use crate::Entry;
+use crate::{Entry, Records};
 
 /// How a [`SqliteStore`] uses memory and disk.
 #[derive(Debug, Clone)]
@@ -139,6 +140,15 @@ impl Store for SqliteStore {
             Err(StoreError::Changed { .. }) => self.try_append(batch),
             outcome => outcome,
         }
+    }
+
+    fn record_count(&self) -> u64 {
+        self.len()
+    }
+
+    fn reader(&mut self) -> Option<Arc<dyn Records>> {
+        let records = SqliteRecords::open(&self.path);
+        records.map(|records| Arc::new(records) as Arc<dyn Records>).ok()
     }
 }
 
