@@ -41,8 +41,11 @@ pub(crate) fn init(format: LogFormat, level: &str) -> Result<(), Failure> {
         LogFormat::Text => logs.with_ansi(colours).with_target(false).try_init(),
     };
     set.map_err(|error| Failure::Internal(anyhow::anyhow!(error)))?;
-    // The default hook writes to stderr itself, and would wait for it.
-    std::panic::set_hook(Box::new(|panic| say(&panic.to_string())));
+    // The default hook writes to stderr itself, and would wait for it as long as that takes.
+    std::panic::set_hook(Box::new(|panic| {
+        say(&panic.to_string());
+        finish();
+    }));
     Ok(())
 }
 

@@ -130,14 +130,26 @@ fn mistakes() {
         vec!["serve", "--store", "memory", "--max-body", "1MB"],
         vec!["serve", "--store", "memory", "--idle-deadline", "5"],
         vec!["serve", "--store", "memory", "--allow-ip", "x"],
-        vec!["serve", "--store", "sqlite:text"],
-        vec!["serve", "--store", "memory", "--listen", &address],
+        vec!["serve", "--listen", "127.0.0.1:0", "--store", "sqlite:text"],
+        vec!["serve", "--store", "memory", "--path", "/metrics"],
+        vec!["serve", "--store", "memory", "--path", "/a b"],
+        vec!["serve", "--store", "memory", "--max-head", "8191"],
+        vec!["serve", "--store", "memory", "--max-depth", "0"],
+        vec!["serve", "--store", "memory", "--max-connections", "0"],
+        vec!["serve", "--store", "memory", "--max-waiting", "18446744073709551616"],
+        vec!["serve", "--store", "memory", "--max-batch", "0"],
+        vec!["serve", "--store", "sqlite::memory:"],
+        vec!["serve", "--store", "sqlite:file:x?mode=memory"],
+        vec!["serve", "--store", "sqlite:not-made", "--listen", &address],
         vec!["calls", "--store", "sqlite:nofile"],
         vec!["calls", "--store", "memory"],
         vec!["export", STORE, "--output", "no/folder"],
     ];
     let text: Vec<String> = pages.iter().map(|arguments| run(folder.path(), arguments)).collect();
     insta::assert_snapshot!(text.join("\n").replace(&address, "127.0.0.1:PORT"));
+    for name in ["not-made", "not-made.lock", ":memory:", "file:x?mode=memory"] {
+        assert!(!folder.path().join(name).exists(), "{name}");
+    }
 }
 
 #[test]
@@ -215,6 +227,68 @@ fn serves_while_others_read_and_drains_on_a_signal() {
         assert!(logs.contains("status=Some(\"missed\")"), "{logs}");
         assert!(!logs.contains("440000000001"), "no phone numbers unless asked for: {logs}");
     }
+}
+
+#[test]
+fn no_number_reaches_a_log_by_way_of_a_key_or_an_id() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mode, status) in [("quarantine", "202"), ("reject", "400")] {
+        let serving = Serving::start(folder.path(), &["--log", "debug", "--malformed", mode]);
+        let answer = serving.post(r#"{"extra_params":{"447700900123":1,"447700900123":2}}"#);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        serving.post(&cdr("447700900123"));
+        serving.signal("-TERM");
+        let (_, logs) = serving.end();
+        assert!(logs.contains("/extra_params/…") && logs.contains("cmiuuid=Some(\"…\")"), "{logs}");
+        assert!(!logs.contains("447700900123"), "{logs}");
+    }
+}
+
+#[test]
+fn limits_without_end_are_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let most = usize::MAX.to_string();
+    let flags = [
+        "--max-waiting",
+        "--max-batch",
+        "--max-depth",
+        "--max-body",
+        "--max-head",
+        "--max-waiting-bytes",
+        "--max-reading-bytes",
+        "--max-connections",
+    ];
+    let arguments: Vec<&str> = flags.iter().flat_map(|flag| [*flag, &most]).chain(["--log", "off"]).collect();
+    let serving = Serving::start(folder.path(), &arguments);
+    assert!(serving.post(&cdr("x")).ends_with("got it"));
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
+
+/// Starts a `serve` in a shell that sets a limit on open files first.
+fn serve_within(folder: &Path, limit: &str, address: &str) -> Child {
+    let command = receiver(folder, &["serve", "--listen", address, "--store", "memory"]);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit {limit} && exec \"$0\" \"$@\"")).arg(command.get_program());
+    shell.args(command.get_args()).current_dir(folder).stderr(Stdio::piped());
+    shell.spawn().unwrap()
+}
+
+#[test]
+fn a_soft_limit_on_open_files_is_raised_and_a_hard_one_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let child = serve_within(folder.path(), "-Sn 64", &address);
+    let crowd: Vec<TcpStream> = (0..200).map(|_| connect(&address)).collect();
+    assert!(post_to(&address, &cdr("in a crowd")).ends_with("got it"));
+    drop(crowd);
+    assert_eq!(exit_code_after(child, &["-TERM"]), Some(0));
+
+    let mut child = serve_within(folder.path(), "-n 100", &address);
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("fewer connections than asked for") && line.contains("allowed=36"), "{line}");
+    assert_eq!(exit_code_after(child, &["-TERM"]), Some(0));
 }
 
 #[test]
