@@ -5,12 +5,11 @@ mod health;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use self::health::Health;
+use self::health::{Ended, Health};
 use crate::metrics::Metrics;
 use crate::{Append, Entry, Store};
 
@@ -86,7 +85,8 @@ struct Shared {
     queue: Mutex<Option<Sender<Waiting>>>,
     backlog: Arc<Backlog>,
     health: Arc<Health>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Told once the writer thread has let go of the store; `None` once someone waits for it.
+    ended: Mutex<Option<oneshot::Receiver<Ended>>>,
     max_waiting: usize,
     max_waiting_bytes: usize,
     deadline: Duration,
@@ -128,15 +128,21 @@ impl GroupCommit {
             probed: Instant::now(),
             metrics,
         };
-        let thread = std::thread::Builder::new()
+        let (tell, ended) = oneshot::channel();
+        let ends = Arc::clone(&health).ends(tell);
+        std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                // Outlives the store, however that ends.
+                let _ends = ends;
+                writer.run();
+            })
             .expect("the system gives a thread");
         Self(Arc::new(Shared {
             queue: Mutex::new(Some(queue)),
             backlog,
             health,
-            thread: Mutex::new(Some(thread)),
+            ended: Mutex::new(Some(ended)),
             max_waiting: options.max_waiting,
             max_waiting_bytes: options.max_waiting_bytes,
             deadline: options.deadline,
@@ -186,14 +192,23 @@ impl GroupCommit {
         self.0.health.is_well(self.0.deadline)
     }
 
-    /// Takes no more entries, writes those that wait, and lets go of the store.
+    /// Takes no more entries, writes those that wait, and lets go of the store. A store that hangs, past the deadline
+    /// for an entry, is left behind.
     pub async fn close(&self) {
         drop(self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!("the store's thread panicked");
+        let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut ended) = ended else {
+            return;
+        };
+        loop {
+            match tokio::time::timeout(self.0.deadline, &mut ended).await {
+                Ok(Ok(Ended::Panicked)) => return tracing::error!("the store panicked"),
+                Ok(_) => return,
+                Err(_) if self.0.health.is_late(self.0.deadline) => {
+                    return tracing::error!("the store hangs; what waits for it was not acknowledged");
+                }
+                // There is just much to write.
+                Err(_) => {}
             }
         }
     }
@@ -213,8 +228,6 @@ struct Writer<S> {
 
 impl<S: Store> Writer<S> {
     fn run(mut self) {
-        // However this ends, by a panic of the store too.
-        let _ended = Arc::clone(&self.health).ends_with_this();
         let mut batch = Vec::new();
         let mut answers = Vec::new();
         while let Some(first) = self.next() {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::StoreError;
 
 /// Written by the store's thread, read by whoever asks.
@@ -18,12 +20,27 @@ pub(super) struct Health {
 
 const IDLE: u64 = u64::MAX;
 
-/// Notes, when it is dropped, that nothing is stored any more.
-pub(super) struct Ends(Arc<Health>);
+/// How the store's thread ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ended {
+    Closed,
+    Panicked,
+}
+
+/// Notes and tells, when it is dropped, that nothing is stored any more.
+pub(super) struct Ends {
+    health: Arc<Health>,
+    tell: Option<oneshot::Sender<Ended>>,
+}
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        self.0.ended.store(true, Ordering::Relaxed);
+        self.health.ended.store(true, Ordering::Relaxed);
+        let ended = if std::thread::panicking() { Ended::Panicked } else { Ended::Closed };
+        if let Some(tell) = self.tell.take() {
+            // Nobody may ask any more.
+            let _ = tell.send(ended);
+        }
     }
 }
 
@@ -39,11 +56,15 @@ impl Health {
 
     /// Whether webhooks are stored, and none takes longer than this.
     pub(super) fn is_well(&self, deadline: Duration) -> bool {
-        let is_late = match self.busy_since.load(Ordering::Relaxed) {
+        self.works() && !self.is_late(deadline) && !self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store is at something for longer than this.
+    pub(super) fn is_late(&self, deadline: Duration) -> bool {
+        match self.busy_since.load(Ordering::Relaxed) {
             IDLE => false,
             since => self.epoch.elapsed().saturating_sub(Duration::from_micros(since)) > deadline,
-        };
-        self.works() && !is_late && !self.ended.load(Ordering::Relaxed)
+        }
     }
 
     /// Whether the last that was to be written was.
@@ -73,7 +94,8 @@ impl Health {
         }
     }
 
-    pub(super) fn ends_with_this(self: Arc<Self>) -> Ends {
-        Ends(self)
+    /// What the store's thread is to hold as long as it has the store.
+    pub(super) fn ends(self: Arc<Self>, tell: oneshot::Sender<Ended>) -> Ends {
+        Ends { health: self, tell: Some(tell) }
     }
 }

@@ -242,6 +242,9 @@ async fn a_store_that_hangs_is_not_ready() {
     until_ready_is(&server, 503).await;
     go.send(()).unwrap();
     until_ready_is(&server, 200).await;
+    assert_eq!(post(&client(), &server.url(), cdr("hangs again")).await, (503, true));
+    tokio::time::timeout(PATIENCE, server.shutdown()).await.expect("a store that hangs is left behind");
+    drop(go);
 }
 
 /// A store with a bug.
