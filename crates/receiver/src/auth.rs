@@ -117,6 +117,11 @@ impl Authentication {
                 return Err(StatusCode::FORBIDDEN);
             }
         }
+        self.check_secret(request)
+    }
+
+    /// The part of the check that shows who asks, not from where.
+    pub(crate) fn check_secret<B>(&self, request: &http::Request<B>) -> Result<(), StatusCode> {
         if self.needs_secret() {
             let has_token = self.tokens.iter().any(|token| token.is_in(request.uri()));
             let has_basic = self.basic.iter().any(|basic| basic.is_in(request.headers()));
@@ -169,7 +174,7 @@ impl<S: Service<Request, Response = Response>> Service<Request> for Authenticate
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NotAuthenticated;
 
-fn refuse(status: StatusCode) -> Response {
+pub(crate) fn refuse(status: StatusCode) -> Response {
     let text = if status == StatusCode::UNAUTHORIZED {
         "a secret is missing or wrong\n"
     } else {

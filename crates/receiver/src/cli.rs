@@ -4,6 +4,7 @@ mod calls;
 mod exit;
 mod export;
 mod logging;
+mod open_files;
 mod output;
 mod quantity;
 mod serve;

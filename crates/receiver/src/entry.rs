@@ -54,6 +54,12 @@ impl Entry {
         &self.body
     }
 
+    /// Bytes that it takes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        let (Content::Webhook { identity: text } | Content::Quarantined { reason: text }) = &self.content;
+        self.body.len() + text.len()
+    }
+
     /// What makes two deliveries the same webhook ([`Identity::key`]); `None` where it is quarantined.
     #[must_use]
     pub fn identity(&self) -> Option<&str> {

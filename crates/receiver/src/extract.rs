@@ -1,19 +1,24 @@
 //! Reading a webhook from a request.
 
 mod body;
+mod budget;
 mod rejection;
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
+use http::request::Parts;
 use piopiy_events::{Identity, Limits, Webhook};
 
+pub(crate) use budget::BodyBudget;
 pub use rejection::{
     AppIdNotAllowed, BodyInterrupted, BodyTooLarge, BodyTooSlow, EmptyBody, EncodedBody, MalformedBody,
-    UnrecognisedBody, WebhookRejection,
+    TooManyBodies, UnrecognisedBody, WebhookRejection,
 };
 
+use self::budget::Taken;
 use crate::auth::AllowedAppIds;
 
 /// A webhook, extracted from a request of whatever content type, or none.
@@ -21,7 +26,8 @@ use crate::auth::AllowedAppIds;
 /// ⚠️ It consumes the body, so it must be the last argument of a handler.
 ///
 /// # Rejections
-/// Each cause is a type of its own, collected in [`WebhookRejection`]; none of them is a 5xx:
+/// Each cause is a type of its own, collected in [`WebhookRejection`]; none of them is a 5xx but the last, which only a
+/// [`Server`](crate::Server) gives:
 ///
 /// | cause | status |
 /// |---|---|
@@ -33,6 +39,7 @@ use crate::auth::AllowedAppIds;
 /// | [`MalformedBody`]: not one JSON object, or one key with two values, or nested too deep | 400 |
 /// | [`UnrecognisedBody`]: a JSON object that is no webhook | 422 |
 /// | [`AppIdNotAllowed`]: [`Authentication::app_ids`](crate::Authentication::app_ids) does not list its `appid` | 403 |
+/// | [`TooManyBodies`]: over [`ServerOptions::max_reading_bytes`](crate::ServerOptions::max_reading_bytes) | 503 |
 ///
 /// # Examples
 /// ```
@@ -91,16 +98,27 @@ impl<S: Send + Sync> FromRequest<S> for PiopiyWebhook {
     async fn from_request(request: Request, _: &S) -> Result<Self, WebhookRejection> {
         let (parts, body) = request.into_parts();
         let limits = parts.extensions.get::<ReadLimits>().copied().unwrap_or_default();
-        let body = body::read(&parts.headers, body, &limits).await?;
-        let webhook = Self::read(body, &limits)?;
+        Self::extract(&parts, body, &limits, None).await
+    }
+}
+
+impl PiopiyWebhook {
+    pub(crate) async fn extract(
+        parts: &Parts,
+        body: Body,
+        limits: &ReadLimits,
+        budget: Option<&BodyBudget>,
+    ) -> Result<Self, WebhookRejection> {
+        // Held until the webhook is read too, for that takes as much again.
+        let mut taken = Taken::of(budget);
+        let body = body::read(&parts.headers, body, limits, &mut taken).await?;
+        let webhook = Self::read(body, limits)?;
         match parts.extensions.get::<AllowedAppIds>() {
             Some(allowed) if !allowed.admits(&webhook.webhook) => Err(AppIdNotAllowed.into()),
             _ => Ok(webhook),
         }
     }
-}
 
-impl PiopiyWebhook {
     fn read(body: Bytes, limits: &ReadLimits) -> Result<Self, WebhookRejection> {
         if body.is_empty() {
             return Err(EmptyBody.into());

@@ -1,13 +1,15 @@
 //! One writer thread in front of a store: what waits while a batch is written becomes the next batch.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+mod health;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use self::health::{Ended, Health};
 use crate::metrics::Metrics;
 use crate::{Append, Entry, Store};
 
@@ -19,7 +21,7 @@ pub struct GroupCommitOptions {
     pub max_batch: usize,
     /// Entries that may wait; default 8,192. What comes beyond is refused.
     pub max_waiting: usize,
-    /// Bytes of bodies that may wait; default 64 MiB. What comes beyond is refused.
+    /// Bytes of bodies, and of what makes them the same, that may wait; default 64 MiB. What comes beyond is refused.
     pub max_waiting_bytes: usize,
     /// How long an entry waits for its commit before its sender is told to try again; default 10 s.
     pub deadline: Duration,
@@ -80,12 +82,21 @@ pub struct GroupCommit(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     /// `None` once it is closed: the writer thread ends when this end of the channel does.
-    queue: Mutex<Option<SyncSender<Waiting>>>,
-    waiting_bytes: Arc<AtomicUsize>,
-    healthy: Arc<AtomicBool>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    queue: Mutex<Option<Sender<Waiting>>>,
+    backlog: Arc<Backlog>,
+    health: Arc<Health>,
+    /// Told once the writer thread has let go of the store; `None` once someone waits for it.
+    ended: Mutex<Option<oneshot::Receiver<Ended>>>,
+    max_waiting: usize,
     max_waiting_bytes: usize,
     deadline: Duration,
+}
+
+/// What waits. The channel itself is unbounded: a bounded one takes its memory at once.
+#[derive(Debug, Default)]
+struct Backlog {
+    entries: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 struct Waiting {
@@ -104,27 +115,35 @@ impl GroupCommit {
     }
 
     pub(crate) fn start_measured(store: impl Store, options: GroupCommitOptions, metrics: Metrics) -> Self {
-        let (queue, waiting) = sync_channel(options.max_waiting);
-        let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let healthy = Arc::new(AtomicBool::new(true));
+        let (queue, waiting) = channel();
+        let backlog = Arc::new(Backlog::default());
+        let health = Arc::new(Health::new());
         let writer = Writer {
             store,
             waiting,
-            waiting_bytes: Arc::clone(&waiting_bytes),
-            healthy: Arc::clone(&healthy),
+            backlog: Arc::clone(&backlog),
+            health: Arc::clone(&health),
             max_batch: options.max_batch.max(1),
             probe_interval: options.probe_interval,
+            probed: Instant::now(),
             metrics,
         };
-        let thread = std::thread::Builder::new()
+        let (tell, ended) = oneshot::channel();
+        let ends = Arc::clone(&health).ends(tell);
+        std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                // Outlives the store, however that ends.
+                let _ends = ends;
+                writer.run();
+            })
             .expect("the system gives a thread");
         Self(Arc::new(Shared {
             queue: Mutex::new(Some(queue)),
-            waiting_bytes,
-            healthy,
-            thread: Mutex::new(Some(thread)),
+            backlog,
+            health,
+            ended: Mutex::new(Some(ended)),
+            max_waiting: options.max_waiting,
             max_waiting_bytes: options.max_waiting_bytes,
             deadline: options.deadline,
         }))
@@ -144,37 +163,52 @@ impl GroupCommit {
     }
 
     fn enqueue(&self, entry: Entry) -> Result<oneshot::Receiver<Result<Append, AppendError>>, AppendError> {
-        let bytes = entry.body().len();
-        if self.0.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.0.max_waiting_bytes {
-            self.0.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(AppendError::Overloaded);
-        }
-        let (answer, answered) = oneshot::channel();
-        let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = match queue.as_ref().map(|queue| queue.try_send(Waiting { entry, answer })) {
-            Some(Ok(())) => return Ok(answered),
-            Some(Err(TrySendError::Full(_))) => AppendError::Overloaded,
-            Some(Err(TrySendError::Disconnected(_))) => AppendError::StoreFailed,
-            None => AppendError::Closed,
+        let bytes = entry.weight();
+        let backlog = &self.0.backlog;
+        let waiting_bytes = backlog.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let waiting = backlog.entries.fetch_add(1, Ordering::Relaxed);
+        let has_room = waiting < self.0.max_waiting
+            && waiting_bytes.checked_add(bytes).is_some_and(|sum| sum <= self.0.max_waiting_bytes);
+        let failure = if has_room {
+            let (answer, answered) = oneshot::channel();
+            let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            match queue.as_ref().map(|queue| queue.send(Waiting { entry, answer })) {
+                Some(Ok(())) => return Ok(answered),
+                Some(Err(_)) => AppendError::StoreFailed,
+                None => AppendError::Closed,
+            }
+        } else {
+            AppendError::Overloaded
         };
-        self.0.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        Err(sent)
+        backlog.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        backlog.entries.fetch_sub(1, Ordering::Relaxed);
+        Err(failure)
     }
 
-    /// Whether the last that the store was asked for succeeded.
+    /// Whether the store takes webhooks, as far as is known: the last time that it was to write something it did, and
+    /// it has not been at a batch for longer than the deadline. False once it is closed.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.0.healthy.load(Ordering::Relaxed)
+        self.0.health.is_well(self.0.deadline)
     }
 
-    /// Takes no more entries, writes those that wait, and lets go of the store.
+    /// Takes no more entries, writes those that wait, and lets go of the store. A store that hangs, past the deadline
+    /// for an entry, is left behind.
     pub async fn close(&self) {
         drop(self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!("the store's thread panicked");
+        let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut ended) = ended else {
+            return;
+        };
+        loop {
+            match tokio::time::timeout(self.0.deadline, &mut ended).await {
+                Ok(Ok(Ended::Panicked)) => return tracing::error!("the store panicked"),
+                Ok(_) => return,
+                Err(_) if self.0.health.is_late(self.0.deadline) => {
+                    return tracing::error!("the store hangs; what waits for it was not acknowledged");
+                }
+                // There is just much to write.
+                Err(_) => {}
             }
         }
     }
@@ -183,42 +217,55 @@ impl GroupCommit {
 struct Writer<S> {
     store: S,
     waiting: Receiver<Waiting>,
-    waiting_bytes: Arc<AtomicUsize>,
-    healthy: Arc<AtomicBool>,
+    backlog: Arc<Backlog>,
+    health: Arc<Health>,
     max_batch: usize,
     probe_interval: Duration,
+    /// When the store was last probed, or began to fail.
+    probed: Instant,
     metrics: Metrics,
 }
 
 impl<S: Store> Writer<S> {
     fn run(mut self) {
-        let mut batch = Vec::with_capacity(self.max_batch);
-        let mut answers = Vec::with_capacity(self.max_batch);
+        let mut batch = Vec::new();
+        let mut answers = Vec::new();
         while let Some(first) = self.next() {
             let others = self.waiting.try_iter().take(self.max_batch - 1);
             for Waiting { entry, answer } in std::iter::once(first).chain(others) {
                 batch.push(entry);
                 answers.push(answer);
             }
+            self.backlog.entries.fetch_sub(batch.len(), Ordering::Relaxed);
             self.write(&batch, answers.drain(..));
             batch.clear();
+            // Repeats may come in without a pause, and show nothing.
+            if !self.health.works() && self.probed.elapsed() >= self.probe_interval {
+                self.probe();
+            }
         }
     }
 
     /// The next entry; `None` once the queue is closed and empty. Meanwhile a store that failed is probed.
     fn next(&mut self) -> Option<Waiting> {
         loop {
-            if self.healthy.load(Ordering::Relaxed) {
+            if self.health.works() {
                 return self.waiting.recv().ok();
             }
             match self.waiting.recv_timeout(self.probe_interval) {
                 Ok(waiting) => return Some(waiting),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => {
-                    let probed = self.store.append(&[]).map(drop);
-                    self.note_health(probed.as_ref().err());
-                }
+                Err(RecvTimeoutError::Timeout) => self.probe(),
             }
+        }
+    }
+
+    fn probe(&mut self) {
+        let probed = self.health.during(|| self.store.append(&[]));
+        self.probed = Instant::now();
+        match probed {
+            Ok(_) => self.health.note_success(),
+            Err(error) => self.health.note_failure(&error),
         }
     }
 
@@ -228,32 +275,30 @@ impl<S: Store> Writer<S> {
         answers: impl Iterator<Item = oneshot::Sender<Result<Append, AppendError>>>,
     ) {
         let started = Instant::now();
-        let appended = self.store.append(batch);
-        let bytes: usize = batch.iter().map(|entry| entry.body().len()).sum();
-        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.note_health(appended.as_ref().err());
+        let appended = self.health.during(|| self.store.append(batch));
+        let bytes: usize = batch.iter().map(Entry::weight).sum();
+        self.backlog.bytes.fetch_sub(bytes, Ordering::Relaxed);
         match appended {
             Ok(outcomes) => {
+                // Repeats are found without writing: a disk that is full passes them too.
+                if outcomes.iter().any(|outcome| matches!(outcome, Append::Appended { .. })) {
+                    self.health.note_success();
+                }
                 self.metrics.committed(batch, &outcomes, started.elapsed());
                 for (answer, outcome) in answers.zip(outcomes) {
                     // A sender that went away needs no answer.
                     let _ = answer.send(Ok(outcome));
                 }
             }
-            Err(_) => answers.for_each(|answer| {
-                let _ = answer.send(Err(AppendError::StoreFailed));
-            }),
-        }
-    }
-
-    fn note_health(&self, error: Option<&crate::StoreError>) {
-        let was_healthy = self.healthy.swap(error.is_none(), Ordering::Relaxed);
-        match (was_healthy, error) {
-            (_, Some(error)) => {
-                tracing::error!(error = error.chain(), "the store fails; webhooks are answered 503");
+            Err(error) => {
+                if self.health.works() {
+                    self.probed = Instant::now();
+                }
+                self.health.note_failure(&error);
+                answers.for_each(|answer| {
+                    let _ = answer.send(Err(AppendError::StoreFailed));
+                });
             }
-            (false, None) => tracing::info!("the store works again"),
-            (true, None) => {}
         }
     }
 }

@@ -38,7 +38,7 @@
 //! * **Never a 5xx for what a client sent.** 503 with `Retry-After` alone, and only for want of room or a store that works.
 //!
 //! # Limitations
-//! * One process per SQLite file; a second one is refused. Several machines need another [`Store`].
+//! * One process per SQLite file, by whatever name; a second one is refused. Several machines need another [`Store`].
 //! * Durable means that the system said the data is on the disk: a disk that lies about it loses what it lied about.
 //! * No TLS and no HTTP/2: put a proxy in front where they are needed. The proxy's address is then the peer's.
 //! * Records are kept for ever: nothing deletes old ones, and the memory that tells repeats apart grows by 2 bytes for
@@ -48,6 +48,8 @@
 //!   its look-up takes.
 //! * Quarantined bodies are not deduplicated.
 //! * `/healthz`, `/readyz` and `/metrics` ask for no secret; they hold counts only.
+//! * `/__observe` shows bodies, so it is off unless asked for, and then for programs on this machine that show the secret.
+//!   A proxy on this machine that adds no header cannot be told apart from them.
 
 mod auth;
 mod clock;
@@ -65,7 +67,7 @@ pub use auth::{Authenticated, Authentication, Basic, InvalidIpRange, InvalidToke
 pub use entry::Entry;
 pub use extract::{
     AppIdNotAllowed, BodyInterrupted, BodyTooLarge, BodyTooSlow, EmptyBody, EncodedBody, MalformedBody,
-    PiopiyWebhook, ReadLimits, UnrecognisedBody, WebhookRejection,
+    PiopiyWebhook, ReadLimits, TooManyBodies, UnrecognisedBody, WebhookRejection,
 };
 pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
 pub use location::{InvalidStoreLocation, OpenStore, StoreLocation};

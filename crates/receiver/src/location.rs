@@ -14,6 +14,8 @@ use crate::{MemoryStore, Records, SqliteRecords, SqliteStore, Store, StoreError}
 /// assert_eq!("sqlite:calls.sqlite".parse(), Ok(StoreLocation::Sqlite("calls.sqlite".into())));
 /// assert_eq!("memory".parse(), Ok(StoreLocation::Memory));
 /// assert!("postgres://db".parse::<StoreLocation>().is_err());
+/// assert!("sqlite::memory:".parse::<StoreLocation>().is_err());
+/// assert!("sqlite:file:calls.sqlite?mode=ro".parse::<StoreLocation>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,7 +28,7 @@ pub enum StoreLocation {
 
 /// Why a text is no [`StoreLocation`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no store, expected sqlite:FILE or memory")]
+#[error("`{text}` is no store, expected sqlite:FILE (a path, no URI) or memory")]
 #[non_exhaustive]
 pub struct InvalidStoreLocation {
     /// What was given.
@@ -38,7 +40,12 @@ impl FromStr for StoreLocation {
 
     fn from_str(text: &str) -> Result<Self, InvalidStoreLocation> {
         match text.split_once(':') {
-            Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.into())),
+            // SQLite would take these for something else than a file's name.
+            Some(("sqlite", file))
+                if !file.is_empty() && !file.starts_with(':') && !file.starts_with("file:") =>
+            {
+                Ok(Self::Sqlite(file.into()))
+            }
             None if text == "memory" => Ok(Self::Memory),
             _ => Err(InvalidStoreLocation { text: text.to_owned() }),
         }
@@ -64,12 +71,12 @@ impl StoreLocation {
             Self::Sqlite(path) => {
                 let store = SqliteStore::open(path)?;
                 let records = SqliteRecords::open(path)?;
-                Ok(OpenStore { len: store.len(), store: Box::new(store), records: Some(Arc::new(records)) })
+                Ok(OpenStore::new(store, Some(Arc::new(records))))
             }
             Self::Memory => {
                 let mut store = MemoryStore::new();
                 let records = keep_records.then(|| store.records());
-                Ok(OpenStore { store: Box::new(store), records, len: 0 })
+                Ok(OpenStore::new(store, records))
             }
         }
     }
@@ -80,17 +87,15 @@ impl StoreLocation {
 pub struct OpenStore {
     /// The store.
     pub store: Box<dyn Store>,
-    /// Reads what it keeps; `/__observe` needs it.
+    /// Reads what it keeps; without it, `/__observe` asks the store for a reader.
     pub records: Option<Arc<dyn Records>>,
-    /// How many records it held when it was opened.
-    pub len: u64,
 }
 
 impl OpenStore {
     /// A store, and what reads it.
     #[must_use]
     pub fn new(store: impl Store, records: Option<Arc<dyn Records>>) -> Self {
-        Self { store: Box::new(store), records, len: 0 }
+        Self { store: Box::new(store), records }
     }
 }
 
@@ -102,9 +107,6 @@ impl<S: Store> From<S> for OpenStore {
 
 impl fmt::Debug for OpenStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenStore")
-            .field("len", &self.len)
-            .field("has_records", &self.records.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("OpenStore").field("has_records", &self.records.is_some()).finish_non_exhaustive()
     }
 }

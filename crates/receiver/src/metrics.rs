@@ -42,6 +42,7 @@ struct Refused {
 pub(crate) enum Refusal {
     unauthorised,
     host,
+    framing,
     too_large,
     too_slow,
     interrupted,
@@ -72,7 +73,11 @@ impl Default for Metrics {
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
             registry: Registry::default(),
         };
-        registry.register("received", "Requests to the webhook path", counts.received.clone());
+        registry.register(
+            "received",
+            "Requests to the webhook path that showed what authentication asks for",
+            counts.received.clone(),
+        );
         registry.register("in_flight", "Requests being handled", counts.in_flight.clone());
         registry.register("connections", "Open connections", counts.connections.clone());
         registry.register("refused", "Requests not acknowledged", counts.refused.clone());

@@ -49,6 +49,25 @@ impl fmt::Debug for Record {
     }
 }
 
+/// How much of a page is left.
+pub(crate) struct Room {
+    bytes: usize,
+    is_first: bool,
+}
+
+impl Room {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { bytes, is_first: true }
+    }
+
+    /// Whether the record fits too. The first always does, or there would be no getting past it.
+    pub(crate) fn takes(&mut self, record: &Record) -> bool {
+        let left = self.bytes.checked_sub(record.body.len());
+        self.bytes = left.unwrap_or_default();
+        std::mem::take(&mut self.is_first) || left.is_some()
+    }
+}
+
 /// What a store kept, for those who look: `/__observe`, `tail`, `export`, `calls`.
 pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// Up to `limit` records with a `seq` over `seq`, oldest first.
@@ -56,6 +75,19 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Where the store cannot be read.
     fn after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// As [`Records::after`], but no more than so many bytes of bodies, beyond the first.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn page(&self, seq: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
+        // Without a better way, pages are short.
+        let mut records = self.after(seq, limit.min(16))?;
+        let mut room = Room::new(max_bytes);
+        let fitting = records.iter().take_while(|record| room.takes(record)).count();
+        records.truncate(fitting);
+        Ok(records)
+    }
 
     /// The `seq` of the last record, 0 where there is none.
     ///

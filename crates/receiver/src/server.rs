@@ -2,6 +2,8 @@
 
 mod connection;
 mod deadline;
+mod long_answer;
+mod numbers;
 mod observe;
 mod routes;
 
@@ -29,7 +31,8 @@ pub struct ServerOptions {
     pub path: String,
     /// What becomes of what is not understood; default [`Malformed::Quarantine`].
     pub malformed: Malformed,
-    /// Whether `/__observe` answers, to loopback peers; default false.
+    /// Whether `/__observe` answers, to programs on this machine that show the secret, where one is set; default false. It
+    /// needs a store whose records can be read ([`Store::reader`](crate::Store::reader)).
     pub observe: bool,
     /// Whether logs may hold phone numbers; default false.
     pub log_numbers: bool,
@@ -43,6 +46,8 @@ pub struct ServerOptions {
     pub drain_deadline: Duration,
     /// Open connections at most; more wait to be accepted; default 4,096.
     pub max_connections: usize,
+    /// Bytes of bodies that are being read at once, over all connections (503 beyond); default 64 MiB.
+    pub max_reading_bytes: usize,
     /// Bytes of one request head at most (431 beyond), at least 8,192; default 64 KiB.
     pub max_head_bytes: usize,
     /// How entries become batches.
@@ -72,6 +77,7 @@ impl Default for ServerOptions {
             idle_deadline: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(10),
             max_connections: 4096,
+            max_reading_bytes: 64 << 20,
             max_head_bytes: 64 * 1024,
             commits: GroupCommitOptions::default(),
         }
@@ -84,11 +90,11 @@ impl Default for ServerOptions {
 /// |---|---|
 /// | `200 got it` | the webhook is committed, now or before |
 /// | `202` | the body was not understood and is kept aside ([`Malformed::Quarantine`]) |
-/// | `400`, `422` | the body was not understood ([`Malformed::Reject`]), is empty or broke off; not exactly one `Host` |
+/// | `400`, `422` | the body was not understood ([`Malformed::Reject`]), is empty or broke off; a bad `Host` or `Transfer-Encoding` |
 /// | `401`, `403` | [`Authentication`] |
 /// | `404`, `405` | another path, another method |
 /// | `408`, `413`, `415` | the body was too slow, too large or encoded |
-/// | `503` with `Retry-After` | too much waits, or the store fails or takes too long |
+/// | `503` with `Retry-After` | too much comes in or waits, or the store fails or takes too long |
 ///
 /// `/healthz` says that the process runs, `/readyz` whether it would take a webhook, `/metrics` what it counted, and
 /// `/__observe`, if [`ServerOptions::observe`] says so, what it did.
@@ -112,6 +118,7 @@ pub struct Server {
     local_addr: SocketAddr,
     app: Arc<App>,
     stop: CancellationToken,
+    cut: CancellationToken,
     accepting: JoinHandle<()>,
     connections: TaskTracker,
     drain_deadline: Duration,
@@ -151,18 +158,49 @@ impl Server {
     /// Stops accepting, answers the requests in flight within the drain deadline, writes what waits, and lets go of the
     /// store.
     pub async fn shutdown(self) {
-        self.app.draining.cancel();
         self.stop.cancel();
         drop(self.accepting.await);
         self.connections.close();
         let drained = tokio::time::timeout(self.drain_deadline, self.connections.wait()).await;
-        if drained.is_err() {
-            tracing::warn!(
-                connections = self.connections.len(),
-                "not all requests ended within the drain deadline; they were not acknowledged"
-            );
-        }
         self.app.commits.close().await;
+        if drained.is_err() {
+            // What was stored only now is answered now.
+            drop(tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await);
+            let connections = self.connections.len();
+            self.cut.cancel();
+            self.connections.wait().await;
+            if connections > 0 {
+                tracing::warn!(
+                    connections,
+                    "not all requests ended within the drain deadline; their connections were closed without an answer"
+                );
+            }
+        }
+    }
+}
+
+/// How long answers may take after the last commit.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
+
+impl ServerOptions {
+    /// Whether a server can be made with these, which [`ServerBuilder::bind`] asks too.
+    ///
+    /// # Errors
+    /// Where the path is none, or one that the server needs itself.
+    pub fn check(&self) -> io::Result<()> {
+        let path = &self.path;
+        let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        // Some of these have a meaning in URLs or in routes, others must be encoded.
+        let fits = |byte: u8| byte.is_ascii_graphic() && !b"{}?#*\"<>\\^`|".contains(&byte);
+        if !path.starts_with('/') || !path.bytes().all(fits) {
+            return invalid(format!(
+                "the path `{path}` must start with / and hold nothing but letters, digits and - . _ ~ % / and the like"
+            ));
+        }
+        if routes::OWN_PATHS.contains(&path.as_str()) {
+            return invalid(format!("the path `{path}` is the server's own: choose another for webhooks"));
+        }
+        Ok(())
     }
 }
 
@@ -182,25 +220,36 @@ impl ServerBuilder {
     /// Listens and serves, on tasks of the current runtime.
     ///
     /// # Errors
-    /// Where the address cannot be listened on, or the path is none.
+    /// Where the address cannot be listened on, the path is none, or `observe` is set and the records cannot be read.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        let path = &self.options.path;
-        if !path.starts_with('/') || path.contains(['{', '}', '?', '#', '*']) {
-            let text = format!("the path `{path}` must start with / and hold no {{ }} ? # *");
+        self.options.check()?;
+        self.serve(TcpListener::bind(address).await?)
+    }
+
+    /// Serves those who connect to a listener, on tasks of the current runtime. So the address can be had before the
+    /// store is opened.
+    ///
+    /// # Errors
+    /// As [`ServerBuilder::bind`].
+    pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
+        self.options.check()?;
+        let (mut store, records) = (self.store.store, self.store.records);
+        let records = if self.options.observe { records.or_else(|| store.reader()) } else { None };
+        if self.options.observe && records.is_none() {
+            let text = "`observe` needs a store whose records can be read: see OpenStore::new";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let listener = TcpListener::bind(address).await?;
         let local_addr = listener.local_addr()?;
         let metrics = Metrics::default();
-        metrics.opened_with(self.store.len);
-        let commits = GroupCommit::start_measured(self.store.store, self.options.commits, metrics.clone());
+        metrics.opened_with(store.record_count());
+        let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone());
         let drain_deadline = self.options.drain_deadline;
         let slots = Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        let app = Arc::new(App::new(self.options, commits, metrics, self.store.records));
-        let stop = CancellationToken::new();
+        let app = Arc::new(App::new(self.options, commits, metrics, records, self.authentication));
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let tracker = TaskTracker::new();
-        let connections = Connections::new(&app, &self.authentication, stop.clone());
+        let connections = Connections::new(&app, stop.clone(), cut.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
-        Ok(Server { local_addr, app, stop, accepting, connections: tracker, drain_deadline })
+        Ok(Server { local_addr, app, stop, cut, accepting, connections: tracker, drain_deadline })
     }
 }

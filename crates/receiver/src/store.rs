@@ -1,6 +1,8 @@
 //! Where webhooks are kept. [`Store`] is the one thing that a store must do; how requests become batches is
 //! [`GroupCommit`](crate::GroupCommit)'s business, the same for all stores.
 
+use std::sync::Arc;
+
 mod error;
 mod memory;
 mod sqlite;
@@ -9,7 +11,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteRecords, SqliteStore};
 
-use crate::Entry;
+use crate::{Entry, Records};
 
 /// Keeps webhooks, each once.
 ///
@@ -36,6 +38,17 @@ pub trait Store: Send + 'static {
     /// # Errors
     /// Where nothing of the batch was kept. The next call may succeed: a store mends itself if it can.
     fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError>;
+
+    /// How many records it holds, where it knows; `/metrics` counts on from there.
+    fn record_count(&self) -> u64 {
+        0
+    }
+
+    /// What reads the records, those of now or at least those to come; `None` where they cannot be read. `/__observe`
+    /// asks for it where [`OpenStore::records`](crate::OpenStore::records) is empty.
+    fn reader(&mut self) -> Option<Arc<dyn Records>> {
+        None
+    }
 }
 
 /// What became of an [`Entry`].
@@ -57,5 +70,13 @@ pub enum Append {
 impl<S: Store + ?Sized> Store for Box<S> {
     fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
         (**self).append(batch)
+    }
+
+    fn record_count(&self) -> u64 {
+        (**self).record_count()
+    }
+
+    fn reader(&mut self) -> Option<Arc<dyn Records>> {
+        (**self).reader()
     }
 }

@@ -1,9 +1,9 @@
 //! Exit codes, and how a failure is told.
 
-#![expect(clippy::print_stderr, reason = "the place where a person is told what failed")]
-
 use std::io;
 use std::process::ExitCode;
+
+use super::logging::{self, say};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -43,19 +43,21 @@ impl Failure {
 
 /// Says what failed, on stderr, and gives the exit code.
 pub(crate) fn report(outcome: Result<(), Failure>) -> ExitCode {
-    match outcome {
+    let code = match outcome {
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Err(Failure::Usage(text)) => {
-            eprintln!("error: {text}");
+            say(&format!("error: {text}"));
             ExitCode::from(2)
         }
         Err(Failure::Environment(error)) => {
-            eprintln!("error: {error:#}");
+            say(&format!("error: {error:#}"));
             ExitCode::from(3)
         }
         Err(Failure::Internal(error)) => {
-            eprintln!("error: this is a bug: {error:#}");
+            say(&format!("error: this is a bug: {error:#}"));
             ExitCode::from(5)
         }
-    }
+    };
+    logging::finish();
+    code
 }

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use piopiy_receiver::Record;
 
@@ -11,7 +13,8 @@ use super::output::{self, Output};
 ///
 /// JSON Lines hold each webhook as received, every digit of it. CSV has a column for each documented field and one,
 /// `webhook`, for the whole. A cell that a spreadsheet would take for a formula (it begins with = + - @ or a tab) gets
-/// a ' in front, except where it is a plain number.
+/// a ' in front, except where it is a plain number. What was quarantined may be no text: CSV has it as text, for people,
+/// and byte for byte in `body_base64`.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     #[command(flatten)]
@@ -81,7 +84,7 @@ impl Export {
 
     fn header(&self) -> Vec<String> {
         let own = ["seq", "received_at"];
-        let rest: &[&str] = if self.quarantine { &["reason", "body"] } else { FIELDS };
+        let rest: &[&str] = if self.quarantine { &["reason", "body", "body_base64"] } else { FIELDS };
         let whole = (!self.quarantine).then_some("webhook");
         own.iter().chain(rest).copied().chain(whole).map(str::to_owned).collect()
     }
@@ -97,6 +100,7 @@ impl Export {
             None => {
                 cells.push(record.reason.clone().unwrap_or_default());
                 cells.push(String::from_utf8_lossy(&record.body).into_owned());
+                cells.push(STANDARD.encode(&record.body));
             }
         }
         cells

@@ -1,7 +1,8 @@
 //! Where a command's data goes, and how records are shown.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use piopiy_receiver::{Record, Records};
@@ -10,13 +11,26 @@ use super::exit::Failure;
 
 /// Records read at a time.
 const PAGE: usize = 1000;
+/// Bytes of bodies read at a time.
+const PAGE_BYTES: usize = 1 << 20;
 
-/// Stdout or a file; a file appears under its name only once it is whole.
+/// Records hold phone numbers.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Stdout or a file; a file appears under its name only once it is whole. What is no regular file (a pipe, a device) is
+/// written to as it is, and stays.
 pub(crate) struct Output {
     to: Box<dyn Write>,
     place: String,
-    /// The file that is written, and the name that it gets.
-    file: Option<(PathBuf, PathBuf)>,
+    partial: Option<Partial>,
+}
+
+/// A file that is not whole yet. Dropped, it is removed.
+struct Partial {
+    path: PathBuf,
+    /// The name that it gets.
+    name: PathBuf,
+    is_whole: bool,
 }
 
 impl Output {
@@ -28,18 +42,11 @@ impl Output {
             } else {
                 Box::new(BufWriter::with_capacity(1 << 16, stdout))
             };
-            return Ok(Self { to, place: "stdout".to_owned(), file: None });
+            return Ok(Self { to, place: "stdout".to_owned(), partial: None });
         };
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".part");
-        let partial = PathBuf::from(partial);
         let place = format!("--output {}", path.display());
-        let file = File::create(&partial).map_err(|error| Failure::write(&place, error))?;
-        Ok(Self {
-            to: Box::new(BufWriter::with_capacity(1 << 16, file)),
-            place,
-            file: Some((partial, path.to_owned())),
-        })
+        let (file, partial) = open_file(path).map_err(|error| Failure::write(&place, error))?;
+        Ok(Self { to: Box::new(BufWriter::with_capacity(1 << 16, file)), place, partial })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -53,11 +60,59 @@ impl Output {
     /// Writes out what is buffered, and gives a file its name.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
-        match &self.file {
-            Some((partial, path)) => {
-                std::fs::rename(partial, path).map_err(|error| Failure::write(&self.place, error))
-            }
+        match self.partial.take() {
+            Some(partial) => partial.finish().map_err(|error| Failure::write(&self.place, error)),
             None => Ok(()),
+        }
+    }
+}
+
+/// The file to write to, and, where it is not the one that was named, what is to become of it.
+fn open_file(path: &Path) -> io::Result<(File, Option<Partial>)> {
+    match std::fs::metadata(path) {
+        // A link stays, and the file that it leads to is replaced.
+        Ok(found) if found.is_file() => Partial::create(path.canonicalize()?, Some(found.permissions())),
+        // A pipe or a device.
+        Ok(_) => Ok((File::options().write(true).open(path)?, None)),
+        // A link that leads to where no file is yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            Ok((File::options().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(path)?, None))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Partial::create(path.to_owned(), None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Partial {
+    fn create(name: PathBuf, permissions: Option<Permissions>) -> io::Result<(File, Option<Self>)> {
+        let mut path = name.as_os_str().to_owned();
+        path.push(".part");
+        let path = PathBuf::from(path);
+        // One that a killed run left behind, or that someone put there.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = File::options().write(true).create_new(true).mode(OWNER_ONLY).open(&path)?;
+        let partial = Self { path, name, is_whole: false };
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        Ok((file, Some(partial)))
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        std::fs::rename(&self.path, &self.name)?;
+        self.is_whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            // The failure that led here is what is told.
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -69,7 +124,7 @@ pub(crate) fn each(
     mut visit: impl FnMut(&Record) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     loop {
-        let page = records.after(since, PAGE).map_err(Failure::environment)?;
+        let page = records.page(since, PAGE, PAGE_BYTES).map_err(Failure::environment)?;
         let Some(last) = page.last() else {
             return Ok(since);
         };

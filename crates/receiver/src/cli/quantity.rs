@@ -37,6 +37,26 @@ pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads a number of things of which there must be one.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("expected a whole number from 1".to_owned()),
+    }
+}
+
+/// Reads a size that a request head may have.
+pub(crate) fn head_bytes(text: &str) -> Result<usize, String> {
+    match bytes(text)? {
+        size if size < LEAST_HEAD => Err(format!("must be at least {LEAST_HEAD} bytes")),
+        size => Ok(size),
+    }
+}
+
+/// The HTTP library reads that much in any case.
+const LEAST_HEAD: usize = 8192;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +71,19 @@ mod tests {
         check("1h", 3_600_000);
         for text in ["", "5", "s", "0s", "-1s", "1.5s", "5 s", "99999999999999999999s", "9999999999999999h"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_and_head_sizes() {
+        assert_eq!(at_least_one("1"), Ok(1));
+        assert_eq!(at_least_one("18446744073709551615"), Ok(usize::MAX));
+        assert_eq!(head_bytes("8KiB"), Ok(8192));
+        for text in ["0", "-1", "", "x", "18446744073709551616"] {
+            assert!(at_least_one(text).is_err(), "{text}");
+        }
+        for text in ["8191", "0", "x"] {
+            assert!(head_bytes(text).is_err(), "{text}");
         }
     }
 

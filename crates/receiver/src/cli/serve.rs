@@ -8,11 +8,12 @@ use piopiy_receiver::{
     Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, ReadLimits, Server,
     ServerOptions, StoreLocation, Token,
 };
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Failure;
 use super::logging::{self, LogFormat};
-use super::quantity;
+use super::{open_files, quantity};
 
 /// Receive webhooks until SIGTERM or Ctrl-C
 ///
@@ -32,7 +33,7 @@ pub(crate) struct Serve {
     /// What becomes of what is not understood: kept aside with 202, or refused with 4xx
     #[arg(long, value_enum, default_value_t = MalformedArg::Quarantine)]
     malformed: MalformedArg,
-    /// Answer /__observe to loopback peers, for test suites
+    /// Answer /__observe, for test suites on this machine; asks for the token or credentials too
     #[arg(long)]
     observe: bool,
 
@@ -62,22 +63,25 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = quantity::bytes, help_heading = "Limits")]
     max_body: usize,
     /// Bytes of one request head at most
-    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = quantity::bytes, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = quantity::head_bytes, help_heading = "Limits")]
     max_head: usize,
     /// Arrays and objects inside one another at most
-    #[arg(long, value_name = "N", default_value_t = 128, help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = quantity::at_least_one, help_heading = "Limits")]
     max_depth: usize,
     /// Open connections at most; more wait to be accepted
-    #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = quantity::at_least_one, help_heading = "Limits")]
     max_connections: usize,
+    /// Bytes of bodies that may come in at once; 503 beyond
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = quantity::bytes, help_heading = "Limits")]
+    max_reading_bytes: usize,
     /// Webhooks that may wait for the store; 503 beyond
-    #[arg(long, value_name = "N", default_value_t = 8192, help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 8192, value_parser = quantity::at_least_one, help_heading = "Limits")]
     max_waiting: usize,
     /// Bytes of webhooks that may wait for the store; 503 beyond
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = quantity::bytes, help_heading = "Limits")]
     max_waiting_bytes: usize,
     /// Webhooks in one commit at most
-    #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = quantity::at_least_one, help_heading = "Limits")]
     max_batch: usize,
     /// Time for a whole request head
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
@@ -132,20 +136,21 @@ impl Serve {
         let authentication = self.authentication()?;
         // Before it listens: a signal that comes early must not be lost.
         let mut signals = Signals::listen()?;
+        let mut options = self.options();
+        options.check().map_err(|error| Failure::usage(format!("--path: {error}")))?;
+        options.max_connections = open_files::allow(options.max_connections);
+        // Before the store: where there is no port, no file is made either.
+        let listener = TcpListener::bind(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
         let store = self.store.open(self.observe).map_err(Failure::environment)?;
         let needs_secret = authentication.needs_secret();
-        let server = Server::builder(store)
-            .options(self.options())
-            .authentication(authentication)
-            .bind(&self.listen)
-            .await;
+        let server = Server::builder(store).options(options).authentication(authentication).serve(listener);
         let server = server.map_err(|error| self.cannot_listen(error))?;
         if !server.local_addr().ip().is_loopback() && !needs_secret {
             tracing::warn!(
                 "listening beyond this machine without a secret: anyone who reaches it can post; see --token"
             );
         }
-        self.say_ready(&server)?;
+        self.say_ready(&server);
 
         let first = signals.next().await;
         tracing::info!(signal = first.name(), "shutting down; once more to end at once");
@@ -154,7 +159,10 @@ impl Serve {
                 tracing::info!("all requests answered, the store is closed");
                 Ok(())
             }
-            second = signals.next() => std::process::exit(second.exit_code()),
+            second = signals.next() => {
+                logging::finish();
+                std::process::exit(second.exit_code())
+            }
         }
     }
 
@@ -176,6 +184,7 @@ impl Serve {
             idle_deadline: self.idle_deadline,
             drain_deadline: self.drain_deadline,
             max_connections: self.max_connections,
+            max_reading_bytes: self.max_reading_bytes,
             max_head_bytes: self.max_head,
             commits: GroupCommitOptions {
                 max_batch: self.max_batch,
@@ -218,7 +227,7 @@ impl Serve {
 
     fn cannot_listen(&self, error: std::io::Error) -> Failure {
         match error.kind() {
-            std::io::ErrorKind::InvalidInput => Failure::usage(format!("--path or --listen: {error}")),
+            std::io::ErrorKind::InvalidInput => Failure::usage(format!("--listen {}: {error}", self.listen)),
             _ => Failure::Environment(anyhow::Error::new(error).context(format!(
                 "cannot listen on {}: choose another --listen, or stop what uses the port",
                 self.listen
@@ -226,19 +235,18 @@ impl Serve {
         }
     }
 
-    fn say_ready(&self, server: &Server) -> Result<(), Failure> {
+    /// Says it to whoever still listens: it serves just as well where nobody does.
+    fn say_ready(&self, server: &Server) {
         let url = server.url();
         // Not a log line: scripts wait for it whatever the log level is.
-        writeln!(std::io::stderr(), "ready: listening on {url}")
-            .map_err(|error| Failure::write("stderr", error))?;
+        logging::say(&format!("ready: listening on {url}"));
         if self.ready_json {
             let line = serde_json::json!({ "ready": true, "url": url, "store": self.store.to_string() });
             let mut stdout = std::io::stdout();
-            writeln!(stdout, "{line}")
-                .and_then(|()| stdout.flush())
-                .map_err(|error| Failure::write("stdout", error))?;
+            if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+                tracing::warn!(%error, "cannot say on stdout that it is ready");
+            }
         }
-        Ok(())
     }
 }
 

@@ -6,12 +6,16 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 
 use super::ReadLimits;
-use super::rejection::{BodyInterrupted, BodyTooLarge, BodyTooSlow, EncodedBody, WebhookRejection};
+use super::budget::Taken;
+use super::rejection::{
+    BodyInterrupted, BodyTooLarge, BodyTooSlow, EncodedBody, TooManyBodies, WebhookRejection,
+};
 
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
     limits: &ReadLimits,
+    taken: &mut Taken<'_>,
 ) -> Result<Bytes, WebhookRejection> {
     for encoding in headers.get_all(header::CONTENT_ENCODING) {
         if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
@@ -23,13 +27,17 @@ pub(super) async fn read(
     if body.size_hint().lower() > limits.max_bytes as u64 {
         return Err(too_large.into());
     }
-    match tokio::time::timeout(limits.body_deadline, collect(body, too_large)).await {
+    match tokio::time::timeout(limits.body_deadline, collect(body, too_large, taken)).await {
         Ok(collected) => collected,
         Err(_) => Err(BodyTooSlow { deadline: limits.body_deadline }.into()),
     }
 }
 
-async fn collect(mut body: Body, too_large: BodyTooLarge) -> Result<Bytes, WebhookRejection> {
+async fn collect(
+    mut body: Body,
+    too_large: BodyTooLarge,
+    taken: &mut Taken<'_>,
+) -> Result<Bytes, WebhookRejection> {
     let mut first = Bytes::new();
     let mut rest: Option<BytesMut> = None;
     let mut total = 0;
@@ -41,6 +49,9 @@ async fn collect(mut body: Body, too_large: BodyTooLarge) -> Result<Bytes, Webho
         total += data.len();
         if total > too_large.limit {
             return Err(too_large.into());
+        }
+        if !taken.grow(data.len()) {
+            return Err(TooManyBodies.into());
         }
         // Most bodies are one frame, which need not be copied.
         match &mut rest {

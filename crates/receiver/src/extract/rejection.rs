@@ -34,6 +34,9 @@ pub enum WebhookRejection {
     /// 403.
     #[error(transparent)]
     AppIdNotAllowed(#[from] AppIdNotAllowed),
+    /// 503 with `Retry-After`, by a [`Server`](crate::Server) only.
+    #[error(transparent)]
+    TooManyBodies(#[from] TooManyBodies),
 }
 
 /// The body is over the limit.
@@ -103,6 +106,13 @@ pub struct UnrecognisedBody {
 #[non_exhaustive]
 pub struct AppIdNotAllowed;
 
+/// More bodies are being read at once than there is memory for: see
+/// [`ServerOptions::max_reading_bytes`](crate::ServerOptions::max_reading_bytes).
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("too many bodies come in at once, try again")]
+#[non_exhaustive]
+pub struct TooManyBodies;
+
 /// What a text of a rejection may hold; keys of the payload can be of any length.
 const MAX_TEXT: usize = 300;
 
@@ -128,6 +138,7 @@ impl WebhookRejection {
             Self::BodyInterrupted(_) | Self::EmptyBody(_) | Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
             Self::UnrecognisedBody(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::AppIdNotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::TooManyBodies(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -158,9 +169,19 @@ impl IntoResponse for WebhookRejection {
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.text() + "\n").into_response();
         // What is left of the body is not worth reading.
-        if matches!(self, Self::BodyTooLarge(_) | Self::BodyTooSlow(_) | Self::BodyInterrupted(_)) {
+        if matches!(
+            self,
+            Self::BodyTooLarge(_)
+                | Self::BodyTooSlow(_)
+                | Self::BodyInterrupted(_)
+                | Self::EncodedBody(_)
+                | Self::TooManyBodies(_)
+        ) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
+        }
+        if matches!(self, Self::TooManyBodies(_)) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

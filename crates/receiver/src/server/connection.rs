@@ -9,10 +9,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderValue, Request, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -24,8 +24,8 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::deadline::{Activity, DeadlineLimits, Doing, Watched};
+use super::long_answer::LongAnswer;
 use super::routes::{self, App};
-use crate::Authentication;
 use crate::auth::NotAuthenticated;
 use crate::metrics::{Counted, Metrics, Refusal};
 
@@ -39,14 +39,37 @@ struct Shared {
     http: http1::Builder,
     limits: DeadlineLimits,
     stop: CancellationToken,
+    cut: CancellationToken,
     metrics: Metrics,
 }
 
 /// How long accepting rests when the system has no more files to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often it is told that nothing can be accepted.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Failures to accept, which come by the dozen per second where they come.
+#[derive(Debug, Default)]
+struct Complaints {
+    times: u64,
+    told: Option<Instant>,
+}
+
+impl Complaints {
+    /// Counts one more; how many there were since it was told last, where it is to be told now.
+    fn next(&mut self, now: Instant) -> Option<u64> {
+        self.times += 1;
+        if self.told.is_some_and(|told| now - told < COMPLAIN_EVERY) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.times))
+    }
+}
+
 impl Connections {
-    pub(super) fn new(app: &Arc<App>, authentication: &Authentication, stop: CancellationToken) -> Self {
+    pub(super) fn new(app: &Arc<App>, stop: CancellationToken, cut: CancellationToken) -> Self {
         let options = &app.options;
         let mut http = http1::Builder::new();
         // No `pipeline_flush`: it withholds the 400 for a broken head while there are bytes after it.
@@ -56,10 +79,11 @@ impl Connections {
             .max_header_size(options.max_head_bytes)
             .max_buf_size(options.max_head_bytes.max(8192));
         Self(Arc::new(Shared {
-            router: routes::router(app, authentication),
+            router: routes::router(app),
             http,
             limits: DeadlineLimits { header: options.header_deadline, idle: options.idle_deadline },
             stop,
+            cut,
             metrics: app.metrics.clone(),
         }))
     }
@@ -67,6 +91,7 @@ impl Connections {
     /// Accepts until told to stop, no more at a time than there are slots.
     pub(super) async fn accept(self, listener: TcpListener, slots: Arc<Semaphore>, tasks: TaskTracker) {
         let stop = self.0.stop.clone();
+        let mut complaints = Complaints::default();
         loop {
             let accepted = async {
                 let slot = Arc::clone(&slots).acquire_owned().await.ok();
@@ -80,7 +105,9 @@ impl Connections {
                     tasks.spawn(self.clone().serve(socket, peer, slot));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; check the limit on open files (ulimit -n)");
+                    if let Some(times) = complaints.next(Instant::now()) {
+                        tracing::warn!(%error, times, "cannot accept a connection; check the limit on open files (ulimit -n)");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -105,6 +132,7 @@ impl Connections {
         let mut connection = pin!(shared.http.serve_connection(TokioIo::new(watched), service));
         let mut alarm = pin!(tokio::time::sleep(shared.limits.header));
         let mut stopped = pin!(shared.stop.cancelled());
+        let mut cut = pin!(shared.cut.cancelled());
         let mut stopping = false;
         loop {
             let event = poll_fn(|context| {
@@ -113,6 +141,9 @@ impl Connections {
                 }
                 if !stopping && stopped.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Event::Stop);
+                }
+                if stopping && cut.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Event::Cut);
                 }
                 // It moves back as a rule, which can wait until the alarm goes off.
                 if let Some(deadline) = activity.deadline().filter(|deadline| *deadline < alarm.deadline()) {
@@ -128,6 +159,7 @@ impl Connections {
                     break;
                 }
                 Event::Stop if activity.doing() == Doing::Fresh => break,
+                Event::Cut => break,
                 Event::Stop => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
@@ -152,7 +184,10 @@ impl Connections {
 /// What a connection's task wakes up for.
 enum Event {
     Ended(hyper::Result<()>),
+    /// It is to end once its request is answered.
     Stop,
+    /// It is to end.
+    Cut,
     Alarm,
 }
 
@@ -172,35 +207,81 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.activity.now(Doing::Request);
         let activity = Arc::clone(&self.activity);
-        if has_wrong_host(&request) {
-            self.metrics.refuse(Refusal::host);
+        if let Some((refusal, text)) = fault_of(&request) {
+            self.metrics.refuse(refusal);
             activity.now(Doing::Closing);
-            return Box::pin(std::future::ready(Ok(wrong_host())));
+            let mut response = (StatusCode::BAD_REQUEST, text).into_response();
+            close_after(&mut response);
+            return Box::pin(std::future::ready(Ok(response)));
         }
+        let has_body = !request.body().is_end_stream();
+        let is_post = request.method() == Method::POST;
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let response = self.router.clone().call(request);
         let metrics = self.metrics.clone();
         Box::pin(async move {
-            let response = response.await?;
-            if response.extensions().get::<NotAuthenticated>().is_some() {
+            let mut response = response.await?;
+            let is_refused = response.extensions().get::<NotAuthenticated>().is_some();
+            if is_refused {
                 metrics.refuse(Refusal::unauthorised);
             }
+            // Only a webhook's body is read, and the next request cannot be found behind one that was not.
+            let nobody_reads =
+                matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+            if has_body && (is_refused || nobody_reads || !is_post) {
+                close_after(&mut response);
+            }
             let closes = response.headers().get(header::CONNECTION).is_some_and(|value| value == "close");
-            activity.now(if closes { Doing::Closing } else { Doing::Idle });
+            let then = if closes { Doing::Closing } else { Doing::Idle };
+            if response.body().size_hint().exact().is_none() {
+                return Ok(response.map(|body| Body::new(LongAnswer::new(body, activity, then))));
+            }
+            activity.now(then);
             Ok(response)
         })
     }
 }
 
-/// RFC 9112, section 3.2: a server must refuse an HTTP/1.1 request that has no `Host`, or more than one.
-fn has_wrong_host(request: &Request<Incoming>) -> bool {
-    request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1
+/// What makes the head of a request unfit, though it could be read.
+fn fault_of(request: &Request<Incoming>) -> Option<(Refusal, &'static str)> {
+    // RFC 9112, section 3.2: no more than one `Host`, and one in HTTP/1.1.
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() || (host.is_none() && request.version() == Version::HTTP_11) {
+        return Some((Refusal::host, "expected exactly one Host\n"));
+    }
+    if host.is_some_and(|host| !host.as_bytes().iter().all(|&byte| may_be_in_host(byte))) {
+        return Some((Refusal::host, "the Host is none\n"));
+    }
+    // The HTTP library looks at the last coding only; a proxy before it may look at another.
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    let is_other = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(is_other) || codings.next().is_some() {
+        return Some((Refusal::framing, "no Transfer-Encoding but chunked is understood\n"));
+    }
+    None
 }
 
-fn wrong_host() -> Response {
-    let mut response = (StatusCode::BAD_REQUEST, "expected exactly one Host\n").into_response();
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(header::CONNECTION, close);
-    response
+/// RFC 3986, section 3.2.2, and the colon before a port; no comma, which would make two of one.
+fn may_be_in_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(&byte)
+}
+
+fn close_after(response: &mut Response) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_are_rare_and_lose_no_count() {
+        let mut complaints = Complaints::default();
+        let start = Instant::now();
+        let told: Vec<_> = (0..500).map(|tick| complaints.next(start + ACCEPT_PAUSE * tick)).collect();
+        let told: Vec<_> = told.into_iter().flatten().collect();
+        assert_eq!(told, [1, 200, 200]);
+    }
 }

@@ -21,7 +21,9 @@ pub(super) enum Doing {
     Head,
     /// A request is handled: the handler has deadlines of its own.
     Request,
-    /// It waits for the next request, or takes an answer.
+    /// It takes a part of a long answer, and waits for the client to do so.
+    Answer,
+    /// It waits for the next request, or takes an answer that is whole.
     Idle,
     /// It takes its last answer.
     Closing,
@@ -65,7 +67,8 @@ impl Activity {
             0 => Doing::Fresh,
             1 => Doing::Head,
             2 => Doing::Request,
-            3 => Doing::Idle,
+            3 => Doing::Answer,
+            4 => Doing::Idle,
             _ => Doing::Closing,
         }
     }
@@ -80,7 +83,7 @@ impl Activity {
         let limit = match self.doing() {
             Doing::Fresh | Doing::Head => self.limits.header,
             Doing::Request => return None,
-            Doing::Idle => self.limits.idle,
+            Doing::Answer | Doing::Idle => self.limits.idle,
             Doing::Closing => CLOSING,
         };
         Some(self.epoch + Duration::from_micros(self.since_micros.load(Ordering::Relaxed)) + limit)
@@ -109,7 +112,7 @@ impl AsyncRead for Watched {
                 // The deadline of the first head runs from the connection's start.
                 Doing::Fresh => self.activity.doing.store(Doing::Head as u8, Ordering::Relaxed),
                 Doing::Idle => self.activity.now(Doing::Head),
-                Doing::Head | Doing::Request | Doing::Closing => {}
+                Doing::Head | Doing::Request | Doing::Answer | Doing::Closing => {}
             }
         }
         outcome
@@ -171,7 +174,8 @@ impl Watched {
 
     /// A client that takes a long answer is not idle.
     fn note_write(&self, outcome: &Poll<io::Result<usize>>) {
-        if matches!(outcome, Poll::Ready(Ok(_))) && self.activity.doing() == Doing::Idle {
+        let takes = matches!(self.activity.doing(), Doing::Answer | Doing::Idle);
+        if takes && matches!(outcome, Poll::Ready(Ok(_))) {
             self.activity.touch();
         }
     }

@@ -3,23 +3,26 @@
 //! `GET ?since=N` answers one JSON object per effect with a `seq` over N; `GET ?capabilities` says what the objects hold.
 //! The state of a call is a fold over all effects so far, so it is computed once, in order, and remembered.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
-use http::{HeaderValue, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use piopiy_events::{Calls, Kind, Phase, Raw, Webhook};
 
 use super::routes::App;
-use crate::{Record, Records, StoreError};
+use crate::{Record, Records, StoreError, auth};
 
 const CAPABILITIES: &str = r#"{"observe": 1, "fields": true, "state": true, "quarantine": true}"#;
 
 /// Records read at a time.
 const PAGE: usize = 1000;
+/// Bytes of bodies read at a time.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// Turns records into effect records.
 #[derive(Debug, Clone)]
@@ -41,42 +44,56 @@ impl Observer {
         Self { records, view: Arc::default() }
     }
 
-    /// One page of effect records after `since`, and the `seq` of the last; `None` where there are no more.
-    fn page(&self, since: u64) -> Result<Option<(String, u64)>, StoreError> {
-        let records = self.records.after(since, PAGE)?;
+    /// One page of effect records after `since`, or a step towards it.
+    fn step(&self, since: u64) -> Result<Step, StoreError> {
+        let records = self.records.page(since, PAGE, PAGE_BYTES)?;
         let Some(last) = records.last().map(|record| record.seq) else {
-            return Ok(None);
+            return Ok(Step::End);
         };
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        view.catch_up(&*self.records, last)?;
+        if !view.catch_up(&*self.records, last)? {
+            return Ok(Step::Behind);
+        }
         let mut lines = String::with_capacity(records.len() * 512);
         for record in &records {
             write_line(record, view.phase(record.seq), &mut lines);
         }
-        Ok(Some((lines, last)))
+        Ok(Step::Page(lines, last))
     }
 }
 
+/// What became of one look into the store.
+enum Step {
+    /// These lines, up to this `seq`.
+    Page(String, u64),
+    /// The calls were followed a page further, but not yet up to where lines can be made.
+    Behind,
+    /// There are no more records.
+    End,
+}
+
 impl View {
-    fn catch_up(&mut self, records: &dyn Records, upto: u64) -> Result<(), StoreError> {
-        loop {
-            let from = self.phases.last().map_or(0, |(seq, _)| *seq);
-            if from >= upto {
-                return Ok(());
-            }
-            let page = records.after(from, PAGE)?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for record in page {
-                let webhook = record.webhook();
-                let phase = webhook.and_then(|webhook| {
-                    self.calls.apply(&webhook);
-                    self.calls.phase(&self.calls.call_of(&webhook)?)
-                });
-                self.phases.push((record.seq, phase));
-            }
+    /// Follows the calls one page further; whether that reaches up to `upto`.
+    fn catch_up(&mut self, records: &dyn Records, upto: u64) -> Result<bool, StoreError> {
+        if self.seen() >= upto {
+            return Ok(true);
         }
+        let page = records.page(self.seen(), PAGE, PAGE_BYTES)?;
+        // Records that were there a moment ago and are not now: no more can be known.
+        let is_gone = page.is_empty();
+        for record in page {
+            let webhook = record.webhook();
+            let phase = webhook.and_then(|webhook| {
+                self.calls.apply(&webhook);
+                self.calls.phase(&self.calls.call_of(&webhook)?)
+            });
+            self.phases.push((record.seq, phase));
+        }
+        Ok(is_gone || self.seen() >= upto)
+    }
+
+    fn seen(&self) -> u64 {
+        self.phases.last().map_or(0, |(seq, _)| *seq)
     }
 
     fn phase(&self, seq: u64) -> Option<Phase> {
@@ -129,6 +146,9 @@ pub(super) async fn observe(
     let Some(observer) = app.observer.clone().filter(|_| is_local(&request)) else {
         return (StatusCode::NOT_FOUND, "not found\n").into_response();
     };
+    if let Err(status) = app.authentication.check_secret(&request) {
+        return auth::refuse(status);
+    }
     let query = query.unwrap_or_default();
     if query.split('&').any(|pair| pair.split('=').next() == Some("capabilities")) {
         let json = HeaderValue::from_static("application/json");
@@ -144,19 +164,45 @@ pub(super) async fn observe(
     let pages = stream::try_unfold(since, move |since| {
         let observer = observer.clone();
         async move {
-            let page = tokio::task::spawn_blocking(move || observer.page(since)).await;
-            page.map_err(|error| StoreError::Other(Box::new(error)))?
+            // One step at a time: a client that went away is noticed between two.
+            loop {
+                let observer = observer.clone();
+                let step = tokio::task::spawn_blocking(move || observer.step(since)).await;
+                match step.map_err(|error| StoreError::Other(Box::new(error)))?? {
+                    Step::Page(lines, last) => return Ok(Some((lines, last))),
+                    Step::Behind => {}
+                    Step::End => return Ok::<_, StoreError>(None),
+                }
+            }
         }
     });
     let ndjson = HeaderValue::from_static("application/x-ndjson");
     ([(header::CONTENT_TYPE, ndjson)], Body::from_stream(pages)).into_response()
 }
 
-/// Whether the peer is on this machine, and no proxy on this machine speaks for another.
+/// Whether the request comes from a program on this machine that asks for this machine, as far as can be told: the peer
+/// is a loopback address, and nothing says that a proxy passes on what another machine asks, or that a browser asks on
+/// behalf of a page. A proxy that adds no header at all cannot be told apart; a secret keeps out who comes through it.
 fn is_local(request: &Request) -> bool {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let headers = request.headers();
     peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
-        && !headers.contains_key(header::FORWARDED)
-        && !headers.contains_key("x-forwarded-for")
+        && !request.headers().keys().any(is_of_a_go_between)
+        && request.uri().authority().is_none_or(|authority| is_loopback(authority.as_str()))
+        && request.headers().get(header::HOST).is_some_and(|host| host.to_str().is_ok_and(is_loopback))
+}
+
+fn is_of_a_go_between(name: &HeaderName) -> bool {
+    let others = ["origin", "via", "x-real-ip", "forwarded"];
+    others.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-")
+}
+
+/// Whether a `Host` is this machine by itself. Any other name can be made to lead here by whoever owns it.
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

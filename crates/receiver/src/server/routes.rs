@@ -1,18 +1,20 @@
 //! What the server answers on which path.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use piopiy_events::Webhook;
-use tokio_util::sync::CancellationToken;
 
+use super::numbers::without_numbers;
 use super::observe::{self, Observer};
 use super::{Malformed, ServerOptions};
 use crate::clock::now_micros;
+use crate::extract::BodyBudget;
 use crate::metrics::{Counted, Metrics, Refusal};
 use crate::{
     Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, Records, WebhookRejection,
@@ -25,8 +27,9 @@ pub(super) struct App {
     pub(super) commits: GroupCommit,
     pub(super) metrics: Metrics,
     pub(super) observer: Option<Observer>,
-    /// Set when the server begins to shut down.
-    pub(super) draining: CancellationToken,
+    pub(super) authentication: Authentication,
+    /// What bodies that come in may take of the memory.
+    reading: BodyBudget,
 }
 
 impl App {
@@ -35,13 +38,24 @@ impl App {
         commits: GroupCommit,
         metrics: Metrics,
         records: Option<Arc<dyn Records>>,
+        authentication: Authentication,
     ) -> Self {
         let observer = records.filter(|_| options.observe).map(Observer::new);
-        Self { options, commits, metrics, observer, draining: CancellationToken::new() }
+        let reading = BodyBudget::new(options.max_reading_bytes);
+        Self { options, commits, metrics, observer, authentication, reading }
+    }
+
+    /// A text that came over the network, as it may stand in a log.
+    fn loggable<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.options.log_numbers { Cow::Borrowed(text) } else { without_numbers(text) }
     }
 }
 
-pub(super) fn router(app: &Arc<App>, authentication: &Authentication) -> Router {
+/// The paths that are not for webhooks.
+pub(super) const OWN_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/__observe"];
+
+pub(super) fn router(app: &Arc<App>) -> Router {
+    let authentication = &app.authentication;
     let path = &app.options.path;
     let mut webhooks = Router::new().route(path, post(receive));
     if authentication.has_token() {
@@ -63,16 +77,21 @@ pub(super) fn router(app: &Arc<App>, authentication: &Authentication) -> Router 
 }
 
 /// The one thing it is all about: acknowledge what is committed.
-async fn receive(State(app): State<Arc<App>>, mut request: Request) -> Response {
+async fn receive(State(app): State<Arc<App>>, request: Request) -> Response {
     app.metrics.received.inc();
     let _in_flight = Counted::in_gauge(&app.metrics.in_flight);
-    request.extensions_mut().insert(app.options.read);
     let received_at = now_micros();
-    match PiopiyWebhook::from_request(request, &()).await {
-        Ok(webhook) => {
-            let entry = Entry::webhook(&webhook.identity, webhook.body, received_at);
+    let (parts, body) = request.into_parts();
+    match PiopiyWebhook::extract(&parts, body, &app.options.read, Some(&app.reading)).await {
+        Ok(PiopiyWebhook { webhook, identity, body }) => {
+            let entry = Entry::webhook(&identity, body, received_at);
+            // It may wait long for the store: what is no longer needed must not wait too.
+            drop((identity, parts));
+            let logged = tracing::enabled!(tracing::Level::DEBUG).then_some(webhook);
             let outcome = app.commits.append(entry).await;
-            log_webhook(&app, &webhook.webhook, outcome);
+            if let Some(webhook) = logged {
+                log_webhook(&app, &webhook, outcome);
+            }
             match outcome {
                 Ok(_) => (StatusCode::OK, "got it").into_response(),
                 Err(error) => unavailable(&app, error),
@@ -86,15 +105,16 @@ async fn receive(State(app): State<Arc<App>>, mut request: Request) -> Response 
 async fn not_understood(app: &App, rejection: WebhookRejection, received_at: i64) -> Response {
     let body = rejection.body().filter(|_| app.options.malformed == Malformed::Quarantine);
     let Some(body) = body.cloned() else {
-        let reason = rejection.to_string();
-        tracing::warn!(status = rejection.status().as_u16(), reason, "refused");
+        let reason = rejection.text();
+        let reason = app.loggable(&reason);
+        tracing::warn!(status = rejection.status().as_u16(), %reason, "refused");
         app.metrics.refuse(refusal(&rejection));
         return rejection.into_response();
     };
     let reason = rejection.text();
     match app.commits.append(Entry::quarantined(reason.clone(), body, received_at)).await {
         Ok(Append::Appended { seq } | Append::Duplicate { of: seq }) => {
-            tracing::warn!(seq, reason, "quarantined");
+            tracing::warn!(seq, reason = %app.loggable(&reason), "quarantined");
             (StatusCode::ACCEPTED, format!("kept aside, for it was not understood: {reason}\n"))
                 .into_response()
         }
@@ -124,15 +144,12 @@ fn refusal(rejection: &WebhookRejection) -> Refusal {
         WebhookRejection::MalformedBody(_) => Refusal::malformed,
         WebhookRejection::UnrecognisedBody(_) => Refusal::unrecognised,
         WebhookRejection::AppIdNotAllowed(_) => Refusal::app_id,
+        WebhookRejection::TooManyBodies(_) => Refusal::overloaded,
     }
 }
 
 fn log_webhook(app: &App, webhook: &Webhook, outcome: Result<Append, AppendError>) {
-    // Building the fields costs more than asking first.
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
-    }
-    let field = |key| webhook.text(key).map(std::borrow::Cow::into_owned);
+    let field = |key| webhook.text(key).map(|text| app.loggable(&text).into_owned());
     let number = |key| field(key).filter(|_| app.options.log_numbers);
     tracing::debug!(
         kind = webhook.kind().map(piopiy_events::Kind::as_str),
@@ -147,9 +164,7 @@ fn log_webhook(app: &App, webhook: &Webhook, outcome: Result<Append, AppendError
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.draining.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
-    } else if app.commits.is_healthy() {
+    if app.commits.is_healthy() {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the store fails\n").into_response()

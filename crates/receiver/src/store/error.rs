@@ -12,6 +12,14 @@ pub enum StoreError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The file cannot be made, or is a symbolic link that leads nowhere.
+    #[error("cannot make the store {}: check that the folder exists and may be written", path.display())]
+    Create {
+        /// The store's file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The file is not there, and was only to be read.
     #[error("no store at {}: check --store, or start `piopiy-receiver serve` first", path.display())]
     NotFound {
@@ -21,6 +29,29 @@ pub enum StoreError {
     /// Another receiver has the file.
     #[error("another receiver uses the store {}: stop it, or give this one another file with --store", path.display())]
     InUse {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The file has more than one name: its log would stand beside one of them only.
+    #[error("the store {} has several hard links: its log belongs to one name; remove the others", path.display())]
+    Linked {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// The file system allows no write-ahead log.
+    #[error(
+        "the store {} cannot have a write-ahead log (journal mode `{mode}`): put it on a local disk",
+        path.display()
+    )]
+    NoLog {
+        /// The store's file.
+        path: PathBuf,
+        /// The journal mode that SQLite chose in its place.
+        mode: String,
+    },
+    /// Another program wrote to the file, so what is known of it is out of date.
+    #[error("another program wrote to the store {}", path.display())]
+    Changed {
         /// The store's file.
         path: PathBuf,
     },

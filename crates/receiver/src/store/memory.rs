@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::record::Room;
 use crate::{Append, Entry, Record, Records, Store, StoreError};
 
 /// Deduplicates in memory and keeps nothing on disk: for tests, and as the base that durable rates are measured
@@ -57,13 +58,26 @@ impl Store for MemoryStore {
         });
         Ok(outcomes.collect())
     }
+
+    fn record_count(&self) -> u64 {
+        self.last_seq
+    }
+
+    fn reader(&mut self) -> Option<Arc<dyn Records>> {
+        Some(self.records())
+    }
 }
 
 impl Records for MemoryRecords {
     fn after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.page(seq, limit, usize::MAX)
+    }
+
+    fn page(&self, seq: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
         let records = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let from = records.partition_point(|record| record.seq <= seq);
-        Ok(records[from..].iter().take(limit).cloned().collect())
+        let mut room = Room::new(max_bytes);
+        Ok(records[from..].iter().take(limit).take_while(|record| room.takes(record)).cloned().collect())
     }
 
     fn last_seq(&self) -> Result<u64, StoreError> {

@@ -12,7 +12,10 @@ mod schema;
 mod seen;
 
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -21,7 +24,7 @@ pub use read::SqliteRecords;
 use self::checkpoint::Checkpoints;
 use self::seen::Seen;
 use super::{Append, Store, StoreError};
-use crate::Entry;
+use crate::{Entry, Records};
 
 /// How a [`SqliteStore`] uses memory and disk.
 #[derive(Debug, Clone)]
@@ -34,18 +37,22 @@ pub struct SqliteOptions {
     pub filter_bytes: usize,
     /// Pages (of 4 KiB) in the write-ahead log that set off a checkpoint; default 4,096.
     pub checkpoint_pages: u32,
+    /// Pages (of 4 KiB) that the file may have; what comes beyond fails as on a full disk. Default `None`: as many as
+    /// the disk takes.
+    pub max_pages: Option<u32>,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { run_rows: 1 << 16, filter_bytes: 64 << 20, checkpoint_pages: 4096 }
+        Self { run_rows: 1 << 16, filter_bytes: 64 << 20, checkpoint_pages: 4096, max_pages: None }
     }
 }
 
 /// Keeps webhooks in one SQLite file.
 ///
 /// While it lives it holds a lock on `FILE.lock`, so that no second receiver appends to the same file. Others may
-/// read ([`SqliteRecords`]).
+/// read ([`SqliteRecords`]). A symbolic link is the file that it leads to; a file with several hard links is refused.
+/// Files that it makes can be read by their owner only, for bodies hold phone numbers.
 ///
 /// # Examples
 /// ```
@@ -89,8 +96,9 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn open_with(path: impl Into<PathBuf>, options: SqliteOptions) -> Result<Self, StoreError> {
-        let path = path.into();
+        let path = resolve(path.into())?;
         let lock = lock(&path)?;
+        create_private(&path)?;
         let writer = Writer::open(&path, &options)?;
         Ok(Self { path, options, writer: Some(writer), _lock: lock })
     }
@@ -112,24 +120,45 @@ impl SqliteStore {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
 
-impl Store for SqliteStore {
-    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+    fn try_append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => Writer::open(&self.path, &self.options)?,
         };
         // After a failure the writer is dropped: what it holds in memory may be ahead of the file.
-        let outcomes = writer.append(batch)?;
+        let outcomes = writer.append(&self.path, batch)?;
         self.writer = Some(writer);
         Ok(outcomes)
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        match self.try_append(batch) {
+            // Read again what it holds: the batch itself may be good.
+            Err(StoreError::Changed { .. }) => self.try_append(batch),
+            outcome => outcome,
+        }
+    }
+
+    fn record_count(&self) -> u64 {
+        self.len()
+    }
+
+    fn reader(&mut self) -> Option<Arc<dyn Records>> {
+        let records = SqliteRecords::open(&self.path);
+        records.map(|records| Arc::new(records) as Arc<dyn Records>).ok()
     }
 }
 
 impl Writer {
     fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = schema::open(path)?;
+        if let Some(pages) = options.max_pages {
+            let fail = StoreError::while_doing("limit its size");
+            connection.pragma_update(None, "max_page_count", pages).map_err(fail)?;
+        }
         let checkpoints = Checkpoints::start(path, &mut connection, options.checkpoint_pages)?;
         let fail = StoreError::while_doing("read what it has seen");
         let seen = Seen::load(&connection, options).map_err(fail)?;
@@ -137,10 +166,14 @@ impl Writer {
         Ok(Self { connection, seen, checkpoints, last_seq })
     }
 
-    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+    fn append(&mut self, path: &Path, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
         let fail = StoreError::while_doing("append");
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        // The lock keeps receivers apart, not other programs.
+        if schema::last_seq(&transaction).map_err(&fail)? != self.last_seq {
+            return Err(StoreError::Changed { path: path.to_owned() });
+        }
         let mut last_seq = self.last_seq;
         let outcomes = append_all(&transaction, &mut self.seen, batch, &mut last_seq).map_err(&fail)?;
         if batch.is_empty() {
@@ -187,12 +220,33 @@ fn append_all(
     Ok(outcomes)
 }
 
+/// The file that a symbolic link leads to, so that each file has one lock, whatever it is called by.
+fn resolve(path: PathBuf) -> Result<PathBuf, StoreError> {
+    let unresolved = |source| StoreError::Create { path: path.clone(), source };
+    let path = if path.is_symlink() { path.canonicalize().map_err(unresolved)? } else { path };
+    match std::fs::metadata(&path) {
+        Ok(found) if found.is_file() && found.nlink() > 1 => Err(StoreError::Linked { path }),
+        _ => Ok(path),
+    }
+}
+
+/// Makes the file where there is none; the files that SQLite puts beside it get the same rights.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    match File::options().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(StoreError::Create { path: path.to_owned(), source }),
+    }
+}
+
+const OWNER_ONLY: u32 = 0o600;
+
 /// Takes the lock that keeps a second receiver away. The system lets go of it when the process dies.
 fn lock(store: &Path) -> Result<File, StoreError> {
     let mut path = store.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = File::options().create(true).truncate(false).write(true).mode(OWNER_ONLY).open(&path);
     let file = file.map_err(|source| StoreError::Lock { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -1,17 +1,16 @@
-//! The binary: what it prints, what it exits with, and how it ends.
+//! The binary: what it prints, writes and exits with.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::CommandCargoExt as _;
 use piopiy_receiver::{Entry, SqliteStore, Store as _};
 use tempfile::TempDir;
 
-use crate::support::{cdr, entry, raw_post, stream_connected};
+use crate::support::{cdr, entry, stream_connected};
 
-fn receiver(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn receiver(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("piopiy-receiver").unwrap();
     // Snapshots must not depend on who runs the tests.
     command.current_dir(folder).args(arguments).env_clear().env("COLUMNS", "100");
@@ -19,7 +18,7 @@ fn receiver(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Exit code, stdout and stderr, for a snapshot.
-fn run(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> String {
     let output = receiver(folder, arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     format!(
@@ -63,7 +62,7 @@ fn folder_with_store() -> TempDir {
     folder
 }
 
-const STORE: &str = "--store=sqlite:calls.sqlite";
+pub(crate) const STORE: &str = "--store=sqlite:calls.sqlite";
 
 #[test]
 fn help() {
@@ -130,14 +129,26 @@ fn mistakes() {
         vec!["serve", "--store", "memory", "--max-body", "1MB"],
         vec!["serve", "--store", "memory", "--idle-deadline", "5"],
         vec!["serve", "--store", "memory", "--allow-ip", "x"],
-        vec!["serve", "--store", "sqlite:text"],
-        vec!["serve", "--store", "memory", "--listen", &address],
+        vec!["serve", "--listen", "127.0.0.1:0", "--store", "sqlite:text"],
+        vec!["serve", "--store", "memory", "--path", "/metrics"],
+        vec!["serve", "--store", "memory", "--path", "/a b"],
+        vec!["serve", "--store", "memory", "--max-head", "8191"],
+        vec!["serve", "--store", "memory", "--max-depth", "0"],
+        vec!["serve", "--store", "memory", "--max-connections", "0"],
+        vec!["serve", "--store", "memory", "--max-waiting", "18446744073709551616"],
+        vec!["serve", "--store", "memory", "--max-batch", "0"],
+        vec!["serve", "--store", "sqlite::memory:"],
+        vec!["serve", "--store", "sqlite:file:x?mode=memory"],
+        vec!["serve", "--store", "sqlite:not-made", "--listen", &address],
         vec!["calls", "--store", "sqlite:nofile"],
         vec!["calls", "--store", "memory"],
         vec!["export", STORE, "--output", "no/folder"],
     ];
     let text: Vec<String> = pages.iter().map(|arguments| run(folder.path(), arguments)).collect();
     insta::assert_snapshot!(text.join("\n").replace(&address, "127.0.0.1:PORT"));
+    for name in ["not-made", "not-made.lock", ":memory:", "file:x?mode=memory"] {
+        assert!(!folder.path().join(name).exists(), "{name}");
+    }
 }
 
 #[test]
@@ -157,122 +168,6 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
 }
 
-/// A `serve` that runs.
-struct Serving {
-    child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-    address: String,
-    folder: PathBuf,
-}
-
-impl Serving {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut all = vec!["serve", "--listen", "127.0.0.1:0", STORE];
-        all.extend(arguments);
-        let mut child = receiver(folder, &all).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        let address = line
-            .strip_prefix("ready: listening on http://")
-            .and_then(|rest| rest.strip_suffix("/webhook/cdr\n"))
-            .unwrap_or_else(|| panic!("not the ready line: {line:?}"))
-            .to_owned();
-        Self { child, stderr, address, folder: folder.to_owned() }
-    }
-
-    fn post(&self, body: &str) -> String {
-        let mut socket = TcpStream::connect(&self.address).unwrap();
-        socket.write_all(raw_post(body, "Connection: close\r\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut logs = String::new();
-        self.stderr.read_to_string(&mut logs).unwrap();
-        (self.child.wait().unwrap().code(), logs)
-    }
-}
-
-#[test]
-fn serves_while_others_read_and_drains_on_a_signal() {
-    for signal in ["-TERM", "-INT"] {
-        let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), &["--log", "debug"]);
-        assert!(serving.post(&cdr("served")).ends_with("\r\n\r\ngot it"));
-        let listed = run(&serving.folder, &["calls", STORE]);
-        assert!(listed.contains("served  ended_missed"), "{listed}");
-        serving.signal(signal);
-        let (code, logs) = serving.end();
-        assert_eq!(code, Some(0), "{logs}");
-        assert!(logs.contains("status=Some(\"missed\")"), "{logs}");
-        assert!(!logs.contains("440000000001"), "no phone numbers unless asked for: {logs}");
-    }
-}
-
-#[test]
-fn numbers_are_logged_when_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::start(
-        folder.path(),
-        &["--log", "debug", "--log-numbers", "--log-format", "json", "--token", "s3cret"],
-    );
-    let mut socket = TcpStream::connect(&serving.address).unwrap();
-    let request = raw_post(&cdr("logged"), "Connection: close\r\n")
-        .replace("/webhook/cdr", "/webhook/cdr?token=s3cret");
-    socket.write_all(request.as_bytes()).unwrap();
-    socket.read_to_string(&mut String::new()).unwrap();
-    serving.signal("-TERM");
-    let (_, logs) = serving.end();
-    let webhook = logs.lines().find(|line| line.contains("logged")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(webhook).unwrap();
-    assert!(line["from"].as_str().unwrap().contains("440000000001"), "{line}");
-    assert!(!logs.contains("s3cret"), "no secrets ever: {logs}");
-}
-
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    for (signal, expected) in [("-TERM", 143), ("-INT", 130)] {
-        let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), &["--drain-deadline", "1h", "--body-deadline", "1h"]);
-        let mut half = TcpStream::connect(&serving.address).unwrap();
-        half.write_all(
-            b"POST /webhook/cdr HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
-        )
-        .unwrap();
-        half.read_exact(&mut [0; 25]).unwrap();
-        serving.signal(signal);
-        let mut serving = serving;
-        let mut line = String::new();
-        serving.stderr.read_line(&mut line).unwrap();
-        assert!(line.contains("shutting down"), "{line}");
-        serving.signal(signal);
-        assert_eq!(serving.end().0, Some(expected));
-    }
-}
-
-#[test]
-fn killed_it_has_what_it_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    for round in 1..=3 {
-        let serving = Serving::start(folder.path(), &[]);
-        for call in 0..round * 5 {
-            assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
-        }
-        serving.signal("-KILL");
-        serving.end();
-        let listed = run(folder.path(), &["calls", STORE]);
-        assert!(listed.contains(&format!("{} calls\n", round * 5)), "{listed}");
-    }
-}
-
 #[test]
 fn tail_follows() {
     let folder = tempfile::tempdir().unwrap();
@@ -289,14 +184,53 @@ fn tail_follows() {
 }
 
 #[test]
-fn ready_json() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut serving = Serving::start(folder.path(), &["--ready-json"]);
-    let mut line = String::new();
-    BufReader::new(serving.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(ready["url"], format!("http://{}/webhook/cdr", serving.address));
-    assert_eq!(ready["store"], "sqlite:calls.sqlite");
-    serving.signal("-TERM");
-    assert_eq!(serving.end().0, Some(0));
+fn output_to_what_is_no_file_goes_there_and_leaves_it() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let folder = folder_with_store();
+    let at = |name: &str| folder.path().join(name);
+    let export = |to: &str| {
+        let output = receiver(folder.path(), &["export", STORE, "-o", to]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{to}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let lines = |name: &str| std::fs::read_to_string(at(name)).unwrap().lines().count();
+
+    export("new");
+    assert_eq!(std::fs::metadata(at("new")).unwrap().permissions().mode() & 0o777, 0o600, "phone numbers");
+    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    let fifo = at("fifo");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(fifo).unwrap());
+    export("fifo");
+    assert_eq!(reader.join().unwrap().lines().count(), 6);
+    assert!(std::fs::symlink_metadata(at("fifo")).unwrap().file_type().is_fifo());
+    std::fs::write(at("target"), "old\n").unwrap();
+    std::os::unix::fs::symlink("target", at("link")).unwrap();
+    std::os::unix::fs::symlink("fresh", at("dangling")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", at("null")).unwrap();
+    for (link, target) in [("link", Some("target")), ("dangling", Some("fresh")), ("null", None)] {
+        export(link);
+        assert!(at(link).is_symlink(), "{link}");
+        if let Some(target) = target {
+            assert_eq!(lines(target), 6, "{link}");
+        }
+    }
+    export("/dev/null");
+    assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
+}
+
+#[test]
+fn an_output_that_failed_leaves_nothing() {
+    let folder = folder_with_store();
+    // A folder cannot be replaced by a file.
+    std::fs::create_dir(folder.path().join("full")).unwrap();
+    let text = run(folder.path(), &["export", STORE, "--output", "full"]);
+    assert!(text.contains("exit code 3") && text.contains("--output full"), "{text}");
+    // The store breaks off in the middle.
+    let other = rusqlite::Connection::open(folder.path().join("calls.sqlite")).unwrap();
+    other.execute_batch("DROP TABLE quarantine").unwrap();
+    let text = run(folder.path(), &["export", STORE, "--output", "out"]);
+    assert!(text.contains("exit code 3"), "{text}");
+    assert!(!folder.path().join("out").exists() && !folder.path().join("out.part").exists(), "{text}");
 }

@@ -60,6 +60,6 @@ async fn who_never_ends_is_left_behind() {
     })
     .await;
     running.server.shutdown().await;
-    drop(half);
+    assert_eq!(blocking(move || half.rest()).await, "", "it is closed, and was not answered");
     assert!(running.records.after(0, 10).unwrap().is_empty());
 }

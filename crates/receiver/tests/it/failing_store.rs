@@ -158,3 +158,116 @@ async fn too_slow() {
     let kept = async { while post(&client(), &server.url(), cdr("late")).await != (200, false) {} };
     tokio::time::timeout(PATIENCE, kept).await.expect("the retry is acknowledged");
 }
+
+/// Takes repeats only, as SQLite on a full disk does.
+struct Full {
+    inner: MemoryStore,
+    full: Arc<AtomicBool>,
+}
+
+impl Store for Full {
+    fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        let repeats_only = !batch.is_empty() && batch.iter().all(|entry| entry.body() == &cdr("repeat"));
+        if self.full.load(Ordering::SeqCst) && !repeats_only {
+            return Err(StoreError::Other("the disk is full".into()));
+        }
+        self.inner.append(batch)
+    }
+}
+
+async fn ready(server: &Server) -> u16 {
+    let url = format!("http://{}/readyz", server.local_addr());
+    client().get(url).send().await.unwrap().status().as_u16()
+}
+
+async fn until_ready_is(server: &Server, status: u16) {
+    let turned = async {
+        while ready(server).await != status {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, turned).await.unwrap_or_else(|_| panic!("/readyz never turns {status}"));
+}
+
+#[tokio::test]
+async fn repeats_do_not_show_that_the_store_works() {
+    let full = Arc::new(AtomicBool::new(false));
+    let store = Full { inner: MemoryStore::new(), full: Arc::clone(&full) };
+    // So long that the probe is not what answers here.
+    let commits = GroupCommitOptions { probe_interval: PATIENCE * 10, ..GroupCommitOptions::default() };
+    let options = ServerOptions { commits, ..ServerOptions::default() };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    let client = client();
+    assert_eq!(post(&client, &server.url(), cdr("repeat")).await, (200, false));
+    full.store(true, Ordering::SeqCst);
+    assert_eq!(post(&client, &server.url(), cdr("fresh")).await, (503, true));
+    assert_eq!(post(&client, &server.url(), cdr("repeat")).await, (200, false), "it is stored");
+    assert_eq!(ready(&server).await, 503);
+    full.store(false, Ordering::SeqCst);
+    assert_eq!(post(&client, &server.url(), cdr("fresh")).await, (200, false));
+    assert_eq!(ready(&server).await, 200);
+}
+
+#[tokio::test]
+async fn repeats_without_a_pause_do_not_put_off_the_probe() {
+    let full = Arc::new(AtomicBool::new(false));
+    let store = Full { inner: MemoryStore::new(), full: Arc::clone(&full) };
+    let commits =
+        GroupCommitOptions { probe_interval: Duration::from_millis(20), ..GroupCommitOptions::default() };
+    let options = ServerOptions { commits, ..ServerOptions::default() };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    let client = client();
+    assert_eq!(post(&client, &server.url(), cdr("repeat")).await, (200, false));
+    full.store(true, Ordering::SeqCst);
+    assert_eq!(post(&client, &server.url(), cdr("fresh")).await, (503, true));
+    full.store(false, Ordering::SeqCst);
+    let well = async {
+        while ready(&server).await != 200 {
+            assert_eq!(post(&client, &server.url(), cdr("repeat")).await, (200, false));
+        }
+    };
+    tokio::time::timeout(PATIENCE, well).await.expect("the store is found to work again");
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_not_ready() {
+    let (go, wait) = channel();
+    let (tell, _lengths) = channel();
+    let store = Stalling { inner: MemoryStore::new(), go: Mutex::new(wait), lengths: Mutex::new(tell) };
+    let commits = GroupCommitOptions { deadline: Duration::from_millis(20), ..GroupCommitOptions::default() };
+    let options = ServerOptions { commits, ..ServerOptions::default() };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    assert_eq!(ready(&server).await, 200);
+    assert_eq!(post(&client(), &server.url(), cdr("hangs")).await, (503, true));
+    until_ready_is(&server, 503).await;
+    go.send(()).unwrap();
+    until_ready_is(&server, 200).await;
+    assert_eq!(post(&client(), &server.url(), cdr("hangs again")).await, (503, true));
+    tokio::time::timeout(PATIENCE, server.shutdown()).await.expect("a store that hangs is left behind");
+    drop(go);
+}
+
+/// A store with a bug.
+struct Panicking;
+
+impl Store for Panicking {
+    fn append(&mut self, _: &[Entry]) -> Result<Vec<Append>, StoreError> {
+        panic!("a bug of the store, as this test wants it")
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panicked_is_not_ready() {
+    let commits = GroupCommitOptions {
+        max_batch: usize::MAX,
+        max_waiting: usize::MAX,
+        ..GroupCommitOptions::default()
+    };
+    let options = ServerOptions { commits, ..ServerOptions::default() };
+    let server = Server::builder(Panicking).options(options).bind("127.0.0.1:0").await.unwrap();
+    assert_eq!(ready(&server).await, 200, "limits without end take no memory");
+    assert_eq!(post(&client(), &server.url(), cdr("panics")).await, (503, true));
+    until_ready_is(&server, 503).await;
+    assert_eq!(post(&client(), &server.url(), cdr("again")).await, (503, true));
+    server.shutdown().await;
+}

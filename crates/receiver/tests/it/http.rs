@@ -1,9 +1,9 @@
 //! The edges of HTTP: methods, paths, framing, content types, sizes.
 
-use piopiy_receiver::{ReadLimits, ServerOptions};
+use piopiy_receiver::{Authentication, ReadLimits, ServerOptions};
 use reqwest::Method;
 
-use crate::support::{Running, Wire, blocking, cdr, raw_post};
+use crate::support::{PATIENCE, Running, Wire, blocking, cdr, raw_post};
 
 #[tokio::test]
 async fn methods_and_paths() {
@@ -164,6 +164,35 @@ async fn framing() {
         3,
     )
     .await;
+    check(
+        "two Hosts in HTTP/1.0",
+        format!("POST /webhook/cdr HTTP/1.0\r\nHost: x\r\nHost: y\r\nContent-Length: {length}\r\n\r\n{body}"),
+        "400",
+        3,
+    )
+    .await;
+    for host in ["a b/c,d", "a,b", "a/b", "user@x", "x?y", "\u{e9}"] {
+        let request = format!("{head}Host: {host}\r\nContent-Length: {length}\r\n\r\n{body}");
+        check(host, request, "400", 3).await;
+    }
+    for host in ["[::1]:80", "x_y.example:5000", ""] {
+        let request = format!("{head}Host: {host}\r\nContent-Length: {length}\r\n\r\n{body}");
+        check(host, request, "200", 3).await;
+    }
+    for coding in
+        ["gzip, chunked", "identity", "chunked\r\nTransfer-Encoding: chunked", "xchunked", "chunked, chunked"]
+    {
+        let request =
+            format!("{head}Host: x\r\nTransfer-Encoding: {coding}\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
+        check(coding, request, "400", 3).await;
+    }
+    check(
+        "chunked, however spelled",
+        format!("{head}Host: x\r\nTransfer-Encoding: Chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"),
+        "200",
+        3,
+    )
+    .await;
     check("NUL in a header", raw_post(&body, "X: a\0b\r\n"), "400", 3).await;
     check("huge header", raw_post(&body, &format!("X: {}\r\n", "y".repeat(70_000))), "431", 3).await;
     check("TRACE", "TRACE /webhook/cdr HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "405", 3).await;
@@ -220,6 +249,63 @@ async fn continue_is_sent_before_the_body() {
     })
     .await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_ends_the_connection_and_the_answer_says_so() {
+    let authentication = Authentication::new().token("s3cret".parse().unwrap());
+    let running = Running::start_with(ServerOptions::default(), authentication).await;
+    let addr = running.addr();
+    let check = async |line: &'static str, more: &'static str, status: &str, closes: bool| {
+        let answer = blocking(move || {
+            let mut wire = Wire::to(addr);
+            wire.send(format!("{line} HTTP/1.1\r\nHost: x\r\n{more}\r\n"));
+            wire.read_until("\r\n\r\n")
+        })
+        .await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
+        assert_eq!(answer.contains("connection: close"), closes, "{line} {more}: {answer}");
+    };
+    let body = "Content-Length: 100\r\n";
+    check("POST /nowhere", body, "404", true).await;
+    check("PUT /webhook/cdr/s3cret", body, "405", true).await;
+    check("POST /webhook/cdr", body, "401", true).await;
+    check("GET /healthz", body, "200", true).await;
+    check("POST /webhook/cdr/s3cret", "Content-Encoding: br\r\nContent-Length: 9\r\n", "415", true).await;
+    check("POST /nowhere", "", "404", false).await;
+    check("GET /healthz", "", "200", false).await;
+    check("POST /webhook/cdr", "", "401", false).await;
+}
+
+#[tokio::test]
+async fn bodies_that_come_in_have_a_limit_together() {
+    let options = ServerOptions { max_reading_bytes: 1000, ..ServerOptions::default() };
+    let running = Running::start(options).await;
+    let big = format!("{}{}", cdr("big"), " ".repeat(1000));
+    for _ in 0..3 {
+        let response = running.client.post(running.server.url()).body(big.clone()).send().await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert_eq!(running.post(cdr("small")).await.0, 200, "what was refused takes no room");
+    }
+    // Half a body of one holds room that another then lacks, until it is given up.
+    let addr = running.addr();
+    let half = blocking(move || {
+        let mut wire = Wire::to(addr);
+        let request = raw_post(&" ".repeat(950), "Expect: 100-continue\r\n");
+        wire.send(&request[..request.len() - 50]);
+        wire.read_until("100 Continue\r\n\r\n");
+        wire
+    })
+    .await;
+    let turned = async |status: u16| {
+        while running.post(cdr("other")).await.0 != status {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, turned(503)).await.expect("there is no room for it");
+    drop(half);
+    tokio::time::timeout(PATIENCE, turned(200)).await.expect("there is room again");
 }
 
 #[tokio::test]

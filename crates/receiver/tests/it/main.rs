@@ -13,6 +13,8 @@ mod http;
 mod malformed;
 mod model;
 mod observe;
+mod serve;
 mod sqlite;
 mod store;
 mod support;
+mod surroundings;

@@ -67,7 +67,7 @@ proptest! {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("store.sqlite");
         // Tiny runs, and a filter of one block that soon knows nothing: every path of the index is taken.
-        let options = SqliteOptions { run_rows, filter_bytes, checkpoint_pages: 8 };
+        let options = SqliteOptions { run_rows, filter_bytes, checkpoint_pages: 8, ..SqliteOptions::default() };
         let mut store = SqliteStore::open_with(&path, options.clone()).unwrap();
         let (mut seen, mut last_seq) = (BTreeMap::new(), 0);
         for step in steps {

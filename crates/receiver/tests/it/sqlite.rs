@@ -95,6 +95,83 @@ fn two_receivers_do_not_share_a_file() {
 }
 
 #[test]
+fn a_file_by_another_name_is_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, link, hard] =
+        ["store.sqlite", "link.sqlite", "hard.sqlite"].map(|name| folder.path().join(name));
+    let first = SqliteStore::open(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let second = SqliteStore::open(&link).unwrap_err();
+    assert!(matches!(second, StoreError::InUse { .. }), "{second}");
+    std::fs::hard_link(&path, &hard).unwrap();
+    drop(first);
+    for name in [&path, &link, &hard] {
+        let error = SqliteStore::open(name).unwrap_err();
+        assert!(matches!(error, StoreError::Linked { .. }), "{error}");
+    }
+    std::fs::remove_file(&hard).unwrap();
+    SqliteStore::open(&link).unwrap();
+    let nowhere = folder.path().join("nowhere.sqlite");
+    std::os::unix::fs::symlink(folder.path().join("no/file"), &nowhere).unwrap();
+    assert!(matches!(SqliteStore::open(&nowhere).unwrap_err(), StoreError::Create { .. }));
+}
+
+#[test]
+fn what_another_program_wrote_is_neither_overwritten_nor_doubled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.append(&entries(0..2)).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute("INSERT INTO webhook VALUES (3, 0, ?1, x'7b7d')", [entry(&cdr("2")).identity().unwrap()])
+        .unwrap();
+    let outcomes = store.append(&entries(2..4)).unwrap();
+    assert_eq!(outcomes, [Append::Duplicate { of: 3 }, Append::Appended { seq: 4 }]);
+}
+
+#[test]
+fn a_deleted_row_is_new_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.append(&entries(0..3)).unwrap();
+    Connection::open(&path).unwrap().execute("DELETE FROM webhook WHERE seq = 2", []).unwrap();
+    let outcomes = store.append(&entries(0..3)).unwrap();
+    let expected = [Append::Duplicate { of: 1 }, Append::Appended { seq: 4 }, Append::Duplicate { of: 3 }];
+    assert_eq!(outcomes, expected);
+}
+
+#[test]
+fn only_the_owner_can_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.append(&entries(0..3)).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{} has {mode:o}", file.path().display());
+    }
+}
+
+#[test]
+fn a_full_disk_fails_the_batch_and_nothing_of_it_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let options = SqliteOptions { max_pages: Some(30), ..SqliteOptions::default() };
+    let mut store = SqliteStore::open_with(&path, options).unwrap();
+    store.append(&entries(0..3)).unwrap();
+    let before = store.len();
+    let error = store.append(&entries(3..3000)).unwrap_err();
+    assert!(error.chain().contains("full"), "{}", error.chain());
+    assert_eq!(SqliteRecords::open(&path).unwrap().last_seq().unwrap(), before);
+    let outcomes = store.append(&entries(2..4)).unwrap();
+    assert_eq!(outcomes, [Append::Duplicate { of: 3 }, Append::Appended { seq: 4 }]);
+}
+
+#[test]
 fn readers_see_what_is_committed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.sqlite");

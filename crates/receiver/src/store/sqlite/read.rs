@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::super::StoreError;
 use super::schema;
+use crate::record::Room;
 use crate::{Record, Records};
 
 /// Reads a store of [`SqliteStore`](super::SqliteStore), also while a receiver writes to it.
@@ -27,10 +28,14 @@ impl SqliteRecords {
 
 impl Records for SqliteRecords {
     fn after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.page(seq, limit, usize::MAX)
+    }
+
+    fn page(&self, seq: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = i64::try_from(seq).unwrap_or(i64::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        read(&connection, seq, limit).map_err(StoreError::while_doing("read"))
+        read(&connection, seq, limit, max_bytes).map_err(StoreError::while_doing("read"))
     }
 
     fn last_seq(&self) -> Result<u64, StoreError> {
@@ -40,12 +45,13 @@ impl Records for SqliteRecords {
     }
 }
 
-fn read(connection: &Connection, seq: i64, limit: i64) -> rusqlite::Result<Vec<Record>> {
+fn read(connection: &Connection, seq: i64, limit: i64, max_bytes: usize) -> rusqlite::Result<Vec<Record>> {
+    let mut room = Room::new(max_bytes);
     let sql = "SELECT seq, received_at, body, NULL FROM webhook WHERE seq > ?1 \
         UNION ALL SELECT seq, received_at, body, reason FROM quarantine WHERE seq > ?1 \
         ORDER BY seq LIMIT ?2";
-    connection
-        .prepare_cached(sql)?
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
         .query_map((seq, limit), |row| {
             Ok(Record {
                 seq: row.get::<_, i64>(0)?.unsigned_abs(),
@@ -54,5 +60,6 @@ fn read(connection: &Connection, seq: i64, limit: i64) -> rusqlite::Result<Vec<R
                 reason: row.get(3)?,
             })
         })?
+        .take_while(|record| record.as_ref().map_or(true, |record| room.takes(record)))
         .collect()
 }

@@ -55,8 +55,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     check(&connection, path)?;
     let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0)).map_err(fail)?;
     if mode != "wal" {
-        // As durable, but slow, and readers and the writer wait for one another.
-        tracing::warn!(mode, "the file system allows no write-ahead log; put the store on a local disk");
+        // Readers and the writer would wait for one another.
+        return Err(StoreError::NoLog { path: path.to_owned(), mode });
     }
     connection
         .execute_batch("PRAGMA synchronous=FULL; PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=0;")
@@ -135,7 +135,7 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 /// The `seq` of the last record.
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT max(coalesce((SELECT max(seq) FROM webhook), 0), coalesce((SELECT max(seq) FROM quarantine), 0))";
-    connection.query_row(sql, [], |row| row.get(0))
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<i64> {

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use siphasher::sip::SipHasher13;
 
 use super::bloom::Bloom;
@@ -187,6 +187,9 @@ fn has_identity(connection: &Connection, seq: i64, identity: &str) -> rusqlite::
     connection
         .prepare_cached("SELECT identity = ?2 FROM webhook WHERE seq = ?1")?
         .query_row((seq, identity), |row| row.get(0))
+        .optional()
+        // The index may hold more rows than the table: someone deleted some.
+        .map(|same| same.unwrap_or(false))
 }
 
 #[cfg(test)]

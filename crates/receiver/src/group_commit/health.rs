@@ -1,0 +1,101 @@
+//! Whether the store takes webhooks, as far as is known.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+
+/// Written by the store's thread, read by whoever asks.
+#[derive(Debug)]
+pub(super) struct Health {
+    epoch: Instant,
+    works: AtomicBool,
+    ended: AtomicBool,
+    /// When the store was given what it is at, in microseconds since the epoch; [`IDLE`] where it is at nothing.
+    busy_since: AtomicU64,
+}
+
+const IDLE: u64 = u64::MAX;
+
+/// How the store's thread ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ended {
+    Closed,
+    Panicked,
+}
+
+/// Notes and tells, when it is dropped, that nothing is stored any more.
+pub(super) struct Ends {
+    health: Arc<Health>,
+    tell: Option<oneshot::Sender<Ended>>,
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.health.ended.store(true, Ordering::Relaxed);
+        let ended = if std::thread::panicking() { Ended::Panicked } else { Ended::Closed };
+        if let Some(tell) = self.tell.take() {
+            // Nobody may ask any more.
+            let _ = tell.send(ended);
+        }
+    }
+}
+
+impl Health {
+    pub(super) fn new() -> Self {
+        Self {
+            epoch: Instant::now(),
+            works: AtomicBool::new(true),
+            ended: AtomicBool::new(false),
+            busy_since: AtomicU64::new(IDLE),
+        }
+    }
+
+    /// Whether webhooks are stored, and none takes longer than this.
+    pub(super) fn is_well(&self, deadline: Duration) -> bool {
+        self.works() && !self.is_late(deadline) && !self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store is at something for longer than this.
+    pub(super) fn is_late(&self, deadline: Duration) -> bool {
+        match self.busy_since.load(Ordering::Relaxed) {
+            IDLE => false,
+            since => self.epoch.elapsed().saturating_sub(Duration::from_micros(since)) > deadline,
+        }
+    }
+
+    /// Whether the last that was to be written was.
+    pub(super) fn works(&self) -> bool {
+        self.works.load(Ordering::Relaxed)
+    }
+
+    /// Does something with the store, which may take long.
+    pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        let now = u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(IDLE - 1);
+        self.busy_since.store(now, Ordering::Relaxed);
+        let outcome = work();
+        self.busy_since.store(IDLE, Ordering::Relaxed);
+        outcome
+    }
+
+    pub(super) fn note_success(&self) {
+        if !self.works.swap(true, Ordering::Relaxed) {
+            tracing::info!("the store works again");
+        }
+    }
+
+    /// Logged once, however many batches fail.
+    pub(super) fn note_failure(&self, error: &StoreError) {
+        if self.works.swap(false, Ordering::Relaxed) {
+            tracing::error!(error = error.chain(), "the store fails; webhooks are answered 503");
+        }
+    }
+
+    /// What the store's thread is to hold as long as it has the store.
+    pub(super) fn ends(self: Arc<Self>, tell: oneshot::Sender<Ended>) -> Ends {
+        Ends { health: self, tell: Some(tell) }
+    }
+}

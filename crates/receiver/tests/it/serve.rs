@@ -1,0 +1,174 @@
+//! `serve` as a process: what it logs, and how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::cli::{STORE, receiver, run};
+use crate::support::{cdr, raw_post};
+
+/// A `serve` that runs.
+struct Serving {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    address: String,
+    folder: PathBuf,
+}
+
+impl Serving {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0", STORE];
+        all.extend(arguments);
+        let mut child = receiver(folder, &all).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let address = line
+            .strip_prefix("ready: listening on http://")
+            .and_then(|rest| rest.strip_suffix("/webhook/cdr\n"))
+            .unwrap_or_else(|| panic!("not the ready line: {line:?}"))
+            .to_owned();
+        Self { child, stderr, address, folder: folder.to_owned() }
+    }
+
+    fn post(&self, body: &str) -> String {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        socket.write_all(raw_post(body, "Connection: close\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut logs = String::new();
+        self.stderr.read_to_string(&mut logs).unwrap();
+        (self.child.wait().unwrap().code(), logs)
+    }
+}
+
+#[test]
+fn serves_while_others_read_and_drains_on_a_signal() {
+    for signal in ["-TERM", "-INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = Serving::start(folder.path(), &["--log", "debug"]);
+        assert!(serving.post(&cdr("served")).ends_with("\r\n\r\ngot it"));
+        let listed = run(&serving.folder, &["calls", STORE]);
+        assert!(listed.contains("served  ended_missed"), "{listed}");
+        serving.signal(signal);
+        let (code, logs) = serving.end();
+        assert_eq!(code, Some(0), "{logs}");
+        assert!(logs.contains("status=Some(\"missed\")"), "{logs}");
+        assert!(!logs.contains("440000000001"), "no phone numbers unless asked for: {logs}");
+    }
+}
+
+#[test]
+fn no_number_reaches_a_log_by_way_of_a_key_or_an_id() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mode, status) in [("quarantine", "202"), ("reject", "400")] {
+        let serving = Serving::start(folder.path(), &["--log", "debug", "--malformed", mode]);
+        let answer = serving.post(r#"{"extra_params":{"447700900123":1,"447700900123":2}}"#);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        serving.post(&cdr("447700900123"));
+        serving.signal("-TERM");
+        let (_, logs) = serving.end();
+        assert!(logs.contains("/extra_params/…") && logs.contains("cmiuuid=Some(\"…\")"), "{logs}");
+        assert!(!logs.contains("447700900123"), "{logs}");
+    }
+}
+
+#[test]
+fn limits_without_end_are_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let most = usize::MAX.to_string();
+    let flags = [
+        "--max-waiting",
+        "--max-batch",
+        "--max-depth",
+        "--max-body",
+        "--max-head",
+        "--max-waiting-bytes",
+        "--max-reading-bytes",
+        "--max-connections",
+    ];
+    let arguments: Vec<&str> = flags.iter().flat_map(|flag| [*flag, &most]).chain(["--log", "off"]).collect();
+    let serving = Serving::start(folder.path(), &arguments);
+    assert!(serving.post(&cdr("x")).ends_with("got it"));
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
+
+#[test]
+fn numbers_are_logged_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(
+        folder.path(),
+        &["--log", "debug", "--log-numbers", "--log-format", "json", "--token", "s3cret"],
+    );
+    let mut socket = TcpStream::connect(&serving.address).unwrap();
+    let request = raw_post(&cdr("logged"), "Connection: close\r\n")
+        .replace("/webhook/cdr", "/webhook/cdr?token=s3cret");
+    socket.write_all(request.as_bytes()).unwrap();
+    socket.read_to_string(&mut String::new()).unwrap();
+    serving.signal("-TERM");
+    let (_, logs) = serving.end();
+    let webhook = logs.lines().find(|line| line.contains("logged")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(webhook).unwrap();
+    assert!(line["from"].as_str().unwrap().contains("440000000001"), "{line}");
+    assert!(!logs.contains("s3cret"), "no secrets ever: {logs}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (signal, expected) in [("-TERM", 143), ("-INT", 130)] {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = Serving::start(folder.path(), &["--drain-deadline", "1h", "--body-deadline", "1h"]);
+        let mut half = TcpStream::connect(&serving.address).unwrap();
+        half.write_all(
+            b"POST /webhook/cdr HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+        )
+        .unwrap();
+        half.read_exact(&mut [0; 25]).unwrap();
+        serving.signal(signal);
+        let mut serving = serving;
+        let mut line = String::new();
+        serving.stderr.read_line(&mut line).unwrap();
+        assert!(line.contains("shutting down"), "{line}");
+        serving.signal(signal);
+        assert_eq!(serving.end().0, Some(expected));
+    }
+}
+
+#[test]
+fn killed_it_has_what_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 1..=3 {
+        let serving = Serving::start(folder.path(), &[]);
+        for call in 0..round * 5 {
+            assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
+        }
+        serving.signal("-KILL");
+        serving.end();
+        let listed = run(folder.path(), &["calls", STORE]);
+        assert!(listed.contains(&format!("{} calls\n", round * 5)), "{listed}");
+    }
+}
+
+#[test]
+fn ready_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start(folder.path(), &["--ready-json"]);
+    let mut line = String::new();
+    BufReader::new(serving.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(ready["url"], format!("http://{}/webhook/cdr", serving.address));
+    assert_eq!(ready["store"], "sqlite:calls.sqlite");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
