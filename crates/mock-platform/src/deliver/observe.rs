@@ -101,11 +101,10 @@ fn parse(text: &str, place: &str, since: u64) -> Result<Vec<Effect>, ObserveErro
     let mut last = since;
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = || place.to_owned();
-        let effect: Effect = serde_json::from_str(line).map_err(|source| ObserveError::Line {
-            place: place(),
-            line: index + 1,
-            source,
-        })?;
+        // What was stored may be nested deeper than it can be read, or worse: the effect is there all the same.
+        let effect: Effect = serde_json::from_str(line)
+            .or_else(|source| Effect::without_fields(line).map_err(|_| source))
+            .map_err(|source| ObserveError::Line { place: place(), line: index + 1, source })?;
         if effect.seq <= last {
             return Err(ObserveError::Order { place: place(), line: index + 1, seq: effect.seq });
         }
@@ -133,6 +132,14 @@ mod tests {
             parse("{\"seq\":1}\nnonsense", "f", 0).unwrap_err().to_string(),
             "f:2: this line is no effect record"
         );
+    }
+
+    #[test]
+    fn fields_that_cannot_be_read_are_left_out() {
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        let line = format!("{{\"seq\":1,\"cmiuuid\":\"x\",\"fields\":{{\"deep\":{deep}}}}}");
+        let effects = parse(&line, "f", 0).unwrap();
+        assert_eq!((effects[0].cmiuuid.as_deref(), effects[0].fields.is_none()), (Some("x"), true));
     }
 
     #[test]

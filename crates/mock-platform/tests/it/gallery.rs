@@ -194,7 +194,7 @@ async fn observe(State(store): State<Arc<Store>>, Query(query): Query<Since>) ->
 /// A value as it came: what `Value` would round or cannot hold is given as text.
 fn exact(value: &Raw) -> Value {
     match serde_json::from_str::<Value>(value.as_json()) {
-        Ok(read) if read.is_number() && read.to_string() != value.as_json() => json!(value.as_json()),
+        Ok(Value::Number(read)) if format!("{read}") != value.as_json() => json!(value.as_json()),
         Ok(read) => read,
         Err(_) => json!(value.plain()),
     }

@@ -57,7 +57,7 @@ pub(super) const GROUP: Group = Group {
         let fields = &mut effect["fields"];
         match flaw {
             "ends-texts-at-nul" => {
-                rewritten(fields, "extra_params", |text| text.split('\0').next().unwrap().into())
+                rewritten(fields, "extra_params", |text| text.split('\0').next().unwrap().into());
             }
             "stores-three-bytes-of-utf8" => {
                 rewritten(fields, "extra_params", |text| text.chars().filter(|c| c.len_utf8() < 4).collect());
@@ -68,10 +68,10 @@ pub(super) const GROUP: Group = Group {
                     fields["to"] = json!(format!("{number:.0}"));
                 }
             }
-            "stores-null-for-infinity" => {
-                if fields["to"].as_str().is_some_and(|text| text.parse().is_ok_and(f64::is_infinite)) {
-                    fields["to"] = Value::Null;
-                }
+            "stores-null-for-infinity"
+                if fields["to"].as_str().is_some_and(|text| text.parse().is_ok_and(f64::is_infinite)) =>
+            {
+                fields["to"] = Value::Null;
             }
             _ => {}
         }

@@ -57,13 +57,13 @@ pub(super) const GROUP: Group = Group {
                     effect["fields"]["duration"] = json!(duration + (1 << 32));
                 }
             }
-            "multiplies-milliseconds" => {
-                if effect["fields"]["start_time"].as_i64().is_some_and(|time| time > 1_000_000_000_000) {
-                    effect["fields"]["start_time"] = json!("+053696-08-27T00:00:00Z");
-                }
+            "multiplies-milliseconds"
+                if effect["fields"]["start_time"].as_i64().is_some_and(|time| time > 1_000_000_000_000) =>
+            {
+                effect["fields"]["start_time"] = json!("+053696-08-27T00:00:00Z");
             }
             "cuts-texts" => {
-                rewritten(&mut effect["fields"], "extra_params", |text| text.chars().take(255).collect())
+                rewritten(&mut effect["fields"], "extra_params", |text| text.chars().take(255).collect());
             }
             _ => {}
         }

@@ -44,7 +44,11 @@ pub(super) const JSN_006: Check = Check {
         flask: "`data = request.get_json(); if not isinstance(data, dict) or 'cmiuuid' not in data: return '', 422`.",
     },
     stimulus: no_webhooks,
-    judge: criteria::refused_or_quarantined,
+    judge: |evidence| {
+        let mut findings = criteria::refused_or_quarantined(evidence);
+        nothing_came_of_it(evidence, &mut findings);
+        findings
+    },
     ..Check::BASE
 };
 
@@ -106,6 +110,12 @@ fn refused_or_a_ping(evidence: &Evidence<'_>) -> Findings {
     } else {
         criteria::taken_or_refused(evidence)
     };
+    nothing_came_of_it(evidence, &mut findings);
+    findings
+}
+
+/// Warns of what was acknowledged without being kept aside.
+fn nothing_came_of_it(evidence: &Evidence<'_>, findings: &mut Findings) {
     for case in evidence.cases {
         let mut answers = case.transcripts().flat_map(|transcript| &transcript.answers);
         let Seen::Records(records) = &case.seen else { continue };
@@ -113,7 +123,6 @@ fn refused_or_a_ping(evidence: &Evidence<'_>) -> Findings {
             findings.warn(&case.case.name, "acknowledged as if it were a webhook, and nothing came of it");
         }
     }
-    findings
 }
 
 fn almost_json(composer: &mut Composer) -> Vec<Case> {

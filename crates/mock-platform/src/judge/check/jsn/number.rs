@@ -63,7 +63,6 @@ pub(super) const JSN_018: Check = Check {
         let numbers = [
             ("1e400", "1e400"),
             ("-1e400", "-1e400"),
-            ("1e-400", "1e-400"),
             ("1,000 digits", &long),
             ("an exponent of nine digits", "1e999999999"),
         ];
