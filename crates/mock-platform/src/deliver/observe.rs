@@ -206,10 +206,10 @@ impl Lines {
             return Ok(());
         }
         let place = || self.place.clone();
-        let effect: Effect = serde_json::from_slice(&line).map_err(|source| ObserveError::Line {
-            place: place(),
-            line: self.line,
-            source,
+        // What was stored may be nested deeper than it can be read, or worse: the effect is there all the same.
+        let without_fields = || Effect::without_fields(std::str::from_utf8(&line).ok()?).ok();
+        let effect: Effect = serde_json::from_slice(&line).or_else(|source| {
+            without_fields().ok_or_else(|| ObserveError::Line { place: place(), line: self.line, source })
         })?;
         if effect.seq <= self.last {
             return Err(ObserveError::Order { place: place(), line: self.line, seq: effect.seq });
@@ -248,6 +248,14 @@ mod tests {
             parse("{\"seq\":1}\nnonsense", "f", 0).unwrap_err().to_string(),
             "f:2: this line is no effect record"
         );
+    }
+
+    #[test]
+    fn fields_that_cannot_be_read_are_left_out() {
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        let line = format!("{{\"seq\":1,\"cmiuuid\":\"x\",\"fields\":{{\"deep\":{deep}}}}}");
+        let effects = parse(&line, "f", 0).unwrap();
+        assert_eq!((effects[0].cmiuuid.as_deref(), effects[0].fields.is_none()), (Some("x"), true));
     }
 
     #[test]

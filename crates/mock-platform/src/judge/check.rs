@@ -30,6 +30,7 @@ mod rty;
 mod sch;
 mod sec;
 mod trn;
+pub(crate) mod value;
 mod verdict;
 
 pub(crate) use case::{Action, Case, Count, Script, Signal, Split, Step};

@@ -53,6 +53,23 @@ pub(super) struct Clues {
 }
 
 impl Effect {
+    /// Reads a record and passes over its `fields`.
+    pub(crate) fn without_fields(line: &str) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Rest {
+            seq: u64,
+            cmiuuid: Option<String>,
+            leg: Option<String>,
+            kind: Option<String>,
+            status: Option<String>,
+            state: Option<String>,
+            #[serde(default)]
+            quarantined: bool,
+        }
+        let Rest { seq, cmiuuid, leg, kind, status, state, quarantined } = serde_json::from_str(line)?;
+        Ok(Self { seq, cmiuuid, leg, kind, status, fields: None, state, quarantined })
+    }
+
     pub(super) fn clues(&self) -> Clues {
         let stored = self.fields.as_ref().and_then(|fields| Webhook::parse(fields.as_json().as_bytes()).ok());
         let field = |key: &str| {

@@ -12,7 +12,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
-use piopiy_events::Webhook;
+use piopiy_events::{Raw, Webhook};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -34,6 +34,8 @@ struct Group {
     flaws: &'static [(&'static str, &'static str)],
     /// An answer before the body is read.
     answer: fn(&str, &Parts) -> Option<Response>,
+    /// An answer once the body is read.
+    read: fn(&str, &[u8]) -> Option<Response>,
     /// What becomes of the bytes of a body.
     body: fn(&str, Vec<u8>) -> Vec<u8>,
     /// What is stored for an effect: nothing, it, it twice, something else.
@@ -47,6 +49,7 @@ impl Group {
     const NONE: Self = Self {
         flaws: &[],
         answer: |_, _| None,
+        read: |_, _| None,
         body: |_, body| body,
         effects: |_, effect| vec![effect],
         serve: |_| None,
@@ -135,9 +138,19 @@ async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response 
     let Ok(body) = axum::body::to_bytes(body, 1 << 20).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    if let Some(answer) = GROUPS.iter().find_map(|group| (group.read)(store.flaw, &body)) {
+        return answer;
+    }
     let body = GROUPS.iter().fold(body.to_vec(), |body, group| (group.body)(store.flaw, body));
-    let Some((webhook, identity)) = Webhook::parse(&body).ok().and_then(|w| Some((w.clone(), w.identity()?)))
-    else {
+    let read = Webhook::parse(&body);
+    let Some((webhook, identity)) = read.as_ref().ok().and_then(|w| Some((w.clone(), w.identity()?))) else {
+        // Of a type that is not known: acknowledged, and kept aside.
+        if let Ok(webhook) = read
+            && let (Some(id), Some(_)) = (webhook.text("cmiuuid"), webhook.text("type"))
+        {
+            store.keep(json!({ "kind": "unknown", "cmiuuid": id, "quarantined": true }));
+            return StatusCode::OK.into_response();
+        }
         if store.has("acknowledges-any-json") && serde_json::from_slice::<Value>(&body).is_ok() {
             store.keep(json!({ "kind": "unknown" }));
             return StatusCode::OK.into_response();
@@ -153,7 +166,8 @@ async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response 
         store.seen.lock().unwrap().insert(identity.key()) || store.has("stores-repeats")
     };
     if is_new {
-        let fields: Value = serde_json::from_str(&webhook.to_json()).unwrap();
+        let fields: Value =
+            webhook.members().iter().map(|(key, value)| (key.clone(), exact(value))).collect();
         let kind = identity.kind().as_str();
         store.keep(json!({
             "cmiuuid": identity.cmiuuid(), "leg": identity.leg(), "kind": kind, "status": identity.status(),
@@ -175,4 +189,30 @@ async fn observe(State(store): State<Arc<Store>>, Query(query): Query<Since>) ->
     let effects = store.effects.lock().unwrap();
     let lines = effects.iter().skip(query.since).map(|effect| format!("{effect}\n"));
     Body::from(lines.collect::<String>())
+}
+
+/// A value as it came: what `Value` would round or cannot hold is given as text.
+fn exact(value: &Raw) -> Value {
+    match serde_json::from_str::<Value>(value.as_json()) {
+        Ok(Value::Number(read)) if format!("{read}") != value.as_json() => json!(value.as_json()),
+        Ok(read) => read,
+        Err(_) => json!(value.plain()),
+    }
+}
+
+/// Whether a body has a text in it.
+fn holds(body: &[u8], text: &str) -> bool {
+    body.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// A body, or one that will be refused.
+fn refused_if(is_refused: bool, body: Vec<u8>) -> Vec<u8> {
+    if is_refused { Vec::new() } else { body }
+}
+
+/// Changes a stored text.
+fn rewritten(fields: &mut Value, key: &str, rewrite: impl Fn(&str) -> String) {
+    if let Some(text) = fields.get(key).and_then(Value::as_str) {
+        fields[key] = json!(rewrite(text));
+    }
 }

@@ -86,6 +86,12 @@ impl Composer {
         self.payload("cdr.inbound.missed")
     }
 
+    /// A live event that every profile has in its own words: a call has begun.
+    pub(crate) fn live(&mut self) -> Payload {
+        let name = if self.has("live.out_started") { "live.out_started" } else { "live.started" };
+        self.payload(name)
+    }
+
     /// Whether the profile has an event.
     pub(crate) fn has(&self, name: &str) -> bool {
         piopiy_events::Form::named(self.sources.profile, name).next().is_some()
@@ -101,6 +107,12 @@ impl Composer {
             payload = payload.replacing(marker, id.as_bytes());
         }
         payload
+    }
+
+    /// A sample of the platform's documentation, literally but for its ids, which are fresh.
+    pub(crate) fn sample(&mut self, bytes: &[u8]) -> Payload {
+        let (n, nonce) = self.next();
+        Self::wrap(n, crate::deliver::rekey(bytes, nonce.0))
     }
 
     /// A whole call of a built-in scenario, each webhook with the payload that it is sent as.

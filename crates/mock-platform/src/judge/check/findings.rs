@@ -79,6 +79,11 @@ impl Findings {
         self.decided_by_answers |= other.decided_by_answers;
     }
 
+    /// What another judge found of some of the cases; whether the answers decide is left as it is.
+    pub(crate) fn extend_found(&mut self, other: Self) {
+        self.found.extend(other.found);
+    }
+
     fn add(&mut self, verdict: Verdict, case: &str, text: impl Into<String>, is_timing: bool) {
         self.found.push(Finding { verdict, case: case.to_owned(), text: text.into(), is_timing });
     }

@@ -28,6 +28,13 @@ impl Payload {
         self.edit(|webhook| webhook.set(key, None))
     }
 
+    /// With another leg id, by which its effects are found then.
+    pub(crate) fn with_cmiuuid(mut self, cmiuuid: &str) -> Self {
+        self = self.with("cmiuuid", &format!("\"{cmiuuid}\""));
+        cmiuuid.clone_into(&mut self.cmiuuid);
+        self
+    }
+
     /// With the first occurrence of `from` in its bytes replaced: for what no JSON writer would write.
     ///
     /// # Panics

@@ -1,0 +1,117 @@
+//! Numbers that readers round, refuse or take though they are none.
+
+use crate::judge::check::{
+    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Severity, criteria,
+};
+
+const EXACT: Fixes = Fixes {
+    axum: "Keep the field as `Box<RawValue>` or read it as i64, and answer what does not fit with 422.",
+    express: "`JSON.parse` makes doubles of all numbers: use `json-bigint`, or refuse where `!Number.isSafeInteger(value)`.",
+    flask: "`json.loads(text, parse_float=decimal.Decimal)`; Python's integers are exact.",
+};
+
+pub(super) const JSN_016: Check = Check {
+    id: "JSN-016",
+    title: "numbers that are not JSON, and -0, which is",
+    severity: Severity::Should,
+    observability: Observability::Partly,
+    source: "RFC 8259 §6",
+    why: "NaN in a store spreads into every sum; other readers of the same body refuse it.",
+    fixes: Fixes {
+        axum: "serde_json refuses them.",
+        express: "`JSON.parse` refuses them.",
+        flask: "`json.loads(text, parse_constant=refuse)` with a function that raises ValueError.",
+    },
+    stimulus: no_numbers,
+    judge: |evidence| {
+        let Some((zero, others)) = evidence.cases.split_last() else { return Findings::default() };
+        let mut findings = criteria::acknowledged(&of(evidence, std::slice::from_ref(zero)));
+        findings.extend_found(criteria::refused_or_quarantined(&of(evidence, others)));
+        findings
+    },
+    ..Check::BASE
+};
+
+pub(super) const JSN_017: Check = Check {
+    id: "JSN-017",
+    title: "integers of more than 53 bits",
+    observability: Observability::Effects,
+    source: "RFC 8259 §6: beyond 2^53 implementations disagree",
+    why: "A rounded phone number is another one. To refuse it is honest; to change it is not.",
+    fixes: EXACT,
+    stimulus: |composer| {
+        let numbers = [
+            ("2^53+1", "9007199254740993"),
+            ("2^63", "9223372036854775808"),
+            ("30 digits", "123456789012345678901234567891"),
+        ];
+        numbers.map(|(name, number)| with_number(composer, name, number)).into()
+    },
+    judge: |evidence| criteria::refused_or_stored_as_sent(evidence, &["to"]),
+    ..Check::BASE
+};
+
+pub(super) const JSN_018: Check = Check {
+    id: "JSN-018",
+    title: "1e400, a number of 1,000 digits, a huge exponent",
+    observability: Observability::Effects,
+    source: "RFC 8259 §6: an implementation may set limits",
+    why: "They become infinite or null without a word, or keep a reader of big numbers busy for hours.",
+    fixes: EXACT,
+    stimulus: |composer| {
+        let long = "7".repeat(1_000);
+        let numbers = [
+            ("1e400", "1e400"),
+            ("-1e400", "-1e400"),
+            ("1,000 digits", &long),
+            ("an exponent of nine digits", "1e999999999"),
+        ];
+        numbers.map(|(name, number)| with_number(composer, name, number)).into()
+    },
+    judge: |evidence| criteria::refused_or_stored_as_sent(evidence, &["to"]),
+    ..Check::BASE
+};
+
+pub(super) const JSN_019: Check = Check {
+    id: "JSN-019",
+    title: "12.0 and 1.2e1 for an integer",
+    severity: Severity::Should,
+    observability: Observability::Partly,
+    source: "RFC 8259 §6: JSON has one kind of number",
+    why: "Another JSON writer on the platform's side would spell whole numbers so; a strict integer loses the webhook.",
+    fixes: Fixes {
+        axum: "Read an f64 or `serde_json::Number` and ask whether it is whole; i64 refuses `12.0`.",
+        express: "`JSON.parse` reads them alike.",
+        flask: "`int(value)` where `value == int(value)`.",
+    },
+    stimulus: |composer| {
+        let cases = ["12.0", "1.2e1", "12E0"].map(|number| {
+            let cdr = composer.cdr().with("duration", number);
+            Case::new(number).send(&composer.post(&cdr)).expect(&cdr, Count::Once)
+        });
+        cases.into()
+    },
+    judge: |evidence| criteria::stored_as_sent(evidence, &["duration"]),
+    ..Check::BASE
+};
+
+fn of<'a>(evidence: &Evidence<'a>, cases: &'a [crate::judge::check::CaseEvidence]) -> Evidence<'a> {
+    Evidence { cases, terms: evidence.terms }
+}
+
+/// The last one is JSON.
+fn no_numbers(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for number in ["NaN", "Infinity", "-Infinity", "01", ".5", "1.", "+1", "0x10"] {
+        let cdr = composer.cdr().with("duration", "\"~\"").replacing(b"\"~\"", number.as_bytes());
+        cases.push(Case::new(number).send(&composer.post(&cdr)).expect(&cdr, Count::Never));
+    }
+    let cdr = composer.cdr().with("duration", "-0");
+    cases.push(Case::new("-0").send(&composer.post(&cdr)).expect(&cdr, Count::Once));
+    cases
+}
+
+fn with_number(composer: &mut Composer, name: &str, number: &str) -> Case {
+    let cdr = composer.cdr().with("to", number);
+    Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce)
+}

@@ -1,0 +1,202 @@
+//! The encoding of the document, and its strings.
+
+use crate::judge::check::{
+    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Severity, criteria,
+};
+
+const TEXT: Fixes = Fixes {
+    axum: "Store the `String` as it was read; in PostgreSQL use `text` or `bytea`, and refuse U+0000 with 422 where the store cannot hold it.",
+    express: "Store the string as it was read, in a column of utf8mb4 or UTF-8; no `normalize()`, no `Buffer.from(s, 'latin1')`.",
+    flask: "Store the str as it was read, in a column of utf8mb4 or UTF-8; no `encode('ascii', 'ignore')`.",
+};
+const BYTES: Fixes = Fixes {
+    axum: "Parse the bytes (`serde_json::from_slice`), never `String::from_utf8_lossy` of them.",
+    express: "`express.raw({type: '*/*'})`, then `new TextDecoder('utf-8', {fatal: true}).decode(req.body)` before `JSON.parse`.",
+    flask: "`json.loads(request.get_data().decode('utf-8'))`, with the error answered by 400.",
+};
+
+pub(super) const JSN_010: Check = Check {
+    id: "JSN-010",
+    title: "a UTF-8 byte order mark",
+    severity: Severity::May,
+    source: "RFC 8259 §8.1: parsers may ignore it",
+    why: "Tools on Windows put it there, and many readers stumble over it.",
+    fixes: Fixes {
+        axum: "`body.strip_prefix(b\"\\xef\\xbb\\xbf\")` before `serde_json::from_slice`.",
+        express: "`express.json()` skips it already.",
+        flask: "`json.loads(request.get_data().decode('utf-8-sig'))`.",
+    },
+    stimulus: |composer| {
+        let cdr = composer.cdr();
+        let bytes = [b"\xef\xbb\xbf", &cdr.bytes[..]].concat();
+        let cdr = cdr.of_bytes(bytes);
+        vec![Case::new("").send(&composer.post(&cdr)).expect(&cdr, Count::Once)]
+    },
+    judge: criteria::acknowledged,
+    ..Check::BASE
+};
+
+pub(super) const JSN_011: Check = Check {
+    id: "JSN-011",
+    title: "a body in UTF-16 or UTF-32",
+    severity: Severity::Should,
+    observability: Observability::Partly,
+    source: "RFC 8259 §8.1: JSON between systems must be UTF-8",
+    why: "A reader that guesses the encoding can be brought to read one body in two ways.",
+    fixes: BYTES,
+    stimulus: other_encodings,
+    judge: criteria::refused_or_quarantined,
+    ..Check::BASE
+};
+
+pub(super) const JSN_012: Check = Check {
+    id: "JSN-012",
+    title: "bytes that are no UTF-8",
+    observability: Observability::Effects,
+    source: "RFC 8259 §8.1; RFC 3629 §3",
+    why: "A reader that puts U+FFFD for what it cannot read stores another name than the caller's, and nobody is told.",
+    fixes: BYTES,
+    stimulus: no_utf8,
+    judge: criteria::refused_or_quarantined,
+    ..Check::BASE
+};
+
+pub(super) const JSN_013: Check = Check {
+    id: "JSN-013",
+    title: "an escape of half a surrogate pair",
+    severity: Severity::Should,
+    observability: Observability::Partly,
+    source: "RFC 8259 §8.2: the behaviour of software that meets it is unpredictable",
+    why: "It is JSON, and no text: it breaks later, where it is written to the store or shown.",
+    fixes: Fixes {
+        axum: "serde_json refuses it: answer that with 4xx, or keep the field as `RawValue`.",
+        express: "`if (!text.isWellFormed()) return res.sendStatus(422)`.",
+        flask: "Try `text.encode('utf-8')`, and answer UnicodeEncodeError with 422.",
+    },
+    stimulus: |composer| {
+        let escapes = [r"\ud800", r"\udc00", r"\udc00\ud800", r"a\ud83db"];
+        let cases = escapes.map(|escape| {
+            let cdr = composer.cdr().with("extra_params", &format!("\"{escape}\""));
+            Case::new(escape).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce)
+        });
+        cases.into()
+    },
+    judge: criteria::taken_or_refused,
+    ..Check::BASE
+};
+
+pub(super) const JSN_014: Check = Check {
+    id: "JSN-014",
+    title: "U+0000 as an escape, and control characters that are not escaped",
+    severity: Severity::Should,
+    observability: Observability::Effects,
+    source: "RFC 8259 §7: control characters must be escaped",
+    why: "Stores and C libraries end a text at U+0000: what follows is lost.",
+    fixes: TEXT,
+    stimulus: control_characters,
+    judge: escapes_kept_and_raw_refused,
+    ..Check::BASE
+};
+
+pub(super) const JSN_015: Check = Check {
+    id: "JSN-015",
+    title: "emoji, combining marks, right-to-left text",
+    observability: Observability::Effects,
+    source: "RFC 8259 §7, §8.1",
+    why: "extra_params holds what people typed: a column of three-byte UTF-8 cuts it, and normalising changes it.",
+    fixes: TEXT,
+    stimulus: texts,
+    judge: |evidence| criteria::stored_as_sent(evidence, &["extra_params"]),
+    ..Check::BASE
+};
+
+fn other_encodings(composer: &mut Composer) -> Vec<Case> {
+    type Encode = fn(&str) -> Vec<u8>;
+    let encodings: [(&str, Encode); 4] = [
+        ("UTF-16LE", |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        ("UTF-16BE with its mark", |text| {
+            std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect()
+        }),
+        ("UTF-32LE", |text| text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect()),
+        ("UTF-32BE", |text| text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+    ];
+    let cases = encodings.map(|(name, encode)| {
+        let cdr = composer.cdr();
+        let bytes = encode(&cdr.text());
+        let cdr = cdr.of_bytes(bytes);
+        Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Never)
+    });
+    cases.into()
+}
+
+fn no_utf8(composer: &mut Composer) -> Vec<Case> {
+    let sequences: [(&str, &[u8]); 5] = [
+        ("a lone continuation byte", b"\x80"),
+        ("an overlong slash", b"\xc0\xaf"),
+        ("a sequence that is cut", b"\xe2\x82"),
+        ("a surrogate", b"\xed\xa0\x80"),
+        ("beyond U+10FFFF", b"\xf4\x90\x80\x80"),
+    ];
+    let cases = sequences.map(|(name, bytes)| {
+        let payload = composer.cdr().with("name", "\"~\"").replacing(b"~", bytes);
+        Case::new(name).send(&composer.post(&payload)).expect(&payload, Count::Never)
+    });
+    cases.into()
+}
+
+/// How many of the cases hold escapes; the others come after.
+const ESCAPED: usize = 2;
+
+fn control_characters(composer: &mut Composer) -> Vec<Case> {
+    let escaped = [("an escaped NUL", r#""a\u0000b""#), ("an escaped U+001F", r#""a\u001fb""#)];
+    let mut cases: Vec<Case> = Vec::new();
+    for (name, value) in escaped {
+        let cdr = composer.cdr().with("extra_params", value);
+        cases.push(Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+    }
+    for (name, byte) in
+        [("a raw NUL", 0_u8), ("a raw line feed", b'\n'), ("a raw tab", b'\t'), ("a raw U+001F", 0x1f)]
+    {
+        let cdr = composer.cdr().with("extra_params", "\"a~b\"").replacing(b"~", &[byte]);
+        cases.push(Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Never));
+    }
+    cases
+}
+
+fn escapes_kept_and_raw_refused(evidence: &Evidence<'_>) -> Findings {
+    let (escaped, raw) = evidence.cases.split_at(ESCAPED.min(evidence.cases.len()));
+    let mut findings = criteria::taken_or_refused(evidence);
+    for case in escaped {
+        criteria::unchanged(case, &["extra_params"], &mut findings);
+    }
+    // Without what its answers decide: they may leave the escapes open.
+    findings.extend_found(criteria::refused_or_quarantined(&Evidence { cases: raw, terms: evidence.terms }));
+    findings
+}
+
+fn texts(composer: &mut Composer) -> Vec<Case> {
+    let texts = [
+        ("emoji", "call 📞 👩‍👩‍👧 🇮🇳"),
+        ("combining marks", "e\u{301} n\u{303} \u{915}\u{94d}\u{937}"),
+        ("precomposed", "\u{e9} \u{f1}"),
+        (
+            "right to left",
+            "\u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{202e}abc\u{202c} \u{645}\u{631}\u{62d}\u{628}\u{627}",
+        ),
+        ("Tamil", "\u{bb5}\u{ba3}\u{b95}\u{bcd}\u{b95}\u{bae}\u{bcd}"),
+        ("beyond U+FFFF", "\u{10348}\u{1f600}\u{10fffd}"),
+    ];
+    let mut cases = Vec::new();
+    for (name, text) in texts {
+        let cdr = composer.cdr().with("extra_params", &format!("\"{text}\""));
+        cases.push(stored(composer, name.to_owned(), &cdr));
+    }
+    let escaped: String = "📞é".encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    let cdr = composer.cdr().with("extra_params", &format!("\"{escaped}\""));
+    cases.push(stored(composer, "as escapes".to_owned(), &cdr));
+    cases
+}
+
+fn stored(composer: &Composer, name: String, payload: &Payload) -> Case {
+    Case::new(name).send(&composer.post(payload)).expect(payload, Count::Once)
+}

@@ -1,0 +1,164 @@
+//! Members that are absent, of another kind, or very long.
+
+use crate::judge::check::{
+    Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Severity, criteria,
+};
+
+pub(super) const SCH_008: Check = Check {
+    id: "SCH-008",
+    title: "an optional member absent, null and empty",
+    severity: Severity::Should,
+    observability: Observability::Effects,
+    source: "piopiy docs: no page says which fields are optional; samples leave some out",
+    why: "An answer_time of 0 for a call that nobody answered is an answered call in 1970.",
+    fixes: Fixes {
+        axum: "`Option<T>` with `#[serde(default)]`; no `unwrap_or_default()` before storing.",
+        express: "`value ?? null`; no `Number(value)`, which makes 0 of null and of \"\".",
+        flask: "`data.get(key)`; no `int(data.get(key) or 0)`.",
+    },
+    stimulus: optional,
+    judge: never_zero,
+    ..Check::BASE
+};
+
+pub(super) const SCH_009: Check = Check {
+    id: "SCH-009",
+    title: "a required member absent, one at a time",
+    severity: Severity::Should,
+    observability: Observability::Partly,
+    source: "piopiy docs: every webhook has cmiuuid and status",
+    why: "A KeyError is a 500, and the platform repeats it; and an answer that does not say which field helps nobody.",
+    fixes: Fixes {
+        axum: "A struct with the required fields; `JsonRejection`'s text names the missing one: answer 422 with it.",
+        express: "`for (const key of ['cmiuuid', 'status']) if (!req.body[key]) return res.status(422).send(`${key} is missing`)`.",
+        flask: "`for key in ('cmiuuid', 'status'): if key not in data: return f'{key} is missing', 422`.",
+    },
+    stimulus: required,
+    judge: refused_by_name,
+    ..Check::BASE
+};
+
+pub(super) const SCH_014: Check = Check {
+    id: "SCH-014",
+    title: "an object or an array where a text or number is expected",
+    source: "RFC 8259 §3; RFC 9110 §15.5.21",
+    why: "`data['from'].strip()` on an object is a 500, which the platform repeats for half an hour.",
+    fixes: Fixes {
+        axum: "`Json<T>` answers 422 by itself; no `as_str().unwrap()` on a `Value`.",
+        express: "Check `typeof` before calling a method of a string or number.",
+        flask: "Check `isinstance` before calling a method of str or int; answer TypeError with 422.",
+    },
+    stimulus: |composer| {
+        let mut cases = Vec::new();
+        for (key, value) in [
+            ("from", "{}"),
+            ("from", "[1]"),
+            ("duration", "{\"seconds\":1}"),
+            ("time", "[]"),
+            ("extra_params", "[]"),
+            ("leg", "{}"),
+            ("status", "[]"),
+        ] {
+            let cdr = composer.cdr().with(key, value);
+            let case = Case::new(format!("{key} {value}"));
+            cases.push(case.send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+        }
+        cases
+    },
+    judge: criteria::taken_or_refused,
+    ..Check::BASE
+};
+
+pub(super) const SCH_015: Check = Check {
+    id: "SCH-015",
+    title: "a text of 64 KB in extra_params",
+    severity: Severity::Should,
+    observability: Observability::Effects,
+    source: "piopiy docs: extra_params is a text of the caller's own, and no page gives a limit",
+    why: "A column of 255 characters cuts it without a word, and the JSON in it is none any more.",
+    fixes: Fixes::all(
+        "A column without a length (`TEXT`), or 413 and 422 for what is too long; the store in strict mode, so that it never cuts.",
+    ),
+    stimulus: |composer| {
+        let cdr = composer.cdr().with("extra_params", &format!("\"{}\"", "x".repeat(64 * 1024)));
+        vec![Case::new("").send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce)]
+    },
+    judge: |evidence| criteria::refused_or_stored_as_sent(evidence, &["extra_params"]),
+    ..Check::BASE
+};
+
+const OPTIONAL: [&str; 4] = ["answer_time", "callerid", "extra_params", "call_rate"];
+
+fn optional(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for key in OPTIONAL {
+        for (name, value) in [("absent", None), ("null", Some("null")), ("empty", Some("\"\""))] {
+            let cdr = composer.cdr().without(key);
+            let cdr = match value {
+                Some(value) => cdr.with(key, value),
+                None => cdr,
+            };
+            let case = Case::new(format!("{key} {name}"));
+            cases.push(case.send(&composer.post(&cdr)).expect(&cdr, Count::Once));
+        }
+    }
+    cases
+}
+
+fn never_zero(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::acknowledged(evidence);
+    for case in evidence.cases {
+        for expected in &case.case.expected {
+            for effect in case.effects_of(expected).unwrap_or_default() {
+                let fields = effect.fields.as_ref();
+                let stored =
+                    fields.and_then(|fields| piopiy_events::Webhook::parse(fields.as_json().as_bytes()).ok());
+                let Some(stored) = stored else {
+                    findings.not_observed(&case.case.name, "its effect has no `fields`");
+                    continue;
+                };
+                let about = OPTIONAL.into_iter().find(|key| case.case.name.starts_with(key));
+                if let Some(key) =
+                    about.filter(|key| stored.get(key).is_some_and(|value| value.integer() == Some(0)))
+                {
+                    findings.fail(&case.case.name, format!("corrupted: {key} is stored as 0"));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Without these a webhook is none; the first ones of the cases.
+const NEEDED: [&str; 2] = ["cmiuuid", "status"];
+
+fn required(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for key in NEEDED {
+        let cdr = composer.cdr().without(key);
+        cases.push(Case::new(key).send(&composer.post(&cdr)).expect(&cdr, Count::Never).anonymous());
+    }
+    for key in ["leg", "direction", "from", "to", "time", "appid", "duration", "conversation_uuid"] {
+        let cdr = composer.cdr().without(key);
+        cases.push(Case::new(key).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+    }
+    cases
+}
+
+/// Which of the others are required is the receiver's own affair: it may take a webhook without them.
+fn refused_by_name(evidence: &Evidence<'_>) -> Findings {
+    let (needed, others) = evidence.cases.split_at(NEEDED.len().min(evidence.cases.len()));
+    let mut findings = criteria::taken_or_refused(&Evidence { cases: others, terms: evidence.terms });
+    findings
+        .extend_found(criteria::refused_or_quarantined(&Evidence { cases: needed, terms: evidence.terms }));
+    for case in evidence.cases {
+        let key = &case.case.name;
+        let answers = case.transcripts().flat_map(|transcript| &transcript.answers);
+        for answer in answers.filter(|answer| Answer::is_4xx(answer)) {
+            if !String::from_utf8_lossy(&answer.body).contains(key.as_str()) {
+                findings.warn(key, format!("the {} answer does not name it", answer.status));
+            }
+        }
+    }
+    findings
+}
