@@ -18,7 +18,7 @@ pub(super) async fn serve(flaw: &'static str) -> Flawed {
             let places = Arc::clone(&places);
             tokio::spawn(async move {
                 let _place = places.acquire().await;
-                connection(stream).await;
+                connection(flaw, stream).await;
             });
         }
     });
@@ -26,10 +26,14 @@ pub(super) async fn serve(flaw: &'static str) -> Flawed {
 }
 
 /// Chunks win over a length, and what is behind them is the next request.
-async fn connection(mut stream: TcpStream) {
+async fn connection(flaw: &str, mut stream: TcpStream) {
     let mut buffer = Vec::new();
     while let Some(head) = until(&mut stream, &mut buffer, b"\r\n\r\n").await {
         let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+        if head.contains("chunked") && flaw == "reads-for-ever" {
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+            return;
+        }
         if head.contains("chunked") {
             if until(&mut stream, &mut buffer, b"0\r\n\r\n").await.is_none() {
                 return;
