@@ -193,7 +193,7 @@ mod tests {
             composer.post(&payload).bytes()
         };
         assert_eq!(bytes("TRN-001", 0, 7), bytes("TRN-001", 0, 7));
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for check in ["TRN-001", "TRN-002", "DUP-001"] {
             for attempt in 0..3 {
                 for nonce in 0..3 {

@@ -212,7 +212,7 @@ fn nothing_lost(evidence: &Evidence<'_>) -> Findings {
                     }
                 }
                 Some(answer) => {
-                    findings.fail(name, format!("answered {}, expected 2xx, or 503", answer.status))
+                    findings.fail(name, format!("answered {}, expected 2xx, or 503", answer.status));
                 }
                 None if transcript.timed_out => {}
                 None if is_own_limit(transcript.connect_error.as_deref()) => {

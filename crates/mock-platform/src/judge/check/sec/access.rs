@@ -19,7 +19,7 @@ pub(super) const SECRET: Check = Check {
         flask: "`@app.before_request` with `hmac.compare_digest`, else `abort(401)`.",
     },
     stimulus: |composer| {
-        let changes: [(&str, fn(&str) -> Option<String>); 4] = [
+        let changes: [(&str, Change); 4] = [
             ("missing", |_| None),
             ("wrong", |secret| Some(secret.chars().rev().chain(secret.chars().take(1)).collect())),
             ("cut", |secret| Some(secret.chars().take(secret.chars().count() / 2).collect())),
@@ -52,9 +52,12 @@ pub(super) const SECRET: Check = Check {
     ..Check::BASE
 };
 
+/// What becomes of a secret; `None` leaves it out.
+type Change = fn(&str) -> Option<String>;
+
 /// The request with its secret changed: in its headers, where some were given; else after `=` of the query; else in the
 /// last segment of the path.
-fn changed(composer: &Composer, mut request: Request, change: fn(&str) -> Option<String>) -> Request {
+fn changed(composer: &Composer, mut request: Request, change: Change) -> Request {
     let sources = &composer.sources;
     for (name, value) in &sources.headers {
         request = match change(value) {

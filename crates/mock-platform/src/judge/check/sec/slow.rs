@@ -109,7 +109,7 @@ pub(super) const MANY_SLOW: Check = Check {
             let limit = evidence.terms.canary_limit();
             match (transcript.answer(0), transcript.latency(0)) {
                 (Some(answer), _) if !answer.is_2xx() => {
-                    findings.fail("", format!("answered {}", answer.status))
+                    findings.fail("", format!("answered {}", answer.status));
                 }
                 (Some(_), Some(took)) if took > limit => {
                     findings.too_slow("", format!("took {took:.1?}, limit {limit:.1?}"));
@@ -165,7 +165,7 @@ pub(super) const DEAF: Check = Check {
             match (transcript.was_blocked, &transcript.write_error) {
                 (_, Some(_)) => {}
                 (true, None) => {
-                    findings.warn("", "kept a connection for a minute whose answers nobody takes")
+                    findings.warn("", "kept a connection for a minute whose answers nobody takes");
                 }
                 (false, None) => findings.not_observed("", "the receiver never blocked"),
             }
