@@ -60,6 +60,12 @@ pub(crate) struct CheckArgs {
     /// What the ids follow from, with the seed; fresh if not given
     #[arg(long)]
     nonce: Option<Nonce>,
+    /// What the receiver has, as NAME or NAME=VALUE, one a line: secret, appid, health=/PATH
+    #[arg(long, value_name = "FILE")]
+    capabilities: Option<PathBuf>,
+    /// Send `Authorization: Bearer TOKEN`; with a space in it, such as `Basic dTpw`, it is the whole value
+    #[arg(long, env = "PIOPIY_MOCK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
     /// How long an answer may take
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
     ack_limit: Duration,
@@ -185,6 +191,19 @@ impl CheckArgs {
         options.seed = self.seed.unwrap_or_else(|| Seed(fresh() >> 32));
         options.nonce = self.nonce.unwrap_or_else(|| Nonce(fresh()));
         options.malformed = self.malformed;
+        if let Some(token) = &self.token {
+            let value = if token.contains(' ') { token.clone() } else { format!("Bearer {token}") };
+            options.headers.push(("Authorization".to_owned(), value));
+        }
+        if let Some(path) = &self.capabilities {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| {
+                    anyhow::anyhow!("the capabilities {} cannot be read: {error}", path.display())
+                })
+                .or_exit(Exit::Usage)?;
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            options.capabilities = lines.map(str::to_owned).collect();
+        }
         options.ack_limit = self.ack_limit;
         options.settle = self.settle;
         options.wait_for = self.wait_for;
@@ -217,10 +236,11 @@ fn failure(error: CheckRunError, exit_zero: bool) -> Failure {
     Failure::new(if exit_zero { Exit::Fine } else { Exit::Environment }, error)
 }
 
-/// What a rerun says anew; whether a value follows.
-const FIXED: [(&str, bool); 2] = [("--seed", true), ("--nonce", true)];
+/// What a rerun says anew, or must not tell; whether a value follows.
+const FIXED: [(&str, bool); 3] = [("--seed", true), ("--nonce", true), ("--token", true)];
 /// And what a rerun of one check does.
-const ONE_CHECK: [(&str, bool); 11] = [
+const ONE_CHECK: [(&str, bool); 12] = [
+    ("--token", true),
     ("--seed", true),
     ("--nonce", true),
     ("--only", true),

@@ -154,6 +154,8 @@ impl<'a> Run<'a> {
             &request_target(target),
         );
         sources.headers.clone_from(&options.headers);
+        sources.capabilities.clone_from(&options.capabilities);
+        sources.slow_limit = options.slow_limit;
         let mut run = Self {
             options,
             target,
@@ -260,8 +262,12 @@ impl<'a> Run<'a> {
                 }
             }
             let is_stale = self.options.known.excuse(ran.check.id, &mut outcome, &today());
-            let mut result =
-                CheckResult::new(ran.check, outcome, records(&ran.cases), self.command(ran.check));
+            let mut result = CheckResult::new(
+                ran.check,
+                outcome,
+                records(&ran.cases, &self.options.headers),
+                self.command(ran.check),
+            );
             result.is_stale_known_failure = is_stale;
             result.took_ms = millis(ran.took + began.elapsed());
             let mut results = results.lock().await;
@@ -287,7 +293,10 @@ impl<'a> Run<'a> {
             Need::SecondUrl => self.options.second.is_some(),
             Need::RealTime => self.options.real_time,
             Need::Hook(hook) => self.options.hooks.contains_key(hook),
-            Need::Capability(name) => self.options.capabilities.contains(*name),
+            Need::Capability(name) => {
+                let is_it = |declared: &String| declared.split('=').next() == Some(*name);
+                self.options.capabilities.iter().any(is_it)
+            }
         };
         let missing: Vec<String> =
             check.needs.iter().filter(|need| !is_there(need)).map(|need| need.unlock()).collect();
@@ -375,13 +384,15 @@ fn request_target(target: &Target) -> String {
 }
 
 /// As much of the evidence as a report holds.
-fn records(cases: &[CaseEvidence]) -> Vec<CaseRecord> {
+fn records(cases: &[CaseEvidence], secrets: &[(String, String)]) -> Vec<CaseRecord> {
     const CONNECTIONS: usize = 32;
     let record = |evidence: &CaseEvidence| {
         let outcomes = evidence.transcripts().take(CONNECTIONS).map(|transcript| transcript.outcome());
         CaseRecord {
             case: evidence.case.name.clone(),
-            stimulus: evidence.case.describe(),
+            stimulus: secrets.iter().fold(evidence.case.describe(), |text, (name, secret)| {
+                text.replace(&format!("{name}: {secret}"), &format!("{name}: …"))
+            }),
             outcomes: outcomes.collect(),
             effects: evidence.seen.count(),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Barrier, Notify};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::judge::check::{Action, Script, Transcript};
 
@@ -59,13 +59,25 @@ impl Probe {
     pub(super) async fn run(&self, scripts: &[Script], start: Instant) -> Vec<Transcript> {
         let waiting = scripts.iter().filter(|script| has_barrier(script)).count();
         let barrier = Arc::new(Barrier::new(waiting.max(1)));
-        let connects = scripts.iter().map(|script| {
-            let addresses = if script.to_second { &self.second } else { &self.addresses };
-            connection::connect(addresses, script.receive_buffer)
+        let begun = Instant::now();
+        let connects = scripts.iter().map(async |script| match script.arrives_after {
+            None => Some(connection::connect(self.addresses_of(script), script.receive_buffer).await),
+            Some(_) => None,
         });
         let streams = futures_util::future::join_all(connects).await;
         let runs = scripts.iter().zip(streams).map(|(script, stream)| {
-            connection::run(script.clone(), stream, Arc::clone(&barrier), start, self.limit)
+            let addresses = self.addresses_of(script).to_vec();
+            let (script, barrier, limit) = (script.clone(), Arc::clone(&barrier), self.limit);
+            async move {
+                let stream = match stream {
+                    Some(stream) => stream,
+                    None => {
+                        sleep_until(begun + script.arrives_after.unwrap_or_default()).await;
+                        connection::connect(&addresses, script.receive_buffer).await
+                    }
+                };
+                connection::run(script, stream, barrier, start, limit).await
+            }
         });
         // Tasks of their own, so that connections are served by all threads.
         let tasks: Vec<_> = runs.map(tokio::spawn).collect();
@@ -77,6 +89,10 @@ impl Probe {
             }));
         }
         transcripts
+    }
+
+    fn addresses_of(&self, script: &Script) -> &[SocketAddr] {
+        if script.to_second { &self.second } else { &self.addresses }
     }
 }
 

@@ -8,7 +8,7 @@ use piopiy_mock_platform::judge::check::{
     Check, KnownFailures, Malformed, Severity, Tag, Verdict, all, find,
 };
 use piopiy_mock_platform::judge::report::{CheckReport, Human, Reporter, reporter};
-use piopiy_receiver::{MemoryStore, Server, ServerOptions, StoreLocation};
+use piopiy_receiver::{Authentication, Basic, MemoryStore, Server, ServerOptions, StoreLocation};
 use serde_json::Value;
 
 use crate::gallery;
@@ -43,6 +43,11 @@ async fn correct(malformed: piopiy_receiver::Malformed) -> (Server, String) {
 fn assert_clean(report: &CheckReport, allowed: &[Verdict]) {
     for check in &report.checks {
         let verdict = check.outcome.verdict;
+        let is_timed = find(check.id).unwrap().tags.iter().any(|tag| matches!(tag, Tag::Latency | Tag::Load));
+        if is_timed && verdict == Verdict::Inconclusive {
+            // This machine may have other things to do.
+            continue;
+        }
         assert!(verdict == Verdict::Pass || allowed.contains(&verdict), "{}", Human.render(report));
     }
 }
@@ -88,15 +93,60 @@ async fn the_gallery_without_a_flaw_passes() {
     assert_clean(&report, &[Verdict::NotObserved, Verdict::NotApplicable, Verdict::Warn]);
 }
 
+/// The criteria of these never say more than that.
+const ONLY_WARN: [&str; 4] = ["SEC-005", "SEC-006", "SEC-007", "SEC-009"];
+
+/// With limits that a test can wait for, and with everything declared.
+fn short(mut options: CheckOptions) -> CheckOptions {
+    options.ack_limit = Duration::from_secs(1);
+    options.slow_limit = Duration::from_millis(300);
+    options.capabilities = ["secret", "appid", "health=/healthz"].map(str::to_owned).into();
+    options.headers = vec![("Authorization".to_owned(), "Basic cGlvcGl5OnNlY3JldA==".to_owned())];
+    options
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_correct_receiver_passes_what_waits_and_what_is_declared() {
+    let short_deadline = Duration::from_millis(400);
+    let mut server_options = ServerOptions { observe: true, ..ServerOptions::default() };
+    server_options.header_deadline = short_deadline;
+    server_options.idle_deadline = short_deadline;
+    server_options.read.body_deadline = short_deadline;
+    let app_id = piopiy_events::Webhook::parse(
+        &piopiy_mock_platform::plan::single(
+            "cdr.inbound.missed",
+            piopiy_events::Profile::Global,
+            &piopiy_mock_platform::plan::SingleOptions::default(),
+        )
+        .unwrap()
+        .body,
+    )
+    .unwrap();
+    let app_id = app_id.text("appid").unwrap().into_owned();
+    let authentication = Authentication::new().basic(Basic::new("piopiy", "secret")).app_ids([app_id]);
+    let server = Server::builder(StoreLocation::Memory.open(true).unwrap()).options(server_options);
+    let server = server.authentication(authentication).bind("127.0.0.1:0").await.unwrap();
+    let observe_url = format!("http://{}/__observe", server.local_addr());
+    let mut options = short(options(Some(&observe_url)));
+    options.slow_limit = Duration::from_millis(1_500);
+    let ids = [
+        "SEC-002", "SEC-005", "SEC-006", "SEC-007", "SEC-009", "SEC-015", "SEC-016", "AVL-002", "LAT-004",
+        "CON-002",
+    ];
+    let checks = ids.map(|id| find(id).unwrap());
+    assert_clean(&run(&server.url(), &checks, &options).await, &[]);
+    server.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flaw_is_killed_by_its_check() {
     for (flaw, id) in gallery::flaws() {
         let receiver = gallery::start(flaw).await;
-        let report = run(&receiver.url, &[find(id).unwrap()], &options(Some(&receiver.observe_url))).await;
+        let check = find(id).unwrap();
+        let report = run(&receiver.url, &[check], &short(options(Some(&receiver.observe_url)))).await;
         let outcome = &report.checks[0].outcome;
-        // What only informs cannot fail.
-        let informs = find(id).unwrap().severity == Severity::May;
-        let expected = if informs { Verdict::Warn } else { Verdict::Fail };
+        let only_warns = check.severity == Severity::May || ONLY_WARN.contains(&id);
+        let expected = if only_warns { Verdict::Warn } else { Verdict::Fail };
         assert_eq!(outcome.verdict, expected, "{flaw} survives {id}: {}", outcome.detail);
         println!("{flaw}: {id} {}", outcome.detail);
     }
@@ -151,7 +201,10 @@ async fn the_same_seed_and_nonce_send_the_same() {
         let receiver = gallery::start("none").await;
         let mut options = options(None);
         options.nonce = piopiy_mock_platform::plan::Nonce(nonce);
-        let report = run(&receiver.url, &quick(), &options).await;
+        let mut checks = quick();
+        // How far a search for the limit goes is the receiver's doing.
+        checks.retain(|check| !check.tags.contains(&Tag::Load));
+        let report = run(&receiver.url, &checks, &options).await;
         let port = Target::parse(&receiver.url, &[]).unwrap().authority();
         let stimuli = report.checks.iter().flat_map(|check| &check.evidence).map(|case| &case.stimulus);
         sent.push(stimuli.map(|stimulus| stimulus.replace(&port, "HOST")).collect::<Vec<_>>());

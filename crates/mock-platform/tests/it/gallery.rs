@@ -40,6 +40,8 @@ struct Group {
     body: fn(&str, Vec<u8>) -> Vec<u8>,
     /// What is stored for an effect: nothing, it, it twice, something else.
     effects: fn(&str, Value) -> Vec<Value>,
+    /// What is put around the receiver: delays, limits, other answers.
+    wrap: fn(&'static str, Router) -> Router,
     /// A receiver of its own, for flaws of another kind.
     serve: fn(&'static str) -> Option<BoxFuture<'static, Flawed>>,
 }
@@ -52,6 +54,7 @@ impl Group {
         read: |_, _| None,
         body: |_, body| body,
         effects: |_, effect| vec![effect],
+        wrap: |_, receiver| receiver,
         serve: |_| None,
     };
 }
@@ -94,6 +97,7 @@ pub(crate) async fn start(flaw: &'static str) -> Flawed {
         .route("/webhook/cdr", any(receive))
         .route("/__observe", get(observe))
         .with_state(Arc::clone(&store));
+    let app = GROUPS.iter().fold(app, |app, group| (group.wrap)(flaw, app));
     tokio::spawn(async move { axum::serve(listener, app).await });
     let (url, observe_url) = (format!("http://{address}/webhook/cdr"), format!("http://{address}/__observe"));
     Flawed { url, observe_url }

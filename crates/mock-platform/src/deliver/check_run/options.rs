@@ -22,6 +22,8 @@ pub struct CheckOptions {
     pub malformed: Malformed,
     /// How long an answer may take.
     pub ack_limit: Duration,
+    /// How long a receiver may put up with a connection that gets nowhere.
+    pub slow_limit: Duration,
     /// How effects are seen; `None` for not at all.
     pub observation: Option<Observation>,
     /// How long nothing must change at the receiver before it is believed to be done.
@@ -38,7 +40,7 @@ pub struct CheckOptions {
     pub real_time: bool,
     /// Commands that change the receiver's surroundings.
     pub hooks: BTreeMap<Hook, String>,
-    /// What the receiver claims to have.
+    /// What the receiver claims to have, as `name` or `name=value`.
     pub capabilities: BTreeSet<String>,
     /// Further header lines of every request.
     pub headers: Vec<(String, String)>,
@@ -58,6 +60,7 @@ impl Default for CheckOptions {
             nonce: Nonce(0),
             malformed: Malformed::Either,
             ack_limit: Duration::from_secs(5),
+            slow_limit: Duration::from_secs(60),
             observation: None,
             settle: Duration::from_millis(500),
             wait_for: Duration::ZERO,

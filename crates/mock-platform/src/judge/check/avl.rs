@@ -1,5 +1,116 @@
 //! AVL: availability.
 
-use super::Check;
+use std::time::Duration;
 
-pub(super) const CHECKS: &[Check] = &[];
+use super::{
+    Action, Case, CaseEvidence, Check, Composer, Findings, Fixes, Framing, Need, Observability, Request,
+    Script, Severity, Tag, oracles,
+};
+
+const FIXES: Fixes = Fixes {
+    axum: "Serve with `axum::serve`, which outlives a broken connection; no `panic = \"abort\"`, no `unwrap` in an accept loop.",
+    express: "Handle `clientError` (or leave it to Node), and let a supervisor start the process again after an uncaught exception.",
+    flask: "Run it behind gunicorn, whose workers are replaced when they die.",
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "AVL-001",
+        title: "a plain webhook after each thing that breaks servers",
+        tags: &[Tag::Destructive],
+        source: "RFC 9112 §2.2, §9.6",
+        why: "Scanners find every open port within hours; one of their probes must not be the end of the webhooks.",
+        fixes: FIXES,
+        stimulus: what_breaks_servers,
+        // The plain webhook after each is the standing oracle's.
+        ..Check::BASE
+    },
+    Check {
+        id: "AVL-002",
+        title: "the health endpoint",
+        severity: Severity::May,
+        needs: &[Need::Capability("health")],
+        source: "RFC 9110 §15.3.1",
+        why: "A balancer sends webhooks to whoever says that it is well.",
+        fixes: Fixes::all(
+            "Answer 200 once the store can be written to, 503 before, and nothing about the inside.",
+        ),
+        stimulus: |composer| {
+            let path = composer.capability("health").unwrap_or("/healthz").to_owned();
+            let request = Request::new("GET", &path).header("Host", &composer.sources.host).bodyless();
+            vec![Case::new(path).send(&request)]
+        },
+        judge: |evidence| {
+            let mut findings = Findings::default();
+            for case in evidence.cases {
+                for answer in case.transcripts().flat_map(|transcript| &transcript.answers) {
+                    if answer.status != 200 && !answer.is_5xx() {
+                        findings.fail(&case.case.name, format!("answered {}, expected 200", answer.status));
+                    }
+                    if let Some(leak) = oracles::leak_in(answer) {
+                        findings.fail(&case.case.name, format!("gives away {leak:?}"));
+                    }
+                }
+            }
+            findings
+        },
+        ..Check::BASE
+    },
+    Check {
+        id: "AVL-004",
+        title: "1,000 connections, opened and closed",
+        severity: Severity::Should,
+        observability: Observability::Partly,
+        tags: &[Tag::Load],
+        source: "POSIX: a process has only so many file descriptors",
+        why: "A balancer that looks whether the port is open does this all day; a descriptor lost each time ends it at 1,024.",
+        fixes: FIXES,
+        stimulus: |_| {
+            let all = (0..10).fold(Case::new(""), |case, _| case.scripts(vec![Script::default(); 100]));
+            vec![all]
+        },
+        judge: |evidence| {
+            let mut findings = Findings::default();
+            let refused = evidence.cases.iter().flat_map(CaseEvidence::transcripts);
+            let refused = refused.filter_map(|transcript| transcript.connect_error.as_deref());
+            let refused: Vec<&str> = refused.filter(|error| !error.contains("Too many open files")).collect();
+            if let Some(error) = refused.first() {
+                findings
+                    .fail("", format!("{} of 1,000 connections were not accepted ({error})", refused.len()));
+            }
+            // Descriptors that are lost show in that nothing is accepted any more.
+            findings.decided_by_answers();
+            findings
+        },
+        ..Check::BASE
+    },
+];
+
+fn what_breaks_servers(composer: &mut Composer) -> Vec<Case> {
+    let cdr = composer.cdr();
+    let request = composer.post(&cdr);
+    let (head, body) = (request.head(), request.framed_body());
+    let half = body.len() / 2;
+    let wait = Action::AwaitClose(Duration::from_millis(200));
+    let raw = |bytes: Vec<u8>| Script::default().piece(bytes).act(wait.clone());
+    let with_reset = Script::default().piece(head.clone()).piece(&body[..half]).act(Action::Reset);
+    let negative = composer.post(&cdr).framing(Framing::Untold).header("Content-Length", "-1").bytes();
+    let chunk = composer.post(&cdr).framing(Framing::Untold).header("Transfer-Encoding", "chunked").head();
+    let cases = [
+        ("bytes that are no HTTP", raw((0..=255).cycle().take(2_048).collect())),
+        (
+            "a TLS greeting",
+            raw(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03".iter().copied().chain([7; 160]).collect()),
+        ),
+        ("an HTTP/2 preface", raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec())),
+        ("empty lines", raw(b"\r\n".repeat(1_000))),
+        ("a negative length", raw(negative)),
+        ("a chunk size beyond 64 bits", raw([&chunk[..], b"FFFFFFFFFFFFFFFFF\r\n"].concat())),
+        ("RST inside the body", with_reset),
+        (
+            "FIN inside the head",
+            Script::default().piece(&head[..head.len() / 2]).act(Action::HalfClose).act(wait.clone()),
+        ),
+    ];
+    cases.map(|(name, script)| Case::new(name).script(script).may_be_silent().may_overload()).into()
+}

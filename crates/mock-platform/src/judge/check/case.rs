@@ -55,6 +55,8 @@ pub(crate) struct Script {
     pub(crate) is_deaf: bool,
     /// To the second instance.
     pub(crate) to_second: bool,
+    /// Connects only so long after the step has begun: an arrival that waits for nobody.
+    pub(crate) arrives_after: Option<Duration>,
 }
 
 /// A request of a script.
@@ -213,6 +215,27 @@ impl Script {
         let mut script = self.piece(bytes).act(between);
         script.note(request);
         script.act(Action::Send { bytes: rest, split: None, ends_request: true })
+    }
+
+    /// Sends a request of which there is more than one would keep in memory: its head and body, and then `filler`, over
+    /// and over, up to `most` bytes of it or until nobody takes more for `patience`.
+    pub(crate) fn request_filled(
+        mut self,
+        request: &Request,
+        filler: Vec<u8>,
+        most: u64,
+        patience: Duration,
+    ) -> Self {
+        self.note(request);
+        self.piece(request.bytes())
+            .act(Action::SendUntilBlocked { bytes: filler, most, patience })
+            .act(Action::Send { bytes: Vec::new(), split: None, ends_request: true })
+    }
+
+    /// Connects so long after the others.
+    pub(crate) fn arriving_after(mut self, after: Duration) -> Self {
+        self.arrives_after = Some(after);
+        self
     }
 
     /// Sends bytes that end no request.

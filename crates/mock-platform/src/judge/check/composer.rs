@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use piopiy_events::{CallDirection, Profile, Webhook};
 
 use super::{Payload, PayloadId, Request};
@@ -19,6 +22,10 @@ pub struct Sources {
     pub target: String,
     /// Further header lines of every request, such as credentials.
     pub headers: Vec<(String, String)>,
+    /// What the receiver claims to have, as `name` or `name=value`.
+    pub capabilities: BTreeSet<String>,
+    /// How long a receiver may put up with a connection that gets nowhere; the long waits are measured in it.
+    pub slow_limit: Duration,
 }
 
 impl Sources {
@@ -26,7 +33,17 @@ impl Sources {
     #[must_use]
     pub fn new(profile: Profile, seed: Seed, nonce: Nonce, host: &str, target: &str) -> Self {
         let (host, target) = (host.to_owned(), target.to_owned());
-        Self { profile, seed, nonce, host, target, headers: Vec::new() }
+        let (headers, capabilities) = (Vec::new(), BTreeSet::new());
+        Self {
+            profile,
+            seed,
+            nonce,
+            host,
+            target,
+            headers,
+            capabilities,
+            slow_limit: Duration::from_secs(60),
+        }
     }
 }
 
@@ -147,6 +164,12 @@ impl Composer {
         request.payload(payload)
     }
 
+    /// The value of a capability that is declared as `name=value`.
+    pub(crate) fn capability(&self, name: &str) -> Option<&str> {
+        let mut declared = self.sources.capabilities.iter().filter_map(|one| one.split_once('='));
+        declared.find(|(declared, _)| *declared == name).map(|(_, value)| value)
+    }
+
     fn next(&mut self) -> (u32, Nonce) {
         let n = self.made;
         self.made += 1;
@@ -182,7 +205,7 @@ mod tests {
             composer.post(&payload).bytes()
         };
         assert_eq!(bytes("TRN-001", 0, 7), bytes("TRN-001", 0, 7));
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for check in ["TRN-001", "TRN-002", "DUP-001"] {
             for attempt in 0..3 {
                 for nonce in 0..3 {

@@ -1,5 +1,253 @@
 //! CON: concurrency and load.
 
-use super::Check;
+use std::time::Duration;
 
-pub(super) const CHECKS: &[Check] = &[];
+use super::{
+    Action, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Script,
+    Severity, Step, Tag, criteria, lat,
+};
+
+const FIXES: Fixes = Fixes {
+    axum: "A bounded queue to one writer that commits in batches; `503` with `Retry-After` when it is full. Raise `ulimit -n`.",
+    express: "A pool of connections to the store with a bound, and `503` with `Retry-After` beyond; listen with a backlog of 1,024.",
+    flask: "gunicorn with threads and `--backlog 1024`, a pool of connections to the store, `503` with `Retry-After` beyond.",
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "CON-001",
+        title: "1 to 512 connections at once, each with a call of its own",
+        observability: Observability::Partly,
+        tags: &[Tag::Load],
+        source: "RFC 9110 §15.6.4; RFC 6585 §4",
+        why: "A receiver that is asked too much may say so; what it has acknowledged it must keep.",
+        fixes: FIXES,
+        stimulus: |composer| [1, 8, 64, 512].map(|count| at_once(composer, count)).into(),
+        judge: nothing_lost,
+        ..Check::BASE
+    },
+    Check {
+        id: "CON-002",
+        title: "50 webhooks a second for a minute, whatever the answers do",
+        severity: Severity::Should,
+        observability: Observability::Partly,
+        tags: &[Tag::Soak, Tag::Load],
+        source: "good practice: arrivals wait for nobody",
+        why: "Calls end when they end. A receiver that is a little too slow falls behind more with every second.",
+        fixes: FIXES,
+        stimulus: |composer| {
+            let seconds = composer.sources.slow_limit;
+            vec![arrivals(composer, 50, seconds)]
+        },
+        judge: |evidence| {
+            let mut findings = criteria::acknowledged(evidence);
+            findings.extend(lat::within(evidence, evidence.terms.ack_limit, |_| true));
+            generator_kept_up(evidence, &mut findings);
+            findings
+        },
+        ..Check::BASE
+    },
+    Check {
+        id: "CON-003",
+        title: "100, 200, 400, 800 webhooks a second, until it is too much",
+        severity: Severity::May,
+        observability: Observability::Partly,
+        tags: &[Tag::Load],
+        source: "RFC 9110 §15.6.4; RFC 6585 §4",
+        why: "Every receiver has an end; beyond it there should be 503 or 429, and nothing lost.",
+        fixes: FIXES,
+        stimulus: |composer| vec![step(composer, 100)],
+        then: Some(|composer, evidence| {
+            let is_fine = evidence.cases.iter().flat_map(CaseEvidence::transcripts).all(|transcript| {
+                transcript.answer(0).is_some_and(super::Answer::is_2xx)
+                    && transcript.latency(0).is_some_and(|took| took < Duration::from_secs(1))
+            });
+            let rate = 100 << evidence.cases.len();
+            if is_fine && rate <= 800 { vec![step(composer, rate)] } else { Vec::new() }
+        }),
+        judge: nothing_lost,
+        ..Check::BASE
+    },
+    Check {
+        id: "CON-004",
+        title: "plain webhooks after a burst of 200 a second",
+        severity: Severity::Should,
+        tags: &[Tag::Load, Tag::Latency],
+        source: "good practice: what is over leaves nothing behind",
+        why: "Queues that do not drain, and pools that do not refill, make one bad minute a bad day.",
+        fixes: FIXES,
+        stimulus: |composer| {
+            let burst = arrivals(composer, 200, Duration::from_secs(2)).may_overload();
+            let rest = Step::Pause(Duration::from_millis(500));
+            let after = (0..100).map(|n| {
+                let cdr = composer.cdr();
+                let script = Script::default().request(&composer.post(&cdr)).answered();
+                script.arriving_after(Duration::from_millis(10) * n)
+            });
+            vec![burst.step(rest).scripts(after.collect())]
+        },
+        judge: |evidence| {
+            let limit = (2 * evidence.terms.baseline).max(Duration::from_millis(100));
+            let mut findings = Findings::default();
+            for case in evidence.cases {
+                if let Some(took) = lat::p99_of_last_step(case).filter(|took| *took > limit) {
+                    findings.too_slow("", format!("p99 after the burst is {took:.1?}, limit {limit:.1?}"));
+                }
+            }
+            findings
+        },
+        ..Check::BASE
+    },
+    Check {
+        id: "CON-005",
+        title: "two webhooks of one call at the same instant",
+        observability: Observability::Effects,
+        source: "piopiy docs: each leg and each change of a call is a webhook of its own",
+        why: "Read, change and write back, done twice at once, loses one of the changes.",
+        fixes: Fixes::all(
+            "Insert a row for each webhook, and derive the call from them; or update under a lock or in a transaction that is tried again.",
+        ),
+        stimulus: |composer| {
+            let cases = (1..=5).map(|attempt| {
+                let (_, payloads) = composer.call("inbound-answered");
+                let pair: Vec<_> = payloads.into_iter().take(2).collect();
+                let scripts = pair.iter().map(|payload| {
+                    let request = composer.post(payload);
+                    let last = request.bytes().len() - 1;
+                    Script::default().request_around(&request, last, Action::Barrier).answered()
+                });
+                let case = Case::new(format!("try {attempt}")).scripts(scripts.collect());
+                pair.iter().fold(case, |case, payload| case.expect(payload, Count::Once))
+            });
+            cases.collect()
+        },
+        judge: criteria::acknowledged,
+        ..Check::BASE
+    },
+    Check {
+        id: "CON-007",
+        title: "100 webhooks whose answers nobody got, all again at once",
+        severity: Severity::Should,
+        observability: Observability::Partly,
+        tags: &[Tag::Load],
+        source: "piopiy docs: a CDR is sent up to four times in 30 minutes",
+        why: "After an outage everything comes again together: that is when a receiver must neither fall nor count twice.",
+        fixes: FIXES,
+        stimulus: |composer| {
+            let mut case = Case::new("");
+            let (mut lost, mut again) = (Vec::new(), Vec::new());
+            for _ in 0..100 {
+                let cdr = composer.cdr();
+                let request = composer.post(&cdr);
+                let unread = Action::Pause(Duration::from_millis(1));
+                lost.push(Script {
+                    actions: vec![
+                        Action::Send { bytes: request.bytes(), split: None, ends_request: false },
+                        unread,
+                        Action::Reset,
+                    ],
+                    ..Script::default()
+                });
+                let last = request.bytes().len() - 1;
+                again.push(Script::default().request_around(&request, last, Action::Barrier).answered());
+                case = case.expect(&cdr, Count::Once);
+            }
+            vec![case.scripts(lost).scripts(again).may_overload()]
+        },
+        judge: nothing_lost,
+        ..Check::BASE
+    },
+];
+
+fn at_once(composer: &mut Composer, count: usize) -> Case {
+    let mut case = Case::new(format!("{count} at once")).may_overload();
+    let mut scripts = Vec::with_capacity(count);
+    for _ in 0..count {
+        let cdr = composer.cdr();
+        let request = composer.post(&cdr);
+        let last = request.bytes().len() - 1;
+        scripts.push(Script::default().request_around(&request, last, Action::Barrier).answered());
+        case = case.expect(&cdr, Count::Once);
+    }
+    case.scripts(scripts)
+}
+
+fn step(composer: &mut Composer, rate: u32) -> Case {
+    arrivals(composer, rate, Duration::from_millis(500)).may_overload()
+}
+
+/// Arrivals of a Poisson process, `rate` a second, each on a connection of its own.
+fn arrivals(composer: &mut Composer, rate: u32, span: Duration) -> Case {
+    let mut case = Case::new(format!("{rate} a second"));
+    let mut scripts = Vec::new();
+    let mut at = Duration::ZERO;
+    let mut state = composer.key() | 1;
+    loop {
+        // xorshift64 (Marsaglia 2003); the gaps are exponential.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let uniform = ((state >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        at += Duration::from_secs_f64(-uniform.ln() / f64::from(rate));
+        if at > span {
+            return case.scripts(scripts);
+        }
+        let cdr = composer.cdr();
+        scripts.push(Script::default().request(&composer.post(&cdr)).answered().arriving_after(at));
+        case = case.expect(&cdr, Count::Once);
+    }
+}
+
+/// Every webhook is acknowledged, or put off with 503 or 429; what is acknowledged is there once.
+fn nothing_lost(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::effects(evidence);
+    for case in evidence.cases {
+        let name = &case.case.name;
+        for transcript in case.transcripts().filter(|transcript| !transcript.requests.is_empty()) {
+            match transcript.answer(0) {
+                Some(answer) if answer.is_2xx() => {}
+                Some(answer) if matches!(answer.status, 429 | 503) => {
+                    if answer.header("Retry-After").is_none() {
+                        findings.warn(name, format!("the {} answer has no Retry-After", answer.status));
+                    }
+                }
+                Some(answer) => {
+                    findings.fail(name, format!("answered {}, expected 2xx, or 503", answer.status));
+                }
+                None if transcript.timed_out => {}
+                None if is_own_limit(transcript.connect_error.as_deref()) => {
+                    findings.inconclusive(name, "this side may not open so many files (ulimit -n)");
+                }
+                None => findings.fail(name, format!("{}, expected 2xx, or 503", transcript.outcome())),
+            }
+        }
+    }
+    findings
+}
+
+fn is_own_limit(error: Option<&str>) -> bool {
+    error.is_some_and(|error| {
+        error.contains("Too many open files") || error.contains("Cannot assign requested")
+    })
+}
+
+/// What this side sends late says nothing about the receiver.
+fn generator_kept_up(evidence: &Evidence<'_>, findings: &mut Findings) {
+    const LATE: Duration = Duration::from_millis(500);
+    for case in evidence.cases {
+        let scripts = case.case.steps.iter().filter_map(|step| match step {
+            Step::Connections(scripts) => Some(scripts),
+            _ => None,
+        });
+        let planned = scripts.flatten().filter_map(|script| script.arrives_after);
+        let late = planned.zip(case.transcripts()).filter(|(planned, transcript)| {
+            let sent = transcript.sent_at.first();
+            transcript.connect_error.is_none() && sent.is_some_and(|sent| *sent > *planned + LATE)
+        });
+        let late = late.count();
+        if late > 0 {
+            findings
+                .inconclusive(&case.case.name, format!("{late} webhooks were sent more than {LATE:?} late"));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! More than a receiver should take.
+
+use std::time::Duration;
+
+use super::super::{
+    Action, Case, Check, Composer, Evidence, Findings, Fixes, Framing, Observability, Request, Script,
+    Severity, Tag,
+};
+
+const FIXES: Fixes = Fixes {
+    axum: "`.layer(DefaultBodyLimit::max(1 << 20))`, which `Bytes` and `Json` obey; `RequestBodyLimitLayer` refuses by the declared length.",
+    express: "`express.json({ limit: '1mb' })`, and an error handler that answers 413.",
+    flask: "`app.config['MAX_CONTENT_LENGTH'] = 1 << 20`, and a real server in front (gunicorn).",
+};
+
+/// How long nothing is taken before it is believed that nothing will be.
+const PATIENCE: Duration = Duration::from_secs(2);
+const MIB: u64 = 1 << 20;
+
+pub(super) const LARGE_BODIES: Check = Check {
+    id: "SEC-001",
+    title: "a body of 1, 10 and 100 MB with its true length",
+    observability: Observability::Partly,
+    tags: &[Tag::Destructive],
+    source: "RFC 9110 §15.5.14",
+    why: "A webhook has about a kilobyte. Who reads whatever is sent can be made to run out of memory by one request.",
+    fixes: FIXES,
+    stimulus: large_bodies,
+    judge: |evidence| {
+        let mut findings = Findings::default();
+        for case in evidence.cases.iter().filter(|case| case.case.name == "100 MB") {
+            if case.transcripts().flat_map(|transcript| &transcript.answers).any(super::super::Answer::is_2xx)
+            {
+                findings.warn(&case.case.name, "taken with 2xx: there seems to be no limit");
+            }
+        }
+        findings
+    },
+    ..Check::BASE
+};
+
+/// A CDR and spaces: JSON whose sense is that of the CDR.
+fn large_bodies(composer: &mut Composer) -> Vec<Case> {
+    let cases = [1, 10, 100].map(|megabytes| {
+        let cdr = composer.cdr();
+        let most = megabytes * MIB;
+        let request = composer.post(&cdr).framing(Framing::Declared(cdr.bytes.len() as u64 + most));
+        let script =
+            Script::default().request_filled(&request, vec![b' '; 1 << 16], most, PATIENCE).answered();
+        Case::new(format!("{megabytes} MB")).script(script)
+    });
+    cases.into()
+}
+
+pub(super) const HUGE_LENGTH: Check = Check {
+    id: "SEC-002",
+    title: "Content-Length: 9000000000000000000, and no body",
+    tags: &[Tag::Slow],
+    source: "RFC 9110 §8.6, §15.5.14",
+    why: "A length that nobody can mean has to be refused when it is read; waiting for the body, or making room for it, is an attack of one line.",
+    fixes: FIXES,
+    stimulus: |composer| {
+        let request = Request::new("POST", &composer.sources.target).header("Host", &composer.sources.host);
+        let request = request
+            .header("Content-Type", "application/json")
+            .framing(Framing::Declared(9_000_000_000_000_000_000));
+        let wait = Action::Await(Some(composer.sources.slow_limit));
+        vec![Case::new("").script(Script::default().request(&request).act(wait)).may_be_silent()]
+    },
+    judge: |evidence| {
+        let mut findings = Findings::default();
+        for transcript in evidence.cases.iter().flat_map(super::super::CaseEvidence::transcripts) {
+            if transcript.answer(0).is_some_and(super::super::Answer::is_2xx) {
+                findings.fail("", "acknowledged a body that never came");
+            } else if transcript.timed_out {
+                findings.fail("", "neither refused nor closed");
+            }
+        }
+        findings
+    },
+    ..Check::BASE
+};
+
+pub(super) const ENDLESS_CHUNKS: Check = Check {
+    id: "SEC-003",
+    title: "a chunked body without an end",
+    tags: &[Tag::Destructive],
+    source: "RFC 9112 §7.1; RFC 9110 §15.5.14",
+    why: "Chunks tell no length before, so that a limit on Content-Length alone is none.",
+    fixes: FIXES,
+    stimulus: |composer| {
+        let request = Request::new("POST", &composer.sources.target).header("Host", &composer.sources.host);
+        let request = request.header("Content-Type", "application/json").body("{\"cmiuuid\":\"");
+        let request =
+            request.framing(Framing::Chunked { size: usize::MAX, extension: "", trailer: "", ends: false });
+        let mut chunk = b"10000\r\n".to_vec();
+        chunk.resize(chunk.len() + 0x1_0000, b'a');
+        chunk.extend_from_slice(b"\r\n");
+        let wait = Action::Await(Some(PATIENCE));
+        let script = Script::default().request_filled(&request, chunk, ENDLESS, PATIENCE).act(wait);
+        vec![Case::new("").script(script).may_be_silent()]
+    },
+    judge: endless,
+    ..Check::BASE
+};
+
+/// More than the largest body that is put up with elsewhere (SEC-001).
+const ENDLESS: u64 = 128 * MIB;
+
+fn endless(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    for transcript in evidence.cases.iter().flat_map(super::super::CaseEvidence::transcripts) {
+        let is_refused =
+            !transcript.answers.is_empty() || transcript.write_error.is_some() || !transcript.timed_out;
+        if transcript.answer(0).is_some_and(super::super::Answer::is_2xx) {
+            findings.fail("", "acknowledged a body that has no end");
+        } else if !is_refused && transcript.was_blocked {
+            findings.warn(
+                "",
+                format!(
+                    "stopped reading after {} bytes, but neither refused nor closed",
+                    transcript.sent_bytes
+                ),
+            );
+        } else if !is_refused {
+            findings.fail(
+                "",
+                format!(
+                    "read {} bytes of a body without an end, and would have read on",
+                    transcript.sent_bytes
+                ),
+            );
+        }
+    }
+    findings
+}
+
+pub(super) const LARGE_HEADS: Check = Check {
+    id: "SEC-010",
+    title: "1,000 header lines, a header of 64 KB, a URL of 16 KB",
+    severity: Severity::Should,
+    tags: &[Tag::Destructive],
+    source: "RFC 6585 §5; RFC 9110 §15.5.15",
+    why: "Heads are kept in memory before anybody has looked at who sends them; refusing them has to be part of the plan, not a crash.",
+    fixes: Fixes {
+        axum: "Nothing to do: hyper answers 431. Do not index header maps by what you hope is there.",
+        express: "Nothing to do: Node answers 431 beyond 16 KB. Do not answer 500 for it in an error handler.",
+        flask: "Run it behind gunicorn (`--limit-request-fields`, `--limit-request-field_size`).",
+    },
+    stimulus: |composer| {
+        let cdr = composer.cdr();
+        let many =
+            (0..1_000).fold(composer.post(&cdr), |request, n| request.header(&format!("X-Filler-{n}"), "1"));
+        let cdr = composer.cdr();
+        let long = composer.post(&cdr).header("X-Filler", &"a".repeat(64 * 1024));
+        let cdr = composer.cdr();
+        let target = composer.sources.target.clone();
+        let joint = if target.contains('?') { '&' } else { '?' };
+        let url = composer.post(&cdr).target(&format!("{target}{joint}x={}", "a".repeat(16 * 1024)));
+        vec![
+            Case::new("1,000 header lines").send(&many),
+            Case::new("a header of 64 KB").send(&long),
+            Case::new("a URL of 16 KB").send(&url),
+        ]
+    },
+    // Any answer but 5xx: the standing oracle's.
+    ..Check::BASE
+};
