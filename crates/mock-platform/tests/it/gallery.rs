@@ -12,7 +12,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
-use piopiy_events::Webhook;
+use piopiy_events::{Calls, Webhook};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -38,6 +38,8 @@ struct Group {
     body: fn(&str, Vec<u8>) -> Vec<u8>,
     /// What is stored for an effect: nothing, it, it twice, something else.
     effects: fn(&str, Value) -> Vec<Value>,
+    /// By what webhooks are told apart, where not by their identity: of the body and the webhook.
+    key: fn(&str, &[u8], &Webhook) -> Option<String>,
     /// A receiver of its own, for flaws of another kind.
     serve: fn(&'static str) -> Option<BoxFuture<'static, Flawed>>,
 }
@@ -49,6 +51,7 @@ impl Group {
         answer: |_, _| None,
         body: |_, body| body,
         effects: |_, effect| vec![effect],
+        key: |_, _, _| None,
         serve: |_| None,
     };
 }
@@ -101,6 +104,7 @@ struct Store {
     flaw: &'static str,
     seen: Mutex<BTreeSet<String>>,
     effects: Mutex<Vec<Value>>,
+    calls: Mutex<Calls>,
 }
 
 impl Store {
@@ -108,7 +112,11 @@ impl Store {
         self.flaw == flaw
     }
 
-    fn keep(&self, effect: Value) {
+    fn keep(&self, webhook: &Webhook, mut effect: Value) {
+        let mut calls = self.calls.lock().unwrap();
+        calls.apply(webhook);
+        effect["state"] =
+            json!(calls.call_of(webhook).and_then(|key| calls.phase(&key)).map(|it| it.as_str()));
         let kept = GROUPS.iter().fold(vec![effect], |kept, group| {
             kept.into_iter().flat_map(|effect| (group.effects)(self.flaw, effect)).collect()
         });
@@ -139,23 +147,25 @@ async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response 
     let Some((webhook, identity)) = Webhook::parse(&body).ok().and_then(|w| Some((w.clone(), w.identity()?)))
     else {
         if store.has("acknowledges-any-json") && serde_json::from_slice::<Value>(&body).is_ok() {
-            store.keep(json!({ "kind": "unknown" }));
+            store.append(json!({ "kind": "unknown" }));
             return StatusCode::OK.into_response();
         }
         return StatusCode::UNPROCESSABLE_ENTITY.into_response();
     };
+    let key = GROUPS.iter().find_map(|group| (group.key)(store.flaw, &body, &webhook));
+    let key = key.unwrap_or_else(|| identity.key());
     let is_new = if store.has("asks-then-inserts") {
-        let known = store.seen.lock().unwrap().contains(&identity.key());
+        let known = store.seen.lock().unwrap().contains(&key);
         tokio::time::sleep(Duration::from_millis(5)).await;
-        store.seen.lock().unwrap().insert(identity.key());
+        store.seen.lock().unwrap().insert(key);
         !known
     } else {
-        store.seen.lock().unwrap().insert(identity.key()) || store.has("stores-repeats")
+        store.seen.lock().unwrap().insert(key) || store.has("stores-repeats")
     };
     if is_new {
         let fields: Value = serde_json::from_str(&webhook.to_json()).unwrap();
         let kind = identity.kind().as_str();
-        store.keep(json!({
+        store.keep(&webhook, json!({
             "cmiuuid": identity.cmiuuid(), "leg": identity.leg(), "kind": kind, "status": identity.status(),
             "fields": fields,
         }));
