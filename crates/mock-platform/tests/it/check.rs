@@ -24,7 +24,16 @@ fn options(observe_url: Option<&str>) -> CheckOptions {
     options
 }
 
-async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
+/// With all that a receiver of the gallery has for the suite.
+pub(crate) fn options_for(receiver: &gallery::Flawed) -> CheckOptions {
+    let mut options = options(Some(&receiver.observe_url));
+    options.second = receiver.second_url.as_ref().map(|url| Target::parse(url, &[]).unwrap());
+    options.command.clone_from(&receiver.command);
+    options.hooks.clone_from(&receiver.hooks);
+    options
+}
+
+pub(crate) async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
     let target = Target::parse(url, &[]).unwrap();
     run_checks(&target, checks, options, &(), std::future::pending()).await.unwrap()
 }
@@ -90,7 +99,7 @@ async fn the_gallery_without_a_flaw_passes() {
 async fn every_flaw_is_killed_by_its_check() {
     for (flaw, id) in gallery::flaws() {
         let receiver = gallery::start(flaw).await;
-        let report = run(&receiver.url, &[find(id).unwrap()], &options(Some(&receiver.observe_url))).await;
+        let report = run(&receiver.url, &[find(id).unwrap()], &options_for(&receiver)).await;
         let outcome = &report.checks[0].outcome;
         assert_eq!(outcome.verdict, Verdict::Fail, "{flaw} survives {id}: {}", outcome.detail);
         println!("{flaw}: {id} {}", outcome.detail);

@@ -1,6 +1,7 @@
 //! Receivers with one deliberate flaw each, chosen by name, and the same one without.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
 use piopiy_events::{Calls, Webhook};
+use piopiy_mock_platform::judge::check::Hook;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -23,6 +25,7 @@ mod jsn;
 mod lat;
 mod ord;
 mod pio;
+mod process;
 mod rty;
 mod sch;
 mod sec;
@@ -74,6 +77,25 @@ const GROUPS: &[&Group] = &[
 pub(crate) struct Flawed {
     pub(crate) url: String,
     pub(crate) observe_url: String,
+    /// Of another instance.
+    pub(crate) second_url: Option<String>,
+    /// What it is started with, where the suite starts it.
+    pub(crate) command: Option<Vec<String>>,
+    /// What takes its store away, and the like.
+    pub(crate) hooks: BTreeMap<Hook, String>,
+}
+
+impl Flawed {
+    fn at(address: &str) -> Self {
+        let url = |path: &str| format!("http://{address}{path}");
+        Self {
+            url: url("/webhook/cdr"),
+            observe_url: url("/__observe"),
+            second_url: None,
+            command: None,
+            hooks: BTreeMap::new(),
+        }
+    }
 }
 
 /// Every flaw there is, with the check that has to kill it.
@@ -87,24 +109,32 @@ pub(crate) async fn start(flaw: &'static str) -> Flawed {
     if let Some(own) = GROUPS.iter().find_map(|group| (group.serve)(flaw)) {
         return own.await;
     }
+    listen(Arc::new(Store { flaw, ..Store::default() })).await
+}
+
+/// Serves a store at a free port.
+async fn listen(store: Arc<Store>) -> Flawed {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let store = Arc::new(Store { flaw, ..Store::default() });
-    let app = Router::new()
-        .route("/webhook/cdr", any(receive))
-        .route("/__observe", get(observe))
-        .with_state(Arc::clone(&store));
+    let app = router(store);
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let (url, observe_url) = (format!("http://{address}/webhook/cdr"), format!("http://{address}/__observe"));
-    Flawed { url, observe_url }
+    Flawed::at(&address.to_string())
+}
+
+fn router(store: Arc<Store>) -> Router {
+    Router::new().route("/webhook/cdr", any(receive)).route("/__observe", get(observe)).with_state(store)
 }
 
 #[derive(Default)]
 struct Store {
     flaw: &'static str,
     seen: Mutex<BTreeSet<String>>,
-    effects: Mutex<Vec<Value>>,
+    effects: Arc<Mutex<Vec<Value>>>,
     calls: Mutex<Calls>,
+    /// Where effects are written to, too.
+    file: Option<PathBuf>,
+    /// While there is such a file the store is away.
+    down: Option<PathBuf>,
 }
 
 impl Store {
@@ -128,6 +158,9 @@ impl Store {
     fn append(&self, mut effect: Value) {
         let mut effects = self.effects.lock().unwrap();
         effect["seq"] = json!(effects.len() + 1);
+        if let Some(file) = &self.file {
+            process::write(self.flaw, file.clone(), format!("{effect}\n"));
+        }
         effects.push(effect);
     }
 }
@@ -139,6 +172,9 @@ async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response 
     }
     if parts.method != Method::POST && !store.has("takes-any-method") {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response();
+    }
+    if store.down.as_ref().is_some_and(|file| file.exists()) {
+        return rty::without_store(store.flaw);
     }
     let Ok(body) = axum::body::to_bytes(body, 1 << 20).await else {
         return StatusCode::BAD_REQUEST.into_response();
@@ -169,6 +205,10 @@ async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response 
             "cmiuuid": identity.cmiuuid(), "leg": identity.leg(), "kind": kind, "status": identity.status(),
             "fields": fields,
         }));
+        if store.file.is_some() {
+            // A moment between the effect and the answer, for the kill to come in.
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
     } else if store.has("conflict-for-repeats") {
         return StatusCode::CONFLICT.into_response();
     }
