@@ -172,7 +172,7 @@ fn orphans(composer: &mut Composer) -> Vec<Case> {
     for (scenario, from_end) in [("inbound-answered", 2), ("inbound-bridged", 4), ("inbound-streamed", 3)] {
         let (call, payloads) = composer.call(scenario);
         let at = payloads.len() - from_end;
-        let name = format!("{} alone", call.webhooks[at].name);
+        let name = format!("{scenario}: {} alone", call.webhooks[at].name);
         let case = Case::new(name).send(&composer.post(&payloads[at]));
         cases.push(case.expect(&payloads[at], Count::AtMostOnce));
     }

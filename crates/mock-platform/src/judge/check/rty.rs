@@ -185,8 +185,10 @@ fn retry_after(evidence: &Evidence<'_>) -> Findings {
 
 const POISON: &str = "poison";
 
+type Shape = fn(&mut Composer) -> super::Payload;
+
 fn poison(composer: &mut Composer) -> Vec<Case> {
-    let shapes: [(&str, fn(&mut Composer) -> super::Payload); 3] = [
+    let shapes: [(&str, Shape); 3] = [
         ("an object for a status", |composer| composer.cdr().with("status", "{\"is\":[null]}")),
         ("half a document", |composer| {
             let cdr = composer.cdr();
