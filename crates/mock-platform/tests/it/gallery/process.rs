@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use piopiy_events::Webhook;
@@ -21,14 +22,25 @@ const CORRECT: &str = "none";
 
 /// A receiver that the suite starts itself.
 pub(super) async fn receiver(flaw: &'static str) -> Flawed {
-    let address =
-        tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let address = free_address();
     let folder = tempfile::tempdir().unwrap().keep();
     let role = format!("{ROLE}={flaw}\n{address}\n{}", folder.join("effects").display());
     let this = std::env::current_exe().unwrap().display().to_string();
     let test = "gallery::process::the_projects_receiver_passes_the_checks_that_end_it";
     let command = ["env", &role, &this, "--exact", test, "--nocapture"].map(str::to_owned);
     Flawed { command: Some(command.into()), ..Flawed::at(&address) }
+}
+
+/// Below the ports that the system hands out: nobody else is given it while the receiver is down.
+fn free_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = std::process::id().wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let address = format!("127.0.0.1:{}", 20_000 + n % 10_000);
+        if std::net::TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// Or, started with a role, that receiver.
@@ -61,7 +73,11 @@ async fn serve(flaw: &'static str, address: &str, file: &Path) {
         return;
     }
     let store = Store { flaw, file: Some(file.to_owned()), ..Store::default() };
-    for line in std::fs::read_to_string(file).unwrap_or_default().lines() {
+    // A kill may have left half a line.
+    let mut kept = std::fs::read_to_string(file).unwrap_or_default();
+    kept.truncate(kept.rfind('\n').map_or(0, |end| end + 1));
+    std::fs::write(file, &kept).unwrap();
+    for line in kept.lines() {
         let effect: Value = serde_json::from_str(line).unwrap();
         let identity = Webhook::parse(effect["fields"].to_string().as_bytes()).unwrap().identity().unwrap();
         if flaw != "remembers-in-memory" {
