@@ -9,10 +9,6 @@
 //!
 //! Without a look at the receiver's effects the three are unknown, which is not the same as none.
 
-#[expect(
-    dead_code,
-    reason = "the vocabulary of stimuli is whole, and the groups that use the rest are to come"
-)]
 pub mod check;
 mod effect;
 mod expected;

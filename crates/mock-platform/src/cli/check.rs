@@ -13,7 +13,7 @@ use piopiy_mock_platform::deliver::check_run::{
     CheckOptions, CheckRunError, Observation, Progress, run_checks,
 };
 use piopiy_mock_platform::deliver::{Target, fresh};
-use piopiy_mock_platform::judge::check::{KnownFailures, Malformed};
+use piopiy_mock_platform::judge::check::{Hook, KnownFailures, Malformed};
 use piopiy_mock_platform::judge::report::{CheckReport, Human, KINDS, Reporter, reporter};
 use piopiy_mock_platform::plan::{Nonce, Seed};
 
@@ -88,6 +88,16 @@ pub(crate) struct CheckArgs {
     /// How long nothing must change at the receiver before it is believed to be done
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration::parse, help_heading = "Observation")]
     settle: Duration,
+
+    /// Another instance of the receiver, behind the same store
+    #[arg(long, value_name = "URL", help_heading = "Surroundings")]
+    second_url: Option<String>,
+    /// A shell command that takes the receiver's store away
+    #[arg(long, value_name = "CMD", requires = "hook_up", help_heading = "Surroundings")]
+    hook_down: Option<String>,
+    /// A shell command that brings it back
+    #[arg(long, value_name = "CMD", help_heading = "Surroundings")]
+    hook_up: Option<String>,
 
     /// Write a report, as KIND=PATH, `-` for stdout; may be given several times. Kinds: json, text
     #[arg(long, value_name = "KIND=PATH", value_parser = parse_sink, help_heading = "Verdict")]
@@ -216,6 +226,10 @@ impl CheckArgs {
             (.., Some(command)) => Some(Observation::Command(command.clone())),
             _ => None,
         };
+        let second = self.second_url.as_ref().map(|url| Target::parse(url, &self.allow_host));
+        options.second = second.transpose().or_exit(Exit::Usage)?;
+        let hooks = [(Hook::Down, &self.hook_down), (Hook::Up, &self.hook_up)];
+        options.hooks = hooks.into_iter().filter_map(|(hook, cmd)| Some((hook, cmd.clone()?))).collect();
         if let Some(path) = &self.known_failures {
             let place = path.display().to_string();
             let text = std::fs::read_to_string(path)

@@ -26,7 +26,16 @@ fn options(observe_url: Option<&str>) -> CheckOptions {
     options
 }
 
-async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
+/// With all that a receiver of the gallery has for the suite.
+pub(crate) fn options_for(receiver: &gallery::Flawed) -> CheckOptions {
+    let mut options = options(Some(&receiver.observe_url));
+    options.second = receiver.second_url.as_ref().map(|url| Target::parse(url, &[]).unwrap());
+    options.command.clone_from(&receiver.command);
+    options.hooks.clone_from(&receiver.hooks);
+    options
+}
+
+pub(crate) async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
     let target = Target::parse(url, &[]).unwrap();
     run_checks(&target, checks, options, &(), std::future::pending()).await.unwrap()
 }
@@ -143,7 +152,7 @@ async fn every_flaw_is_killed_by_its_check() {
     for (flaw, id) in gallery::flaws() {
         let receiver = gallery::start(flaw).await;
         let check = find(id).unwrap();
-        let report = run(&receiver.url, &[check], &short(options(Some(&receiver.observe_url)))).await;
+        let report = run(&receiver.url, &[check], &short(options_for(&receiver))).await;
         let outcome = &report.checks[0].outcome;
         let only_warns = check.severity == Severity::May || ONLY_WARN.contains(&id);
         let expected = if only_warns { Verdict::Warn } else { Verdict::Fail };

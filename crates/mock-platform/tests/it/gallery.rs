@@ -1,6 +1,7 @@
 //! Receivers with one deliberate flaw each, chosen by name, and the same one without.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use futures_util::future::BoxFuture;
-use piopiy_events::{Raw, Webhook};
+use piopiy_events::{Calls, Raw, Webhook};
+use piopiy_mock_platform::judge::check::Hook;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -23,6 +25,7 @@ mod jsn;
 mod lat;
 mod ord;
 mod pio;
+mod process;
 mod rty;
 mod sch;
 mod sec;
@@ -42,6 +45,8 @@ struct Group {
     effects: fn(&str, Value) -> Vec<Value>,
     /// What is put around the receiver: delays, limits, other answers.
     wrap: fn(&'static str, Router) -> Router,
+    /// By what webhooks are told apart, where not by their identity: of the body and the webhook.
+    key: fn(&str, &[u8], &Webhook) -> Option<String>,
     /// A receiver of its own, for flaws of another kind.
     serve: fn(&'static str) -> Option<BoxFuture<'static, Flawed>>,
 }
@@ -55,6 +60,7 @@ impl Group {
         body: |_, body| body,
         effects: |_, effect| vec![effect],
         wrap: |_, receiver| receiver,
+        key: |_, _, _| None,
         serve: |_| None,
     };
 }
@@ -77,6 +83,25 @@ const GROUPS: &[&Group] = &[
 pub(crate) struct Flawed {
     pub(crate) url: String,
     pub(crate) observe_url: String,
+    /// Of another instance.
+    pub(crate) second_url: Option<String>,
+    /// What it is started with, where the suite starts it.
+    pub(crate) command: Option<Vec<String>>,
+    /// What takes its store away, and the like.
+    pub(crate) hooks: BTreeMap<Hook, String>,
+}
+
+impl Flawed {
+    fn at(address: &str) -> Self {
+        let url = |path: &str| format!("http://{address}{path}");
+        Self {
+            url: url("/webhook/cdr"),
+            observe_url: url("/__observe"),
+            second_url: None,
+            command: None,
+            hooks: BTreeMap::new(),
+        }
+    }
 }
 
 /// Every flaw there is, with the check that has to kill it.
@@ -90,24 +115,33 @@ pub(crate) async fn start(flaw: &'static str) -> Flawed {
     if let Some(own) = GROUPS.iter().find_map(|group| (group.serve)(flaw)) {
         return own.await;
     }
+    listen(Arc::new(Store { flaw, ..Store::default() })).await
+}
+
+/// Serves a store at a free port.
+async fn listen(store: Arc<Store>) -> Flawed {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let store = Arc::new(Store { flaw, ..Store::default() });
-    let app = Router::new()
-        .route("/webhook/cdr", any(receive))
-        .route("/__observe", get(observe))
-        .with_state(Arc::clone(&store));
-    let app = GROUPS.iter().fold(app, |app, group| (group.wrap)(flaw, app));
+    let flaw = store.flaw;
+    let app = GROUPS.iter().fold(router(store), |app, group| (group.wrap)(flaw, app));
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let (url, observe_url) = (format!("http://{address}/webhook/cdr"), format!("http://{address}/__observe"));
-    Flawed { url, observe_url }
+    Flawed::at(&address.to_string())
+}
+
+fn router(store: Arc<Store>) -> Router {
+    Router::new().route("/webhook/cdr", any(receive)).route("/__observe", get(observe)).with_state(store)
 }
 
 #[derive(Default)]
 struct Store {
     flaw: &'static str,
     seen: Mutex<BTreeSet<String>>,
-    effects: Mutex<Vec<Value>>,
+    effects: Arc<Mutex<Vec<Value>>>,
+    calls: Mutex<Calls>,
+    /// Where effects are written to, too.
+    file: Option<PathBuf>,
+    /// While there is such a file the store is away.
+    down: Option<PathBuf>,
 }
 
 impl Store {
@@ -115,7 +149,11 @@ impl Store {
         self.flaw == flaw
     }
 
-    fn keep(&self, effect: Value) {
+    fn keep(&self, webhook: &Webhook, mut effect: Value) {
+        let mut calls = self.calls.lock().unwrap();
+        calls.apply(webhook);
+        effect["state"] =
+            json!(calls.call_of(webhook).and_then(|key| calls.phase(&key)).map(|it| it.as_str()));
         let kept = GROUPS.iter().fold(vec![effect], |kept, group| {
             kept.into_iter().flat_map(|effect| (group.effects)(self.flaw, effect)).collect()
         });
@@ -127,6 +165,9 @@ impl Store {
     fn append(&self, mut effect: Value) {
         let mut effects = self.effects.lock().unwrap();
         effect["seq"] = json!(effects.len() + 1);
+        if let Some(file) = &self.file {
+            process::write(self.flaw, file.clone(), format!("{effect}\n"));
+        }
         effects.push(effect);
     }
 }
@@ -138,6 +179,9 @@ async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response 
     }
     if parts.method != Method::POST && !store.has("takes-any-method") {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response();
+    }
+    if store.down.as_ref().is_some_and(|file| file.exists()) {
+        return rty::without_store(store.flaw);
     }
     let Ok(body) = axum::body::to_bytes(body, 1 << 20).await else {
         return StatusCode::BAD_REQUEST.into_response();
@@ -152,31 +196,37 @@ async fn receive(State(store): State<Arc<Store>>, request: Request) -> Response 
         if let Ok(webhook) = read
             && let (Some(id), Some(_)) = (webhook.text("cmiuuid"), webhook.text("type"))
         {
-            store.keep(json!({ "kind": "unknown", "cmiuuid": id, "quarantined": true }));
+            store.append(json!({ "kind": "unknown", "cmiuuid": id, "quarantined": true }));
             return StatusCode::OK.into_response();
         }
         if store.has("acknowledges-any-json") && serde_json::from_slice::<Value>(&body).is_ok() {
-            store.keep(json!({ "kind": "unknown" }));
+            store.append(json!({ "kind": "unknown" }));
             return StatusCode::OK.into_response();
         }
         return StatusCode::UNPROCESSABLE_ENTITY.into_response();
     };
+    let key = GROUPS.iter().find_map(|group| (group.key)(store.flaw, &body, &webhook));
+    let key = key.unwrap_or_else(|| identity.key());
     let is_new = if store.has("asks-then-inserts") {
-        let known = store.seen.lock().unwrap().contains(&identity.key());
+        let known = store.seen.lock().unwrap().contains(&key);
         tokio::time::sleep(Duration::from_millis(5)).await;
-        store.seen.lock().unwrap().insert(identity.key());
+        store.seen.lock().unwrap().insert(key);
         !known
     } else {
-        store.seen.lock().unwrap().insert(identity.key()) || store.has("stores-repeats")
+        store.seen.lock().unwrap().insert(key) || store.has("stores-repeats")
     };
     if is_new {
         let fields: Value =
             webhook.members().iter().map(|(key, value)| (key.clone(), exact(value))).collect();
         let kind = identity.kind().as_str();
-        store.keep(json!({
+        store.keep(&webhook, json!({
             "cmiuuid": identity.cmiuuid(), "leg": identity.leg(), "kind": kind, "status": identity.status(),
             "fields": fields,
         }));
+        if store.file.is_some() {
+            // A moment between the effect and the answer, for the kill to come in.
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
     } else if store.has("conflict-for-repeats") {
         return StatusCode::CONFLICT.into_response();
     }

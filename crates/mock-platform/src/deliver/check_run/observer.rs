@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -65,15 +66,16 @@ pub(super) struct Observer {
     observation: Observation,
     settle: Duration,
     /// What was there before the run.
-    before: u64,
+    before: AtomicU64,
     seen: Mutex<Vec<Effect>>,
 }
 
 impl Observer {
     pub(super) async fn start(observation: Observation, settle: Duration) -> Result<Self, ObserverError> {
-        let mut observer = Self { observation, settle, before: 0, seen: Mutex::default() };
+        let observer = Self { observation, settle, before: AtomicU64::new(0), seen: Mutex::default() };
         if !matches!(observer.observation, Observation::Command(_)) {
-            observer.before = observer.read(0).await?.last().map_or(0, |effect| effect.seq);
+            let before = observer.read(0).await?.last().map_or(0, |effect| effect.seq);
+            observer.before.store(before, Ordering::Relaxed);
         }
         Ok(observer)
     }
@@ -103,7 +105,7 @@ impl Observer {
         loop {
             {
                 let mut seen = self.seen.lock().await;
-                let last = seen.last().map_or(self.before, |effect| effect.seq);
+                let last = seen.last().map_or(self.before(), |effect| effect.seq);
                 let more = self.read(last).await?;
                 if !more.is_empty() {
                     changed = Instant::now();
@@ -120,9 +122,9 @@ impl Observer {
     /// The number of the last effect so far.
     pub(super) async fn last(&self) -> Result<u64, ObserverError> {
         let mut seen = self.seen.lock().await;
-        let last = seen.last().map_or(self.before, |effect| effect.seq);
+        let last = seen.last().map_or(self.before(), |effect| effect.seq);
         seen.extend(self.read(last).await?);
-        Ok(seen.last().map_or(self.before, |effect| effect.seq))
+        Ok(seen.last().map_or(self.before(), |effect| effect.seq))
     }
 
     /// Forgets what was seen: after a restart the receiver itself has to remember, and may number anew.
@@ -130,8 +132,13 @@ impl Observer {
         if self.sees_records() {
             let mut seen = self.seen.lock().await;
             *seen = self.read(0).await?;
+            self.before.store(0, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn before(&self) -> u64 {
+        self.before.load(Ordering::Relaxed)
     }
 
     async fn read(&self, since: u64) -> Result<Vec<Effect>, ObserverError> {

@@ -8,7 +8,7 @@ use super::process::shell;
 use super::{Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
-    Action, Case, CaseEvidence, Check, Composer, Evidence, Script, Seen, Step, Tag, Transcript,
+    Action, Case, CaseEvidence, Check, Composer, Evidence, Script, Seen, Signal, Step, Tag, Transcript,
 };
 
 /// A check that has run, and was not judged yet.
@@ -61,7 +61,7 @@ impl Run<'_> {
         let before = self.count().await;
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();
-        let (steps, mut error) = self.steps(&case).await;
+        let (steps, looks, mut error) = self.steps(&case).await;
         let took = start.elapsed();
         let bystander = match bystander {
             Some(bystander) => bystander.finish().await.filter(|_| took < BYSTANDER_LIMIT),
@@ -78,11 +78,12 @@ impl Run<'_> {
             }
         };
         tracing::debug!(check = check.id, case = case.name, is_alone, ?took, "case");
-        CaseEvidence { case, steps, canary, bystander, seen, error }
+        CaseEvidence { case, steps, canary, bystander, seen, looks, error }
     }
 
-    async fn steps(&self, case: &Case) -> (Vec<Vec<Transcript>>, Option<String>) {
+    async fn steps(&self, case: &Case) -> (Vec<Vec<Transcript>>, Vec<Vec<Effect>>, Option<String>) {
         let start = Instant::now();
+        let mut looks = Vec::new();
         let mut steps = Vec::with_capacity(case.steps.len());
         for step in &case.steps {
             let mut transcripts = Vec::new();
@@ -95,10 +96,17 @@ impl Run<'_> {
                     sleep(*pause).await;
                     Ok(())
                 }
-                Step::Stop(signal) => match &mut *self.process.lock().await {
-                    Some(process) => process.stop(*signal).await.map_err(|error| error.to_string()),
-                    None => Err("there is no process of the suite's to stop".to_owned()),
-                },
+                Step::Stop(signal) => self.stop_process(*signal).await,
+                Step::StopDuring(signal, after, scripts) => {
+                    let stop = async {
+                        sleep(*after).await;
+                        self.stop_process(*signal).await
+                    };
+                    let (ran, stopped) = tokio::join!(self.probe.run(scripts, start), stop);
+                    transcripts = ran;
+                    stopped
+                }
+                Step::Look => self.look_at(case).await.map(|seen| looks.push(seen)),
                 Step::Start => self.restart().await,
                 Step::Hook(hook) => match self.options.hooks.get(hook) {
                     Some(command) => {
@@ -110,10 +118,26 @@ impl Run<'_> {
             };
             steps.push(transcripts);
             if let Err(error) = done {
-                return (steps, Some(error));
+                return (steps, looks, Some(error));
             }
         }
-        (steps, None)
+        (steps, looks, None)
+    }
+
+    async fn stop_process(&self, signal: Signal) -> Result<(), String> {
+        match &mut *self.process.lock().await {
+            Some(process) => process.stop(signal).await.map_err(|error| error.to_string()),
+            None => Err("there is no process of the suite's to stop".to_owned()),
+        }
+    }
+
+    /// The effects of a case so far; none where single effects are not seen.
+    async fn look_at(&self, case: &Case) -> Result<Vec<Effect>, String> {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return Ok(Vec::new());
+        };
+        let effects = observer.settled().await.map_err(|error| error.to_string())?;
+        Ok(effects.into_iter().filter(|effect| is_of(case, effect)).collect())
     }
 
     async fn restart(&self) -> Result<(), String> {
@@ -194,10 +218,7 @@ impl Run<'_> {
         match observer.settled().await {
             Ok(effects) => {
                 for evidence in ran.iter_mut().flat_map(|ran| &mut ran.cases) {
-                    let named = |effect: &&Effect| {
-                        let id = effect.cmiuuid.as_deref();
-                        evidence.case.expected.iter().any(|own| id == Some(&own.payload.cmiuuid))
-                    };
+                    let named = |effect: &&Effect| is_of(&evidence.case, effect);
                     let own: Vec<Effect> = effects.iter().filter(named).cloned().collect();
                     match &mut evidence.seen {
                         Seen::Records(strays) => strays.extend(own),
@@ -238,6 +259,12 @@ impl Bystander {
         self.go.notify_one();
         self.task.await.ok()
     }
+}
+
+/// Whether an effect names one of the payloads of a case.
+fn is_of(case: &Case, effect: &Effect) -> bool {
+    let id = effect.cmiuuid.as_deref();
+    case.expected.iter().any(|own| id == Some(&own.payload.cmiuuid))
 }
 
 fn is_acknowledged(transcript: &Transcript) -> bool {

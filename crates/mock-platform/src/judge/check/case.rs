@@ -1,6 +1,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use piopiy_events::Kind;
+
 use super::{Hook, Payload, PayloadId, Request};
 
 /// One try of a check: what is done, in order, and which effects are right.
@@ -32,6 +34,10 @@ pub(crate) enum Step {
     Start,
     /// Runs a command of the receiver's owner.
     Hook(Hook),
+    /// Connections side by side, and so long after their begin the end of the receiver's process.
+    StopDuring(Signal, Duration, Vec<Script>),
+    /// Looks at the effects once there are no more for a while.
+    Look,
 }
 
 /// How the receiver's process is ended.
@@ -108,6 +114,8 @@ pub(crate) struct Expected {
 pub(crate) enum Count {
     /// One where it was acknowledged; where it was not, none is right too.
     Once,
+    /// The same of a live event; none at all is right where the receiver never has one for that status.
+    OnceIfKnown,
     /// None or one.
     AtMostOnce,
     /// None.
@@ -119,7 +127,7 @@ impl Count {
     pub(crate) fn range(self, is_acknowledged: bool) -> (usize, usize) {
         match self {
             Self::Once => (usize::from(is_acknowledged), 1),
-            Self::AtMostOnce => (0, 1),
+            Self::AtMostOnce | Self::OnceIfKnown => (0, 1),
             Self::Never => (0, 0),
         }
     }
@@ -156,6 +164,14 @@ impl Case {
         self
     }
 
+    /// One effect of each webhook of a call, if it is of a kind that the receiver keeps at all.
+    pub(crate) fn expect_call<'a>(self, payloads: impl IntoIterator<Item = &'a Payload>) -> Self {
+        payloads.into_iter().fold(self, |case, payload| {
+            let is_cdr = payload.identity().is_none_or(|identity| identity.kind() == Kind::Cdr);
+            case.expect(payload, if is_cdr { Count::Once } else { Count::OnceIfKnown })
+        })
+    }
+
     /// A 5xx is a right answer.
     pub(crate) fn may_overload(mut self) -> Self {
         self.may_overload = true;
@@ -190,6 +206,11 @@ impl Case {
                 Step::Stop(signal) => format!("(the receiver is stopped: {signal:?})\n"),
                 Step::Start => "(the receiver is started)\n".to_owned(),
                 Step::Hook(hook) => format!("(the command of {})\n", hook.option()),
+                Step::StopDuring(signal, after, scripts) => {
+                    let first = scripts.first().map(Script::describe).unwrap_or_default();
+                    format!("(the receiver is stopped meanwhile, after {after:?}: {signal:?})\n{first}")
+                }
+                Step::Look => "(the effects are looked at)\n".to_owned(),
             };
             text.push_str(&line);
         }

@@ -1,7 +1,10 @@
 //! Criteria that many checks share. Each looks at every case.
 
-use piopiy_events::{Raw, Webhook};
+use std::collections::{BTreeMap, BTreeSet};
 
+use piopiy_events::{Calls, Identity, Kind, Phase, Raw, Webhook};
+
+use super::case::Expected;
 use super::value::{is_same, is_same_instant};
 use super::{Answer, CaseEvidence, Count, Evidence, Findings, Malformed, Seen, Transcript};
 use crate::judge::Effect;
@@ -12,6 +15,13 @@ pub(crate) fn acknowledged(evidence: &Evidence<'_>) -> Findings {
     for case in evidence.cases {
         every_answer(case, &mut findings, "2xx", Answer::is_2xx);
     }
+    findings
+}
+
+/// Every request is acknowledged, the effects are those expected, and each call stands in the end where the model says.
+pub(crate) fn acknowledged_and_settled(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = acknowledged(evidence);
+    findings.extend(final_state(evidence));
     findings
 }
 
@@ -175,12 +185,13 @@ fn unanswered(transcript: &Transcript, n: usize) -> String {
 /// The effects are those expected, as far as they were seen.
 pub(crate) fn effects(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
+    let known = Known::of(evidence);
     for case in evidence.cases {
         match &case.seen {
             Seen::Nothing => {}
             Seen::Count(count) => counted(case, *count, &mut findings),
             Seen::Records(records) => {
-                recorded(case, &mut findings);
+                recorded(case, &known, &mut findings);
                 if case.case.is_anonymous {
                     // Those with an id are counted by it.
                     let is_stray = |effect: &&Effect| {
@@ -214,21 +225,170 @@ fn counted(case: &CaseEvidence, count: i64, findings: &mut Findings) {
     }
 }
 
-fn recorded(case: &CaseEvidence, findings: &mut Findings) {
+fn recorded(case: &CaseEvidence, known: &Known, findings: &mut Findings) {
+    let name = &case.case.name;
+    let is_kept = |effect: &&&Effect| !effect.quarantined;
     for expected in &case.case.expected {
         let Some(effects) = case.effects_of(expected) else { continue };
-        let count = effects.iter().filter(|effect| !effect.quarantined).count();
-        let (least, most) = expected.count.range(case.is_acknowledged(expected.payload.id));
-        let name = &case.case.name;
+        let Some(only) = case.effects_only_of(expected) else { continue };
+        let count = effects.iter().filter(is_kept).count();
+        let certain = only.iter().filter(is_kept).count();
+        let (least, most) = known.range(case, expected);
         let id = &expected.payload.cmiuuid;
         if count < least && count == 0 {
             findings.fail(name, format!("lost: acknowledged, and no effect ({id})"));
-        } else if count > most && expected.count == Count::Never {
-            findings.fail(name, format!("{}, expected none ({id})", many(count)));
-        } else if count > most {
-            findings.fail(name, format!("duplicated: {}, expected one ({id})", many(count)));
+        } else if certain > most && expected.count == Count::Never {
+            findings.fail(name, format!("{}, expected none ({id})", many(certain)));
+        } else if certain > most {
+            findings.fail(name, format!("duplicated: {}, expected one ({id})", many(certain)));
         }
     }
+    together(case, known, findings);
+}
+
+/// What effects do not say apart, by their ids: whether there are as many as of all payloads of an id together.
+fn together(case: &CaseEvidence, known: &Known, findings: &mut Findings) {
+    let Seen::Records(records) = &case.seen else { return };
+    let mut ranges: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
+    for expected in &case.case.expected {
+        let (least, most) = known.range(case, expected);
+        let range = ranges.entry(&expected.payload.cmiuuid).or_default();
+        *range = (range.0 + 1, range.1 + least, range.2 + most);
+    }
+    for (id, (payloads, least, most)) in ranges {
+        if payloads < 2 {
+            continue;
+        }
+        let own = case.gone().chain(records).filter(|effect| effect.cmiuuid.as_deref() == Some(id));
+        let count = own.filter(|effect| !effect.quarantined).count();
+        let name = &case.case.name;
+        if count < least {
+            findings.fail(name, format!("lost: {} for {least} acknowledged webhooks of {id}", many(count)));
+        } else if count > most {
+            findings.fail(name, format!("duplicated: {} for {most} webhooks of {id}", many(count)));
+        }
+    }
+}
+
+/// The statuses of live events that the receiver has shown an effect for: it may ignore the others.
+struct Known(BTreeSet<String>);
+
+impl Known {
+    fn of(evidence: &Evidence<'_>) -> Self {
+        let mut known = BTreeSet::new();
+        for case in evidence.cases {
+            for expected in &case.case.expected {
+                let shown = case.effects_only_of(expected).is_some_and(|effects| !effects.is_empty());
+                if shown && let Some(identity) = expected.payload.identity() {
+                    known.insert(identity.status().to_owned());
+                }
+            }
+        }
+        Self(known)
+    }
+
+    fn has(&self, identity: &Identity) -> bool {
+        identity.kind() == Kind::Cdr || self.0.contains(identity.status())
+    }
+
+    fn range(&self, case: &CaseEvidence, expected: &Expected) -> (usize, usize) {
+        let is_known = expected.payload.identity().is_some_and(|identity| self.has(&identity));
+        let count = match expected.count {
+            Count::OnceIfKnown if is_known => Count::Once,
+            count => count,
+        };
+        count.range(case.is_acknowledged(expected.payload.id))
+    }
+}
+
+/// After its last effect each call stands where the model says, whatever the order was in which its webhooks came.
+pub(crate) fn final_state(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    let known = Known::of(evidence);
+    for case in evidence.cases {
+        match &case.seen {
+            Seen::Nothing => {}
+            Seen::Count(_) => {
+                findings
+                    .not_observed(&case.case.name, "a count says nothing about `state`: add --observe-url");
+            }
+            Seen::Records(records) => states(case, records, &known, &mut findings),
+        }
+    }
+    findings
+}
+
+fn states(case: &CaseEvidence, records: &[Effect], known: &Known, findings: &mut Findings) {
+    let name = &case.case.name;
+    for call in calls(case, known) {
+        let last = records.iter().rfind(|effect| {
+            !effect.quarantined && effect.cmiuuid.as_ref().is_some_and(|id| call.legs.contains(id))
+        });
+        // That there is none is another finding's.
+        let Some(last) = last.filter(|_| call.is_whole) else { continue };
+        let Some(state) = last.state.as_deref().filter(|word| PHASES.iter().any(|it| it.as_str() == *word))
+        else {
+            findings.not_observed(name, "the effects carry no `state` of the protocol's words");
+            return;
+        };
+        if state != call.phase.as_str() {
+            findings.fail(
+                name,
+                format!("stale: the call ends as `{state}`, expected `{}` ({})", call.phase, call.key),
+            );
+        }
+    }
+}
+
+const PHASES: [Phase; 7] = [
+    Phase::Offered,
+    Phase::Ringing,
+    Phase::Active,
+    Phase::Streaming,
+    Phase::Bridged,
+    Phase::EndedAnswered,
+    Phase::EndedMissed,
+];
+
+/// A call as the model has it.
+struct Call {
+    key: String,
+    legs: BTreeSet<String>,
+    phase: Phase,
+    /// Whether all of its webhooks were acknowledged.
+    is_whole: bool,
+}
+
+fn calls(case: &CaseEvidence, known: &Known) -> Vec<Call> {
+    let mut model = Calls::default();
+    let taken: Vec<(&Expected, Webhook)> = case
+        .case
+        .expected
+        .iter()
+        .filter(|expected| expected.payload.identity().is_some_and(|identity| known.has(&identity)))
+        .filter_map(|expected| Some((expected, expected.payload.webhook()?)))
+        .collect();
+    for (_, webhook) in &taken {
+        model.apply(webhook);
+    }
+    let mut own: BTreeMap<String, Vec<&Expected>> = BTreeMap::new();
+    for (expected, webhook) in &taken {
+        if let Some(key) = model.call_of(webhook) {
+            own.entry(key).or_default().push(expected);
+        }
+    }
+    let states = model.states().into_iter();
+    states
+        .map(|(key, state)| {
+            let own = own.remove(&key).unwrap_or_default();
+            Call {
+                legs: own.iter().map(|expected| expected.payload.cmiuuid.clone()).collect(),
+                is_whole: own.iter().all(|expected| case.is_acknowledged(expected.payload.id)),
+                phase: state.phase(),
+                key,
+            }
+        })
+        .collect()
 }
 
 fn many(effects: usize) -> String {

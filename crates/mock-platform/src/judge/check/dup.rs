@@ -1,6 +1,15 @@
 //! DUP: duplicates.
 
-use super::{Action, Case, Check, Composer, Count, Fixes, Observability, Script, criteria};
+mod lasting;
+
+use std::time::Duration;
+
+use piopiy_events::CallDirection;
+
+use super::{
+    Action, Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Script,
+    Severity, criteria,
+};
 
 const FIXES: Fixes = Fixes {
     axum: "A unique index on (cmiuuid, leg, kind, status, time) and `INSERT … ON CONFLICT DO NOTHING`; answer 200 either way.",
@@ -35,6 +44,88 @@ pub(super) const CHECKS: &[Check] = &[
         judge: criteria::acknowledged,
         ..Check::BASE
     },
+    Check {
+        id: "DUP-003",
+        title: "the same webhook with other white space, key order and header order",
+        severity: Severity::Should,
+        observability: Observability::Effects,
+        source: "RFC 8259 §4: an object is unordered; RFC 9110 §5.3",
+        why: "A proxy or another sender of the platform may write the same record another way; a hash of the bytes calls it new.",
+        fixes: FIXES,
+        stimulus: written_otherwise,
+        judge: criteria::acknowledged,
+        ..Check::BASE
+    },
+    Check {
+        id: "DUP-005",
+        title: "two calls with the same numbers and times",
+        observability: Observability::Effects,
+        source: "piopiy docs: CDR webhook, cmiuuid",
+        why: "One caller can call twice within a second; who tells calls apart by number and time loses one of them.",
+        fixes: FIXES,
+        stimulus: twins,
+        judge: criteria::acknowledged,
+        ..Check::BASE
+    },
+    Check {
+        id: "DUP-006",
+        title: "different webhooks of one cmiuuid: legs, outcomes, a second stream",
+        observability: Observability::Effects,
+        source: "piopiy docs: CDR webhook, leg; stream events, time",
+        why: "cmiuuid alone, or with leg and status, is no key: legs, outcomes and second streams share it, and one of each would be kept.",
+        fixes: FIXES,
+        stimulus: siblings,
+        judge: criteria::acknowledged,
+        ..Check::BASE
+    },
+    Check {
+        id: "DUP-007",
+        title: "the same CDR again with a corrected balance",
+        severity: Severity::Should,
+        observability: Observability::Effects,
+        source: "piopiy docs: CDR webhook, balance",
+        why: "A correction is the same record: counted as a second one, the call is billed twice.",
+        fixes: FIXES,
+        stimulus: |composer| {
+            let cdr = composer.cdr().with("balance", "\"41.250000\"");
+            let corrected = cdr.clone().with("balance", "\"40.750000\"");
+            let case = Case::new("").send(&composer.post(&cdr)).send(&composer.post(&corrected));
+            vec![case.expect(&cdr, Count::Once)]
+        },
+        judge: criteria::acknowledged,
+        ..Check::BASE
+    },
+    lasting::RESTART,
+    lasting::SECOND_INSTANCE,
+    Check {
+        id: "DUP-010",
+        title: "the same bytes while the first are still being worked on",
+        observability: Observability::Partly,
+        source: "piopiy docs: a CDR is sent up to four times in 30 minutes",
+        why: "What takes long is sent again meanwhile; work that began twice is done twice.",
+        fixes: FIXES,
+        stimulus: meanwhile,
+        judge: criteria::acknowledged,
+        ..Check::BASE
+    },
+    Check {
+        id: "DUP-011",
+        title: "the answer to a duplicate",
+        source: "piopiy docs: whatever is not answered with 2xx is sent again",
+        why: "A 409 for what is known already tells the platform that it failed, and it sends it again.",
+        fixes: FIXES,
+        stimulus: |composer| {
+            let cdr = composer.cdr();
+            let event = composer.payload("live.stream_connected");
+            let thrice = |name: &str, payload: &Payload| {
+                let request = composer.post(payload);
+                Case::new(name).send(&request).send(&request).send(&request)
+            };
+            vec![thrice("a CDR", &cdr), thrice("a live event", &event)]
+        },
+        judge: every_one_acknowledged,
+        ..Check::BASE
+    },
 ];
 
 /// All but the last byte is sent before, so that the copies arrive within microseconds.
@@ -49,4 +140,87 @@ fn at_once(composer: &mut Composer) -> Vec<Case> {
         cases.push(Case::new(name).scripts(vec![script; copies]).expect(&cdr, Count::Once));
     }
     cases
+}
+
+/// The same members, from the last to the first, one a line; and the same header lines the other way round.
+fn written_otherwise(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for name in ["key order", "white space", "header order", "all three"] {
+        let cdr = composer.cdr();
+        let mut other = cdr.clone();
+        if let Some(webhook) = cdr.webhook() {
+            let mut members: Vec<String> =
+                webhook.members().iter().map(|(key, value)| member(key, value.as_json())).collect();
+            if matches!(name, "key order" | "all three") {
+                members.reverse();
+            }
+            let spread = matches!(name, "white space" | "all three");
+            let (open, between, close) = if spread { ("{\n  ", ",\r\n\t", "\n}\n") } else { ("{", ",", "}") };
+            other = other.of_bytes(format!("{open}{}{close}", members.join(between)));
+        }
+        let again = composer.post(&other);
+        let again = if matches!(name, "header order" | "all three") { again.lines_reversed() } else { again };
+        let case = Case::new(name).send(&composer.post(&cdr)).send(&again);
+        cases.push(case.expect(&cdr, Count::Once));
+    }
+    cases
+}
+
+fn member(key: &str, json: &str) -> String {
+    format!("{}: {json}", piopiy_events::Raw::string(key).as_json())
+}
+
+fn twins(composer: &mut Composer) -> Vec<Case> {
+    let cdr = composer.cdr();
+    let ids = |payload: &Payload| piopiy_events::Raw::string(&payload.cmiuuid).as_json().to_owned();
+    let mut twin = composer.cdr();
+    let own = ids(&twin);
+    let mut bytes = cdr.clone().with("cmiuuid", &own);
+    if cdr.webhook().is_some_and(|webhook| webhook.get("conversation_uuid").is_some()) {
+        bytes = bytes.with("conversation_uuid", &own);
+    }
+    twin = twin.of_bytes(bytes.bytes);
+    let case = Case::new("").send(&composer.post(&cdr)).send(&composer.post(&twin));
+    vec![case.expect(&cdr, Count::Once).expect(&twin, Count::Once)]
+}
+
+fn siblings(composer: &mut Composer) -> Vec<Case> {
+    // Both with the same numbers and ids: only the leg, the outcome or the time differs.
+    let pair = |composer: &mut Composer, name: &str, cdr: Payload, key: &str, value: &str| {
+        let sibling = composer.cdr();
+        let mut sibling = Payload { cmiuuid: cdr.cmiuuid.clone(), bytes: cdr.bytes.clone(), ..sibling };
+        sibling = sibling.with(key, value);
+        let case = Case::new(name).send(&composer.post(&cdr)).send(&composer.post(&sibling));
+        case.expect_call([&cdr, &sibling])
+    };
+    let leg_a = composer.payload_of("cdr.inbound.missed", Some("a"), Some(CallDirection::Inbound));
+    let legs = pair(composer, "leg a and leg b", leg_a, "leg", "\"b\"");
+    let missed = composer.cdr();
+    let outcomes = pair(composer, "missed and answered", missed, "status", "\"answered\"");
+    let connected = composer.payload("live.stream_connected");
+    let time = connected.webhook().and_then(|webhook| webhook.get("time")?.as_json().parse::<u64>().ok());
+    let later = (time.unwrap_or(1_767_225_600_000) + 61_000).to_string();
+    let streams = pair(composer, "a second stream", connected, "time", &later);
+    vec![legs, outcomes, streams]
+}
+
+fn meanwhile(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for after in [1, 2, 5, 20, 100].map(Duration::from_millis) {
+        let cdr = composer.cdr();
+        let request = composer.post(&cdr);
+        let first = Script::default().request(&request).answered();
+        let second = Script::default().act(Action::Pause(after)).request(&request).answered();
+        let name = format!("the second {after:?} after the first");
+        cases.push(Case::new(name).scripts(vec![first, second]).expect(&cdr, Count::Once));
+    }
+    cases
+}
+
+fn every_one_acknowledged(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    for case in evidence.cases {
+        criteria::every_answer(case, &mut findings, "2xx", Answer::is_2xx);
+    }
+    findings
 }

@@ -41,6 +41,8 @@ pub(crate) struct CaseEvidence {
     /// A plain webhook that was half sent before, and finished after.
     pub(crate) bystander: Option<Transcript>,
     pub(crate) seen: Seen,
+    /// What each [`Step::Look`](super::Step::Look) saw of its effects.
+    pub(crate) looks: Vec<Vec<Effect>>,
     /// What broke on this side: a hook, the process.
     pub(crate) error: Option<String>,
 }
@@ -188,18 +190,46 @@ impl CaseEvidence {
         self.answers_to(payload).any(Answer::is_2xx)
     }
 
-    /// The effects of an expected payload, in order, those kept aside too; `None` where that was not looked at.
+    /// The effects that may be those of an expected payload, in order, those kept aside too, and those that were seen
+    /// once and are gone; `None` where that was not looked at.
     pub(crate) fn effects_of(&self, expected: &Expected) -> Option<Vec<&Effect>> {
         let Seen::Records(records) = &self.seen else { return None };
+        let fits = |effect: &&Effect| self.fits(effect, expected);
+        Some(self.gone().chain(records).filter(fits).collect())
+    }
+
+    /// The effects that can be of no other payload of the case than this one.
+    pub(crate) fn effects_only_of(&self, expected: &Expected) -> Option<Vec<&Effect>> {
+        let identity = expected.payload.identity();
+        let mut effects = self.effects_of(expected)?;
+        let others = || self.case.expected.iter().filter(|other| other.payload.id != expected.payload.id);
+        effects.retain(|effect| {
+            !others().any(|other| self.fits(effect, other) && other.payload.identity() != identity)
+        });
+        Some(effects)
+    }
+
+    /// Effects that were seen, and were not there any more in the end.
+    pub(crate) fn gone(&self) -> impl Iterator<Item = &Effect> {
+        let same = |one: &Effect, other: &Effect| one.seq == other.seq && one.cmiuuid == other.cmiuuid;
+        let Seen::Records(last) = &self.seen else { return Vec::new().into_iter() };
+        let mut gone: Vec<&Effect> = Vec::new();
+        for effect in self.looks.iter().flatten() {
+            if !last.iter().chain(gone.iter().copied()).any(|known| same(known, effect)) {
+                gone.push(effect);
+            }
+        }
+        gone.into_iter()
+    }
+
+    fn fits(&self, effect: &Effect, expected: &Expected) -> bool {
         let payload = &expected.payload;
-        let identity = payload.identity();
-        let shared =
-            self.case.expected.iter().filter(|other| other.payload.cmiuuid == payload.cmiuuid).count();
-        let fits = |effect: &&Effect| {
-            let is_named = effect.cmiuuid.as_deref() == Some(&payload.cmiuuid);
-            // One of several with that id has to fit by the rest of its identity.
-            is_named && (shared < 2 || identity.as_ref().is_none_or(|identity| effect.clues().fit(identity)))
-        };
-        Some(records.iter().filter(fits).collect())
+        if effect.cmiuuid.as_deref() != Some(&payload.cmiuuid) {
+            return false;
+        }
+        let shared = |other: &&Expected| other.payload.cmiuuid == payload.cmiuuid;
+        // One of several with that id has to fit by the rest of its identity.
+        self.case.expected.iter().filter(shared).count() < 2
+            || payload.identity().is_none_or(|identity| effect.clues().fit(&identity))
     }
 }

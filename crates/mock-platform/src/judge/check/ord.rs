@@ -1,5 +1,196 @@
-//! ORD: the order of webhooks; the model says which final state is right.
+//! ORD: order of webhooks. What is right follows from the set of webhooks, as the model has it.
 
-use super::Check;
+mod orders;
 
-pub(super) const CHECKS: &[Check] = &[];
+use super::{Case, Check, Composer, Count, Fixes, Observability, Payload, Severity, criteria};
+
+const FIXES: Fixes = Fixes {
+    axum: "Keep every webhook as a row, and derive the state of a call from all its rows (`piopiy_events::CallState`); never store \"the last status\".",
+    express: "Keep every webhook as a row, and derive the state of a call from all its rows when it is asked for: a CDR of leg a ends it, whatever comes later.",
+    flask: "Keep every webhook as a row, and derive the state of a call from all its rows when it is asked for: a CDR of leg a ends it, whatever comes later.",
+};
+
+const SOURCE: &str = "piopiy docs: live events and CDRs are requests of their own, sent again up to 30 minutes later; no page promises an order";
+
+const ORD: Check = Check {
+    observability: Observability::Effects,
+    source: SOURCE,
+    fixes: FIXES,
+    judge: criteria::acknowledged_and_settled,
+    ..Check::BASE
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "ORD-001",
+        title: "whole calls, in the order in which things happen",
+        why: "Where even the plain order ends in another state, every report on answered and missed calls is wrong.",
+        stimulus: |composer| {
+            let names = ["inbound-answered", "inbound-missed", "inbound-bridged", "outbound-streamed"];
+            names.map(|name| in_order(composer, name, name, |_| {})).into()
+        },
+        ..ORD
+    },
+    Check {
+        id: "ORD-002",
+        title: "the CDR before the last live event",
+        why: "A late live event that opens the call again leaves it open for ever: nothing comes after it.",
+        stimulus: |composer| {
+            let early = |payloads: &mut Vec<Payload>| {
+                let last = payloads.len() - 1;
+                payloads.swap(last - 1, last);
+            };
+            vec![
+                in_order(composer, "inbound-answered", "the CDR before the hang-up", early),
+                in_order(composer, "inbound-answered", "the CDR before the answer", |all| all.rotate_left(1)),
+                in_order(composer, "inbound-streamed", "the CDR first", |all| all.rotate_right(1)),
+                in_order(composer, "inbound-missed", "the CDRs before the start", |all| all.rotate_left(1)),
+            ]
+        },
+        ..ORD
+    },
+    Check {
+        id: "ORD-003",
+        title: "hang-up before answered, answered before started",
+        observability: Observability::Partly,
+        why: "Requests overtake one another; a state machine that knows one order refuses the others, and they are sent in vain.",
+        stimulus: |composer| {
+            vec![
+                in_order(composer, "inbound-answered", "hang-up, answered, CDR", |all| all.swap(0, 1)),
+                in_order(composer, "inbound-answered", "hang-up, answered, and no CDR", |all| {
+                    all.swap(0, 1);
+                    all.truncate(2);
+                }),
+                in_order(composer, "outbound-answered", "answered, started", |all| all.swap(0, 1)),
+            ]
+        },
+        ..ORD
+    },
+    Check {
+        id: "ORD-004",
+        title: "five webhooks of a call in all 120 orders",
+        why: "The same webhooks have to say the same about a call; what depends on the order is wrong in some of them.",
+        stimulus: orders::permutations,
+        ..ORD
+    },
+    Check {
+        id: "ORD-005",
+        title: "leg b before leg a",
+        severity: Severity::Should,
+        why: "Both legs are one call: a leg that nobody picked up must not make an answered call a missed one.",
+        stimulus: leg_b_first,
+        ..ORD
+    },
+    Check {
+        id: "ORD-006",
+        title: "live events of a call that was never seen",
+        observability: Observability::Partly,
+        why: "The start may be lost, or come later; who answers 404 or 500 gets the same event again and again.",
+        stimulus: orphans,
+        judge: criteria::acknowledged,
+        ..ORD
+    },
+    Check {
+        id: "ORD-007",
+        title: "only the CDR, and no live event at all",
+        severity: Severity::Should,
+        why: "Live events are not sent where they are not asked for, and get lost; the CDR says all that is billed.",
+        stimulus: |composer| {
+            let only = |payloads: &mut Vec<Payload>| drop(payloads.drain(..payloads.len() - 1));
+            ["inbound-answered", "inbound-missed", "outbound-answered"]
+                .map(|name| in_order(composer, name, name, only))
+                .into()
+        },
+        ..ORD
+    },
+    Check {
+        id: "ORD-008",
+        title: "100 calls interleaved, each in its order",
+        why: "A \"current call\" in a variable is the call of whichever request came last.",
+        stimulus: orders::interleaved,
+        ..ORD
+    },
+    Check {
+        id: "ORD-009",
+        title: "100 calls interleaved, each out of order within 30 seconds",
+        why: "Under load many requests are on their way at the same time, and arrive as the network likes.",
+        stimulus: orders::interleaved_out_of_order,
+        ..ORD
+    },
+    Check {
+        id: "ORD-010",
+        title: "different webhooks with one and the same time, ten times",
+        severity: Severity::Should,
+        why: "Sorting by time leaves ties to chance: the same call is answered in one report and open in the next.",
+        stimulus: orders::equal_times,
+        ..ORD
+    },
+    Check {
+        id: "ORD-011",
+        title: "a live event 31 minutes and 24 hours behind the others",
+        severity: Severity::Should,
+        why: "After an outage old webhooks arrive last. Refused, they come again; believed, they open calls that are over.",
+        stimulus: late,
+        ..ORD
+    },
+];
+
+/// One call of a scenario, one webhook after another, each on a connection of its own.
+fn in_order(composer: &mut Composer, scenario: &str, name: &str, arrange: fn(&mut Vec<Payload>)) -> Case {
+    let (_, mut payloads) = composer.call(scenario);
+    arrange(&mut payloads);
+    one_by_one(composer, name, &payloads)
+}
+
+fn one_by_one(composer: &Composer, name: &str, payloads: &[Payload]) -> Case {
+    let case = Case::new(name).expect_call(payloads);
+    payloads.iter().fold(case, |case, payload| case.send(&composer.post(payload)))
+}
+
+fn is_leg_b(payload: &Payload) -> bool {
+    payload.identity().is_some_and(|identity| identity.leg() == Some("b"))
+}
+
+fn leg_b_first(composer: &mut Composer) -> Vec<Case> {
+    let (_, mut payloads) = composer.call("inbound-bridged");
+    // Stable: each leg stays in its order.
+    payloads.sort_by_key(|payload| !is_leg_b(payload));
+    let all = one_by_one(composer, "all of leg b, then all of leg a", &payloads);
+    // Nobody picked leg b up, and its CDR comes last.
+    let (_, payloads) = composer.call("inbound-bridged");
+    let is_cdr =
+        |payload: &Payload| payload.identity().is_some_and(|it| it.kind() == piopiy_events::Kind::Cdr);
+    let (b, a): (Vec<Payload>, Vec<Payload>) = payloads.into_iter().partition(is_leg_b);
+    let started = b.first().cloned();
+    let missed = b.into_iter().find(is_cdr).map(|cdr| cdr.with("status", "\"missed\""));
+    let payloads: Vec<Payload> = started.into_iter().chain(a).chain(missed).collect();
+    vec![all, one_by_one(composer, "a missed leg b around an answered leg a", &payloads)]
+}
+
+fn orphans(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (scenario, from_end) in [("inbound-answered", 2), ("inbound-bridged", 4), ("inbound-streamed", 3)] {
+        let (call, payloads) = composer.call(scenario);
+        let at = payloads.len() - from_end;
+        let name = format!("{scenario}: {} alone", call.webhooks[at].name);
+        let case = Case::new(name).send(&composer.post(&payloads[at]));
+        cases.push(case.expect(&payloads[at], Count::AtMostOnce));
+    }
+    cases
+}
+
+/// Time passes for a receiver that goes by the times in the payloads; its own clock stays.
+fn late(composer: &mut Composer) -> Vec<Case> {
+    const MINUTE_MS: u64 = 60_000;
+    let mut cases = Vec::new();
+    for (name, behind) in [("31 minutes", 31 * MINUTE_MS), ("24 hours", 24 * 60 * MINUTE_MS)] {
+        let (call, mut payloads) = composer.call("inbound-answered");
+        let late = payloads.remove(0);
+        let ends = call.webhooks.last().map_or(0, |webhook| webhook.at_ms);
+        let now = crate::plan::PlanOptions::default().epoch_ms + ends + behind;
+        let other = composer.cdr().with("time", &now.to_string());
+        payloads.extend([other, late]);
+        cases.push(one_by_one(composer, name, &payloads));
+    }
+    cases
+}

@@ -84,6 +84,12 @@ impl Request {
         self.without(name).header(name, value)
     }
 
+    /// With its header lines the other way round.
+    pub(crate) fn lines_reversed(mut self) -> Self {
+        self.lines.reverse();
+        self
+    }
+
     /// The body, and which payload it counts as.
     pub(crate) fn payload(mut self, payload: &Payload) -> Self {
         self.body.clone_from(&payload.bytes);

@@ -1,5 +1,239 @@
 //! RTY: redelivery and acknowledgement.
 
-use super::Check;
+mod process;
 
-pub(super) const CHECKS: &[Check] = &[];
+use std::time::Duration;
+
+use super::{
+    Action, Answer, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Hook, Need,
+    Observability, Request, Script, Seen, Severity, Step, criteria,
+};
+
+const FIXES: Fixes = Fixes {
+    axum: "Commit to a durable store under a unique key first, then answer 200; answer 503 where that fails. Nothing that matters in memory alone.",
+    express: "`await` the INSERT under a unique key, then `res.sendStatus(200)`; in the catch `res.set('Retry-After', '30').sendStatus(503)`.",
+    flask: "Commit the INSERT under a unique key, then return 200; where it raises return 503 with `Retry-After`.",
+};
+
+const SOURCE: &str =
+    "piopiy docs: what is not answered with 2xx is sent again after 5, 15 and 30 minutes, and then never";
+
+const RTY: Check = Check { source: SOURCE, fixes: FIXES, ..Check::BASE };
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "RTY-001",
+        title: "the answer gets lost, and the webhook comes again",
+        observability: Observability::Partly,
+        why: "The platform cannot know that the first one was taken; the second has to end well all the same.",
+        stimulus: lost_answers,
+        judge: last_acknowledged,
+        ..RTY
+    },
+    Check {
+        id: "RTY-002",
+        title: "the platform gives up while the receiver still works, and sends again",
+        observability: Observability::Effects,
+        why: "Whoever works before answering is still at it when the copy comes, and does it twice.",
+        stimulus: given_up,
+        judge: last_acknowledged,
+        ..RTY
+    },
+    Check {
+        id: "RTY-003",
+        title: "the store is away, comes back, and the webhook comes again",
+        observability: Observability::Effects,
+        needs: &[Need::Hook(Hook::Down), Need::Hook(Hook::Up)],
+        why: "200 without having stored it is the end of it: it never comes again.",
+        stimulus: |composer| vec![outage(composer, "")],
+        judge: no_store,
+        ..RTY
+    },
+    Check {
+        id: "RTY-004",
+        title: "Retry-After with 503 and 429",
+        severity: Severity::Should,
+        needs: &[Need::Hook(Hook::Down), Need::Hook(Hook::Up)],
+        source: "RFC 9110 §10.2.3, §15.6.4; RFC 6585 §4",
+        why: "Who is told when to come again does not come at once, with all the others.",
+        stimulus: |composer| vec![outage(composer, "")],
+        judge: retry_after,
+        ..RTY
+    },
+    process::KILLED_AFTER_ACK,
+    process::KILLED_BEFORE_ACK,
+    process::TERMINATED,
+    Check {
+        id: "RTY-008",
+        title: "a webhook that cannot be understood, four times, among good ones",
+        why: "One bad record must neither stop the good ones behind it nor end in a 500 that brings it back for ever.",
+        stimulus: poison,
+        judge: good_ones_pass,
+        ..RTY
+    },
+];
+
+/// A connection whose answer nobody reads, reset so long after the request.
+fn unread(request: &Request, after: Duration) -> Script {
+    Script::default().request(request).act(Action::Pause(after)).act(Action::Reset).deaf()
+}
+
+fn lost_answers(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for after in [20, 100].map(Duration::from_millis) {
+        let cdr = composer.cdr();
+        let request = composer.post(&cdr);
+        let case = Case::new(format!("reset after {after:?}")).script(unread(&request, after));
+        cases.push(case.send(&request).expect(&cdr, Count::Once));
+    }
+    cases
+}
+
+fn given_up(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for after in [0, 1, 2, 5].map(Duration::from_millis) {
+        let cdr = composer.cdr();
+        let request = composer.post(&cdr);
+        let closed = Case::new(format!("closed after {after:?}")).script(unread(&request, after));
+        cases.push(closed.send(&request).expect(&cdr, Count::Once));
+
+        let cdr = composer.cdr();
+        let request = composer.post(&cdr);
+        let left = Script::default().request(&request).act(Action::Pause(Duration::from_millis(300))).deaf();
+        let retry = Script::default().act(Action::Pause(after)).request(&request).answered();
+        let case = Case::new(format!("left open, again after {after:?}")).scripts(vec![left, retry]);
+        cases.push(case.expect(&cdr, Count::Once));
+    }
+    cases
+}
+
+/// The last request of every case is acknowledged, whatever became of those before it.
+fn last_acknowledged(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::effects(evidence);
+    for case in evidence.cases {
+        last_answer(case, &mut findings);
+    }
+    findings
+}
+
+fn last_answer(case: &CaseEvidence, findings: &mut Findings) {
+    let Some(last) = case.transcripts().last() else { return };
+    match last.answer(0) {
+        Some(answer) if answer.is_2xx() => {}
+        // Standing oracles have their own words for these.
+        Some(answer) if answer.is_5xx() && !case.case.may_overload => {}
+        None if last.timed_out && !case.case.may_be_silent => {}
+        _ => findings.fail(&case.case.name, format!("sent again: {}, expected 2xx", last.outcome())),
+    }
+}
+
+/// Sent while the store is away, looked at, and sent twice more when it is back: it may need a moment.
+fn outage(composer: &mut Composer, name: &str) -> Case {
+    let cdr = composer.cdr();
+    let request = composer.post(&cdr);
+    let case = Case::new(name).step(Step::Hook(Hook::Down)).send(&request).step(Step::Look);
+    let case = case.step(Step::Hook(Hook::Up)).step(Step::Pause(Duration::from_millis(500))).send(&request);
+    let case = case.step(Step::Pause(Duration::from_secs(2))).send(&request);
+    case.expect(&cdr, Count::Once).may_overload().may_be_silent()
+}
+
+fn no_store(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = last_acknowledged(evidence);
+    for case in evidence.cases {
+        let name = &case.case.name;
+        let Some(first) = case.transcripts().next() else { continue };
+        let is_kept = case.looks.first().is_some_and(|effects| !effects.is_empty());
+        match first.answer(0) {
+            Some(answer) if answer.is_2xx() && is_kept => {
+                findings.inconclusive(
+                    name,
+                    "--hook-down took nothing away: the webhook had its effect meanwhile",
+                );
+            }
+            Some(answer) if answer.is_2xx() && matches!(case.seen, Seen::Records(_)) => {
+                findings
+                    .fail(name, format!("answered {} while the store was away, expected 503", answer.status));
+            }
+            Some(answer) if answer.is_4xx() && answer.status != 429 => {
+                findings
+                    .fail(name, format!("answered {} while the store was away, expected 503", answer.status));
+            }
+            _ => {}
+        }
+    }
+    findings
+}
+
+fn retry_after(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    let mut answers = evidence.cases.iter().flat_map(CaseEvidence::transcripts).flat_map(|it| &it.answers);
+    let is_refusal = |answer: &&Answer| matches!(answer.status, 429 | 503);
+    let Some(refusal) = answers.find(is_refusal) else {
+        findings.not_applicable("", "neither 503 nor 429 was answered");
+        return findings;
+    };
+    match refusal.header("Retry-After").map(String::from_utf8_lossy) {
+        None => findings.fail("", format!("answered {} without Retry-After", refusal.status)),
+        // A date is as good as a number of seconds.
+        Some(value) if !value.trim().starts_with(|first: char| first.is_ascii_alphanumeric()) => {
+            findings.fail("", format!("Retry-After is {value:?}, expected seconds or a date"));
+        }
+        Some(_) => {}
+    }
+    findings
+}
+
+const POISON: &str = "poison";
+
+type Shape = fn(&mut Composer) -> super::Payload;
+
+fn poison(composer: &mut Composer) -> Vec<Case> {
+    let shapes: [(&str, Shape); 3] = [
+        ("an object for a status", |composer| composer.cdr().with("status", "{\"is\":[null]}")),
+        ("half a document", |composer| {
+            let cdr = composer.cdr();
+            let half = cdr.bytes[..cdr.bytes.len() / 2].to_vec();
+            cdr.of_bytes(half)
+        }),
+        ("a list", |composer| composer.cdr().of_bytes("[1,2,3]")),
+    ];
+    let mut cases = Vec::new();
+    for (name, shape) in shapes {
+        let bad = shape(composer);
+        let mut case = Case::new(name);
+        for _ in 0..4 {
+            let good = composer.cdr();
+            let bad = Script::default().request(&composer.post(&bad).method("POST")).answered();
+            let good_one = Script::default().request(&composer.post(&good)).answered();
+            // One after the other, and then side by side.
+            let after = composer.cdr();
+            case = case.script(bad.clone()).send(&composer.post(&after)).scripts(vec![bad, good_one]);
+            case = case.expect(&good, Count::Once).expect(&after, Count::Once);
+        }
+        cases.push(case);
+    }
+    cases
+}
+
+/// What is not expected to have an effect is the poison.
+fn good_ones_pass(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    if matches!(evidence.cases.first().map(|case| &case.seen), Some(Seen::Records(_))) {
+        findings.extend(criteria::effects(evidence));
+    }
+    for case in evidence.cases {
+        for transcript in case.transcripts() {
+            let is_good = |id| case.case.expected.iter().any(|expected| Some(expected.payload.id) == id);
+            let is_good = transcript.requests.iter().any(|sent| is_good(sent.of));
+            let what = if is_good { "a good webhook" } else { POISON };
+            match transcript.answer(0) {
+                // A standing oracle has its own word for these.
+                Some(answer) if answer.is_5xx() => {}
+                None if transcript.timed_out => {}
+                Some(answer) if answer.is_2xx() || (answer.is_4xx() && !is_good) => {}
+                _ => findings.fail(&case.case.name, format!("{what}: {}", transcript.outcome())),
+            }
+        }
+    }
+    findings
+}

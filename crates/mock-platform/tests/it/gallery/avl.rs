@@ -43,7 +43,7 @@ async fn mortal(flaw: &'static str) -> Flawed {
             }
         }
     });
-    Flawed { url, observe_url: correct.observe_url }
+    Flawed { url, ..correct }
 }
 
 async fn pass(mut outside: TcpStream, behind: String) {

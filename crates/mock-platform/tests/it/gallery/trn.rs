@@ -48,5 +48,5 @@ async fn read_once() -> Flawed {
             });
         }
     });
-    Flawed { url, observe_url: correct.observe_url }
+    Flawed { url, ..correct }
 }

@@ -22,7 +22,7 @@ pub(super) async fn serve(flaw: &'static str) -> Flawed {
             });
         }
     });
-    Flawed { url, observe_url: observed.observe_url }
+    Flawed { url, ..observed }
 }
 
 /// Chunks win over a length, and what is behind them is the next request.

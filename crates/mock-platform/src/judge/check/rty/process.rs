@@ -1,0 +1,165 @@
+//! What becomes of webhooks when the receiver's process ends in the middle.
+
+use std::time::Duration;
+
+use super::super::{
+    Action, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Need, Observability, Script,
+    Seen, Severity, Signal, Step, criteria,
+};
+use super::RTY;
+
+pub(in super::super) const KILLED_AFTER_ACK: Check = Check {
+    id: "RTY-005",
+    title: "SIGKILL right after the acknowledgement",
+    observability: Observability::Effects,
+    needs: &[Need::Process],
+    why: "200 means: it is safe, never send it again. What was still in memory is gone with the process.",
+    stimulus: killed_after_ack,
+    judge: kept,
+    ..RTY
+};
+
+pub(in super::super) const KILLED_BEFORE_ACK: Check = Check {
+    id: "RTY-006",
+    title: "SIGKILL after the effect and before the acknowledgement",
+    observability: Observability::Effects,
+    needs: &[Need::Process],
+    why: "The webhook comes again, for nobody answered; if the effect is there and the memory of it is not, it is done twice.",
+    stimulus: killed_before_ack,
+    judge: once_in_spite_of_the_kill,
+    ..RTY
+};
+
+pub(in super::super) const TERMINATED: Check = Check {
+    id: "RTY-007",
+    title: "SIGTERM while requests are in flight",
+    severity: Severity::Should,
+    observability: Observability::Partly,
+    needs: &[Need::Process],
+    why: "Every deployment sends SIGTERM; requests that are cut off come again minutes later, or never.",
+    stimulus: terminated,
+    judge: drained,
+    ..RTY
+};
+
+/// Webhooks that are acknowledged just before the kill.
+const BURST: usize = 20;
+/// Kills, each at another moment.
+const KILLS: u64 = 8;
+
+fn killed_after_ack(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for name in ["first", "second", "third"] {
+        let witness = composer.cdr();
+        let burst: Vec<_> = (0..BURST).map(|_| composer.cdr()).collect();
+        let case = Case::new(name).send(&composer.post(&witness)).step(Step::Look);
+        let scripts = burst.iter().map(|cdr| Script::default().request(&composer.post(cdr)).answered());
+        let case = case.scripts(scripts.collect()).step(Step::Stop(Signal::Kill)).step(Step::Start);
+        // The witness comes again: who forgot it takes it for new.
+        let case = case.step(Step::Look).send(&composer.post(&witness)).expect(&witness, Count::Once);
+        cases.push(burst.iter().fold(case, |case, cdr| case.expect(cdr, Count::Once)));
+    }
+    cases
+}
+
+/// Whether effects that were seen before the kill are there after it; `None` where that was not looked at, or there were
+/// none.
+fn lasts(case: &CaseEvidence) -> Option<bool> {
+    let [before, after] = case.looks.as_slice() else { return None };
+    let first = before.first()?;
+    Some(after.iter().any(|effect| effect.cmiuuid == first.cmiuuid))
+}
+
+fn kept(evidence: &Evidence<'_>) -> Findings {
+    if evidence.cases.iter().all(|case| !matches!(case.seen, Seen::Records(_)) || lasts(case) == Some(true)) {
+        return criteria::acknowledged(evidence);
+    }
+    let mut findings = Findings::default();
+    for case in evidence.cases {
+        let name = &case.case.name;
+        let Some(witness) = case.case.expected.first() else { continue };
+        let effects = case.effects_of(witness).unwrap_or_default();
+        match effects.iter().filter(|effect| !effect.quarantined).count() {
+            0 => findings.fail(name, "lost: acknowledged, and no effect before the kill nor after it"),
+            1 => findings.not_observed(name, "the effects are not shown any more after a restart"),
+            _ => findings.fail(name, "forgotten: it had its effect before the kill, and again after it"),
+        }
+    }
+    findings
+}
+
+/// Kills at moments spread over the time that an answer takes.
+fn killed_before_ack(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for n in 0..KILLS {
+        let burst: Vec<_> = (0..BURST).map(|_| composer.cdr()).collect();
+        let after = Duration::from_micros(500 + n * 700);
+        let requests: Vec<_> = burst.iter().map(|cdr| composer.post(cdr)).collect();
+        let flight = requests.iter().map(|request| Script::default().request(request).answered());
+        let again = requests.iter().map(|request| Script::default().request(request).answered());
+        let case = Case::new(format!("killed after {after:?}"))
+            .step(Step::StopDuring(Signal::Kill, after, flight.collect()))
+            .step(Step::Start)
+            .step(Step::Look)
+            .scripts(again.collect());
+        cases.push(burst.iter().fold(case, |case, cdr| case.expect(cdr, Count::Once)));
+    }
+    cases
+}
+
+fn once_in_spite_of_the_kill(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::effects(evidence);
+    let mut hits = 0;
+    for case in evidence.cases {
+        let [flight, .., again] = case.steps.as_slice() else { continue };
+        for transcript in again {
+            if !transcript.answer(0).is_some_and(super::Answer::is_2xx) && !transcript.timed_out {
+                let text = format!("sent again after the restart: {}, expected 2xx", transcript.outcome());
+                findings.fail(&case.case.name, text);
+            }
+        }
+        let unanswered = flight.iter().filter(|transcript| transcript.answers.is_empty());
+        let unanswered: Vec<_> = unanswered.flat_map(|it| &it.requests).filter_map(|sent| sent.of).collect();
+        let Some(look) = case.looks.first() else { continue };
+        let of_those = case.case.expected.iter().filter(|own| unanswered.contains(&own.payload.id));
+        let has_effect = |id: &str| look.iter().any(|effect| effect.cmiuuid.as_deref() == Some(id));
+        hits += of_those.filter(|own| has_effect(&own.payload.cmiuuid)).count();
+    }
+    if hits == 0 && evidence.terms.is_observed {
+        let text = format!("in {KILLS} kills none came between an effect and its acknowledgement");
+        findings.inconclusive("", text);
+    }
+    findings
+}
+
+fn terminated(composer: &mut Composer) -> Vec<Case> {
+    const IN_FLIGHT: usize = 8;
+    const SIGNAL_AFTER: Duration = Duration::from_millis(200);
+    const REST_AFTER: Duration = Duration::from_millis(500);
+    let cdrs: Vec<_> = (0..IN_FLIGHT).map(|_| composer.cdr()).collect();
+    let half_sent = |cdr: &super::super::Payload| {
+        let request = composer.post(cdr);
+        let last = request.bytes().len() - 1;
+        Script::default().request_around(&request, last, Action::Pause(REST_AFTER)).answered()
+    };
+    let scripts = cdrs.iter().map(half_sent).collect();
+    let case = Case::new("").step(Step::StopDuring(Signal::Terminate, SIGNAL_AFTER, scripts));
+    let case = case.step(Step::Start).may_overload();
+    vec![cdrs.iter().fold(case, |case, cdr| case.expect(cdr, Count::AtMostOnce))]
+}
+
+/// Any whole answer will do: 503 says that it has to come again.
+fn drained(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::effects(evidence);
+    for case in evidence.cases {
+        for transcript in case.transcripts() {
+            if transcript.garbled.is_some() {
+                findings.fail("", format!("half an answer: {}", transcript.outcome()));
+            } else if transcript.answers.is_empty() && !transcript.timed_out {
+                let text = format!("in flight at SIGTERM: {}, expected an answer", transcript.outcome());
+                findings.fail("", text);
+            }
+        }
+    }
+    findings
+}
