@@ -135,7 +135,8 @@ async fn the_correct_receiver_passes_what_waits_and_what_is_declared() {
     let authentication = Authentication::new().basic(Basic::new("piopiy", "secret")).app_ids([app_id]);
     let server = Server::builder(StoreLocation::Memory.open(true).unwrap()).options(server_options);
     let server = server.authentication(authentication).bind("127.0.0.1:0").await.unwrap();
-    let observe_url = format!("http://{}/__observe", server.local_addr());
+    // It asks whoever looks for the secret too.
+    let observe_url = format!("http://piopiy:secret@{}/__observe", server.local_addr());
     let mut options = short(options(Some(&observe_url)));
     options.slow_limit = Duration::from_millis(1_500);
     let ids = [
