@@ -215,6 +215,18 @@ impl Script {
         script.act(Action::Send { bytes: rest, split: None, ends_request: true })
     }
 
+    /// Sends whole requests in one piece, none of them answered yet.
+    pub(crate) fn pipelined(mut self, requests: &[Request]) -> Self {
+        let mut bytes: Vec<u8> = requests.iter().flat_map(Request::bytes).collect();
+        for request in requests {
+            self.note(request);
+            // All are sent with the first.
+            let bytes = std::mem::take(&mut bytes);
+            self = self.act(Action::Send { bytes, split: None, ends_request: true });
+        }
+        self
+    }
+
     /// Sends bytes that end no request.
     pub(crate) fn piece(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.act(Action::Send { bytes: bytes.into(), split: None, ends_request: false })
@@ -255,6 +267,7 @@ impl Script {
                     split.pause,
                     shown(bytes)
                 ),
+                Action::Send { bytes, .. } if bytes.is_empty() => String::new(),
                 Action::Send { bytes, .. } => format!("{}\n", shown(bytes)),
                 Action::SendUntilBlocked { bytes, most, .. } => {
                     format!("(over and over, {most} bytes at most)\n{}\n", shown(bytes))
