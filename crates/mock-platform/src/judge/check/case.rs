@@ -79,6 +79,9 @@ pub(crate) enum Action {
     /// Waits until every request sent so far is answered, the connection is over, or for so long; `None` is the
     /// limit of the run.
     Await(Option<Duration>),
+    /// Ends the script where an answer did not come, or the last one says that the receiver closes after it: no client
+    /// sends anything more then (RFC 9112 §9.6).
+    EndUnlessKept,
     /// Waits until the receiver closes, for so long at most.
     AwaitClose(Duration),
     /// Sends FIN and reads on.
@@ -237,6 +240,11 @@ impl Script {
         self.act(Action::Await(None))
     }
 
+    /// Waits for the answers to all requests so far, and goes on only where the connection is kept.
+    pub(crate) fn answered_and_kept(self) -> Self {
+        self.answered().act(Action::EndUnlessKept)
+    }
+
     pub(crate) fn act(mut self, action: Action) -> Self {
         self.actions.push(action);
         self
@@ -275,6 +283,7 @@ impl Script {
                 Action::Pause(pause) => format!("(nothing for {pause:?})\n"),
                 Action::Barrier => "(waits for the other connections)\n".to_owned(),
                 Action::Await(_) => "(reads the answer)\n".to_owned(),
+                Action::EndUnlessKept => "(goes on if the connection is kept)\n".to_owned(),
                 Action::AwaitClose(most) => {
                     format!("(waits for the end of the connection, {most:?} at most)\n")
                 }

@@ -48,7 +48,7 @@ fn answers_of_each_kind(composer: &mut Composer) -> Vec<Case> {
     let posts = [composer.post(&one), composer.post(&two)];
     let case = |name: &str, requests: [&_; 2]| {
         let script = requests.into_iter().fold(Script::default(), |script, request| {
-            script.request(request).answered().act(Action::Pause(AFTER_LAST))
+            script.request(request).answered().act(Action::Pause(AFTER_LAST)).act(Action::EndUnlessKept)
         });
         Case::new(name).script(script)
     };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{closed, until_closed};
 use crate::judge::check::{
-    Action, Case, Check, Composer, Count, Evidence, Findings, Fixes, Framing, Payload, Request, Script,
-    Severity, criteria,
+    Action, Answer, Case, Check, Composer, Count, End, Evidence, Findings, Fixes, Framing, Payload, Request,
+    Script, Severity, criteria,
 };
 
 pub(super) const TRN_015: Check = Check {
@@ -120,9 +120,10 @@ fn old_version(evidence: &Evidence<'_>) -> Findings {
                     findings
                         .fail(&case.case.name, format!("answered {}, expected 2xx or 505", answer.status));
                 }
-                None if transcript.end == crate::judge::check::End::Open => {}
+                // `closed` has found it.
+                None if transcript.end == End::Open => {}
                 None => {
-                    findings.fail(&case.case.name, format!("{}, expected 2xx or 505", transcript.outcome()))
+                    findings.fail(&case.case.name, format!("{}, expected 2xx or 505", transcript.outcome()));
                 }
             }
         }
@@ -194,10 +195,10 @@ fn any_case(evidence: &Evidence<'_>) -> Findings {
     let mut findings = criteria::effects(evidence);
     for case in evidence.cases {
         if case.case.name == FOLDED {
-            let is_fine = |answer: &crate::judge::check::Answer| answer.is_2xx() || answer.is_4xx();
+            let is_fine = |answer: &Answer| answer.is_2xx() || answer.is_4xx();
             criteria::every_answer(case, &mut findings, "400 or 2xx", is_fine);
         } else {
-            criteria::every_answer(case, &mut findings, "2xx", |answer| answer.is_2xx());
+            criteria::every_answer(case, &mut findings, "2xx", Answer::is_2xx);
         }
     }
     findings

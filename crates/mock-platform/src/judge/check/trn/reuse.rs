@@ -19,7 +19,7 @@ pub(super) const TRN_019: Check = Check {
         let (mut case, mut script) = (Case::new(""), Script::default());
         for _ in 0..WEBHOOKS {
             let cdr = composer.cdr();
-            script = script.request(&composer.post(&cdr)).answered();
+            script = script.request(&composer.post(&cdr)).answered_and_kept();
             case = case.expect(&cdr, Count::Once);
         }
         vec![case.script(script)]
@@ -57,14 +57,6 @@ pub(super) const TRN_021: Check = Check {
     ..Check::BASE
 };
 
-/// Whether the receiver has said that it closes after this answer.
-pub(super) fn announces_close(answer: &Answer) -> bool {
-    let connection =
-        answer.header("connection").map(|value| String::from_utf8_lossy(value).to_ascii_lowercase());
-    let says = |word| connection.iter().flat_map(|said| said.split(',')).any(|said| said.trim() == word);
-    says("close") || (answer.minor == 0 && !says("keep-alive"))
-}
-
 fn kept_or_announced(evidence: &Evidence<'_>) -> Findings {
     let mut findings = criteria::effects(evidence);
     for case in evidence.cases {
@@ -73,7 +65,9 @@ fn kept_or_announced(evidence: &Evidence<'_>) -> Findings {
                 findings.fail(&case.case.name, format!("answered {}, expected 2xx", answer.status));
             }
             let (got, sent) = (transcript.answers.len(), transcript.requests.len());
-            if got < sent && !transcript.timed_out && !transcript.answers.last().is_some_and(announces_close)
+            if got < sent
+                && !transcript.timed_out
+                && !transcript.answers.last().is_some_and(Answer::announces_close)
             {
                 let text = format!("ended after {got} of {sent} answers, and the last did not say so");
                 findings.fail(&case.case.name, text);
@@ -137,7 +131,8 @@ fn bad_then_good(composer: &mut Composer) -> Vec<Case> {
     ];
     let case = |(name, bad): (&str, Request)| {
         let cdr = composer.cdr();
-        let script = Script::default().request(&bad).answered().request(&composer.post(&cdr)).answered();
+        let script =
+            Script::default().request(&bad).answered_and_kept().request(&composer.post(&cdr)).answered();
         Case::new(name).script(script).expect(&cdr, Count::Once)
     };
     bad.map(case).into()
