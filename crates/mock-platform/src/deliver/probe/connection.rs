@@ -10,7 +10,7 @@ use tokio::sync::{Barrier, Notify};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answers::Answers;
-use crate::judge::check::{Action, End, Script, Split, Transcript};
+use crate::judge::check::{Action, Answer, End, Script, Split, Transcript};
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -66,6 +66,9 @@ pub(super) async fn run(
         if script.is_deaf { Err(read) } else { Ok(tokio::spawn(receive(read, Arc::clone(&inbox), start))) };
     let mut performer = Performer { write: Some(write), inbox, barrier, start, limit, transcript };
     for action in script.actions {
+        if matches!(action, Action::EndUnlessKept) && !performer.is_kept() {
+            break;
+        }
         performer.perform(action).await;
     }
     let Performer { write, inbox, mut transcript, .. } = performer;
@@ -115,6 +118,8 @@ impl Performer {
                 let answered = self.inbox.until(|received| received.answers.done.len() >= wanted);
                 self.transcript.timed_out |= timeout(limit.unwrap_or(self.limit), answered).await.is_err();
             }
+            // Judged by whoever goes through the actions.
+            Action::EndUnlessKept => {}
             Action::AwaitClose(limit) => {
                 let closed = self.inbox.until(|_| false);
                 self.transcript.timed_out |= timeout(limit, closed).await.is_err();
@@ -128,6 +133,12 @@ impl Performer {
             }
             Action::Reset => self.reset(),
         }
+    }
+
+    fn is_kept(&self) -> bool {
+        let received = self.inbox.received();
+        let says_close = received.answers.done.last().is_some_and(Answer::announces_close);
+        !self.transcript.timed_out && received.end == End::Open && !says_close
     }
 
     async fn send(&mut self, bytes: &[u8], split: Option<Split>) {

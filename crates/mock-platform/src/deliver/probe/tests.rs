@@ -117,3 +117,23 @@ async fn copies_wait_for_one_another() {
     assert!(transcripts.iter().all(|transcript| transcript.answers[0].status == 200));
     serving.await.unwrap();
 }
+
+#[tokio::test]
+async fn nothing_is_sent_once_the_receiver_has_said_that_it_closes() {
+    let kept = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let closing = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n";
+    for (answer, requests) in [(kept, 2), (closing, 1)] {
+        let script = Script::default().request(&request()).answered_and_kept().request(&request()).answered();
+        let (transcript, received) = against(script, |mut stream| async move {
+            let mut bytes = vec![0; request().bytes().len()];
+            let mut received = 0;
+            while stream.read_exact(&mut bytes).await.is_ok() {
+                received += 1;
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            received
+        })
+        .await;
+        assert_eq!((received, transcript.answers.len(), transcript.timed_out), (requests, requests, false));
+    }
+}

@@ -87,6 +87,9 @@ pub(crate) enum Action {
     /// Waits until every request sent so far is answered, the connection is over, or for so long; `None` is the
     /// limit of the run.
     Await(Option<Duration>),
+    /// Ends the script where an answer did not come, or the last one says that the receiver closes after it: no client
+    /// sends anything more then (RFC 9112 §9.6).
+    EndUnlessKept,
     /// Waits until the receiver closes, for so long at most.
     AwaitClose(Duration),
     /// Sends FIN and reads on.
@@ -259,6 +262,18 @@ impl Script {
         self
     }
 
+    /// Sends whole requests in one piece, none of them answered yet.
+    pub(crate) fn pipelined(mut self, requests: &[Request]) -> Self {
+        let mut bytes: Vec<u8> = requests.iter().flat_map(Request::bytes).collect();
+        for request in requests {
+            self.note(request);
+            // All are sent with the first.
+            let bytes = std::mem::take(&mut bytes);
+            self = self.act(Action::Send { bytes, split: None, ends_request: true });
+        }
+        self
+    }
+
     /// Sends bytes that end no request.
     pub(crate) fn piece(self, bytes: impl Into<Vec<u8>>) -> Self {
         self.act(Action::Send { bytes: bytes.into(), split: None, ends_request: false })
@@ -267,6 +282,11 @@ impl Script {
     /// Waits for the answers to all requests so far.
     pub(crate) fn answered(self) -> Self {
         self.act(Action::Await(None))
+    }
+
+    /// Waits for the answers to all requests so far, and goes on only where the connection is kept.
+    pub(crate) fn answered_and_kept(self) -> Self {
+        self.answered().act(Action::EndUnlessKept)
     }
 
     pub(crate) fn act(mut self, action: Action) -> Self {
@@ -299,6 +319,7 @@ impl Script {
                     split.pause,
                     shown(bytes)
                 ),
+                Action::Send { bytes, .. } if bytes.is_empty() => String::new(),
                 Action::Send { bytes, .. } => format!("{}\n", shown(bytes)),
                 Action::SendUntilBlocked { bytes, most, .. } => {
                     format!("(over and over, {most} bytes at most)\n{}\n", shown(bytes))
@@ -306,6 +327,7 @@ impl Script {
                 Action::Pause(pause) => format!("(nothing for {pause:?})\n"),
                 Action::Barrier => "(waits for the other connections)\n".to_owned(),
                 Action::Await(_) => "(reads the answer)\n".to_owned(),
+                Action::EndUnlessKept => "(goes on if the connection is kept)\n".to_owned(),
                 Action::AwaitClose(most) => {
                     format!("(waits for the end of the connection, {most:?} at most)\n")
                 }

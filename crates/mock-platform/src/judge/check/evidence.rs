@@ -135,6 +135,13 @@ impl Answer {
         self.status >= 500
     }
 
+    /// Whether it says that the receiver closes the connection after it.
+    pub(crate) fn announces_close(&self) -> bool {
+        let said = self.header("connection").map(String::from_utf8_lossy).unwrap_or_default();
+        let says = |word| said.split(',').any(|part| part.trim().eq_ignore_ascii_case(word));
+        says("close") || (self.minor == 0 && !says("keep-alive"))
+    }
+
     /// The first header of that name.
     pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
         let found = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));

@@ -1,52 +1,71 @@
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{Method, StatusCode, Version, header};
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use piopiy_events::{Kind, Webhook};
 
-use super::{Flawed, Group};
+use super::Group;
+
+mod front;
 
 pub(super) const GROUP: Group = Group {
     flaws: &[
         ("redirects", "TRN-001"),
+        ("knows-cdrs-alone", "TRN-002"),
         ("takes-any-method", "TRN-003"),
+        ("refuses-without-allow", "TRN-004"),
+        ("breaks-on-options", "TRN-005"),
+        ("takes-no-query", "TRN-006"),
+        ("redirects", "TRN-007"),
         ("wants-content-length", "TRN-008"),
+        ("reads-small-hex", "TRN-009"),
+        ("breaks-on-chunk-extensions", "TRN-010"),
+        ("ends-chunks-itself", "TRN-011"),
+        ("goes-by-what-came", "TRN-012"),
+        ("goes-by-what-came", "TRN-013"),
+        ("prefers-chunks", "TRN-014"),
+        ("breaks-without-host", "TRN-015"),
+        ("breaks-on-http-1.0", "TRN-016"),
+        ("never-says-continue", "TRN-017"),
         ("reads-once", "TRN-018"),
+        ("closes-without-a-word", "TRN-019"),
+        ("swaps-answers", "TRN-020"),
+        ("leaves-bodies-unread", "TRN-021"),
+        ("half-an-answer-when-idle", "TRN-022"),
+        ("refuses-half-closed", "TRN-023"),
+        ("stores-repeats", "TRN-024"),
+        ("ends-chunks-itself", "TRN-025"),
+        ("breaks-on-gzip", "TRN-026"),
+        ("wants-capitals", "TRN-027"),
+        ("counts-too-short", "TRN-028"),
+        ("sets-a-cookie", "TRN-029"),
     ],
-    answer: |flaw, parts| match flaw {
-        "redirects" => {
-            Some((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "/elsewhere")]).into_response())
+    answer: |flaw, parts| {
+        let has = |name| parts.headers.contains_key(name);
+        match flaw {
+            "redirects" => {
+                Some((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "/elsewhere")]).into_response())
+            }
+            "refuses-without-allow" => status(parts.method != Method::POST, StatusCode::METHOD_NOT_ALLOWED),
+            "breaks-on-options" => status(parts.method == Method::OPTIONS, StatusCode::INTERNAL_SERVER_ERROR),
+            "takes-no-query" => status(parts.uri.query().is_some(), StatusCode::NOT_FOUND),
+            "wants-content-length" => status(!has(header::CONTENT_LENGTH), StatusCode::LENGTH_REQUIRED),
+            "breaks-without-host" => status(!has(header::HOST), StatusCode::INTERNAL_SERVER_ERROR),
+            "breaks-on-http-1.0" => {
+                status(parts.version == Version::HTTP_10, StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            "breaks-on-gzip" => status(has(header::CONTENT_ENCODING), StatusCode::INTERNAL_SERVER_ERROR),
+            "sets-a-cookie" => Some([(header::SET_COOKIE, "session=1")].into_response()),
+            _ => None,
         }
-        "wants-content-length" if !parts.headers.contains_key(header::CONTENT_LENGTH) => {
-            Some(StatusCode::LENGTH_REQUIRED.into_response())
-        }
-        _ => None,
     },
-    serve: |flaw| (flaw == "reads-once").then(|| read_once().boxed()),
+    body: |flaw, body| {
+        let is_cdr = || Webhook::parse(&body).is_ok_and(|webhook| webhook.kind() == Some(Kind::Cdr));
+        if flaw == "knows-cdrs-alone" && !is_cdr() { Vec::new() } else { body }
+    },
+    serve: |flaw| front::door(flaw).map(|door| front::serve(door).boxed()),
     ..Group::NONE
 };
 
-/// In front of the correct receiver: what one read does not bring is not seen.
-async fn read_once() -> Flawed {
-    let correct = Box::pin(super::start("none")).await;
-    let behind = correct.url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/webhook/cdr", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut outside, _)) = listener.accept().await {
-            let behind = behind.clone();
-            tokio::spawn(async move {
-                let mut request = vec![0; 64 * 1024];
-                let count = outside.read(&mut request).await.unwrap_or(0);
-                if !request[..count].ends_with(b"}") {
-                    let _ = outside.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
-                    return;
-                }
-                let mut inside = tokio::net::TcpStream::connect(behind).await.unwrap();
-                inside.write_all(&request[..count]).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-            });
-        }
-    });
-    Flawed { url, ..correct }
+fn status(is_so: bool, status: StatusCode) -> Option<Response> {
+    is_so.then(|| status.into_response())
 }

@@ -1,0 +1,103 @@
+//! Clients that close, in half or whole, before they have an answer.
+
+use std::time::Duration;
+
+use super::reuse::garbled;
+use crate::judge::check::{
+    Action, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Script, Severity, Step,
+    criteria,
+};
+
+pub(super) const TRN_023: Check = Check {
+    id: "TRN-023",
+    title: "FIN after the body, with the answer still to come",
+    severity: Severity::Should,
+    source: "RFC 9112 §9.6; RFC 9293 §3.6: a half-closed connection can still be written to",
+    why: "Some clients say by FIN that their request is whole. Dropping the answer makes them send it again.",
+    fixes: Fixes {
+        axum: "`hyper::server::conn::http1::Builder::half_close(true)`; `axum::serve` closes at once.",
+        express: "Node answers by itself; do not end the request in `socket.on('end')`.",
+        flask: "gunicorn and waitress answer by themselves.",
+    },
+    stimulus: |composer| {
+        let cdr = composer.cdr();
+        let script = Script::default().request(&composer.post(&cdr)).act(Action::HalfClose).answered();
+        vec![Case::new("").script(script).expect(&cdr, Count::Once)]
+    },
+    judge: still_answered,
+    ..Check::BASE
+};
+
+pub(super) const TRN_024: Check = Check {
+    id: "TRN-024",
+    title: "a client that is gone before the answer, and sends again",
+    observability: Observability::Effects,
+    source: "piopiy docs: what has no answer is sent again; RFC 9110 §9.2.2: POST is not idempotent by itself",
+    why: "A timeout on the way leaves the receiver with a webhook that it has, and the platform with one that it repeats.",
+    fixes: Fixes::all(
+        "A unique index on (cmiuuid, leg, kind, status, time) and `INSERT … ON CONFLICT DO NOTHING`, in the same transaction as the work.",
+    ),
+    stimulus: gone,
+    judge: counted_once,
+    ..Check::BASE
+};
+
+/// No answer warns: the stock servers race here.
+fn still_answered(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::effects(evidence);
+    for case in evidence.cases {
+        for transcript in case.transcripts() {
+            match transcript.answer(0) {
+                Some(answer) if answer.is_2xx() || answer.is_5xx() => {}
+                Some(answer) => {
+                    findings.fail(&case.case.name, format!("answered {}, expected 2xx", answer.status));
+                }
+                None if transcript.timed_out || transcript.garbled.is_some() => {}
+                None => findings.warn(&case.case.name, format!("{}, expected 2xx", transcript.outcome())),
+            }
+            garbled(case, transcript, &mut findings);
+        }
+    }
+    findings
+}
+
+/// Clients that are gone, of each kind.
+const CLIENTS: usize = 8;
+/// Long enough for what was sent to have its effect before it is repeated.
+const BEFORE_AGAIN: Duration = Duration::from_millis(200);
+
+fn gone(composer: &mut Composer) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, last) in [("closed", Action::HalfClose), ("reset", Action::Reset)] {
+        let mut case = Case::new(name);
+        let (mut gone, mut again) = (Vec::new(), Vec::new());
+        for n in 0..CLIENTS {
+            let cdr = composer.cdr();
+            let request = composer.post(&cdr);
+            // From at once to a few milliseconds later, to meet the receiver at several points of its work.
+            let pause = Action::Pause(Duration::from_millis(n as u64));
+            gone.push(Script::default().request(&request).act(pause).act(last.clone()).deaf());
+            again.push(Script::default().request(&request).answered());
+            case = case.expect(&cdr, Count::Once);
+        }
+        cases.push(case.scripts(gone).step(Step::Pause(BEFORE_AGAIN)).scripts(again));
+    }
+    cases
+}
+
+fn counted_once(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::effects(evidence);
+    for case in evidence.cases {
+        for transcript in case.steps.last().into_iter().flatten() {
+            match transcript.answer(0) {
+                Some(answer) if answer.is_2xx() || answer.is_5xx() => {}
+                None if transcript.timed_out => {}
+                _ => findings.fail(
+                    &case.case.name,
+                    format!("{} when it is sent again, expected 2xx", transcript.outcome()),
+                ),
+            }
+        }
+    }
+    findings
+}
