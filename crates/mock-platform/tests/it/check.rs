@@ -54,7 +54,11 @@ async fn correct(malformed: piopiy_receiver::Malformed) -> (Server, String) {
 fn assert_clean(report: &CheckReport, allowed: &[Verdict]) {
     for check in &report.checks {
         let verdict = check.outcome.verdict;
-        let is_timed = find(check.id).unwrap().tags.iter().any(|tag| matches!(tag, Tag::Latency | Tag::Load));
+        let is_timed = find(check.id)
+            .unwrap()
+            .tags
+            .iter()
+            .any(|tag| matches!(tag, Tag::Latency | Tag::Load | Tag::Slow));
         if is_timed && verdict == Verdict::Inconclusive {
             // This machine may have other things to do.
             continue;
@@ -153,8 +157,9 @@ async fn the_correct_receiver_passes_what_waits_and_what_is_declared() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flaw_is_killed_by_its_check() {
     // What is measured is measured alone; the rest may run side by side, for it is about what is answered and done.
-    let is_alone =
-        |id: &str| find(id).unwrap().tags.iter().any(|tag| matches!(tag, Tag::Latency | Tag::Load));
+    let is_alone = |id: &str| {
+        find(id).unwrap().tags.iter().any(|tag| matches!(tag, Tag::Latency | Tag::Load | Tag::Slow))
+    };
     let (alone, others): (Vec<_>, Vec<_>) = gallery::flaws().partition(|(_, id)| is_alone(id));
     let others = futures_util::stream::iter(others).map(|(flaw, id)| tokio::spawn(kills(flaw, id)));
     let mut others = others.buffer_unordered(4);
