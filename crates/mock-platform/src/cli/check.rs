@@ -108,7 +108,7 @@ pub(crate) struct CheckArgs {
     /// End with 0 whatever was found
     #[arg(long, help_heading = "Verdict")]
     exit_zero: bool,
-    /// Failures that are put up with: a TOML file with [[known]] id, reason, until
+    /// Failures that are put up with: a TOML file with `[[known]]` tables: id, reason, until
     #[arg(long, value_name = "FILE", help_heading = "Verdict")]
     known_failures: Option<PathBuf>,
 

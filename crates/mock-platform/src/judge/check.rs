@@ -2,9 +2,9 @@
 //!
 //! To add a check:
 //! 1. Put a `Check { id, title, …, ..Check::BASE }` into the table of its group: `check/<group>.rs`, or a file below it.
-//! 2. `stimulus`: a function that makes [`Case`]s from a [`Composer`]; every case takes fresh payloads, and says with
-//!    [`Case::expect`] which effects are right.
-//! 3. `judge`: a function from [`Evidence`] to [`Findings`]; most are one of those in `criteria`. The standing oracles
+//! 2. `stimulus`: a function that makes `Case`s from a `Composer`; every case takes fresh payloads, and says with
+//!    `Case::expect` which effects are right.
+//! 3. `judge`: a function from `Evidence` to `Findings`; most are one of those in `criteria`. The standing oracles
 //!    (5xx, hang, canary, leak, isolation) are applied to every case besides.
 //! 4. Give the test receiver in `tests/it/gallery.rs` a flaw that the check kills, and name both in `tests/it/check.rs`.
 //! 5. `piopiy-mock explain ID` shows what people will read: why, source, stimulus, and how to fix it.

@@ -179,7 +179,6 @@ async fn kills(flaw: &'static str, id: &'static str) {
     let only_warns = check.severity == Severity::May || ONLY_WARN.contains(&id);
     let expected = if only_warns { Verdict::Warn } else { Verdict::Fail };
     assert_eq!(outcome.verdict, expected, "{flaw} survives {id}: {}", outcome.detail);
-    println!("{flaw}: {id} {}", outcome.detail);
 }
 
 #[test]
