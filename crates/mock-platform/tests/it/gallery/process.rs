@@ -10,7 +10,7 @@ use piopiy_events::Webhook;
 use piopiy_mock_platform::judge::check::{Verdict, find};
 use piopiy_mock_platform::judge::report::{Human, Reporter};
 use piopiy_receiver::{Server, ServerOptions, StoreLocation};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Flawed, Store, router};
@@ -77,8 +77,10 @@ async fn serve(flaw: &'static str, address: &str, file: &Path) {
     let mut kept = std::fs::read_to_string(file).unwrap_or_default();
     kept.truncate(kept.rfind('\n').map_or(0, |end| end + 1));
     std::fs::write(file, &kept).unwrap();
-    for line in kept.lines() {
-        let effect: Value = serde_json::from_str(line).unwrap();
+    for (index, line) in kept.lines().enumerate() {
+        let mut effect: Value = serde_json::from_str(line).unwrap();
+        // What was written behind came in any order, and some of it never.
+        effect["seq"] = json!(index + 1);
         let identity = Webhook::parse(effect["fields"].to_string().as_bytes()).unwrap().identity().unwrap();
         if flaw != "remembers-in-memory" {
             store.seen.lock().unwrap().insert(identity.key());
