@@ -15,7 +15,7 @@ const ANYWHERE: [([&str; 2], &str); 7] = [
     (["/wo", "rk/"], "a path of one machine"),
     (["/ro", "ot/"], "a path of one machine"),
     (["/ho", "me/"], "a path of one machine"),
-    (["registry.npm", "js.org"], "whoever installs chooses the registry"),
+    (["registry.n", "pmjs.org"], "whoever installs chooses the registry"),
     (["pypi", ".org"], "whoever installs chooses the registry"),
     (["files.python", "hosted.org"], "whoever installs chooses the registry"),
     (["static.crates", ".io"], "whoever installs chooses the registry"),
