@@ -1,11 +1,58 @@
-use piopiy_mock_platform::judge::check::{Severity, Verdict};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use piopiy_mock_platform::deliver::check_run::CheckOptions;
+use piopiy_mock_platform::judge::check::{KnownFailures, Severity, Verdict};
 use piopiy_mock_platform::judge::report::{CheckReport, CheckResult};
 
-use super::FailOn;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure, OrExit};
+
+/// What a run comes to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Verdict")]
+pub(super) struct VerdictArgs {
+    /// The lowest severity whose failure fails the run
+    #[arg(long, value_name = "SEVERITY", default_value = "must")]
+    fail_on: FailOn,
+    /// End with 0 whatever was found
+    #[arg(long)]
+    pub(super) exit_zero: bool,
+    /// Failures that are put up with: a TOML file with `[[known]]` tables: id, reason, until
+    #[arg(long, value_name = "FILE")]
+    known_failures: Option<PathBuf>,
+}
+
+/// The lowest severity whose failure fails a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A MUST
+    Must,
+    /// A MUST or a SHOULD
+    Should,
+    /// Nothing
+    Never,
+}
+
+impl VerdictArgs {
+    pub(super) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {
+        if let Some(path) = &self.known_failures {
+            let place = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| anyhow::anyhow!("the known failures {place} cannot be read: {error}"))
+                .or_exit(Exit::Usage)?;
+            options.known = KnownFailures::parse(&place, &text).or_exit(Exit::Usage)?;
+        }
+        Ok(())
+    }
+
+    /// The exit code of a report.
+    pub(super) fn exit(&self, report: &CheckReport) -> Exit {
+        if self.exit_zero { Exit::Fine } else { exit(report, self.fail_on) }
+    }
+}
 
 /// The exit code of a report. Where several hold, the first: broken, failed, inconclusive.
-pub(super) fn exit(report: &CheckReport, fail_on: FailOn) -> Exit {
+fn exit(report: &CheckReport, fail_on: FailOn) -> Exit {
     let any = |test: &dyn Fn(&CheckResult) -> bool| report.checks.iter().any(test);
     let counts = |check: &CheckResult| match fail_on {
         FailOn::Must => check.severity == Severity::Must,

@@ -1,0 +1,68 @@
+//! The command lines that do a run again, or one check of it.
+
+use crate::cli::rerun::quoted;
+
+/// What a rerun says anew, or must not tell; whether a value follows.
+pub(super) const FIXED: [(&str, bool); 3] = [("--seed", true), ("--nonce", true), ("--token", true)];
+/// And what a rerun of one check does.
+pub(super) const ONE_CHECK: [(&str, bool); 12] = [
+    ("--token", true),
+    ("--seed", true),
+    ("--nonce", true),
+    ("--only", true),
+    ("--skip", true),
+    ("--group", true),
+    ("--level", true),
+    ("--tag", true),
+    ("--report", true),
+    ("--known-failures", true),
+    ("--exit-zero", false),
+    ("--fail-on", true),
+];
+
+pub(super) fn again(without: &[(&str, bool)]) -> String {
+    rewrite(std::env::args().skip(1), without)
+}
+
+/// The command line without some of its options, and without the receiver's command, which comes behind what is added.
+fn rewrite(args: impl Iterator<Item = String>, without: &[(&str, bool)]) -> String {
+    let (mut words, mut args) = (vec!["piopiy-mock".to_owned()], args);
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            break;
+        }
+        let name = arg.split('=').next().unwrap_or_default();
+        match without.iter().find(|(option, _)| *option == name) {
+            Some((_, true)) if !arg.contains('=') => drop(args.next()),
+            Some(_) => {}
+            None => words.push(quoted(&arg)),
+        }
+    }
+    words.join(" ")
+}
+
+/// What comes behind all that is added: the receiver's command.
+pub(super) fn tail(command: &[String]) -> String {
+    if command.is_empty() {
+        return String::new();
+    }
+    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    format!(" -- {}", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(args: &[&str], without: &[(&str, bool)], expected: &str) {
+        assert_eq!(rewrite(args.iter().map(|&arg| arg.to_owned()), without), expected);
+    }
+
+    #[test]
+    fn a_rerun_leaves_out_what_it_says_anew() {
+        let args = ["check", "http://x/", "--seed", "1", "--only=DUP-*", "--exit-zero", "--nonce=3"];
+        check(&args, &FIXED, "piopiy-mock check http://x/ '--only=DUP-*' --exit-zero");
+        check(&args, &ONE_CHECK, "piopiy-mock check http://x/");
+        check(&["check", "http://x/", "--", "./receiver", "--seed"], &FIXED, "piopiy-mock check http://x/");
+    }
+}
