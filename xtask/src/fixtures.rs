@@ -81,6 +81,7 @@ fn generated() -> anyhow::Result<BTreeMap<String, String>> {
     let payloads = payloads.into_iter().map(|(path, contents)| (format!("schemas/{path}"), contents));
     let golden = piopiy_mock_platform::plan::golden()?;
     let records = [
+        ("schemas/check.json", piopiy_mock_platform::judge::report::schema()),
         ("schemas/plan.json", piopiy_mock_platform::plan::file::schema()),
         ("schemas/ledger.json", piopiy_mock_platform::deliver::ledger::schema()),
     ];

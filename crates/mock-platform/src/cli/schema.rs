@@ -1,14 +1,14 @@
 use std::io::Write;
 
 use anyhow::anyhow;
-use piopiy_mock_platform::{deliver, plan};
+use piopiy_mock_platform::{deliver, judge, plan};
 
 use super::exit::{Exit, Failure};
 
 /// Print a JSON Schema; without a name, list the names
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`; `openapi` is the OpenAPI document
+    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`, `check`; `openapi` is the OpenAPI document
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -35,7 +35,11 @@ fn schemas() -> Vec<(String, String)> {
     let mut schemas: Vec<_> = of_events
         .map(|(path, document)| (path.strip_suffix(".json").unwrap_or(&path).to_owned(), document))
         .collect();
-    for (name, document) in [("ledger", deliver::ledger::schema()), ("plan", plan::file::schema())] {
+    for (name, document) in [
+        ("check", judge::report::schema()),
+        ("ledger", deliver::ledger::schema()),
+        ("plan", plan::file::schema()),
+    ] {
         schemas.push((name.to_owned(), format!("{document:#}\n")));
     }
     schemas.sort();

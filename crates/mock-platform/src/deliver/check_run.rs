@@ -20,10 +20,10 @@ use self::rounds::Ran;
 use super::probe::Probe;
 use super::{Target, wall_ms};
 use crate::judge::check::{
-    CaseEvidence, Check, Composer, Evidence, Need, Outcome, Script, Sources, Tag, Terms, Transcript, Verdict,
-    conclude, oracles,
+    Check, Composer, Evidence, Need, Outcome, Script, Sources, Tag, Terms, Transcript, Verdict, conclude,
+    oracles,
 };
-use crate::judge::report::{CaseRecord, CheckReport, CheckResult, CheckSummary};
+use crate::judge::report::{CheckReport, CheckResult, CheckSummary, SCHEMA, records};
 
 /// Why checks could not be run at all.
 #[derive(Debug, thiserror::Error)]
@@ -235,8 +235,8 @@ impl<'a> Run<'a> {
     async fn conclude(&self, ran: Vec<Ran>, total: usize, progress: &dyn Progress, results: &Results) {
         let mut judged = Vec::new();
         let looked = self.look(ran).await;
-        for ran in looked {
-            let outcome = self.judge(&ran);
+        for mut ran in looked {
+            let outcome = self.judge(&mut ran);
             judged.push((ran, outcome));
         }
         for (mut ran, mut outcome) in judged {
@@ -247,8 +247,8 @@ impl<'a> Run<'a> {
                     break;
                 }
                 let again = self.ran(ran.check, attempt, true).await;
-                let Some(again) = self.look(vec![again]).await.pop() else { break };
-                let next = self.judge(&again);
+                let Some(mut again) = self.look(vec![again]).await.pop() else { break };
+                let next = self.judge(&mut again);
                 if next.is_timing {
                     slow += 1;
                 } else if next.verdict == Verdict::Pass {
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
             let mut result = CheckResult::new(
                 ran.check,
                 outcome,
-                records(&ran.cases, &self.options.headers),
+                records(&ran.cases, &ran.findings, ran.check.severity, &self.options.headers),
                 self.command(ran.check),
             );
             result.is_stale_known_failure = is_stale;
@@ -276,14 +276,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn judge(&self, ran: &Ran) -> Outcome {
+    fn judge(&self, ran: &mut Ran) -> Outcome {
         let evidence = Evidence { cases: &ran.cases, terms: &self.terms };
         let mut findings = (ran.check.judge)(&evidence);
         findings.extend(oracles::standing(&evidence));
         if let Some(error) = &ran.error {
             findings.error("", error.clone());
         }
-        conclude(ran.check, &findings, self.terms.is_observed)
+        let outcome = conclude(ran.check, &findings, self.terms.is_observed);
+        ran.findings = findings;
+        outcome
     }
 
     /// What a check asks for and is not there.
@@ -328,14 +330,14 @@ impl<'a> Run<'a> {
     ) -> CheckReport {
         let checks: Vec<CheckResult> = checks.iter().filter_map(|check| results.remove(check.id)).collect();
         CheckReport {
-            schema: "piopiy-mock.check/v1",
+            schema: SCHEMA.into(),
             run_id: format!("{:016x}", self.options.seed.0.rotate_left(32) ^ self.options.nonce.0),
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").into(),
             seed: self.options.seed.to_string(),
             nonce: self.options.nonce.to_string(),
             target: self.target.as_str().to_owned(),
             profile: self.options.profile,
-            observation: self.options.observation.as_ref().map_or("none", Observation::name),
+            observation: self.options.observation.as_ref().map_or("none", Observation::name).into(),
             baseline_us: u64::try_from(self.terms.baseline.as_micros()).unwrap_or(u64::MAX),
             took_ms: millis(took),
             rerun: format!("{} --seed {}{}", self.options.again, self.options.seed, self.options.again_tail),
@@ -381,23 +383,6 @@ fn host(target: &Target) -> String {
 fn request_target(target: &Target) -> String {
     let url = target.url();
     url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
-}
-
-/// As much of the evidence as a report holds.
-fn records(cases: &[CaseEvidence], secrets: &[(String, String)]) -> Vec<CaseRecord> {
-    const CONNECTIONS: usize = 32;
-    let record = |evidence: &CaseEvidence| {
-        let outcomes = evidence.transcripts().take(CONNECTIONS).map(|transcript| transcript.outcome());
-        CaseRecord {
-            case: evidence.case.name.clone(),
-            stimulus: secrets.iter().fold(evidence.case.describe(), |text, (name, secret)| {
-                text.replace(&format!("{name}: {secret}"), &format!("{name}: …"))
-            }),
-            outcomes: outcomes.collect(),
-            effects: evidence.seen.count(),
-        }
-    };
-    cases.iter().map(record).collect()
 }
 
 fn millis(duration: Duration) -> u64 {

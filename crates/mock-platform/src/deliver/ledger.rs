@@ -21,6 +21,7 @@ pub use entry::{
 };
 pub use header::fresh;
 pub use reader::{LedgerError, LedgerReader, read};
+pub(crate) use schema::leave_out_examples;
 pub use schema::schema;
 pub use writer::{Ledger, LedgerBuilder};
 

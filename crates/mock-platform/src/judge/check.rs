@@ -33,7 +33,7 @@ mod trn;
 pub(crate) mod value;
 mod verdict;
 
-pub(crate) use case::{Action, Case, Count, Script, Signal, Split, Step};
+pub(crate) use case::{Action, Case, Count, Script, Signal, Split, Step, shown};
 pub(crate) use composer::Composer;
 pub use composer::Sources;
 pub(crate) use evidence::{Answer, CaseEvidence, End, Evidence, Seen, Terms, Transcript};

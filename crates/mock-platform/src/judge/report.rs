@@ -4,13 +4,25 @@
 
 mod human;
 mod json;
+mod record;
+mod recording;
+mod schema;
+
+use std::borrow::Cow;
 
 use piopiy_events::Profile;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Group, Observability, Outcome, Severity, Verdict};
 
 pub use human::Human;
+pub use record::{AttemptRecord, CaseFinding, CaseRecord, ConnectionEnd, Ladder, Role, Rung, WebhookRecord};
+pub(crate) use recording::records;
+pub use schema::schema;
+
+/// The document that a [`CheckReport`] is, and its version.
+pub const SCHEMA: &str = "piopiy-mock.check/v1";
 
 /// Makes a report text.
 pub trait Reporter: Sync {
@@ -28,15 +40,15 @@ pub fn reporter(kind: &str) -> Option<&'static dyn Reporter> {
 }
 
 /// What came of a run of checks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CheckReport {
     /// Which document this is, and its version.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// Different for each run.
     pub run_id: String,
     /// The version of the suite.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// `0x…`
     pub seed: String,
     /// `0x…`
@@ -44,10 +56,11 @@ pub struct CheckReport {
     /// The URL.
     pub target: String,
     /// The revision of the wire.
-    #[serde(serialize_with = "as_str")]
+    #[serde(with = "profile_name")]
+    #[schemars(with = "String")]
     pub profile: Profile,
     /// How effects were seen: `none`, `verify-cmd`, `observe-file` or `observe-url`.
-    pub observation: &'static str,
+    pub observation: Cow<'static, str>,
     /// The median answer time of a plain webhook, in microseconds.
     pub baseline_us: u64,
     /// How long it took, in milliseconds.
@@ -63,13 +76,13 @@ pub struct CheckReport {
 }
 
 /// What came of one check.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CheckResult {
     /// Its id.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// What was sent, in a few words.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// Its group.
     pub group: Group,
     /// Its severity.
@@ -89,22 +102,8 @@ pub struct CheckResult {
     pub reproducer: Reproducer,
 }
 
-/// What was sent and answered in one case.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct CaseRecord {
-    /// What is special about it.
-    pub case: String,
-    /// What was sent, as text.
-    pub stimulus: String,
-    /// What became of each connection.
-    pub outcomes: Vec<String>,
-    /// How many effects were seen; `None` where nobody looked.
-    pub effects: Option<i64>,
-}
-
 /// What does a check again.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Reproducer {
     /// With the suite.
@@ -112,7 +111,8 @@ pub struct Reproducer {
 }
 
 /// How many checks ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct CheckSummary {
     /// All that were selected.
@@ -139,8 +139,18 @@ pub struct CheckSummary {
     pub known_failures: u64,
 }
 
-fn as_str<S: serde::Serializer>(profile: &Profile, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(profile.as_str())
+/// A profile is written as its name.
+mod profile_name {
+    use piopiy_events::Profile;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(profile: &Profile, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(profile.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Profile, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 impl CheckSummary {
@@ -174,8 +184,8 @@ impl CheckResult {
     /// The result of a check.
     pub(crate) fn new(check: &Check, outcome: Outcome, evidence: Vec<CaseRecord>, command: String) -> Self {
         Self {
-            id: check.id,
-            title: check.title,
+            id: check.id.into(),
+            title: check.title.into(),
             group: check.group(),
             severity: check.severity,
             observability: check.observability,

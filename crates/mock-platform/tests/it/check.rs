@@ -54,7 +54,7 @@ async fn correct(malformed: piopiy_receiver::Malformed) -> (Server, String) {
 fn assert_clean(report: &CheckReport, allowed: &[Verdict]) {
     for check in &report.checks {
         let verdict = check.outcome.verdict;
-        let is_timed = find(check.id)
+        let is_timed = find(&check.id)
             .unwrap()
             .tags
             .iter()

@@ -3,6 +3,7 @@
 
 mod check;
 mod check_cli;
+mod check_report;
 mod cli;
 mod cli_ending;
 mod cli_replay;

@@ -8,7 +8,8 @@ use super::process::shell;
 use super::{Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
-    Action, Case, CaseEvidence, Check, Composer, Evidence, Script, Seen, Signal, Step, Tag, Transcript,
+    Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Script, Seen, Signal, Step, Tag,
+    Transcript,
 };
 
 /// A check that has run, and was not judged yet.
@@ -16,6 +17,8 @@ pub(super) struct Ran {
     pub(super) check: &'static Check,
     pub(super) cases: Vec<CaseEvidence>,
     pub(super) took: Duration,
+    /// What the judge found, once it has looked.
+    pub(super) findings: Findings,
     /// What broke on this side.
     pub(super) error: Option<String>,
 }
@@ -30,7 +33,13 @@ impl Run<'_> {
     pub(super) async fn ran(&self, check: &'static Check, attempt: u32, is_alone: bool) -> Ran {
         let began = Instant::now();
         let mut composer = Composer::new(check.id, attempt, self.sources.clone());
-        let mut ran = Ran { check, cases: Vec::new(), took: Duration::ZERO, error: None };
+        let mut ran = Ran {
+            check,
+            cases: Vec::new(),
+            took: Duration::ZERO,
+            findings: Findings::default(),
+            error: None,
+        };
         let mut cases = (check.stimulus)(&mut composer);
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         let _anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };

@@ -49,7 +49,7 @@ pub fn schema() -> Value {
 }
 
 /// Descriptions come from the documentation of the types; its Rust examples are no help to who reads a schema.
-fn leave_out_examples(schema: &mut Value) {
+pub(crate) fn leave_out_examples(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
             if let Some(Value::String(text)) = members.get_mut("description")

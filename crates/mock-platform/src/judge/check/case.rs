@@ -70,6 +70,8 @@ pub(crate) struct Script {
 pub(crate) struct Sent {
     pub(crate) method: String,
     pub(crate) of: Option<PayloadId>,
+    /// Head and body, in bytes.
+    pub(crate) bytes: usize,
 }
 
 /// One thing done on a connection.
@@ -197,27 +199,44 @@ impl Case {
     pub(crate) fn describe(&self) -> String {
         let mut text = String::new();
         for step in &self.steps {
-            let line = match step {
+            let scripts = match step {
                 Step::Connections(scripts) => {
                     if scripts.len() > 1 {
                         // Writing to a String cannot fail.
                         let _ = writeln!(text, "({} connections side by side; the first:)", scripts.len());
                     }
-                    scripts.first().map(Script::describe).unwrap_or_default()
+                    scripts.as_slice()
                 }
-                Step::Pause(pause) => format!("(nothing for {pause:?})\n"),
-                Step::Stop(signal) => format!("(the receiver is stopped: {signal:?})\n"),
-                Step::Start => "(the receiver is started)\n".to_owned(),
-                Step::Hook(hook) => format!("(the command of {})\n", hook.option()),
-                Step::StopDuring(signal, after, scripts) => {
-                    let first = scripts.first().map(Script::describe).unwrap_or_default();
-                    format!("(the receiver is stopped meanwhile, after {after:?}: {signal:?})\n{first}")
+                Step::StopDuring(_, _, scripts) => {
+                    let _ = writeln!(text, "({})", step.describe());
+                    scripts.as_slice()
                 }
-                Step::Look => "(the effects are looked at)\n".to_owned(),
+                _ => {
+                    let _ = writeln!(text, "({})", step.describe());
+                    &[]
+                }
             };
+            let line = scripts.first().map(Script::describe).unwrap_or_default();
             text.push_str(&line);
         }
         text
+    }
+}
+
+impl Step {
+    /// What is done, in a few words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Connections(scripts) => format!("{} connections", scripts.len()),
+            Self::Pause(pause) => format!("nothing for {pause:?}"),
+            Self::Stop(signal) => format!("the receiver is stopped: {signal:?}"),
+            Self::Start => "the receiver is started".to_owned(),
+            Self::Hook(hook) => format!("the command of {}", hook.option()),
+            Self::StopDuring(signal, after, _) => {
+                format!("the receiver is stopped meanwhile, after {after:?}: {signal:?}")
+            }
+            Self::Look => "the effects are looked at".to_owned(),
+        }
     }
 }
 
@@ -306,7 +325,8 @@ impl Script {
     }
 
     fn note(&mut self, request: &Request) {
-        self.requests.push(Sent { method: request.method.clone(), of: request.of });
+        let bytes = request.bytes().len();
+        self.requests.push(Sent { method: request.method.clone(), of: request.of, bytes });
     }
 
     fn describe(&self) -> String {
@@ -317,12 +337,12 @@ impl Script {
                     "(in pieces of {} bytes, {:?} apart)\n{}\n",
                     split.every,
                     split.pause,
-                    shown(bytes)
+                    shown(bytes, MOST)
                 ),
                 Action::Send { bytes, .. } if bytes.is_empty() => String::new(),
-                Action::Send { bytes, .. } => format!("{}\n", shown(bytes)),
+                Action::Send { bytes, .. } => format!("{}\n", shown(bytes, MOST)),
                 Action::SendUntilBlocked { bytes, most, .. } => {
-                    format!("(over and over, {most} bytes at most)\n{}\n", shown(bytes))
+                    format!("(over and over, {most} bytes at most)\n{}\n", shown(bytes, MOST))
                 }
                 Action::Pause(pause) => format!("(nothing for {pause:?})\n"),
                 Action::Barrier => "(waits for the other connections)\n".to_owned(),
@@ -340,11 +360,13 @@ impl Script {
     }
 }
 
-/// Bytes as text: what cannot be read is escaped, what is long is cut.
-fn shown(bytes: &[u8]) -> String {
-    const MOST: usize = 1_200;
+/// As many bytes of a request are described.
+const MOST: usize = 1_200;
+
+/// Bytes as text: what cannot be read is escaped, what is longer than `most` bytes is cut.
+pub(crate) fn shown(bytes: &[u8], most: usize) -> String {
     let mut text = String::new();
-    for chunk in bytes[..bytes.len().min(MOST)].utf8_chunks() {
+    for chunk in bytes[..bytes.len().min(most)].utf8_chunks() {
         for char in chunk.valid().chars() {
             match char {
                 '\r' => {}
@@ -357,7 +379,7 @@ fn shown(bytes: &[u8]) -> String {
             let _ = write!(text, "\\x{byte:02x}");
         }
     }
-    if bytes.len() > MOST {
+    if bytes.len() > most {
         let _ = write!(text, "… ({} bytes in all)", bytes.len());
     }
     text

@@ -1,4 +1,5 @@
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Check, Observability, Severity, Verdict};
 
@@ -19,7 +20,7 @@ struct Finding {
 }
 
 /// What came of a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Outcome {
     /// In one word.
@@ -82,6 +83,11 @@ impl Findings {
     /// What another judge found of some of the cases; whether the answers decide is left as it is.
     pub(crate) fn extend_found(&mut self, other: Self) {
         self.found.extend(other.found);
+    }
+
+    /// Each of them: the case that it names, the verdict, and why.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, Verdict, &str)> {
+        self.found.iter().map(|found| (found.case.as_str(), found.verdict, found.text.as_str()))
     }
 
     fn add(&mut self, verdict: Verdict, case: &str, text: impl Into<String>, is_timing: bool) {

@@ -30,7 +30,7 @@ impl Reporter for Human {
                 }
             }
         }
-        let _ = writeln!(text, "{}", sum(&report.summary, report.observation));
+        let _ = writeln!(text, "{}", sum(&report.summary, &report.observation));
         text
     }
 }
