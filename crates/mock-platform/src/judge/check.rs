@@ -30,6 +30,7 @@ mod rty;
 mod sch;
 mod sec;
 mod trn;
+mod usage;
 pub(crate) mod value;
 mod verdict;
 
@@ -43,6 +44,7 @@ pub use known::{KnownFailure, KnownFailures, KnownFailuresError};
 pub(crate) use payload::{Payload, PayloadId};
 pub use registry::{all, find};
 pub(crate) use request::{Framing, Request};
+pub(crate) use usage::{ProcessUsage, Usage};
 pub use verdict::{Group, Malformed, Observability, Severity, Tag, Verdict};
 
 /// One conformance case, as it is written down once.

@@ -1,10 +1,12 @@
+mod usage;
+
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::judge::check::Signal;
+use crate::judge::check::{Signal, Usage};
 
 /// Why a receiver could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,11 @@ impl Process {
         self.child.kill().await.map_err(ProcessError::Stop)
     }
 
+    /// What it and the processes that it has started take up; `None` where it has ended, or the system does not tell.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.child.id().and_then(usage::of)
+    }
+
     pub(super) async fn end(mut self) {
         if let Err(error) = self.stop(Signal::Terminate).await {
             tracing::warn!("{error}");
@@ -124,6 +131,27 @@ mod tests {
             assert_ne!(process.child.id(), Some(pid));
         }
         process.end().await;
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_it_and_its_children_take_up_is_told() {
+        let command = ["sh", "-c", "sleep 600 & wait"].map(str::to_owned);
+        let process = Process::start(&command).unwrap();
+        let usage = loop {
+            // The child comes when it comes.
+            let usage = process.usage().unwrap();
+            if usage.processes.len() == 2 {
+                break usage;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert!(usage.processes.values().all(|one| one.peak_bytes >= one.resident_bytes));
+        assert!(usage.resident_bytes() > 0 && usage.descriptors() >= 6, "{usage:?}");
+        for &pid in usage.processes.keys() {
+            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
     }
 
     #[tokio::test]

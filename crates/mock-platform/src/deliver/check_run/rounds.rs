@@ -9,7 +9,7 @@ use super::{Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
     Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Script, Seen, Signal, Step, Tag,
-    Transcript,
+    Transcript, Usage,
 };
 
 /// A check that has run, and was not judged yet.
@@ -70,7 +70,7 @@ impl Run<'_> {
         let before = self.count().await;
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();
-        let (steps, looks, mut error) = self.steps(&case).await;
+        let mut done = self.steps(&case).await;
         let took = start.elapsed();
         let bystander = match bystander {
             Some(bystander) => bystander.finish().await.filter(|_| took < BYSTANDER_LIMIT),
@@ -82,18 +82,18 @@ impl Run<'_> {
         let seen = match self.counted(before, extra).await {
             Ok(seen) => seen,
             Err(broken) => {
-                error.get_or_insert(broken);
+                done.error.get_or_insert(broken);
                 Seen::Nothing
             }
         };
         tracing::debug!(check = check.id, case = case.name, is_alone, ?took, "case");
-        CaseEvidence { case, steps, canary, bystander, seen, looks, error }
+        let Done { steps, looks, usage, error } = done;
+        CaseEvidence { case, steps, canary, bystander, seen, looks, usage, error }
     }
 
-    async fn steps(&self, case: &Case) -> (Vec<Vec<Transcript>>, Vec<Vec<Effect>>, Option<String>) {
+    async fn steps(&self, case: &Case) -> Done {
         let start = Instant::now();
-        let mut looks = Vec::new();
-        let mut steps = Vec::with_capacity(case.steps.len());
+        let mut all = Done::default();
         for step in &case.steps {
             let mut transcripts = Vec::new();
             let done = match step {
@@ -115,7 +115,11 @@ impl Run<'_> {
                     transcripts = ran;
                     stopped
                 }
-                Step::Look => self.look_at(case).await.map(|seen| looks.push(seen)),
+                Step::Look => self.look_at(case).await.map(|seen| all.looks.push(seen)),
+                Step::Measure => {
+                    all.usage.push(self.usage().await);
+                    Ok(())
+                }
                 Step::Start => self.restart().await,
                 Step::Hook(hook) => match self.options.hooks.get(hook) {
                     Some(command) => {
@@ -125,12 +129,18 @@ impl Run<'_> {
                     None => Err(format!("there is no {}", hook.option())),
                 },
             };
-            steps.push(transcripts);
+            all.steps.push(transcripts);
             if let Err(error) = done {
-                return (steps, looks, Some(error));
+                all.error = Some(error);
+                break;
             }
         }
-        (steps, looks, None)
+        all
+    }
+
+    /// What the receiver's processes take up, where the suite has started them and the system tells.
+    async fn usage(&self) -> Option<Usage> {
+        self.process.lock().await.as_ref()?.usage()
     }
 
     async fn stop_process(&self, signal: Signal) -> Result<(), String> {
@@ -255,6 +265,15 @@ impl Run<'_> {
         let task = tokio::spawn(async move { probe.run_until(script, &waits).await });
         Bystander { task, go }
     }
+}
+
+/// What came of the steps of a case.
+#[derive(Default)]
+struct Done {
+    steps: Vec<Vec<Transcript>>,
+    looks: Vec<Vec<Effect>>,
+    usage: Vec<Option<Usage>>,
+    error: Option<String>,
 }
 
 /// A plain webhook that is half sent.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Action, Case, CaseEvidence, Check, Composer, Findings, Fixes, Framing, Need, Observability, Request,
-    Script, Severity, Tag, oracles,
+    Script, Severity, Step, Tag, oracles,
 };
 
 const FIXES: Fixes = Fixes {
@@ -12,6 +12,11 @@ const FIXES: Fixes = Fixes {
     express: "Handle `clientError` (or leave it to Node), and let a supervisor start the process again after an uncaught exception.",
     flask: "Run it behind gunicorn, whose workers are replaced when they die.",
 };
+
+/// How long a receiver may take to notice that connections are closed.
+const CLOSE_LIMIT: Duration = Duration::from_millis(300);
+/// File descriptors that are more than a coincidence.
+const MANY_KEPT: u64 = 500;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -66,8 +71,9 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A balancer that looks whether the port is open does this all day; a descriptor lost each time ends it at 1,024.",
         fixes: FIXES,
         stimulus: |_| {
-            let all = (0..10).fold(Case::new(""), |case, _| case.scripts(vec![Script::default(); 100]));
-            vec![all]
+            let before = Case::new("").step(Step::Measure);
+            let all = (0..10).fold(before, |case, _| case.scripts(vec![Script::default(); 100]));
+            vec![all.step(Step::Pause(CLOSE_LIMIT)).step(Step::Measure)]
         },
         judge: |evidence| {
             let mut findings = Findings::default();
@@ -78,7 +84,16 @@ pub(super) const CHECKS: &[Check] = &[
                 findings
                     .fail("", format!("{} of 1,000 connections were not accepted ({error})", refused.len()));
             }
-            // Descriptors that are lost show in that nothing is accepted any more.
+            for case in evidence.cases {
+                if let [Some(before), Some(after)] = &case.usage[..] {
+                    let kept = after.descriptors().saturating_sub(before.descriptors());
+                    if kept >= MANY_KEPT {
+                        let text = format!("kept {kept} file descriptors of 1,000 closed connections");
+                        findings.too_slow("", text);
+                    }
+                }
+            }
+            // Where they were not counted, descriptors that are lost show in that nothing is accepted any more.
             findings.decided_by_answers();
             findings
         },

@@ -38,6 +38,9 @@ pub(crate) enum Step {
     StopDuring(Signal, Duration, Vec<Script>),
     /// Looks at the effects once there are no more for a while.
     Look,
+    /// Writes down what the receiver's processes take up, where the suite has started them; see
+    /// [`CaseEvidence::usage`](super::CaseEvidence::usage).
+    Measure,
 }
 
 /// How the receiver's process is ended.
@@ -236,6 +239,7 @@ impl Step {
                 format!("the receiver is stopped meanwhile, after {after:?}: {signal:?}")
             }
             Self::Look => "the effects are looked at".to_owned(),
+            Self::Measure => "memory and descriptors of the receiver are measured".to_owned(),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::case::{Expected, Sent};
-use super::{Case, Malformed, PayloadId};
+use super::{Case, Malformed, PayloadId, Usage};
 use crate::judge::Effect;
 
 /// All that a check is judged by.
@@ -43,6 +43,9 @@ pub(crate) struct CaseEvidence {
     pub(crate) seen: Seen,
     /// What each [`Step::Look`](super::Step::Look) saw of its effects.
     pub(crate) looks: Vec<Vec<Effect>>,
+    /// What each [`Step::Measure`](super::Step::Measure) found; `None` where the suite has not started the receiver, or
+    /// the system does not tell.
+    pub(crate) usage: Vec<Option<Usage>>,
     /// What broke on this side: a hook, the process.
     pub(crate) error: Option<String>,
 }

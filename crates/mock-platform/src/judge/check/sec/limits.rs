@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Action, Case, Check, Composer, Evidence, Findings, Fixes, Framing, Observability, Request, Script,
-    Severity, Tag,
+    Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Fixes, Framing, Observability, Request,
+    Script, Severity, Step, Tag,
 };
 
 const FIXES: Fixes = Fixes {
@@ -33,11 +33,30 @@ pub(super) const LARGE_BODIES: Check = Check {
             {
                 findings.warn(&case.case.name, "taken with 2xx: there seems to be no limit");
             }
+            held(case, LARGEST, &mut findings);
         }
         findings
     },
     ..Check::BASE
 };
+
+const LARGEST: u64 = 100 * MIB;
+
+/// Finds that so many bytes of a body were all in memory at once, where that was measured before and after.
+pub(super) fn held(case: &CaseEvidence, body: u64, findings: &mut Findings) {
+    if let [Some(before), Some(after)] = &case.usage[..] {
+        let grown = after.peak_growth(before);
+        // What was in use before and is free again holds a part of it.
+        if grown >= body / 10 * 9 {
+            let text = format!(
+                "the receiver grew from {} to {} MB: it keeps whatever is sent in memory",
+                before.resident_bytes() / MIB,
+                (before.resident_bytes() + grown) / MIB,
+            );
+            findings.fail(&case.case.name, text);
+        }
+    }
+}
 
 /// A CDR and spaces: JSON whose sense is that of the CDR.
 fn large_bodies(composer: &mut Composer) -> Vec<Case> {
@@ -47,7 +66,7 @@ fn large_bodies(composer: &mut Composer) -> Vec<Case> {
         let request = composer.post(&cdr).framing(Framing::Declared(cdr.bytes.len() as u64 + most));
         let script =
             Script::default().request_filled(&request, vec![b' '; 1 << 16], most, PATIENCE).answered();
-        Case::new(format!("{megabytes} MB")).script(script)
+        Case::new(format!("{megabytes} MB")).step(Step::Measure).script(script).step(Step::Measure)
     });
     cases.into()
 }
@@ -69,7 +88,7 @@ pub(super) const HUGE_LENGTH: Check = Check {
     },
     judge: |evidence| {
         let mut findings = Findings::default();
-        for transcript in evidence.cases.iter().flat_map(super::super::CaseEvidence::transcripts) {
+        for transcript in evidence.cases.iter().flat_map(CaseEvidence::transcripts) {
             if transcript.answer(0).is_some_and(super::super::Answer::is_2xx) {
                 findings.fail("", "acknowledged a body that never came");
             } else if transcript.timed_out {
@@ -109,7 +128,7 @@ const ENDLESS: u64 = 128 * MIB;
 
 fn endless(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
-    for transcript in evidence.cases.iter().flat_map(super::super::CaseEvidence::transcripts) {
+    for transcript in evidence.cases.iter().flat_map(CaseEvidence::transcripts) {
         let is_refused =
             !transcript.answers.is_empty() || transcript.write_error.is_some() || !transcript.timed_out;
         if transcript.answer(0).is_some_and(super::super::Answer::is_2xx) {
