@@ -6,7 +6,7 @@
 //!    `Case::expect` which effects are right.
 //! 3. `judge`: a function from `Evidence` to `Findings`; most are one of those in `criteria`. The standing oracles
 //!    (5xx, hang, canary, leak, isolation) are applied to every case besides.
-//! 4. Give the test receiver in `tests/it/gallery.rs` a flaw that the check kills, and name both in `tests/it/check.rs`.
+//! 4. Give the gallery, `fixtures/receivers/gallery/src/<group>.rs`, a flaw that the check kills: a row and a hook.
 //! 5. `piopiy-mock explain ID` shows what people will read: why, source, stimulus, and how to fix it.
 
 mod avl;

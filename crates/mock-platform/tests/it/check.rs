@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
+use piopiy_gallery as gallery;
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, run_checks};
-use piopiy_mock_platform::judge::check::{
-    Check, KnownFailures, Malformed, Severity, Tag, Verdict, all, find,
-};
+use piopiy_mock_platform::judge::check::{Check, KnownFailures, Malformed, Tag, Verdict, all, find};
 use piopiy_mock_platform::judge::report::{CheckReport, Human, Reporter, reporter};
 use piopiy_receiver::{Authentication, Basic, MemoryStore, Server, ServerOptions, StoreLocation};
 use serde_json::Value;
-
-use futures_util::StreamExt;
-
-use crate::gallery;
 
 /// What is over within seconds.
 fn quick() -> Vec<&'static Check> {
@@ -28,16 +23,7 @@ fn options(observe_url: Option<&str>) -> CheckOptions {
     options
 }
 
-/// With all that a receiver of the gallery has for the suite.
-pub(crate) fn options_for(receiver: &gallery::Flawed) -> CheckOptions {
-    let mut options = options(Some(&receiver.observe_url));
-    options.second = receiver.second_url.as_ref().map(|url| Target::parse(url, &[]).unwrap());
-    options.command.clone_from(&receiver.command);
-    options.hooks.clone_from(&receiver.hooks);
-    options
-}
-
-pub(crate) async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
+async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
     let target = Target::parse(url, &[]).unwrap();
     run_checks(&target, checks, options, &(), std::future::pending()).await.unwrap()
 }
@@ -108,15 +94,11 @@ async fn the_gallery_without_a_flaw_passes() {
     assert_clean(&report, &[Verdict::NotObserved, Verdict::NotApplicable, Verdict::Warn]);
 }
 
-/// The criteria of these never say more than that.
-const ONLY_WARN: [&str; 4] = ["SEC-005", "SEC-006", "SEC-007", "SEC-009"];
-
 /// With limits that a test can wait for, and with everything declared.
 fn short(mut options: CheckOptions) -> CheckOptions {
-    options.ack_limit = Duration::from_secs(1);
-    options.slow_limit = Duration::from_millis(300);
-    options.capabilities = ["secret", "appid", "health=/healthz"].map(str::to_owned).into();
-    options.headers = vec![("Authorization".to_owned(), "Basic cGlvcGl5OnNlY3JldA==".to_owned())];
+    options.ack_limit = gallery::ACK_LIMIT;
+    options.capabilities = gallery::CAPABILITIES.map(str::to_owned).into();
+    options.headers = vec![(gallery::AUTHORIZATION.0.to_owned(), gallery::AUTHORIZATION.1.to_owned())];
     options
 }
 
@@ -152,40 +134,6 @@ async fn the_correct_receiver_passes_what_waits_and_what_is_declared() {
     let checks = ids.map(|id| find(id).unwrap());
     assert_clean(&run(&server.url(), &checks, &options).await, &[]);
     server.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_flaw_is_killed_by_its_check() {
-    // What is measured is measured alone; the rest may run side by side, for it is about what is answered and done.
-    let is_alone = |id: &str| {
-        find(id).unwrap().tags.iter().any(|tag| matches!(tag, Tag::Latency | Tag::Load | Tag::Slow))
-    };
-    let (alone, others): (Vec<_>, Vec<_>) = gallery::flaws().partition(|(_, id)| is_alone(id));
-    let others = futures_util::stream::iter(others).map(|(flaw, id)| tokio::spawn(kills(flaw, id)));
-    let mut others = others.buffer_unordered(4);
-    while let Some(killed) = others.next().await {
-        killed.unwrap();
-    }
-    for (flaw, id) in alone {
-        kills(flaw, id).await;
-    }
-}
-
-async fn kills(flaw: &'static str, id: &'static str) {
-    let receiver = gallery::start(flaw).await;
-    let check = find(id).unwrap();
-    let report = run(&receiver.url, &[check], &short(options_for(&receiver))).await;
-    let outcome = &report.checks[0].outcome;
-    let only_warns = check.severity == Severity::May || ONLY_WARN.contains(&id);
-    let expected = if only_warns { Verdict::Warn } else { Verdict::Fail };
-    assert_eq!(outcome.verdict, expected, "{flaw} survives {id}: {}", outcome.detail);
-}
-
-#[test]
-fn every_check_kills_a_flaw() {
-    for check in all() {
-        assert!(gallery::flaws().any(|(_, id)| id == check.id), "{} kills no flaw of the gallery", check.id);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use assert_cmd::Command;
 
-use crate::gallery;
+use piopiy_gallery as gallery;
 
 /// Runs the program away from the test's runtime, which serves the receiver.
 async fn run(args: &[&str]) -> (i32, String, String) {

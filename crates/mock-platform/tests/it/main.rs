@@ -8,7 +8,6 @@ mod cli;
 mod cli_ending;
 mod cli_replay;
 mod deliver;
-mod gallery;
 mod judge;
 mod ledger;
 mod library;
