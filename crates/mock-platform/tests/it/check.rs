@@ -5,7 +5,7 @@ use std::time::Duration;
 use piopiy_gallery as gallery;
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, run_checks};
-use piopiy_mock_platform::judge::check::{Check, KnownFailures, Malformed, Tag, Verdict, all, find};
+use piopiy_mock_platform::judge::check::{Check, Hook, KnownFailures, Malformed, Tag, Verdict, all, find};
 use piopiy_mock_platform::judge::report::{CheckReport, Human, Reporter, reporter};
 use piopiy_receiver::{Authentication, Basic, MemoryStore, Server, ServerOptions, StoreLocation};
 use serde_json::Value;
@@ -23,7 +23,18 @@ fn options(observe_url: Option<&str>) -> CheckOptions {
     options
 }
 
-async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
+/// With all that a receiver of the gallery has for the suite.
+pub(crate) fn options_for(receiver: &gallery::Flawed) -> CheckOptions {
+    let mut options = options(Some(&receiver.observe_url));
+    options.second = receiver.second_url.as_ref().map(|url| Target::parse(url, &[]).unwrap());
+    options.command.clone_from(&receiver.command);
+    for hook in Hook::ALL {
+        options.hooks.extend(receiver.hooks.get(hook.option()).map(|command| (hook, command.clone())));
+    }
+    options
+}
+
+pub(crate) async fn run(url: &str, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
     let target = Target::parse(url, &[]).unwrap();
     run_checks(&target, checks, options, &(), std::future::pending()).await.unwrap()
 }

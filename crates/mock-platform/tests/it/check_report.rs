@@ -3,8 +3,9 @@
 use piopiy_mock_platform::judge::check::{Verdict, find};
 use piopiy_mock_platform::judge::report::{AttemptRecord, CheckReport, Role, Rung, reporter, schema};
 
+use piopiy_gallery as gallery;
+
 use crate::check::{options_for, run};
-use crate::gallery;
 
 /// A run with a failure, a pass, connections side by side, and effects.
 async fn report() -> CheckReport {
