@@ -12,6 +12,7 @@
 pub mod check;
 mod effect;
 mod expected;
+mod repeated;
 pub mod report;
 mod summary;
 mod table;
@@ -19,6 +20,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::Effect;
+pub use repeated::repeated;
 pub use summary::{Latency, Observed, Summary};
 
 use crate::deliver::ledger::{
