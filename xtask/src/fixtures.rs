@@ -82,6 +82,7 @@ fn generated() -> anyhow::Result<BTreeMap<String, String>> {
     let golden = piopiy_mock_platform::plan::golden()?;
     let records = [
         ("schemas/check.json", piopiy_mock_platform::judge::report::schema()),
+        ("schemas/check-lines.json", piopiy_mock_platform::judge::report::lines_schema()),
         ("schemas/plan.json", piopiy_mock_platform::plan::file::schema()),
         ("schemas/ledger.json", piopiy_mock_platform::deliver::ledger::schema()),
     ];

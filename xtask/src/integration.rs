@@ -12,7 +12,6 @@ use crate::tally::{Missing, Tally};
 use crate::{traffic, workspace};
 
 mod calls;
-mod check;
 mod crash;
 mod deadlines;
 mod drain;
@@ -36,9 +35,6 @@ pub(crate) struct Options {
     /// What random choices follow from; a fresh one, printed, where none is given
     #[arg(long)]
     seed: Option<u64>,
-    /// Run `check` with 20 seeds on every rung, in place of one
-    #[arg(long)]
-    soak: bool,
 }
 
 /// What every run is given.
@@ -49,8 +45,6 @@ struct World {
     seed: u64,
     /// What the ids of the webhooks follow from.
     nonce: u64,
-    /// Whether there is time for many seeds.
-    soak: bool,
 }
 
 /// One run.
@@ -74,10 +68,6 @@ enum Run {
     Crash,
     /// One sync for every commit.
     Syncs,
-    /// `piopiy-mock check` on `piopiy-receiver` finds nothing.
-    Check(check::Observation),
-    /// And is over in time.
-    CheckInTime,
     /// The commands of the README.
     Readme,
 }
@@ -108,8 +98,6 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("drain".to_owned(), Run::Drain));
     runs.push(("crash".to_owned(), Run::Crash));
     runs.push(("syncs".to_owned(), Run::Syncs));
-    runs.extend(check::Observation::ALL.map(|seen| (format!("check/{}", seen.name()), Run::Check(seen))));
-    runs.push(("check/in-time".to_owned(), Run::CheckInTime));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -130,7 +118,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         durable: Durable::build(workspace::Profile::Dev)?,
         seed: options.seed.unwrap_or_else(traffic::fresh_nonce),
         nonce: traffic::fresh_nonce(),
-        soak: options.soak,
     };
     println!("{} runs; --seed {} repeats the random choices", runs.len(), world.seed);
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
@@ -174,8 +161,6 @@ impl Run {
             Self::Drain => drain::run(world).await,
             Self::Crash => crash::run(world).await,
             Self::Syncs => syncs::run(world).await,
-            Self::Check(observation) => check::clean(world, observation).await,
-            Self::CheckInTime => check::in_time().await,
             Self::Readme => readme::run(world).await,
         }
     }

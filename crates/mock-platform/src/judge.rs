@@ -10,9 +10,9 @@
 //! Without a look at the receiver's effects the three are unknown, which is not the same as none.
 
 pub mod check;
+pub(crate) mod day;
 mod effect;
 mod expected;
-mod repeated;
 pub mod report;
 mod summary;
 mod table;
@@ -20,7 +20,6 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::Effect;
-pub use repeated::repeated;
 pub use summary::{Latency, Observed, Summary};
 
 use crate::deliver::ledger::{

@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure};
 /// Print a JSON Schema; without a name, list the names
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`, `check`; `openapi` is the OpenAPI document
+    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`, `check`, `check-lines`; `openapi` is the OpenAPI document
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -37,6 +37,7 @@ fn schemas() -> Vec<(String, String)> {
         .collect();
     for (name, document) in [
         ("check", judge::report::schema()),
+        ("check-lines", judge::report::lines_schema()),
         ("ledger", deliver::ledger::schema()),
         ("plan", plan::file::schema()),
     ] {

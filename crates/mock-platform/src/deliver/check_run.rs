@@ -1,6 +1,5 @@
 //! Runs checks against a receiver: sends their stimuli, looks at the effects, and has them judged.
 
-mod course;
 mod observer;
 mod options;
 mod process;
@@ -12,16 +11,20 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
-use self::course::Course;
 use self::observer::Observer;
 pub use self::observer::{Observation, ObserverError};
 pub use self::options::CheckOptions;
 use self::process::Process;
 pub use self::process::ProcessError;
+use self::rounds::Ran;
 use super::probe::Probe;
 use super::{Target, wall_ms};
-use crate::judge::check::{Check, Composer, Script, Sources, Terms, Transcript};
-use crate::judge::report::{CheckReport, CheckResult, CheckSummary, SCHEMA};
+use crate::judge::check::{
+    Check, Composer, Evidence, Need, Outcome, Script, Sources, Tag, Terms, Transcript, Verdict, conclude,
+    oracles,
+};
+use crate::judge::day;
+use crate::judge::report::{CheckReport, CheckResult, CheckSummary, SCHEMA, records};
 
 /// Why checks could not be run at all.
 #[derive(Debug, thiserror::Error)]
@@ -47,22 +50,19 @@ pub enum CheckRunError {
 
 /// What is said while checks run.
 pub trait Progress: Sync {
-    /// A check has begun.
-    fn begun(&self, check: &str);
-
-    /// All that a check sends is sent; so many of them are over.
-    fn over(&self, over: usize, of: usize, check: &str);
+    /// So many of them are over.
+    fn done(&self, over: usize, of: usize, check: &str);
 }
 
 /// Says nothing.
 impl Progress for () {
-    fn begun(&self, _check: &str) {}
-
-    fn over(&self, _over: usize, _of: usize, _check: &str) {}
+    fn done(&self, _over: usize, _of: usize, _check: &str) {}
 }
 
 /// Checks that run side by side; those that wait do not count.
 const SIDE_BY_SIDE: usize = 8;
+/// How often what took too long is tried again before it is a failure.
+const CONFIRMATIONS: u32 = 2;
 /// Plain webhooks that the baseline is measured with.
 const BASELINE: usize = 10;
 
@@ -96,27 +96,82 @@ pub async fn run_checks(
     progress: &dyn Progress,
     stop: impl Future<Output = ()>,
 ) -> Result<CheckReport, CheckRunError> {
-    let began = Instant::now();
+    let (began, started_ms) = (Instant::now(), wall_ms());
     let run = Run::start(target, options).await?;
     let results = Mutex::new(BTreeMap::new());
     let all = async {
-        Box::pin(run.all(checks, &Course::new(progress, &results, checks.len()))).await;
+        Box::pin(run.all(checks, progress, &results)).await;
     };
-    let is_stopped = tokio::select! {
+    let interrupted = tokio::select! {
         () = all => false,
         () = stop => true,
     };
-    let results = std::mem::take(&mut *results.lock().await);
-    let interrupted = is_stopped || results.len() < checks.len();
-    let report = run.report(checks, results, began.elapsed(), interrupted);
+    let mut results = std::mem::take(&mut *results.lock().await);
+    let mut report = CheckReport {
+        started_ms,
+        baseline_us: u64::try_from(run.terms.baseline.as_micros()).unwrap_or(u64::MAX),
+        took_ms: millis(began.elapsed()),
+        interrupted,
+        ..head(target, options)
+    };
+    for check in checks {
+        match results.remove(check.id) {
+            Some(result) => report.checks.push(result),
+            None => report.not_run.push(check.id.into()),
+        }
+    }
+    report.summary = CheckSummary::of(&report.checks);
     run.stop().await;
     Ok(report)
+}
+
+/// The report of a run that could not begin.
+#[must_use]
+pub fn broken(
+    target: &Target,
+    checks: &[&'static Check],
+    options: &CheckOptions,
+    error: &CheckRunError,
+) -> CheckReport {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    for cause in causes {
+        text.push_str(&format!(": {cause}"));
+    }
+    CheckReport {
+        started_ms: wall_ms(),
+        error: Some(text),
+        not_run: checks.iter().map(|check| check.id.into()).collect(),
+        ..head(target, options)
+    }
+}
+
+/// A report of no checks yet.
+fn head(target: &Target, options: &CheckOptions) -> CheckReport {
+    CheckReport {
+        schema: SCHEMA.into(),
+        run_id: format!("{:016x}", options.seed.0.rotate_left(32) ^ options.nonce.0),
+        version: env!("CARGO_PKG_VERSION").into(),
+        started_ms: 0,
+        seed: options.seed.to_string(),
+        nonce: options.nonce.to_string(),
+        target: target.shown(),
+        profile: options.profile,
+        observation: options.observation.as_ref().map_or("none", Observation::name).into(),
+        baseline_us: 0,
+        took_ms: 0,
+        rerun: format!("{} --seed {}{}", options.again, options.seed, options.again_tail),
+        interrupted: false,
+        error: None,
+        not_run: Vec::new(),
+        checks: Vec::new(),
+        summary: CheckSummary::default(),
+    }
 }
 
 /// One run.
 struct Run<'a> {
     options: &'a CheckOptions,
-    target: &'a Target,
     sources: Sources,
     probe: Probe,
     observer: Option<Observer>,
@@ -130,7 +185,7 @@ struct Run<'a> {
 type Results = Mutex<BTreeMap<&'static str, CheckResult>>;
 
 impl<'a> Run<'a> {
-    async fn start(target: &'a Target, options: &'a CheckOptions) -> Result<Self, CheckRunError> {
+    async fn start(target: &Target, options: &'a CheckOptions) -> Result<Self, CheckRunError> {
         let authority = target.authority();
         let unreachable = |source| CheckRunError::Unreachable { authority: authority.clone(), source };
         let second = options.second.as_ref().map(Target::authority);
@@ -160,7 +215,6 @@ impl<'a> Run<'a> {
         sources.slow_limit = options.slow_limit;
         let mut run = Self {
             options,
-            target,
             sources,
             probe,
             terms: Terms {
@@ -196,35 +250,130 @@ impl<'a> Run<'a> {
         self.probe.run(&[script], Instant::now()).await.pop().unwrap_or_default()
     }
 
+    async fn all(&self, checks: &[&'static Check], progress: &dyn Progress, results: &Results) {
+        let order = self.shuffled(checks);
+        let (missing, runnable): (Vec<_>, Vec<_>) =
+            order.into_iter().partition(|check| self.missing(check).is_some());
+        for check in missing {
+            let unlock = self.missing(check).unwrap_or_default();
+            let outcome = unlocked_by(check, &unlock);
+            let mut result = CheckResult::new(check, outcome, Vec::new(), self.command(check));
+            result.unlock = unlock;
+            results.lock().await.insert(check.id, result);
+        }
+        let counts_only = matches!(self.options.observation, Some(Observation::Command(_)));
+        // A count says nothing about whose effects they are: so one after another.
+        let (alone, beside): (Vec<&Check>, Vec<&Check>) =
+            runnable.into_iter().partition(|check| counts_only || check.is_alone());
+        let (restarting, alone): (Vec<&Check>, Vec<&Check>) =
+            alone.into_iter().partition(|check| check.restarts());
+        let total = checks.len();
+
+        let ran = futures_util::future::join_all(beside.into_iter().map(|check| async move {
+            let waits = check.tags.contains(&Tag::Slow);
+            let _slot = if waits { None } else { self.slots.acquire().await.ok() };
+            self.ran(check, 0, false).await
+        }))
+        .await;
+        self.conclude(ran, total, progress, results).await;
+        for check in alone {
+            let ran = self.ran(check, 0, true).await;
+            self.conclude(vec![ran], total, progress, results).await;
+        }
+        for check in restarting {
+            let ran = self.ran(check, 0, true).await;
+            self.conclude(vec![ran], total, progress, results).await;
+        }
+    }
+
+    /// Judges what ran, together, so that effects are waited for once; what took too long is run again.
+    async fn conclude(&self, ran: Vec<Ran>, total: usize, progress: &dyn Progress, results: &Results) {
+        let mut judged = Vec::new();
+        let looked = self.look(ran).await;
+        for mut ran in looked {
+            let outcome = self.judge(&mut ran);
+            judged.push((ran, outcome));
+        }
+        for (mut ran, mut outcome) in judged {
+            let began = Instant::now();
+            let mut slow = 1;
+            for attempt in 1..=CONFIRMATIONS {
+                if !outcome.is_timing || ran.check.tags.contains(&Tag::Slow) {
+                    break;
+                }
+                let again = self.ran(ran.check, attempt, true).await;
+                let Some(mut again) = self.look(vec![again]).await.pop() else { break };
+                let next = self.judge(&mut again);
+                if next.is_timing {
+                    slow += 1;
+                } else if next.verdict == Verdict::Pass {
+                    outcome.verdict = Verdict::Inconclusive;
+                    outcome.is_timing = false;
+                    outcome.detail = format!("{} (in {slow} of {} tries)", outcome.detail, attempt + 1);
+                    break;
+                } else {
+                    (ran, outcome) = (again, next);
+                    break;
+                }
+            }
+            let is_stale = self.options.known.excuse(ran.check.id, &mut outcome, &today());
+            let mut result = CheckResult::new(
+                ran.check,
+                outcome,
+                records(&ran.cases, &ran.findings, ran.check.severity, &self.options.headers),
+                self.command(ran.check),
+            );
+            result.is_stale_known_failure = is_stale;
+            result.took_ms = millis(ran.took + began.elapsed());
+            let mut results = results.lock().await;
+            results.insert(ran.check.id, result);
+            progress.done(results.len(), total, ran.check.id);
+        }
+    }
+
+    fn judge(&self, ran: &mut Ran) -> Outcome {
+        let evidence = Evidence { cases: &ran.cases, terms: &self.terms };
+        let mut findings = (ran.check.judge)(&evidence);
+        findings.extend(oracles::standing(&evidence));
+        if let Some(error) = &ran.error {
+            findings.error("", error.clone());
+        }
+        let outcome = conclude(ran.check, &findings, self.terms.is_observed);
+        ran.findings = findings;
+        outcome
+    }
+
+    /// What a check asks for and is not there.
+    fn missing(&self, check: &Check) -> Option<Vec<String>> {
+        let is_there = |need: &Need| match need {
+            Need::Process => self.options.command.is_some(),
+            Need::SecondUrl => self.options.second.is_some(),
+            Need::RealTime => self.options.real_time,
+            Need::Hook(hook) => self.options.hooks.contains_key(hook),
+            Need::Capability(name) => {
+                let is_it = |declared: &String| declared.split('=').next() == Some(*name);
+                self.options.capabilities.iter().any(is_it)
+            }
+        };
+        let missing: Vec<String> =
+            check.needs.iter().filter(|need| !is_there(need)).map(|need| need.unlock()).collect();
+        (!missing.is_empty()).then_some(missing)
+    }
+
+    /// The checks in an order of the seed's.
+    fn shuffled(&self, checks: &[&'static Check]) -> Vec<&'static Check> {
+        let mut order = checks.to_vec();
+        let key = |check: &&'static Check| {
+            let nonce = Composer::new(check.id, 0, self.sources.clone()).key();
+            (nonce ^ self.options.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        order.sort_by_key(key);
+        order
+    }
+
     fn command(&self, check: &Check) -> String {
         let CheckOptions { again, again_tail, seed, .. } = self.options;
         format!("{again} --seed {seed} --only {}{again_tail}", check.id)
-    }
-
-    fn report(
-        &self,
-        checks: &[&'static Check],
-        mut results: BTreeMap<&'static str, CheckResult>,
-        took: Duration,
-        interrupted: bool,
-    ) -> CheckReport {
-        let checks: Vec<CheckResult> = checks.iter().filter_map(|check| results.remove(check.id)).collect();
-        CheckReport {
-            schema: SCHEMA.into(),
-            run_id: format!("{:016x}", self.options.seed.0.rotate_left(32) ^ self.options.nonce.0),
-            version: env!("CARGO_PKG_VERSION").into(),
-            seed: self.options.seed.to_string(),
-            nonce: self.options.nonce.to_string(),
-            target: self.target.as_str().to_owned(),
-            profile: self.options.profile,
-            observation: self.options.observation.as_ref().map_or("none", Observation::name).into(),
-            baseline_us: u64::try_from(self.terms.baseline.as_micros()).unwrap_or(u64::MAX),
-            took_ms: millis(took),
-            rerun: format!("{} --seed {}{}", self.options.again, self.options.seed, self.options.again_tail),
-            interrupted,
-            summary: CheckSummary::of(&checks),
-            checks,
-        }
     }
 
     async fn stop(&self) {
@@ -232,6 +381,13 @@ impl<'a> Run<'a> {
             process.end().await;
         }
     }
+}
+
+/// The verdict of a check that was not run for want of something.
+fn unlocked_by(check: &Check, unlock: &[String]) -> Outcome {
+    let declared = check.needs.iter().any(|need| matches!(need, Need::Capability(_)));
+    let verdict = if declared { Verdict::NotApplicable } else { Verdict::NotObserved };
+    Outcome::new(verdict, format!("needs {}", unlock.join(" and ")))
 }
 
 async fn wait_for(probe: &Probe, patience: Duration) -> std::io::Result<()> {
@@ -264,31 +420,6 @@ fn millis(duration: Duration) -> u64 {
 
 /// Today, as `2026-12-31`, in UTC.
 fn today() -> String {
-    let (year, month, day) = day_of(wall_ms() / 86_400_000);
+    let (year, month, day) = day::of(wall_ms() / 86_400_000);
     format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// The day so many days after 1970-01-01, by the civil calendar (Howard Hinnant's `civil_from_days`).
-fn day_of(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let (era, of_era) = (z / 146_097, z % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        assert_eq!(day_of(0), (1970, 1, 1));
-        assert_eq!(day_of(19_782), (2024, 2, 29));
-        assert_eq!(day_of(20_454), (2026, 1, 1));
-        assert_eq!(day_of(20_453), (2025, 12, 31));
-    }
 }

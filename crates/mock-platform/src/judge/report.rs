@@ -2,11 +2,21 @@
 //!
 //! To add a kind: a file below here with a [`Reporter`], and its line in [`KINDS`].
 
+mod account;
+mod comparison;
+pub mod github;
+mod html;
 mod human;
 mod json;
+mod jsonl;
+mod junit;
+mod markdown;
 mod record;
 mod recording;
+mod rows;
 mod schema;
+mod tap;
+mod unlock;
 
 use std::borrow::Cow;
 
@@ -16,7 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Group, Observability, Outcome, Severity, Verdict};
 
-pub use human::Human;
+pub use comparison::Comparison;
+pub use human::{Human, TextStyle};
+pub use jsonl::lines_schema;
+pub use markdown::markdown_within;
 pub use record::{AttemptRecord, CaseFinding, CaseRecord, ConnectionEnd, Ladder, Role, Rung, WebhookRecord};
 pub(crate) use recording::records;
 pub use schema::schema;
@@ -28,10 +41,23 @@ pub const SCHEMA: &str = "piopiy-mock.check/v1";
 pub trait Reporter: Sync {
     /// The whole document.
     fn render(&self, report: &CheckReport) -> String;
+
+    /// The document that compares several runs; `None` where this kind has no place for that.
+    fn compare(&self, _comparison: &Comparison<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// The kinds of `--report KIND=PATH`.
-pub const KINDS: &[(&str, &dyn Reporter)] = &[("json", &json::Json), ("text", &Human)];
+pub const KINDS: &[(&str, &dyn Reporter)] = &[
+    ("json", &json::Json),
+    ("html", &html::Html),
+    ("jsonl", &jsonl::JsonLines),
+    ("junit", &junit::Junit),
+    ("markdown", &markdown::Markdown),
+    ("tap", &tap::Tap),
+    ("text", &Human),
+];
 
 /// The reporter of a kind.
 #[must_use]
@@ -49,6 +75,9 @@ pub struct CheckReport {
     pub run_id: String,
     /// The version of the suite.
     pub version: Cow<'static, str>,
+    /// When it began, in milliseconds since 1970.
+    #[serde(default)]
+    pub started_ms: u64,
     /// `0x…`
     pub seed: String,
     /// `0x…`
@@ -57,7 +86,7 @@ pub struct CheckReport {
     pub target: String,
     /// The revision of the wire.
     #[serde(with = "profile_name")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("enum" = Profile::ALL.map(Profile::as_str)))]
     pub profile: Profile,
     /// How effects were seen: `none`, `verify-cmd`, `observe-file` or `observe-url`.
     pub observation: Cow<'static, str>,
@@ -69,6 +98,12 @@ pub struct CheckReport {
     pub rerun: String,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
+    /// Why the checks could not be run at all.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The ids of those that were selected and not run, as the run was over before.
+    #[serde(default)]
+    pub not_run: Vec<Cow<'static, str>>,
     /// In the order of the catalogue.
     pub checks: Vec<CheckResult>,
     /// Counts.
@@ -94,6 +129,9 @@ pub struct CheckResult {
     pub outcome: Outcome,
     /// Whether the list of known failures is wrong about it.
     pub is_stale_known_failure: bool,
+    /// What to add to the command line to see what could not be seen; empty where that would not help.
+    #[serde(default)]
+    pub unlock: Vec<String>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What was sent and answered, case by case; the first few connections of each.
@@ -189,8 +227,9 @@ impl CheckResult {
             group: check.group(),
             severity: check.severity,
             observability: check.observability,
-            outcome,
             is_stale_known_failure: false,
+            unlock: unlock::named_in(&outcome),
+            outcome,
             took_ms: 0,
             evidence,
             reproducer: Reproducer { command },

@@ -152,7 +152,7 @@ async fn what_answers_alone_do_not_show_is_not_observed() {
     let receiver = gallery::start("decodes-lossily").await;
     let report = run(&receiver.url, &[find("JSN-012").unwrap()], &options(None)).await;
     assert_eq!(report.checks[0].outcome.verdict, Verdict::NotObserved);
-    assert!(Human.render(&report).contains("1 not observed (add --observe-url)"));
+    assert!(Human.render(&report).contains("1 check needs an observation: add `--observe-url URL`"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

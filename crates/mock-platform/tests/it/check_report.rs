@@ -1,5 +1,7 @@
 //! What a report tells of a real run, and that its document is what the schema says.
 
+mod reporters;
+
 use piopiy_mock_platform::judge::check::{Verdict, find};
 use piopiy_mock_platform::judge::report::{AttemptRecord, CheckReport, Role, Rung, reporter, schema};
 

@@ -16,7 +16,9 @@ use super::{Malformed, ServerOptions};
 use crate::clock::now_micros;
 use crate::extract::BodyBudget;
 use crate::metrics::{Counted, Metrics, Refusal};
-use crate::{Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, WebhookRejection};
+use crate::{
+    Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, Records, WebhookRejection,
+};
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -35,9 +37,10 @@ impl App {
         options: ServerOptions,
         commits: GroupCommit,
         metrics: Metrics,
-        observer: Option<Observer>,
+        records: Option<Arc<dyn Records>>,
         authentication: Authentication,
     ) -> Self {
+        let observer = records.filter(|_| options.observe).map(Observer::new);
         let reading = BodyBudget::new(options.max_reading_bytes);
         Self { options, commits, metrics, observer, authentication, reading }
     }

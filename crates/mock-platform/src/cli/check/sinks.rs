@@ -10,7 +10,8 @@ use crate::cli::exit::{Exit, Failure, OrExit};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Verdict")]
 pub(super) struct SinkArgs {
-    /// Write a report, as KIND=PATH, `-` for stdout; may be given several times. Kinds: json, text
+    /// Write a report, as KIND=PATH, `-` for stdout; may be given several times. Kinds: html, json, jsonl, junit,
+    /// markdown, tap, text
     #[arg(long, value_name = "KIND=PATH", value_parser = parse)]
     report: Vec<Sink>,
 }

@@ -1,0 +1,66 @@
+//! What there is to tell of one check, as plain text: for reporters that have a place for one text.
+
+use std::fmt::Write;
+
+use super::{CaseRecord, CheckResult, rows};
+use crate::judge::check::Verdict;
+
+/// What does a check again: a name and a command each.
+pub(super) fn reproducers(check: &CheckResult) -> Vec<(&'static str, &str)> {
+    vec![("piopiy-mock", check.reproducer.command.as_str())]
+}
+
+/// The cases in which something was found; all where nothing was, for then the check as a whole is what it is.
+pub(super) fn telling(check: &CheckResult) -> Vec<&CaseRecord> {
+    let found: Vec<&CaseRecord> = check.evidence.iter().filter(|case| !case.findings.is_empty()).collect();
+    if found.is_empty() { check.evidence.iter().collect() } else { found }
+}
+
+/// Why a check ended as it did, how to do it again, and what was sent and answered, in at most `most` bytes.
+pub(super) fn account(check: &CheckResult, most: usize) -> String {
+    let mut text = format!("{}\n", check.outcome.detail);
+    for (name, command) in reproducers(check) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n{name}: {command}");
+    }
+    for case in telling(check) {
+        let name = if case.case.is_empty() { "case" } else { &case.case };
+        let _ = writeln!(text, "\n== {name}");
+        for finding in &case.findings {
+            let _ = writeln!(text, "{}: {}", finding.verdict, finding.text);
+        }
+        text.push_str(&rows::text(case));
+        let _ = write!(text, "\n{}", case.stimulus);
+    }
+    cut(&text, most)
+}
+
+/// Not more than so many bytes, and told where it was more.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    const TOLD: &str = "\n… (cut)\n";
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let room = most.saturating_sub(TOLD.len());
+    let end = (0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}{TOLD}", &text[..end])
+}
+
+/// A verdict, for people.
+pub(super) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "passed",
+        Verdict::Fail => "failed",
+        Verdict::Warn => "warned",
+        Verdict::NotObserved => "not observed",
+        Verdict::NotApplicable => "not applicable",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Error => "error",
+        Verdict::KnownFailure => "known failure",
+    }
+}
+
+/// In one line: whatever breaks one, or could steer a terminal, becomes a space.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
