@@ -12,6 +12,7 @@ use crate::tally::{Missing, Tally};
 use crate::{traffic, workspace};
 
 mod calls;
+mod check;
 mod crash;
 mod deadlines;
 mod drain;
@@ -35,6 +36,9 @@ pub(crate) struct Options {
     /// What random choices follow from; a fresh one, printed, where none is given
     #[arg(long)]
     seed: Option<u64>,
+    /// Run `check` with 20 seeds on every rung, in place of one
+    #[arg(long)]
+    soak: bool,
 }
 
 /// What every run is given.
@@ -45,6 +49,8 @@ struct World {
     seed: u64,
     /// What the ids of the webhooks follow from.
     nonce: u64,
+    /// Whether there is time for many seeds.
+    soak: bool,
 }
 
 /// One run.
@@ -68,6 +74,10 @@ enum Run {
     Crash,
     /// One sync for every commit.
     Syncs,
+    /// `piopiy-mock check` on `piopiy-receiver` finds nothing.
+    Check(check::Observation),
+    /// And is over in time.
+    CheckInTime,
     /// The commands of the README.
     Readme,
 }
@@ -98,6 +108,8 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("drain".to_owned(), Run::Drain));
     runs.push(("crash".to_owned(), Run::Crash));
     runs.push(("syncs".to_owned(), Run::Syncs));
+    runs.extend(check::Observation::ALL.map(|seen| (format!("check/{}", seen.name()), Run::Check(seen))));
+    runs.push(("check/in-time".to_owned(), Run::CheckInTime));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -118,6 +130,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         durable: Durable::build(workspace::Profile::Dev)?,
         seed: options.seed.unwrap_or_else(traffic::fresh_nonce),
         nonce: traffic::fresh_nonce(),
+        soak: options.soak,
     };
     println!("{} runs; --seed {} repeats the random choices", runs.len(), world.seed);
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
@@ -161,6 +174,8 @@ impl Run {
             Self::Drain => drain::run(world).await,
             Self::Crash => crash::run(world).await,
             Self::Syncs => syncs::run(world).await,
+            Self::Check(observation) => check::clean(world, observation).await,
+            Self::CheckInTime => check::in_time().await,
             Self::Readme => readme::run(world).await,
         }
     }

@@ -4,11 +4,13 @@ mod call;
 mod check;
 mod checks;
 mod completions;
+mod config;
 mod duration;
 mod effects;
 mod events;
 mod exit;
 mod explain;
+mod init;
 mod man;
 mod plan;
 mod replay;
@@ -23,6 +25,7 @@ mod terminal;
 mod untold;
 mod validate;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -47,6 +50,10 @@ This is an unofficial project, not affiliated with TeleCMI.";
 #[derive(Debug, Parser)]
 #[command(name = "piopiy-mock", version, max_term_width = 100, after_help = format!("{OVERVIEW}\n\n{EXIT_CODES}"))]
 struct Cli {
+    /// Read options from this file; otherwise from the nearest piopiy-mock.toml of the repository, or else from
+    /// piopiy-mock/config.toml in the user's configuration
+    #[arg(long, global = true, value_name = "FILE", env = "PIOPIY_MOCK_CONFIG")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -68,6 +75,8 @@ enum Command {
     Events(events::EventsArgs),
     Plan(plan::PlanCommandArgs),
     Validate(validate::ValidateArgs),
+    Init(init::InitArgs),
+    Config(config::ConfigArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -75,8 +84,8 @@ enum Command {
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    match dispatch(command) {
+    let cli = Cli::command();
+    match config::process_arguments(&cli).map(Cli::parse_from).and_then(|args| dispatch(args, &cli)) {
         Ok(exit) => exit.into(),
         Err(failure) if failure.is_broken_pipe() => Exit::Fine.into(),
         Err(Failure { exit, error }) => {
@@ -88,7 +97,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<Exit, Failure> {
+fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => block_on(run::run(args)),
         Command::Call(args) => block_on(call::run(args)),
@@ -100,9 +109,11 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Events(args) => events::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Init(args) => init::run(&args, cli),
+        Command::Config(args) => config::run(&args, config, cli),
         Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => completions::run(&args, Cli::command()),
-        Command::Man(args) => man::run(&args, Cli::command()),
+        Command::Completions(args) => completions::run(&args, cli.clone()),
+        Command::Man(args) => man::run(&args, cli.clone()),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod check;
 pub(crate) mod day;
 mod effect;
 mod expected;
+mod repeated;
 pub mod report;
 mod summary;
 mod table;
@@ -20,6 +21,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use effect::Effect;
+pub use repeated::repeated;
 pub use summary::{Latency, Observed, Summary};
 
 use crate::deliver::ledger::{

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod calls;
+mod count;
 mod exit;
 mod export;
 mod logging;
@@ -35,6 +36,7 @@ enum Command {
     Tail(tail::Tail),
     Export(export::Export),
     Calls(calls::Calls),
+    Count(count::Count),
 }
 
 /// Which store is read.
@@ -61,6 +63,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Tail(tail) => tail.run(),
         Command::Export(export) => export.run(),
         Command::Calls(calls) => calls.run(),
+        Command::Count(count) => count.run(),
     };
     exit::report(outcome)
 }

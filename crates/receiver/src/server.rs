@@ -5,10 +5,12 @@ mod deadline;
 mod long_answer;
 mod numbers;
 mod observe;
+mod observe_file;
 mod routes;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::Connections;
+use self::observe::Observer;
+use self::observe_file::ObserveFile;
 use self::routes::App;
 use crate::metrics::Metrics;
 use crate::{Authentication, DEFAULT_PATH, GroupCommit, GroupCommitOptions, OpenStore, ReadLimits};
@@ -34,6 +38,9 @@ pub struct ServerOptions {
     /// Whether `/__observe` answers, to programs on this machine that show the secret, where one is set; default false. It
     /// needs a store whose records can be read ([`Store::reader`](crate::Store::reader)).
     pub observe: bool,
+    /// A file to which a record of each effect is appended, as `/__observe` would tell it; default none. It needs such a
+    /// store too, and holds what webhooks hold.
+    pub observe_file: Option<PathBuf>,
     /// Whether logs may hold phone numbers; default false.
     pub log_numbers: bool,
     /// Size and time of one body, and the depth of its JSON.
@@ -71,6 +78,7 @@ impl Default for ServerOptions {
             path: DEFAULT_PATH.to_owned(),
             malformed: Malformed::default(),
             observe: false,
+            observe_file: None,
             log_numbers: false,
             read: ReadLimits::default(),
             header_deadline: Duration::from_secs(10),
@@ -122,6 +130,8 @@ pub struct Server {
     accepting: JoinHandle<()>,
     connections: TaskTracker,
     drain_deadline: Duration,
+    /// What ends the task that writes the observe file, and the task.
+    follower: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 /// Makes a [`Server`]; see [`Server::builder`].
@@ -176,6 +186,10 @@ impl Server {
                 );
             }
         }
+        if let Some((stop, follower)) = self.follower {
+            stop.cancel();
+            drop(follower.await);
+        }
     }
 }
 
@@ -220,7 +234,8 @@ impl ServerBuilder {
     /// Listens and serves, on tasks of the current runtime.
     ///
     /// # Errors
-    /// Where the address cannot be listened on, the path is none, or `observe` is set and the records cannot be read.
+    /// Where the address cannot be listened on, the path is none, or effects are to be told and the records cannot be read or the file not
+    /// be written.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         self.options.check()?;
         self.serve(TcpListener::bind(address).await?)
@@ -234,22 +249,35 @@ impl ServerBuilder {
     pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
         self.options.check()?;
         let (mut store, records) = (self.store.store, self.store.records);
-        let records = if self.options.observe { records.or_else(|| store.reader()) } else { None };
-        if self.options.observe && records.is_none() {
+        let is_observed = self.options.observe || self.options.observe_file.is_some();
+        let records = if is_observed { records.or_else(|| store.reader()) } else { None };
+        if is_observed && records.is_none() {
             let text = "`observe` needs a store whose records can be read: see OpenStore::new";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
+        let observe_file = match (&self.options.observe_file, &records) {
+            (Some(path), Some(records)) => {
+                Some(ObserveFile::open(path, records.last_seq().map_err(io::Error::other)?)?)
+            }
+            _ => None,
+        };
+        let observer = records.map(Observer::new);
         let local_addr = listener.local_addr()?;
         let metrics = Metrics::default();
         metrics.opened_with(store.record_count());
         let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone());
         let drain_deadline = self.options.drain_deadline;
         let slots = Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        let app = Arc::new(App::new(self.options, commits, metrics, records, self.authentication));
+        let follower = observe_file.zip(observer.clone()).map(|(file, observer)| {
+            let stop = CancellationToken::new();
+            (stop.clone(), tokio::spawn(file.follow(observer, stop)))
+        });
+        let observer = observer.filter(|_| self.options.observe);
+        let app = Arc::new(App::new(self.options, commits, metrics, observer, self.authentication));
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let tracker = TaskTracker::new();
         let connections = Connections::new(&app, stop.clone(), cut.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
-        Ok(Server { local_addr, app, stop, cut, accepting, connections: tracker, drain_deadline })
+        Ok(Server { local_addr, app, stop, cut, accepting, connections: tracker, drain_deadline, follower })
     }
 }

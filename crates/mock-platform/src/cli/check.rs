@@ -12,8 +12,10 @@ mod verdicts;
 
 use std::io::Write;
 
+use anyhow::Context as _;
 use clap::Args;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, CheckRunError, run_checks};
+use piopiy_mock_platform::judge::repeated;
 use piopiy_mock_platform::judge::report::{Human, Reporter};
 
 use super::exit::{Exit, Failure, OrExit};
@@ -87,8 +89,19 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         return Ok(if exit_zero { Exit::Fine } else { Exit::Inconclusive });
     }
     let signals = Signals::listen();
-    let report = run_checks(&target, &checks, &options, &progress::Line::new(), signals.wait()).await;
-    let report = report.map_err(|error| failure(error, exit_zero))?;
+    let mut runs = Vec::new();
+    for turn in 0..args.verdict.repeat {
+        let mut options = options.clone();
+        options.nonce.0 = options.nonce.0.wrapping_add(u64::from(turn));
+        let progress = progress::Line::new();
+        let report = run_checks(&target, &checks, &options, &progress, signals.wait()).await;
+        progress.clear();
+        runs.push(report.map_err(|error| failure(error, exit_zero))?);
+        if signals.seen().is_some() {
+            break;
+        }
+    }
+    let report = repeated(runs).context("nothing ran")?;
     let mut text = Human.render(&report);
     text.push_str(&line);
     say(&text);

@@ -1,5 +1,6 @@
 //! Runs checks against a receiver: sends their stimuli, looks at the effects, and has them judged.
 
+mod course;
 mod observer;
 mod options;
 mod process;
@@ -11,20 +12,17 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
+use self::course::Course;
 use self::observer::Observer;
 pub use self::observer::{Observation, ObserverError};
 pub use self::options::CheckOptions;
 use self::process::Process;
 pub use self::process::ProcessError;
-use self::rounds::Ran;
 use super::probe::Probe;
 use super::{Target, wall_ms};
-use crate::judge::check::{
-    Check, Composer, Evidence, Need, Outcome, Script, Sources, Tag, Terms, Transcript, Verdict, conclude,
-    oracles,
-};
+use crate::judge::check::{Check, Composer, Script, Sources, Terms, Transcript};
 use crate::judge::day;
-use crate::judge::report::{CheckReport, CheckResult, CheckSummary, SCHEMA, records};
+use crate::judge::report::{CheckReport, CheckResult, CheckSummary, SCHEMA};
 
 /// Why checks could not be run at all.
 #[derive(Debug, thiserror::Error)]
@@ -50,19 +48,22 @@ pub enum CheckRunError {
 
 /// What is said while checks run.
 pub trait Progress: Sync {
-    /// So many of them are over.
-    fn done(&self, over: usize, of: usize, check: &str);
+    /// A check has begun.
+    fn begun(&self, check: &str);
+
+    /// All that a check sends is sent; so many of them are over.
+    fn over(&self, over: usize, of: usize, check: &str);
 }
 
 /// Says nothing.
 impl Progress for () {
-    fn done(&self, _over: usize, _of: usize, _check: &str) {}
+    fn begun(&self, _check: &str) {}
+
+    fn over(&self, _over: usize, _of: usize, _check: &str) {}
 }
 
 /// Checks that run side by side; those that wait do not count.
 const SIDE_BY_SIDE: usize = 8;
-/// How often what took too long is tried again before it is a failure.
-const CONFIRMATIONS: u32 = 2;
 /// Plain webhooks that the baseline is measured with.
 const BASELINE: usize = 10;
 
@@ -100,13 +101,14 @@ pub async fn run_checks(
     let run = Run::start(target, options).await?;
     let results = Mutex::new(BTreeMap::new());
     let all = async {
-        Box::pin(run.all(checks, progress, &results)).await;
+        Box::pin(run.all(checks, &Course::new(progress, &results, checks.len()))).await;
     };
-    let interrupted = tokio::select! {
+    let is_stopped = tokio::select! {
         () = all => false,
         () = stop => true,
     };
     let mut results = std::mem::take(&mut *results.lock().await);
+    let interrupted = is_stopped || results.len() < checks.len();
     let mut report = CheckReport {
         started_ms,
         baseline_us: u64::try_from(run.terms.baseline.as_micros()).unwrap_or(u64::MAX),
@@ -250,127 +252,6 @@ impl<'a> Run<'a> {
         self.probe.run(&[script], Instant::now()).await.pop().unwrap_or_default()
     }
 
-    async fn all(&self, checks: &[&'static Check], progress: &dyn Progress, results: &Results) {
-        let order = self.shuffled(checks);
-        let (missing, runnable): (Vec<_>, Vec<_>) =
-            order.into_iter().partition(|check| self.missing(check).is_some());
-        for check in missing {
-            let unlock = self.missing(check).unwrap_or_default();
-            let outcome = unlocked_by(check, &unlock);
-            let mut result = CheckResult::new(check, outcome, Vec::new(), self.command(check));
-            result.unlock = unlock;
-            results.lock().await.insert(check.id, result);
-        }
-        let counts_only = matches!(self.options.observation, Some(Observation::Command(_)));
-        // A count says nothing about whose effects they are: so one after another.
-        let (alone, beside): (Vec<&Check>, Vec<&Check>) =
-            runnable.into_iter().partition(|check| counts_only || check.is_alone());
-        let (restarting, alone): (Vec<&Check>, Vec<&Check>) =
-            alone.into_iter().partition(|check| check.restarts());
-        let total = checks.len();
-
-        let ran = futures_util::future::join_all(beside.into_iter().map(|check| async move {
-            let waits = check.tags.contains(&Tag::Slow);
-            let _slot = if waits { None } else { self.slots.acquire().await.ok() };
-            self.ran(check, 0, false).await
-        }))
-        .await;
-        self.conclude(ran, total, progress, results).await;
-        for check in alone {
-            let ran = self.ran(check, 0, true).await;
-            self.conclude(vec![ran], total, progress, results).await;
-        }
-        for check in restarting {
-            let ran = self.ran(check, 0, true).await;
-            self.conclude(vec![ran], total, progress, results).await;
-        }
-    }
-
-    /// Judges what ran, together, so that effects are waited for once; what took too long is run again.
-    async fn conclude(&self, ran: Vec<Ran>, total: usize, progress: &dyn Progress, results: &Results) {
-        let mut judged = Vec::new();
-        let looked = self.look(ran).await;
-        for mut ran in looked {
-            let outcome = self.judge(&mut ran);
-            judged.push((ran, outcome));
-        }
-        for (mut ran, mut outcome) in judged {
-            let began = Instant::now();
-            let mut slow = 1;
-            for attempt in 1..=CONFIRMATIONS {
-                if !outcome.is_timing || ran.check.tags.contains(&Tag::Slow) {
-                    break;
-                }
-                let again = self.ran(ran.check, attempt, true).await;
-                let Some(mut again) = self.look(vec![again]).await.pop() else { break };
-                let next = self.judge(&mut again);
-                if next.is_timing {
-                    slow += 1;
-                } else if next.verdict == Verdict::Pass {
-                    outcome.verdict = Verdict::Inconclusive;
-                    outcome.is_timing = false;
-                    outcome.detail = format!("{} (in {slow} of {} tries)", outcome.detail, attempt + 1);
-                    break;
-                } else {
-                    (ran, outcome) = (again, next);
-                    break;
-                }
-            }
-            let is_stale = self.options.known.excuse(ran.check.id, &mut outcome, &today());
-            let mut result = CheckResult::new(
-                ran.check,
-                outcome,
-                records(&ran.cases, &ran.findings, ran.check.severity, &self.options.headers),
-                self.command(ran.check),
-            );
-            result.is_stale_known_failure = is_stale;
-            result.took_ms = millis(ran.took + began.elapsed());
-            let mut results = results.lock().await;
-            results.insert(ran.check.id, result);
-            progress.done(results.len(), total, ran.check.id);
-        }
-    }
-
-    fn judge(&self, ran: &mut Ran) -> Outcome {
-        let evidence = Evidence { cases: &ran.cases, terms: &self.terms };
-        let mut findings = (ran.check.judge)(&evidence);
-        findings.extend(oracles::standing(&evidence));
-        if let Some(error) = &ran.error {
-            findings.error("", error.clone());
-        }
-        let outcome = conclude(ran.check, &findings, self.terms.is_observed);
-        ran.findings = findings;
-        outcome
-    }
-
-    /// What a check asks for and is not there.
-    fn missing(&self, check: &Check) -> Option<Vec<String>> {
-        let is_there = |need: &Need| match need {
-            Need::Process => self.options.command.is_some(),
-            Need::SecondUrl => self.options.second.is_some(),
-            Need::RealTime => self.options.real_time,
-            Need::Hook(hook) => self.options.hooks.contains_key(hook),
-            Need::Capability(name) => {
-                let is_it = |declared: &String| declared.split('=').next() == Some(*name);
-                self.options.capabilities.iter().any(is_it)
-            }
-        };
-        let missing: Vec<String> =
-            check.needs.iter().filter(|need| !is_there(need)).map(|need| need.unlock()).collect();
-        (!missing.is_empty()).then_some(missing)
-    }
-
-    /// The checks in an order of the seed's.
-    fn shuffled(&self, checks: &[&'static Check]) -> Vec<&'static Check> {
-        let mut order = checks.to_vec();
-        let key = |check: &&'static Check| {
-            let nonce = Composer::new(check.id, 0, self.sources.clone()).key();
-            (nonce ^ self.options.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        };
-        order.sort_by_key(key);
-        order
-    }
-
     fn command(&self, check: &Check) -> String {
         let CheckOptions { again, again_tail, seed, .. } = self.options;
         format!("{again} --seed {seed} --only {}{again_tail}", check.id)
@@ -381,13 +262,6 @@ impl<'a> Run<'a> {
             process.end().await;
         }
     }
-}
-
-/// The verdict of a check that was not run for want of something.
-fn unlocked_by(check: &Check, unlock: &[String]) -> Outcome {
-    let declared = check.needs.iter().any(|need| matches!(need, Need::Capability(_)));
-    let verdict = if declared { Verdict::NotApplicable } else { Verdict::NotObserved };
-    Outcome::new(verdict, format!("needs {}", unlock.join(" and ")))
 }
 
 async fn wait_for(probe: &Probe, patience: Duration) -> std::io::Result<()> {

@@ -74,3 +74,78 @@ async fn a_command_that_does_not_listen_is_told() {
     assert_eq!(exit, 3);
     assert!(stderr.contains("`no-such-receiver` cannot be started"), "{stderr}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_do_not_agree_are_inconclusive_and_said_so() {
+    let fine = gallery::start("none").await;
+    let args = ["check", &fine.url, "--only", "TRN-001,TRN-002", "--repeat", "3", "--report", "json=-"];
+    let (exit, stdout, _) = run(&args).await;
+    assert_eq!(exit, 0);
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["summary"]["passed"], 2);
+
+    // It acknowledges once, and refuses from then on: the first run passes, unlike the second.
+    let turning = wiremock::MockServer::start().await;
+    let answer = |status| {
+        wiremock::Mock::given(wiremock::matchers::any()).respond_with(wiremock::ResponseTemplate::new(status))
+    };
+    // Ten for the baseline, the webhook of the check, and the plain one behind it.
+    answer(200).up_to_n_times(12).mount(&turning).await;
+    answer(400).mount(&turning).await;
+    let args = ["check", &turning.uri(), "--only", "TRN-001", "--repeat", "2", "--report", "json=-"];
+    let (exit, stdout, stderr) = run(&args).await;
+    assert_eq!(exit, 4, "{stderr}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["checks"][0]["verdict"], "inconclusive");
+    let detail = report["checks"][0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("flaky, in 2 runs: pass 1, fail 1; "), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_ends_with_as_many_failures_as_are_put_up_with() {
+    let refusing = wiremock::MockServer::start().await;
+    let refuse = wiremock::ResponseTemplate::new(500);
+    wiremock::Mock::given(wiremock::matchers::any()).respond_with(refuse).mount(&refusing).await;
+    let url = refusing.uri();
+    let failed = async |more: &[&str]| {
+        let args = [&["check", &url, "--group", "TRN,JSN", "--report", "json=-"][..], more].concat();
+        let (exit, stdout, stderr) = run(&args).await;
+        assert_eq!(exit, 1, "{stderr}");
+        let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        (report["interrupted"].as_bool().unwrap(), report["checks"].as_array().unwrap().len())
+    };
+    let (is_stopped, all) = failed(&[]).await;
+    assert!(!is_stopped);
+    let (is_stopped, some) = failed(&["--fail-fast"]).await;
+    assert!(is_stopped && some < all, "{some} of {all}");
+    let (is_stopped, more) = failed(&["--max-fail", "18"]).await;
+    assert!(is_stopped && some < more && more < all, "{some}, {more} of {all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_comes_from_a_file() {
+    let receiver = wiremock::MockServer::start().await;
+    let with_token = wiremock::Mock::given(wiremock::matchers::header("Authorization", "Bearer s3cret"));
+    with_token.respond_with(wiremock::ResponseTemplate::new(200)).mount(&receiver).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let args = ["check", &receiver.uri(), "--only", "TRN-001", "--report", "json=-"];
+    let with = [&args[..], &["--token-file", file.to_str().unwrap()]].concat();
+    let (exit, stdout, stderr) = run(&with).await;
+    assert_eq!(exit, 0, "{stderr}");
+    assert!(!stdout.contains("s3cret") && !stderr.contains("s3cret"), "{stdout}{stderr}");
+    assert_eq!(run(&args).await.0, 1);
+    std::fs::write(&file, "\n").unwrap();
+    let (exit, _, stderr) = run(&with).await;
+    assert_eq!(exit, 2);
+    assert!(stderr.contains("token:1: there is no token"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_longer_than_its_limit_is_an_error() {
+    let fine = gallery::start("none").await;
+    let (exit, _, stderr) = run(&["check", &fine.url, "--only", "TRN-001", "--check-limit", "0s"]).await;
+    assert_eq!(exit, 3);
+    assert!(stderr.contains("not over within 0ns: see --check-limit"), "{stderr}");
+}

@@ -36,6 +36,9 @@ pub(crate) struct Serve {
     /// Answer /__observe, for test suites on this machine; asks for the token or credentials too
     #[arg(long)]
     observe: bool,
+    /// Append a record of each effect to a file, for test suites; it holds phone numbers, as the store does
+    #[arg(long, value_name = "FILE")]
+    observe_file: Option<PathBuf>,
 
     /// Ask for this token, as the last segment of the path or as ?token=
     #[arg(
@@ -141,10 +144,12 @@ impl Serve {
         options.max_connections = open_files::allow(options.max_connections);
         // Before the store: where there is no port, no file is made either.
         let listener = TcpListener::bind(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
-        let store = self.store.open(self.observe).map_err(Failure::environment)?;
+        let store =
+            self.store.open(self.observe || self.observe_file.is_some()).map_err(Failure::environment)?;
         let needs_secret = authentication.needs_secret();
         let server = Server::builder(store).options(options).authentication(authentication).serve(listener);
-        let server = server.map_err(|error| self.cannot_listen(error))?;
+        let server = server
+            .map_err(|error| Failure::Environment(anyhow::Error::new(error).context("cannot serve")))?;
         if !server.local_addr().ip().is_loopback() && !needs_secret {
             tracing::warn!(
                 "listening beyond this machine without a secret: anyone who reaches it can post; see --token"
@@ -174,6 +179,7 @@ impl Serve {
                 MalformedArg::Reject => Malformed::Reject,
             },
             observe: self.observe,
+            observe_file: self.observe_file.clone(),
             log_numbers: self.log_numbers,
             read: ReadLimits {
                 max_bytes: self.max_body,

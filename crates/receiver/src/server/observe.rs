@@ -45,7 +45,7 @@ impl Observer {
     }
 
     /// One page of effect records after `since`, or a step towards it.
-    fn step(&self, since: u64) -> Result<Step, StoreError> {
+    pub(super) fn step(&self, since: u64) -> Result<Step, StoreError> {
         let records = self.records.page(since, PAGE, PAGE_BYTES)?;
         let Some(last) = records.last().map(|record| record.seq) else {
             return Ok(Step::End);
@@ -63,7 +63,7 @@ impl Observer {
 }
 
 /// What became of one look into the store.
-enum Step {
+pub(super) enum Step {
     /// These lines, up to this `seq`.
     Page(String, u64),
     /// The calls were followed a page further, but not yet up to where lines can be made.

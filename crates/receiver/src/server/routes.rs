@@ -16,9 +16,7 @@ use super::{Malformed, ServerOptions};
 use crate::clock::now_micros;
 use crate::extract::BodyBudget;
 use crate::metrics::{Counted, Metrics, Refusal};
-use crate::{
-    Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, Records, WebhookRejection,
-};
+use crate::{Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, WebhookRejection};
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -37,10 +35,9 @@ impl App {
         options: ServerOptions,
         commits: GroupCommit,
         metrics: Metrics,
-        records: Option<Arc<dyn Records>>,
+        observer: Option<Observer>,
         authentication: Authentication,
     ) -> Self {
-        let observer = records.filter(|_| options.observe).map(Observer::new);
         let reading = BodyBudget::new(options.max_reading_bytes);
         Self { options, commits, metrics, observer, authentication, reading }
     }

@@ -87,6 +87,18 @@ fn calls() {
 }
 
 #[test]
+fn count() {
+    let folder = folder_with_store();
+    for (more, expected) in [(&[][..], "6\n"), (&["--quarantine"], "2\n")] {
+        let output =
+            receiver(folder.path(), &[&["count", "--store", "sqlite:calls.sqlite"], more].concat()).output();
+        let output = output.unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    }
+}
+
+#[test]
 fn export() {
     let folder = folder_with_store();
     let pages = [

@@ -233,3 +233,43 @@ async fn any_store_that_can_be_read_will_do() {
     let error = Server::builder(Unreadable).options(options()).bind("127.0.0.1:0").await.unwrap_err();
     assert!(error.to_string().contains("records can be read"), "{error}");
 }
+
+#[tokio::test]
+async fn a_file_is_told_what_the_endpoint_tells_across_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = StoreLocation::Sqlite(folder.path().join("store.sqlite"));
+    let path = folder.path().join("effects.jsonl");
+    let options =
+        || ServerOptions { observe: true, observe_file: Some(path.clone()), ..ServerOptions::default() };
+    for turn in 0..2 {
+        let running = Running::start_at(&location, options()).await;
+        running.post(cdr(&format!("one of {turn}"))).await;
+        running.post("nonsense").await;
+        let (_, told) = running.get("/__observe").await;
+        running.server.shutdown().await;
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), told, "turn {turn}");
+        assert_eq!(told.lines().count(), 2 + 2 * turn);
+    }
+    std::fs::remove_file(folder.path().join("store.sqlite")).unwrap();
+    let store = location.open(true).unwrap();
+    let server = Server::builder(store).options(options()).bind("127.0.0.1:0").await;
+    let error = server.unwrap_err().to_string();
+    assert!(error.contains("it tells of effect 4, and the store has 0: it is of another store"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_is_written_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("effects.jsonl");
+    let options = ServerOptions { observe_file: Some(path.clone()), ..ServerOptions::default() };
+    let running = Running::start(options).await;
+    assert_eq!(running.get("/__observe").await.0, 404, "the file alone was asked for");
+    running.post(cdr("one")).await;
+    let written = async {
+        while std::fs::read_to_string(&path).unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, written).await.unwrap();
+    running.server.shutdown().await;
+}

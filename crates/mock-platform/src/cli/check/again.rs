@@ -5,7 +5,7 @@ use crate::cli::rerun::quoted;
 /// What a rerun says anew, or must not tell; whether a value follows.
 pub(super) const FIXED: [(&str, bool); 3] = [("--seed", true), ("--nonce", true), ("--token", true)];
 /// And what a rerun of one check does.
-pub(super) const ONE_CHECK: [(&str, bool); 12] = [
+pub(super) const ONE_CHECK: [(&str, bool); 15] = [
     ("--token", true),
     ("--seed", true),
     ("--nonce", true),
@@ -18,6 +18,9 @@ pub(super) const ONE_CHECK: [(&str, bool); 12] = [
     ("--known-failures", true),
     ("--exit-zero", false),
     ("--fail-on", true),
+    ("--fail-fast", false),
+    ("--max-fail", true),
+    ("--repeat", true),
 ];
 
 pub(super) fn again(without: &[(&str, bool)]) -> String {

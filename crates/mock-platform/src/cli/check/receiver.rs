@@ -23,6 +23,9 @@ pub(super) struct ReceiverArgs {
     /// Send `Authorization: Bearer TOKEN`; with a space in it, such as `Basic dTpw`, it is the whole value
     #[arg(long, env = "PIOPIY_MOCK_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// The first line of a file in place of --token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Wait this long for the receiver to listen
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     wait_for: Duration,
@@ -46,12 +49,25 @@ impl ReceiverArgs {
         options.malformed = self.malformed;
         options.ack_limit = self.ack_limit;
         options.wait_for = self.wait_for;
-        if let Some(token) = &self.token {
-            let value = if token.contains(' ') { token.clone() } else { format!("Bearer {token}") };
+        if let Some(token) = self.token()? {
+            let value = if token.contains(' ') { token } else { format!("Bearer {token}") };
             options.headers.push(("Authorization".to_owned(), value));
         }
         options.capabilities = self.capabilities()?;
         Ok(())
+    }
+
+    fn token(&self) -> Result<Option<String>, Failure> {
+        let Some(path) = &self.token_file else { return Ok(self.token.clone()) };
+        let place = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| anyhow::anyhow!("the token file {place} cannot be read: {error}"))
+            .or_exit(Exit::Usage)?;
+        let token = text.lines().next().unwrap_or_default().trim();
+        if token.is_empty() {
+            return Err(Failure::new(Exit::Usage, anyhow::anyhow!("{place}:1: there is no token")));
+        }
+        Ok(Some(token.to_owned()))
     }
 
     fn capabilities(&self) -> Result<BTreeSet<String>, Failure> {

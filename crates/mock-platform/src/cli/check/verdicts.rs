@@ -1,10 +1,12 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use piopiy_mock_platform::deliver::check_run::CheckOptions;
 use piopiy_mock_platform::judge::check::{KnownFailures, Severity, Verdict};
 use piopiy_mock_platform::judge::report::{CheckReport, CheckResult};
 
+use crate::cli::duration;
 use crate::cli::exit::{Exit, Failure, OrExit};
 
 /// What a run comes to.
@@ -14,6 +16,18 @@ pub(super) struct VerdictArgs {
     /// The lowest severity whose failure fails the run
     #[arg(long, value_name = "SEVERITY", default_value = "must")]
     fail_on: FailOn,
+    /// End with the first failure that counts
+    #[arg(long, conflicts_with = "max_fail")]
+    fail_fast: bool,
+    /// End with so many failures that count
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_fail: Option<u32>,
+    /// Run all of it so many times, with fresh ids: a check passes only if it passes each time
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) repeat: u32,
+    /// What takes longer than this is broken off, and told as an error
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
+    check_limit: Duration,
     /// End with 0 whatever was found
     #[arg(long)]
     pub(super) exit_zero: bool,
@@ -35,6 +49,12 @@ enum FailOn {
 
 impl VerdictArgs {
     pub(super) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {
+        options.check_limit = self.check_limit;
+        // Nothing counts where nothing fails the run.
+        if let Some(lowest) = self.fail_on.lowest() {
+            options.fail_on = lowest;
+            options.max_fail = self.max_fail.or(self.fail_fast.then_some(1)).map(|most| most as usize);
+        }
         if let Some(path) = &self.known_failures {
             let place = path.display().to_string();
             let text = std::fs::read_to_string(path)
@@ -47,18 +67,24 @@ impl VerdictArgs {
 
     /// The exit code of a report.
     pub(super) fn exit(&self, report: &CheckReport) -> Exit {
-        if self.exit_zero { Exit::Fine } else { exit(report, self.fail_on) }
+        if self.exit_zero { Exit::Fine } else { exit(report, self.fail_on.lowest()) }
+    }
+}
+
+impl FailOn {
+    fn lowest(self) -> Option<Severity> {
+        match self {
+            Self::Must => Some(Severity::Must),
+            Self::Should => Some(Severity::Should),
+            Self::Never => None,
+        }
     }
 }
 
 /// The exit code of a report. Where several hold, the first: broken, failed, inconclusive.
-fn exit(report: &CheckReport, fail_on: FailOn) -> Exit {
+fn exit(report: &CheckReport, lowest: Option<Severity>) -> Exit {
     let any = |test: &dyn Fn(&CheckResult) -> bool| report.checks.iter().any(test);
-    let counts = |check: &CheckResult| match fail_on {
-        FailOn::Must => check.severity == Severity::Must,
-        FailOn::Should => check.severity != Severity::May,
-        FailOn::Never => false,
-    };
+    let counts = |check: &CheckResult| lowest.is_some_and(|lowest| check.severity <= lowest);
     if any(&|check| check.outcome.verdict == Verdict::Error) {
         Exit::Environment
     } else if any(&|check| {

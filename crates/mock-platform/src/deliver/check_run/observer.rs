@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -47,6 +47,11 @@ pub enum ObserverError {
         /// Why.
         reason: String,
     },
+    /// There was no end to it.
+    #[error(
+        "effects kept coming for {UNSETTLED:?}: nothing else may send to the receiver meanwhile, or `--settle` is too long"
+    )]
+    Unsettled,
     /// The command printed something else.
     #[error("`{command}` has to print one integer, how many effects there are; it printed {printed:?}")]
     NoCount {
@@ -60,6 +65,9 @@ pub enum ObserverError {
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(50);
 
+/// How much longer than the time to settle is waited for the last effect.
+const UNSETTLED: Duration = Duration::from_secs(60);
+
 /// Looks at the effects of a receiver, and remembers what it has seen.
 #[derive(Debug)]
 pub(super) struct Observer {
@@ -67,12 +75,20 @@ pub(super) struct Observer {
     settle: Duration,
     /// What was there before the run.
     before: AtomicU64,
+    /// Whether effects were counted until there were no more.
+    has_settled: AtomicBool,
     seen: Mutex<Vec<Effect>>,
 }
 
 impl Observer {
     pub(super) async fn start(observation: Observation, settle: Duration) -> Result<Self, ObserverError> {
-        let observer = Self { observation, settle, before: AtomicU64::new(0), seen: Mutex::default() };
+        let observer = Self {
+            observation,
+            settle,
+            before: AtomicU64::new(0),
+            has_settled: AtomicBool::new(false),
+            seen: Mutex::default(),
+        };
         if !matches!(observer.observation, Observation::Command(_)) {
             let before = observer.read(0).await?.last().map_or(0, |effect| effect.seq);
             observer.before.store(before, Ordering::Relaxed);
@@ -88,8 +104,10 @@ impl Observer {
     /// How many effects the command counts, once that does not change any more.
     pub(super) async fn count(&self) -> Result<i64, ObserverError> {
         let mut count = self.count_now().await?;
-        let mut changed = Instant::now();
+        let began = Instant::now();
+        let mut changed = began;
         while changed.elapsed() < self.settle {
+            self.within_reason(began)?;
             sleep(EVERY.min(self.settle)).await;
             let now = self.count_now().await?;
             if now != count {
@@ -99,10 +117,22 @@ impl Observer {
         Ok(count)
     }
 
+    /// How many effects the command counts before something is sent. Once the run has begun, all that was sent before has
+    /// settled already.
+    pub(super) async fn count_before(&self) -> Result<i64, ObserverError> {
+        if self.has_settled.swap(true, Ordering::Relaxed) {
+            self.count_now().await
+        } else {
+            self.count().await
+        }
+    }
+
     /// All effects of the run, once there are no more for a while.
     pub(super) async fn settled(&self) -> Result<Vec<Effect>, ObserverError> {
-        let mut changed = Instant::now();
+        let began = Instant::now();
+        let mut changed = began;
         loop {
+            self.within_reason(began)?;
             {
                 let mut seen = self.seen.lock().await;
                 let last = seen.last().map_or(self.before(), |effect| effect.seq);
@@ -117,6 +147,10 @@ impl Observer {
             }
             sleep(EVERY.min(self.settle)).await;
         }
+    }
+
+    fn within_reason(&self, began: Instant) -> Result<(), ObserverError> {
+        if began.elapsed() > self.settle + UNSETTLED { Err(ObserverError::Unsettled) } else { Ok(()) }
     }
 
     /// The number of the last effect so far.

@@ -5,7 +5,7 @@ use piopiy_events::Profile;
 
 use super::Observation;
 use crate::deliver::Target;
-use crate::judge::check::{Hook, KnownFailures, Malformed};
+use crate::judge::check::{Hook, KnownFailures, Malformed, Severity};
 use crate::plan::{Nonce, Seed};
 
 /// How checks are run.
@@ -44,6 +44,12 @@ pub struct CheckOptions {
     pub capabilities: BTreeSet<String>,
     /// Further header lines of every request.
     pub headers: Vec<(String, String)>,
+    /// How long all that a check sends may take; one that waits by itself for many minutes has an hour at least.
+    pub check_limit: Duration,
+    /// The run ends with so many failures at or above [`fail_on`](Self::fail_on).
+    pub max_fail: Option<usize>,
+    /// The lowest severity whose failure counts for [`max_fail`](Self::max_fail).
+    pub fail_on: Severity,
     /// Failures that are put up with.
     pub known: KnownFailures,
     /// The command that runs the suite like this, without seed and selection: for reproducers.
@@ -71,6 +77,9 @@ impl Default for CheckOptions {
             hooks: BTreeMap::new(),
             capabilities: BTreeSet::new(),
             headers: Vec::new(),
+            check_limit: Duration::from_secs(600),
+            max_fail: None,
+            fail_on: Severity::Must,
             known: KnownFailures::default(),
             again: "piopiy-mock check".to_owned(),
             again_tail: String::new(),

@@ -59,6 +59,11 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it has not ended.
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Ends it, and waits until it is gone.
     pub(super) async fn stop(&mut self, signal: Signal) -> Result<(), ProcessError> {
         if signal == Signal::Terminate && self.terminate() {
@@ -126,7 +131,7 @@ mod tests {
         for signal in [Signal::Terminate, Signal::Kill] {
             let pid = process.child.id().unwrap();
             process.stop(signal).await.unwrap();
-            assert!(process.child.try_wait().unwrap().is_some(), "{pid} is still there after {signal:?}");
+            assert!(!process.is_running(), "{pid} is still there after {signal:?}");
             process.restart().unwrap();
             assert_ne!(process.child.id(), Some(pid));
         }

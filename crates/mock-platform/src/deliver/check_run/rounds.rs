@@ -1,11 +1,12 @@
 //! One check from its stimulus to what was seen of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::process::shell;
-use super::{Run, wait_for};
+use super::{Progress, Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
     Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Script, Seen, Signal, Step, Tag,
@@ -21,29 +22,80 @@ pub(super) struct Ran {
     pub(super) findings: Findings,
     /// What broke on this side.
     pub(super) error: Option<String>,
+    /// Why its effects could not be seen.
+    pub(super) unseen: Option<String>,
 }
 
 /// A search that finds no end by itself ends here.
 const MOST_ROUNDS: usize = 64;
+/// What waits for many minutes may take as long.
+const SOAK_LIMIT: Duration = Duration::from_secs(3_600);
 /// A receiver may give up on a webhook that is half sent for longer.
 const BYSTANDER_LIMIT: Duration = Duration::from_secs(2);
 
+impl Ran {
+    fn new(check: &'static Check) -> Self {
+        let findings = Findings::default();
+        Self { check, cases: Vec::new(), took: Duration::ZERO, findings, error: None, unseen: None }
+    }
+
+    /// Whether the plain webhook after its last case was answered.
+    pub(super) fn is_alive_after(&self) -> bool {
+        self.cases.last().is_none_or(|case| case.canary.answer(0).is_some())
+    }
+}
+
 impl Run<'_> {
-    /// Sends all that a check has to send.
-    pub(super) async fn ran(&self, check: &'static Check, attempt: u32, is_alone: bool) -> Ran {
-        let began = Instant::now();
+    /// Sends all that a check has to send, within its limit.
+    pub(super) async fn ran(
+        &self,
+        check: &'static Check,
+        attempt: u32,
+        is_alone: bool,
+        progress: &dyn Progress,
+    ) -> Ran {
         let mut composer = Composer::new(check.id, attempt, self.sources.clone());
-        let mut ran = Ran {
-            check,
-            cases: Vec::new(),
-            took: Duration::ZERO,
-            findings: Findings::default(),
-            error: None,
-        };
-        let mut cases = (check.stimulus)(&mut composer);
+        let cases = (check.stimulus)(&mut composer);
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
+        // First, so that those which wait for one another keep nobody else waiting.
         let _anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
-        // Where the effects of each case begin.
+        let waits = is_alone || check.tags.contains(&Tag::Slow);
+        let slot = if waits { None } else { self.slots.acquire().await.ok() };
+        progress.begun(check.id);
+        let began = Instant::now();
+        let limit = self.limit(check);
+        let mut ran = timeout(limit, async {
+            let (mut ran, begins) = self.rounds(check, cases, composer, is_alone).await;
+            drop(slot);
+            if is_anonymous && let Err(error) = self.give_strays(&mut ran.cases, begins).await {
+                ran.unseen = Some(error);
+            }
+            ran
+        })
+        .await
+        .unwrap_or_else(|_| {
+            let error = format!("it was not over within {limit:?}: see --check-limit");
+            Ran { error: Some(error), ..Ran::new(check) }
+        });
+        ran.took = began.elapsed();
+        ran
+    }
+
+    fn limit(&self, check: &Check) -> Duration {
+        let least = if check.tags.contains(&Tag::Soak) { SOAK_LIMIT } else { Duration::ZERO };
+        self.options.check_limit.max(least)
+    }
+
+    /// Its cases, and where the effects of each begin, if they are anonymous.
+    async fn rounds(
+        &self,
+        check: &'static Check,
+        mut cases: Vec<Case>,
+        mut composer: Composer,
+        is_alone: bool,
+    ) -> (Ran, Vec<Result<u64, String>>) {
+        let mut ran = Ran::new(check);
+        let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         let mut begins = Vec::new();
         for _ in 0..MOST_ROUNDS {
             for case in cases.drain(..) {
@@ -59,15 +111,27 @@ impl Run<'_> {
                 break;
             }
         }
-        if is_anonymous && let Err(error) = self.give_strays(&mut ran.cases, begins).await {
-            ran.error = Some(error);
+        (ran, begins)
+    }
+
+    /// Reads what the receiver did so far, and waits for no more.
+    pub(super) async fn catch_up(&self) {
+        if let Err(error) = self.last_effect().await {
+            // It is asked again when the effects are looked at; what matters is said then.
+            tracing::debug!("{error}");
         }
-        ran.took = began.elapsed();
-        ran
+    }
+
+    /// Starts the receiver again where it has ended: it is the suite's to start.
+    pub(super) async fn revive(&self) {
+        let has_ended = self.process.lock().await.as_mut().is_some_and(|process| !process.is_running());
+        if has_ended && let Err(error) = self.restart().await {
+            tracing::warn!("{error}");
+        }
     }
 
     async fn case(&self, check: &Check, case: Case, composer: &mut Composer, is_alone: bool) -> CaseEvidence {
-        let before = self.count().await;
+        let before = self.count_before().await;
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();
         let mut done = self.steps(&case).await;
@@ -174,7 +238,17 @@ impl Run<'_> {
         }
     }
 
-    /// How many effects there are, where they are only counted.
+    /// How many effects there are before a case, where they are only counted.
+    async fn count_before(&self) -> Result<i64, String> {
+        match &self.observer {
+            Some(observer) if !observer.sees_records() => {
+                observer.count_before().await.map_err(|error| error.to_string())
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// How many effects there are in the end, where they are only counted.
     async fn count(&self) -> Result<i64, String> {
         match &self.observer {
             Some(observer) if !observer.sees_records() => {
@@ -236,9 +310,18 @@ impl Run<'_> {
         }
         match observer.settled().await {
             Ok(effects) => {
+                let mut by_id: BTreeMap<&str, Vec<&Effect>> = BTreeMap::new();
+                for effect in &effects {
+                    if let Some(id) = &effect.cmiuuid {
+                        by_id.entry(id).or_default().push(effect);
+                    }
+                }
                 for evidence in ran.iter_mut().flat_map(|ran| &mut ran.cases) {
-                    let named = |effect: &&Effect| is_of(&evidence.case, effect);
-                    let own: Vec<Effect> = effects.iter().filter(named).cloned().collect();
+                    let ids: BTreeSet<&str> =
+                        evidence.case.expected.iter().map(|own| own.payload.cmiuuid.as_str()).collect();
+                    let own = ids.iter().filter_map(|id| by_id.get(id)).flatten();
+                    let mut own: Vec<Effect> = own.copied().cloned().collect();
+                    own.sort_by_key(|effect| effect.seq);
                     match &mut evidence.seen {
                         Seen::Records(strays) => strays.extend(own),
                         seen => *seen = Seen::Records(own),
@@ -247,7 +330,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 for ran in &mut ran {
-                    ran.error = Some(format!("its effects could not be seen: {error}"));
+                    ran.unseen = Some(format!("its effects could not be seen: {error}"));
                 }
             }
         }

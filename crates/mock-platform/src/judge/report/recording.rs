@@ -233,13 +233,22 @@ fn with_outcome(attempt: AttemptRecord, transcript: &Transcript, n: usize, is_la
     }
 }
 
-/// Without its payload where that is long.
+/// Without its payload where that is long, or nothing that every reader of JSON takes in the midst of a report.
 fn short(effect: &Effect) -> Effect {
     let mut effect = effect.clone();
-    if effect.fields.as_ref().is_some_and(|fields| fields.as_json().len() > FIELDS) {
+    let is_kept = |json: &str| json.len() <= FIELDS && is_readable(json);
+    if effect.fields.as_ref().is_some_and(|fields| !is_kept(fields.as_json())) {
         effect.fields = None;
     }
     effect
+}
+
+/// Whether readers with the usual limits of nesting and of numbers take it, where a report has it.
+fn is_readable(json: &str) -> bool {
+    /// How deep in a report a payload stands at most.
+    const WITHIN: usize = 32;
+    let nested = format!("{}{json}{}", "[".repeat(WITHIN), "]".repeat(WITHIN));
+    serde_json::from_str::<serde_json::Value>(&nested).is_ok()
 }
 
 /// Takes out what must not be told: values of header lines, and the tokens in them.
@@ -263,4 +272,17 @@ fn mask(record: &mut CaseRecord, secrets: &[(String, String)]) {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_readable;
+
+    #[test]
+    fn what_not_every_reader_takes_is_no_part_of_a_report() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_readable(&deep(64)));
+        assert!(!is_readable(&deep(110)));
+        assert!(!is_readable("1e400"));
+    }
 }

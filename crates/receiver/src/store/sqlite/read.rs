@@ -24,6 +24,28 @@ impl SqliteRecords {
         let connection = Mutex::new(schema::open_to_read(path.as_ref())?);
         Ok(Self { connection })
     }
+
+    /// How many webhooks there are, those not counted that were quarantined.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn webhook_count(&self) -> Result<u64, StoreError> {
+        self.count("SELECT count(*) FROM webhook")
+    }
+
+    /// How many bodies were quarantined.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn quarantine_count(&self) -> Result<u64, StoreError> {
+        self.count("SELECT count(*) FROM quarantine")
+    }
+
+    fn count(&self, sql: &str) -> Result<u64, StoreError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let count: rusqlite::Result<i64> = connection.query_row(sql, [], |row| row.get(0));
+        Ok(count.map_err(StoreError::while_doing("count"))?.unsigned_abs())
+    }
 }
 
 impl Records for SqliteRecords {

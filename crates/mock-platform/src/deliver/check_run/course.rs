@@ -1,0 +1,238 @@
+//! The course of a run: what runs beside what, when effects are waited for, and what is tried again.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::time::Instant;
+
+use super::rounds::Ran;
+use super::{Observation, Progress, Results, Run, millis, today};
+use crate::judge::check::{Check, Composer, Evidence, Need, Outcome, Tag, Verdict, conclude, oracles};
+use crate::judge::report::{CheckResult, records};
+
+/// How often what took too long is tried again before it is a failure.
+const CONFIRMATIONS: u32 = 2;
+/// Checks that are judged together where the run is to end with a failure.
+const AT_A_TIME: usize = 16;
+
+/// Where a run stands.
+pub(super) struct Course<'a> {
+    progress: &'a dyn Progress,
+    results: &'a Results,
+    total: usize,
+    /// Checks whose stimuli are all sent.
+    over: AtomicUsize,
+}
+
+/// A check that was judged once.
+struct Judged {
+    ran: Ran,
+    outcome: Outcome,
+    /// In how many tries it took too long.
+    slow: u32,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(progress: &'a dyn Progress, results: &'a Results, total: usize) -> Self {
+        Self { progress, results, total, over: AtomicUsize::new(0) }
+    }
+
+    fn over(&self, check: &str) {
+        let over = self.over.fetch_add(1, Ordering::Relaxed) + 1;
+        self.progress.over(over, self.total, check);
+    }
+}
+
+impl Run<'_> {
+    /// Runs all of them, or until as many failed as are put up with.
+    pub(super) async fn all(&self, checks: &[&'static Check], course: &Course<'_>) {
+        let (missing, runnable): (Vec<_>, Vec<_>) =
+            self.shuffled(checks).into_iter().partition(|check| self.missing(check).is_some());
+        for check in missing {
+            let unlock = self.missing(check).unwrap_or_default();
+            let outcome = unlocked_by(check, &unlock);
+            let mut result = CheckResult::new(check, outcome, Vec::new(), self.command(check));
+            result.unlock = unlock;
+            course.results.lock().await.insert(check.id, result);
+            course.over(check.id);
+        }
+        let counts_only = matches!(self.options.observation, Some(Observation::Command(_)));
+        // A count says nothing about whose effects they are: so one after another.
+        let (alone, beside): (Vec<&Check>, Vec<&Check>) =
+            runnable.into_iter().partition(|check| counts_only || check.is_alone());
+        let (restarting, alone): (Vec<&Check>, Vec<&Check>) =
+            alone.into_iter().partition(|check| check.restarts());
+
+        let at_a_time = if self.options.max_fail.is_some() { AT_A_TIME } else { beside.len().max(1) };
+        for some in beside.chunks(at_a_time) {
+            let ran = some.iter().map(|check| self.one(check, 0, false, course));
+            let ran = futures_util::future::join_all(ran).await;
+            self.conclude(ran, course).await;
+            if self.is_enough(course).await {
+                return;
+            }
+        }
+        if self.one_by_one(alone, course).await.is_continue() {
+            for check in restarting {
+                let ran = self.one(check, 0, true, course).await;
+                // What is not durable is gone with the next one.
+                self.conclude(vec![ran], course).await;
+                self.revive().await;
+                if self.is_enough(course).await {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Checks that bear nothing beside them. Their effects are waited for once; what the receiver did so far is read
+    /// after each, so that what breaks it later takes nothing away.
+    async fn one_by_one(
+        &self,
+        checks: Vec<&'static Check>,
+        course: &Course<'_>,
+    ) -> std::ops::ControlFlow<()> {
+        let mut unjudged = Vec::new();
+        for check in checks {
+            let ran = self.one(check, 0, true, course).await;
+            self.catch_up().await;
+            let is_broken = !ran.is_alive_after();
+            unjudged.push(ran);
+            if is_broken || self.options.max_fail.is_some() {
+                self.conclude(std::mem::take(&mut unjudged), course).await;
+            }
+            if is_broken {
+                self.revive().await;
+            }
+            if self.is_enough(course).await {
+                return std::ops::ControlFlow::Break(());
+            }
+        }
+        self.conclude(unjudged, course).await;
+        std::ops::ControlFlow::Continue(())
+    }
+
+    async fn one(&self, check: &'static Check, attempt: u32, is_alone: bool, course: &Course<'_>) -> Ran {
+        let ran = self.ran(check, attempt, is_alone, course.progress).await;
+        if attempt == 0 {
+            course.over(check.id);
+        }
+        ran
+    }
+
+    async fn is_enough(&self, course: &Course<'_>) -> bool {
+        let Some(most) = self.options.max_fail else { return false };
+        let results = course.results.lock().await;
+        let counts = |result: &&CheckResult| {
+            result.outcome.verdict == Verdict::Fail && result.severity <= self.options.fail_on
+        };
+        results.values().filter(counts).count() >= most
+    }
+
+    /// Judges what ran, together, so that effects are waited for once; what took too long is run again.
+    async fn conclude(&self, ran: Vec<Ran>, course: &Course<'_>) {
+        let mut judged = Vec::with_capacity(ran.len());
+        for mut ran in self.look(ran).await {
+            let outcome = self.judge(&mut ran);
+            judged.push(Judged { ran, outcome, slow: 1 });
+        }
+        for attempt in 1..=CONFIRMATIONS {
+            self.confirm(attempt, &mut judged, course).await;
+        }
+        for Judged { ran, mut outcome, .. } in judged {
+            let is_stale = self.options.known.excuse(ran.check.id, &mut outcome, &today());
+            let mut result = CheckResult::new(
+                ran.check,
+                outcome,
+                records(&ran.cases, &ran.findings, ran.check.severity, &self.options.headers),
+                self.command(ran.check),
+            );
+            result.is_stale_known_failure = is_stale;
+            result.took_ms = millis(ran.took);
+            course.results.lock().await.insert(ran.check.id, result);
+        }
+    }
+
+    /// Runs again what took too long every time so far.
+    async fn confirm(&self, attempt: u32, judged: &mut [Judged], course: &Course<'_>) {
+        let is_open =
+            |judged: &&mut Judged| judged.outcome.is_timing && !judged.ran.check.tags.contains(&Tag::Slow);
+        let mut open: Vec<&mut Judged> = judged.iter_mut().filter(is_open).collect();
+        let mut again = Vec::with_capacity(open.len());
+        for judged in &open {
+            let began = Instant::now();
+            let mut ran = self.one(judged.ran.check, attempt, true, course).await;
+            self.catch_up().await;
+            ran.took = judged.ran.took + began.elapsed();
+            again.push(ran);
+        }
+        for (judged, mut again) in open.iter_mut().zip(self.look(again).await) {
+            let next = self.judge(&mut again);
+            let took = again.took;
+            if next.is_timing {
+                judged.slow += 1;
+            } else if next.verdict == Verdict::Pass {
+                let outcome = &mut judged.outcome;
+                outcome.verdict = Verdict::Inconclusive;
+                outcome.is_timing = false;
+                outcome.detail = format!("{} (in {} of {} tries)", outcome.detail, judged.slow, attempt + 1);
+            } else {
+                (judged.ran, judged.outcome) = (again, next);
+            }
+            judged.ran.took = took;
+        }
+    }
+
+    fn judge(&self, ran: &mut Ran) -> Outcome {
+        let evidence = Evidence { cases: &ran.cases, terms: &self.terms };
+        let mut findings = (ran.check.judge)(&evidence);
+        findings.extend(oracles::standing(&evidence));
+        if let Some(error) = &ran.error {
+            findings.error("", error.clone());
+        }
+        let mut outcome = conclude(ran.check, &findings, self.terms.is_observed);
+        // A receiver that is gone cannot be asked; what its answers have shown stays.
+        if let Some(unseen) = &ran.unseen
+            && outcome.verdict != Verdict::Fail
+        {
+            findings.error("", unseen.clone());
+            outcome = conclude(ran.check, &findings, self.terms.is_observed);
+        }
+        ran.findings = findings;
+        outcome
+    }
+
+    /// What a check asks for and is not there.
+    fn missing(&self, check: &Check) -> Option<Vec<String>> {
+        let is_there = |need: &Need| match need {
+            Need::Process => self.options.command.is_some(),
+            Need::SecondUrl => self.options.second.is_some(),
+            Need::RealTime => self.options.real_time,
+            Need::Hook(hook) => self.options.hooks.contains_key(hook),
+            Need::Capability(name) => {
+                let is_it = |declared: &String| declared.split('=').next() == Some(*name);
+                self.options.capabilities.iter().any(is_it)
+            }
+        };
+        let missing: Vec<String> =
+            check.needs.iter().filter(|need| !is_there(need)).map(|need| need.unlock()).collect();
+        (!missing.is_empty()).then_some(missing)
+    }
+
+    /// The checks in an order of the seed's.
+    fn shuffled(&self, checks: &[&'static Check]) -> Vec<&'static Check> {
+        let mut order = checks.to_vec();
+        let key = |check: &&'static Check| {
+            let nonce = Composer::new(check.id, 0, self.sources.clone()).key();
+            (nonce ^ self.options.seed.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        order.sort_by_key(key);
+        order
+    }
+}
+
+/// The verdict of a check that was not run for want of something.
+fn unlocked_by(check: &Check, unlock: &[String]) -> Outcome {
+    let declared = check.needs.iter().any(|need| matches!(need, Need::Capability(_)));
+    let verdict = if declared { Verdict::NotApplicable } else { Verdict::NotObserved };
+    Outcome::new(verdict, format!("needs {}", unlock.join(" and ")))
+}
