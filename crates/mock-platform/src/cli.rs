@@ -14,6 +14,7 @@ mod init;
 mod man;
 mod plan;
 mod replay;
+mod report;
 mod rerun;
 mod run;
 mod schema;
@@ -70,6 +71,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
     Check(Box<check::CheckArgs>),
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::ReportArgs),
     Checks(checks::ChecksArgs),
     Explain(explain::ExplainArgs),
     Events(events::EventsArgs),
@@ -104,6 +107,7 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Send(args) => block_on(send::run(args)),
         Command::Replay(args) => block_on(replay::run(args)),
         Command::Check(args) => block_on(check::run(*args)),
+        Command::Report(args) => report::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Events(args) => events::run(&args),

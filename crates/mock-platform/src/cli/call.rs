@@ -88,26 +88,11 @@ pub(crate) async fn run(args: CallArgs) -> Result<Exit, Failure> {
 
 /// What the terminal can do.
 fn style(args: &CallArgs) -> Style {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
     let terminal = match args.output.format {
         Format::Text => std::io::stdout().is_terminal(),
         Format::Json => std::io::stderr().is_terminal(),
     };
-    let color = match args.color {
-        clap::ColorChoice::Always => true,
-        clap::ColorChoice::Never => false,
-        clap::ColorChoice::Auto if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => {
-            false
-        }
-        clap::ColorChoice::Auto => {
-            set("CLICOLOR_FORCE") || set("FORCE_COLOR") || (terminal && !terminal::is_dumb())
-        }
-    };
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width = columns.or_else(|| {
-        let size = if terminal { terminal_size::terminal_size() } else { None };
-        size.map(|(width, _)| usize::from(width.0))
-    });
+    let (color, width) = (terminal::is_coloured(args.color, terminal), terminal::columns(terminal));
     Style { unicode: terminal::is_utf8() && !args.ascii, color, width: width.unwrap_or(100).clamp(40, 120) }
 }
 

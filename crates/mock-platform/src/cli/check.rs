@@ -1,11 +1,13 @@
 //! `check`: from the command line to verdicts, reports and an exit code.
 
+mod actions;
 mod again;
 mod observation;
 mod progress;
 mod receiver;
+pub(crate) mod screen;
 mod select;
-mod sinks;
+pub(crate) mod sinks;
 mod stimuli;
 mod surroundings;
 mod verdicts;
@@ -14,9 +16,9 @@ use std::io::Write;
 
 use anyhow::Context as _;
 use clap::Args;
-use piopiy_mock_platform::deliver::check_run::{CheckOptions, CheckRunError, run_checks};
+use piopiy_mock_platform::deliver::check_run::{CheckOptions, CheckRunError, broken, run_checks};
 use piopiy_mock_platform::judge::repeated;
-use piopiy_mock_platform::judge::report::{Human, Reporter};
+use piopiy_mock_platform::judge::report::{CheckReport, Human};
 
 use super::exit::{Exit, Failure, OrExit};
 use super::signals::Signals;
@@ -26,7 +28,7 @@ Examples:
   # What can be seen from outside
   piopiy-mock check http://127.0.0.1:5000/webhook/cdr
   # What the receiver did, too, and a report
-  piopiy-mock check http://127.0.0.1:5000/webhook/cdr --observe-url http://127.0.0.1:5000/__observe --report json=out.json
+  piopiy-mock check http://127.0.0.1:5000/webhook/cdr --observe-url http://127.0.0.1:5000/__observe --report html=check.html
   # One group, on a receiver that is started, killed and started again
   piopiy-mock check http://127.0.0.1:5000/webhook/cdr --group RTY -- ./receiver --port 5000";
 
@@ -56,6 +58,8 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     sinks: sinks::SinkArgs,
     #[command(flatten)]
+    screen: screen::ScreenArgs,
+    #[command(flatten)]
     verdict: verdicts::VerdictArgs,
 
     /// Start the receiver with this command, and kill and restart it where a check says so
@@ -83,6 +87,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         options.seed,
         options.again_tail,
     );
+    let actions = actions::Actions::begin(secrets(&options));
     say(&line);
     if checks.is_empty() {
         say("no check was selected; `piopiy-mock checks` lists them");
@@ -96,20 +101,45 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         let progress = progress::Line::new();
         let report = run_checks(&target, &checks, &options, &progress, signals.wait()).await;
         progress.clear();
-        runs.push(report.map_err(|error| failure(error, exit_zero))?);
+        match report {
+            Ok(report) => runs.push(report),
+            Err(error) => {
+                let report = broken(&target, &checks, &options, &error);
+                let failure = failure(error, exit_zero);
+                args.told(actions, &report, failure.exit)?;
+                return Err(failure);
+            }
+        }
         if signals.seen().is_some() {
             break;
         }
     }
     let report = repeated(runs).context("nothing ran")?;
-    let mut text = Human.render(&report);
+    let mut text = Human.render_styled(&report, &args.screen.style(&std::io::stderr()));
     text.push_str(&line);
     say(&text);
-    args.sinks.write(&report)?;
-    Ok(signals.seen().unwrap_or_else(|| args.verdict.exit(&report)))
+    let exit = signals.seen().unwrap_or_else(|| args.verdict.exit(&report));
+    args.told(actions, &report, exit)?;
+    Ok(exit)
 }
 
 impl CheckArgs {
+    /// Writes the reports, and tells GitHub.
+    fn told(
+        &self,
+        actions: Option<actions::Actions>,
+        report: &CheckReport,
+        exit: Exit,
+    ) -> Result<(), Failure> {
+        let written = self.sinks.write(report);
+        if let Some(actions) = actions {
+            let folder = self.sinks.folder().map(|folder| folder.display().to_string());
+            let folder = folder.map(|folder| if folder.is_empty() { ".".to_owned() } else { folder });
+            actions.tell(report, exit.word(), &folder.unwrap_or_default());
+        }
+        written
+    }
+
     fn options(&self) -> Result<CheckOptions, Failure> {
         let mut options = CheckOptions::default();
         let allow_host = &self.receiver.allow_host;
@@ -127,6 +157,15 @@ impl CheckArgs {
 
 fn failure(error: CheckRunError, exit_zero: bool) -> Failure {
     Failure::new(if exit_zero { Exit::Fine } else { Exit::Environment }, error)
+}
+
+/// What must not be told: values of header lines, and the tokens in them.
+fn secrets(options: &CheckOptions) -> impl Iterator<Item = &str> {
+    options
+        .headers
+        .iter()
+        .flat_map(|(_, value)| [Some(value.as_str()), value.split_once(' ').map(|(_, token)| token)])
+        .flatten()
 }
 
 fn say(text: &str) {

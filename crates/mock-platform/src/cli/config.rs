@@ -76,7 +76,8 @@ pub(crate) fn run(args: &ConfigArgs, given: Option<PathBuf>, cli: &Command) -> R
 
 /// The commands that have a table: `check` first, for it is what most people configure.
 fn configurable(cli: &Command) -> impl Iterator<Item = &Command> {
-    const WITHOUT: [&str; 7] = ["init", "config", "completions", "man", "schema", "checks", "explain"];
+    const WITHOUT: [&str; 8] =
+        ["init", "config", "completions", "man", "schema", "checks", "explain", "report"];
     let has_options = |command: &&Command| {
         !WITHOUT.contains(&command.get_name()) && command.get_arguments().any(is_configurable)
     };

@@ -22,6 +22,21 @@ pub(crate) enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// In one word, for machines: the output `result` of a step.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Fine => "passed",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Environment => "environment",
+            Self::Inconclusive => "inconclusive",
+            Self::Internal => "internal",
+            Self::Interrupted | Self::Terminated => "interrupted",
+        }
+    }
+}
+
 /// What `--help` says about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:

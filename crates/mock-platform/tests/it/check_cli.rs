@@ -7,7 +7,10 @@ use piopiy_gallery as gallery;
 /// Runs the program away from the test's runtime, which serves the receiver.
 async fn run(args: &[&str]) -> (i32, String, String) {
     let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-    let run = move || Command::cargo_bin("piopiy-mock").unwrap().args(args).output().unwrap();
+    let run = move || {
+        let mut command = Command::cargo_bin("piopiy-mock").unwrap();
+        command.args(args).env_remove("GITHUB_ACTIONS").output().unwrap()
+    };
     let output = tokio::task::spawn_blocking(run).await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))

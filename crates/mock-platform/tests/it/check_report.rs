@@ -1,5 +1,6 @@
 //! What a report tells of a real run, and that its document is what the schema says.
 
+mod cli;
 mod reporters;
 
 use piopiy_mock_platform::judge::check::{Verdict, find};
