@@ -13,6 +13,7 @@ pub mod check;
 pub(crate) mod day;
 mod effect;
 mod expected;
+pub(crate) mod explore;
 mod repeated;
 pub mod report;
 mod summary;

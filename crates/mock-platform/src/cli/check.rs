@@ -2,6 +2,7 @@
 
 mod actions;
 mod again;
+mod explore;
 mod observation;
 mod progress;
 mod receiver;
@@ -30,15 +31,18 @@ Examples:
   # What the receiver did, too, and a report
   piopiy-mock check http://127.0.0.1:5000/webhook/cdr --observe-url http://127.0.0.1:5000/__observe --report html=check.html
   # One group, on a receiver that is started, killed and started again
-  piopiy-mock check http://127.0.0.1:5000/webhook/cdr --group RTY -- ./receiver --port 5000";
+  piopiy-mock check http://127.0.0.1:5000/webhook/cdr --group RTY -- ./receiver --port 5000
+  # Random schedules for a minute, and the smallest one that fails
+  piopiy-mock check http://127.0.0.1:5000/webhook/cdr --explore 60s --observe-url http://127.0.0.1:5000/__observe";
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-    0  no check at or above --fail-on failed, those known to fail aside
-    1  a check at or above --fail-on failed, or the list of known failures is wrong
+    0  no check at or above --fail-on failed, those known to fail aside, and no random schedule
+    1  a check at or above --fail-on failed, or a random schedule, or the list of known failures is wrong
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the receiver, the look at its effects, a disk
-    4  nothing can be said: a check was inconclusive, or none was selected
+    4  nothing can be said: a check was inconclusive, or none was selected, or a random schedule failed
+       only once
     5  a bug of this program
   130  stopped with Ctrl-C (143 with SIGTERM); reports are written all the same";
 
@@ -51,6 +55,8 @@ pub(crate) struct CheckArgs {
     select: select::SelectArgs,
     #[command(flatten)]
     stimuli: stimuli::StimuliArgs,
+    #[command(flatten)]
+    explore: explore::ExploreArgs,
     #[command(flatten)]
     observation: observation::ObservationArgs,
     #[command(flatten)]
@@ -68,9 +74,12 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
-    let checks = args.select.checks().or_exit(Exit::Usage)?;
+    let mut checks = args.select.checks().or_exit(Exit::Usage)?;
     if args.select.list {
         return super::checks::list(&checks, false);
+    }
+    if args.explore.is_wanted() && !args.select.is_given() {
+        checks.clear();
     }
     args.sinks.check()?;
     let target = args.receiver.target()?;
@@ -89,7 +98,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     );
     let actions = actions::Actions::begin(secrets(&options));
     say(&line);
-    if checks.is_empty() {
+    if checks.is_empty() && !args.explore.is_wanted() {
         say("no check was selected; `piopiy-mock checks` lists them");
         return Ok(if exit_zero { Exit::Fine } else { Exit::Inconclusive });
     }
@@ -98,6 +107,10 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     for turn in 0..args.verdict.repeat {
         let mut options = options.clone();
         options.nonce.0 = options.nonce.0.wrapping_add(u64::from(turn));
+        if turn > 0 {
+            // It repeats by itself what it finds.
+            options.explore = None;
+        }
         let progress = progress::Line::new();
         let report = run_checks(&target, &checks, &options, &progress, signals.wait()).await;
         progress.clear();
@@ -147,6 +160,7 @@ impl CheckArgs {
         self.receiver.apply(&mut options)?;
         self.observation.apply(allow_host, &mut options)?;
         self.surroundings.apply(allow_host, &mut options)?;
+        self.explore.apply(&mut options);
         self.verdict.apply(&mut options)?;
         options.command = (!self.command.is_empty()).then(|| self.command.clone());
         options.again = again::again(&again::ONE_CHECK);

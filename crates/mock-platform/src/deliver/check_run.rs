@@ -1,6 +1,7 @@
 //! Runs checks against a receiver: sends their stimuli, looks at the effects, and has them judged.
 
 mod course;
+mod explore;
 mod observer;
 mod options;
 mod process;
@@ -15,14 +16,14 @@ use tokio::time::Instant;
 use self::course::Course;
 use self::observer::Observer;
 pub use self::observer::{Observation, ObserverError};
-pub use self::options::CheckOptions;
+pub use self::options::{CheckOptions, ExploreOptions};
 use self::process::Process;
 pub use self::process::ProcessError;
 use super::probe::Probe;
 use super::{Target, wall_ms};
 use crate::judge::check::{Check, Composer, Script, Sources, Terms, Transcript};
 use crate::judge::day;
-use crate::judge::report::{CheckReport, CheckResult, CheckSummary, SCHEMA};
+use crate::judge::report::{CheckReport, CheckResult, CheckSummary, Exploration, SCHEMA};
 
 /// Why checks could not be run at all.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub trait Progress: Sync {
 
     /// All that a check sends is sent; so many of them are over.
     fn over(&self, over: usize, of: usize, check: &str);
+
+    /// What random schedules have come to so far, in a few words.
+    fn explored(&self, _so_far: &str) {}
 }
 
 /// Says nothing.
@@ -100,8 +104,12 @@ pub async fn run_checks(
     let (began, started_ms) = (Instant::now(), wall_ms());
     let run = Run::start(target, options).await?;
     let results = Mutex::new(BTreeMap::new());
+    let exploration = Mutex::new(options.explore.as_ref().map(|_| Exploration::default()));
     let all = async {
         Box::pin(run.all(checks, &Course::new(progress, &results, checks.len()))).await;
+        if let Some(explore) = &options.explore {
+            Box::pin(run.explore(explore, progress, &exploration)).await;
+        }
     };
     let is_stopped = tokio::select! {
         () = all => false,
@@ -123,6 +131,7 @@ pub async fn run_checks(
         }
     }
     report.summary = CheckSummary::of(&report.checks);
+    report.exploration = exploration.into_inner();
     run.stop().await;
     Ok(report)
 }
@@ -167,6 +176,7 @@ fn head(target: &Target, options: &CheckOptions) -> CheckReport {
         error: None,
         not_run: Vec::new(),
         checks: Vec::new(),
+        exploration: None,
         summary: CheckSummary::default(),
     }
 }

@@ -88,6 +88,7 @@ mod tests {
             started_ms: 0,
             error: None,
             not_run: Vec::new(),
+            exploration: None,
             summary: CheckSummary::of(&checks),
             checks,
         }

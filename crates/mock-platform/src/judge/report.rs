@@ -4,7 +4,9 @@
 
 mod account;
 mod comparison;
+mod exploration;
 pub mod github;
+
 mod html;
 mod human;
 mod json;
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Group, Observability, Outcome, Severity, Verdict};
 
 pub use comparison::Comparison;
+pub use exploration::{Exploration, Find};
 pub use human::{Human, TextStyle};
 pub use jsonl::lines_schema;
 pub use markdown::markdown_within;
@@ -106,6 +109,9 @@ pub struct CheckReport {
     pub not_run: Vec<Cow<'static, str>>,
     /// In the order of the catalogue.
     pub checks: Vec<CheckResult>,
+    /// What random schedules have come to; absent where none were tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploration: Option<Exploration>,
     /// Counts.
     pub summary: CheckSummary,
 }

@@ -16,7 +16,7 @@ fn quick() -> Vec<&'static Check> {
     all().into_iter().filter(|check| !waits(check)).collect()
 }
 
-fn options(observe_url: Option<&str>) -> CheckOptions {
+pub(crate) fn options(observe_url: Option<&str>) -> CheckOptions {
     let mut options = CheckOptions::default();
     options.settle = Duration::from_millis(100);
     options.observation = observe_url.map(|url| Observation::Url(Target::parse(url, &[]).unwrap()));

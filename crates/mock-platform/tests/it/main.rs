@@ -8,6 +8,7 @@ mod cli;
 mod cli_ending;
 mod cli_replay;
 mod deliver;
+mod explore;
 mod judge;
 mod ledger;
 mod library;

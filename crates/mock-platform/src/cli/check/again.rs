@@ -5,7 +5,7 @@ use crate::cli::rerun::quoted;
 /// What a rerun says anew, or must not tell; whether a value follows.
 pub(super) const FIXED: [(&str, bool); 3] = [("--seed", true), ("--nonce", true), ("--token", true)];
 /// And what a rerun of one check does.
-pub(super) const ONE_CHECK: [(&str, bool); 15] = [
+pub(super) const ONE_CHECK: [(&str, bool); 17] = [
     ("--token", true),
     ("--seed", true),
     ("--nonce", true),
@@ -21,6 +21,8 @@ pub(super) const ONE_CHECK: [(&str, bool); 15] = [
     ("--fail-fast", false),
     ("--max-fail", true),
     ("--repeat", true),
+    ("--explore", true),
+    ("--shrink-time", true),
 ];
 
 pub(super) fn again(without: &[(&str, bool)]) -> String {

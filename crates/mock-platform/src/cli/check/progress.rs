@@ -27,13 +27,22 @@ struct State {
     of: usize,
     /// What runs, and when it began.
     running: BTreeMap<String, Instant>,
+    /// What random schedules have come to; empty before there are any.
+    explored: String,
 }
 
 impl Line {
     pub(super) fn new() -> Self {
         let is_watched =
             std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() && !terminal::is_dumb();
-        let state = State { began: Instant::now(), drawn: None, over: 0, of: 0, running: BTreeMap::new() };
+        let state = State {
+            began: Instant::now(),
+            drawn: None,
+            over: 0,
+            of: 0,
+            running: BTreeMap::new(),
+            explored: String::new(),
+        };
         Self { is_watched, state: Mutex::new(state) }
     }
 
@@ -60,6 +69,10 @@ impl Line {
 
 impl State {
     fn line(&self, now: Instant, columns: usize) -> String {
+        if !self.explored.is_empty() {
+            let line = format!("{} s: {}", (now - self.began).as_secs(), self.explored);
+            return line.chars().take(columns).collect();
+        }
         let Self { over, of, .. } = *self;
         let bar: String = (0..WIDTH).map(|at| if at * of < over * WIDTH { '#' } else { '.' }).collect();
         let left = match u32::try_from(over) {
@@ -97,6 +110,10 @@ impl Progress for Line {
             (state.over, state.of) = (over, of);
         });
     }
+
+    fn explored(&self, so_far: &str) {
+        self.change(|state| so_far.clone_into(&mut state.explored));
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +126,14 @@ mod tests {
         let at = |seconds| began + Duration::from_secs(seconds);
         let running = [("TRN-001", 9), ("SEC-005", 1), ("DUP-002", 3), ("ORD-004", 8)];
         let running = running.map(|(check, since)| (check.to_owned(), at(since)));
-        let state = State { began, drawn: None, over: 12, of: 48, running: BTreeMap::from(running) };
+        let state = State {
+            began,
+            drawn: None,
+            over: 12,
+            of: 48,
+            running: BTreeMap::from(running),
+            explored: String::new(),
+        };
         let line = state.line(at(10), 200);
         assert_eq!(
             line,
@@ -119,9 +143,19 @@ mod tests {
     }
 
     #[test]
+    fn exploration_comes_last_and_says_what_it_has_found() {
+        let began = Instant::now();
+        let explored = "16 schedules, 120 deliveries".to_owned();
+        let state = State { began, drawn: None, over: 3, of: 3, running: BTreeMap::new(), explored };
+        assert_eq!(state.line(began + Duration::from_secs(9), 200), "9 s: 16 schedules, 120 deliveries");
+        assert_eq!(state.line(began, 8), "0 s: 16 ");
+    }
+
+    #[test]
     fn nothing_is_known_before_the_first_is_over() {
         let began = Instant::now();
-        let state = State { began, drawn: None, over: 0, of: 3, running: BTreeMap::new() };
+        let state =
+            State { began, drawn: None, over: 0, of: 3, running: BTreeMap::new(), explored: String::new() };
         assert_eq!(state.line(began, 200).trim_end(), "[........................] 0/3");
     }
 }

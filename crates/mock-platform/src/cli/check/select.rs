@@ -33,6 +33,12 @@ pub(super) struct SelectArgs {
 }
 
 impl SelectArgs {
+    /// Whether anything is said about which.
+    pub(super) fn is_given(&self) -> bool {
+        let lists = [self.only.len(), self.skip.len(), self.group.len(), self.level.len(), self.tag.len()];
+        lists.into_iter().any(|given| given > 0) || self.all || self.soak
+    }
+
     pub(super) fn checks(&self) -> Result<Vec<&'static Check>, globset::Error> {
         let (only, skip) = (globs(&self.only)?, globs(&self.skip)?);
         let fits = |globs: &[GlobMatcher], check: &Check| globs.iter().any(|glob| glob.is_match(check.id));

@@ -85,13 +85,24 @@ impl FailOn {
 fn exit(report: &CheckReport, lowest: Option<Severity>) -> Exit {
     let any = |test: &dyn Fn(&CheckResult) -> bool| report.checks.iter().any(test);
     let counts = |check: &CheckResult| lowest.is_some_and(|lowest| check.severity <= lowest);
-    if any(&|check| check.outcome.verdict == Verdict::Error) {
+    let found = |verdict: Verdict| {
+        let findings = report.exploration.iter().flat_map(|exploration| &exploration.findings);
+        findings.into_iter().any(|find| find.verdict == verdict)
+    };
+    let broke = report.exploration.as_ref().is_some_and(|exploration| exploration.error.is_some());
+    let ran = !report.checks.is_empty() || report.exploration.as_ref().is_some_and(|it| it.schedules > 0);
+    if broke || any(&|check| check.outcome.verdict == Verdict::Error) {
         Exit::Environment
-    } else if any(&|check| {
-        check.is_stale_known_failure || (check.outcome.verdict == Verdict::Fail && counts(check))
-    }) {
+    } else if (lowest.is_some() && found(Verdict::Fail))
+        || any(&|check| {
+            check.is_stale_known_failure || (check.outcome.verdict == Verdict::Fail && counts(check))
+        })
+    {
         Exit::Failed
-    } else if report.checks.is_empty() || any(&|check| check.outcome.verdict == Verdict::Inconclusive) {
+    } else if !ran
+        || found(Verdict::Inconclusive)
+        || any(&|check| check.outcome.verdict == Verdict::Inconclusive)
+    {
         Exit::Inconclusive
     } else {
         Exit::Fine

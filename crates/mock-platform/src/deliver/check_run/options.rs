@@ -52,10 +52,31 @@ pub struct CheckOptions {
     pub fail_on: Severity,
     /// Failures that are put up with.
     pub known: KnownFailures,
+    /// How long random schedules are tried, besides the checks; `None` for not at all.
+    pub explore: Option<ExploreOptions>,
     /// The command that runs the suite like this, without seed and selection: for reproducers.
     pub again: String,
     /// What that command ends with, behind what is added: ` -- CMD`, or nothing.
     pub again_tail: String,
+}
+
+/// How random schedules are tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExploreOptions {
+    /// How long new ones are tried.
+    pub time: Duration,
+    /// How many at most; `None` for as many as there is time for.
+    pub most: Option<u64>,
+    /// How long those that fail are made smaller, all of them together.
+    pub shrink_time: Duration,
+}
+
+impl Default for ExploreOptions {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self { time: minute, most: None, shrink_time: minute }
+    }
 }
 
 impl Default for CheckOptions {
@@ -81,6 +102,7 @@ impl Default for CheckOptions {
             max_fail: None,
             fail_on: Severity::Must,
             known: KnownFailures::default(),
+            explore: None,
             again: "piopiy-mock check".to_owned(),
             again_tail: String::new(),
         }

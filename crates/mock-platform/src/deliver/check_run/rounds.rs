@@ -130,7 +130,13 @@ impl Run<'_> {
         }
     }
 
-    async fn case(&self, check: &Check, case: Case, composer: &mut Composer, is_alone: bool) -> CaseEvidence {
+    pub(super) async fn case(
+        &self,
+        check: &Check,
+        case: Case,
+        composer: &mut Composer,
+        is_alone: bool,
+    ) -> CaseEvidence {
         let before = self.count_before().await;
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();

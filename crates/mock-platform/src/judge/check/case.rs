@@ -264,6 +264,19 @@ impl Script {
         script.act(Action::Send { bytes: rest, split: None, ends_request: true })
     }
 
+    /// Sends all of a request but its last byte, waits until the other connections of the step have come to that, and
+    /// sends the rest so long after.
+    pub(crate) fn request_released(self, request: &Request, after: Duration) -> Self {
+        let mut bytes = request.bytes();
+        let rest = bytes.split_off(bytes.len().saturating_sub(1));
+        let mut script = self.piece(bytes).act(Action::Barrier);
+        if !after.is_zero() {
+            script = script.act(Action::Pause(after));
+        }
+        script.note(request);
+        script.act(Action::Send { bytes: rest, split: None, ends_request: true })
+    }
+
     /// Sends a request of which there is more than one would keep in memory: its head and body, and then `filler`, over
     /// and over, up to `most` bytes of it or until nobody takes more for `patience`.
     pub(crate) fn request_filled(

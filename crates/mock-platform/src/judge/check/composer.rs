@@ -137,11 +137,19 @@ impl Composer {
     /// # Panics
     /// If there is no such scenario: names are written in checks.
     pub(crate) fn call(&mut self, scenario: &str) -> (PlannedCall, Vec<Payload>) {
+        self.call_at(scenario, u64::from(self.made))
+    }
+
+    /// The same call of a scenario at every time, but for its ids, which are fresh.
+    ///
+    /// # Panics
+    /// If there is no such scenario.
+    pub(crate) fn call_at(&mut self, scenario: &str, index: u64) -> (PlannedCall, Vec<Payload>) {
         let scenario = Scenario::builtin(scenario).unwrap_or_else(|error| panic!("{error}"));
-        let (n, nonce) = self.next();
+        let (_, nonce) = self.next();
         let mut options = PlanOptions::new(self.sources.profile, self.sources.seed);
         options.nonce = nonce;
-        let call = Simulator::new(&scenario, options).call(u64::from(n));
+        let call = Simulator::new(&scenario, options).call(index);
         let payloads = call.webhooks.iter().map(|webhook| {
             let (n, _) = self.next();
             Self::wrap(n, webhook.body.clone())

@@ -106,7 +106,8 @@ pub(crate) fn compare(
     let name = &case.case.name;
     for expected in &case.case.expected {
         let Some(sent) = expected.payload.webhook() else { continue };
-        for effect in case.effects_of(expected).unwrap_or_default() {
+        // What may be another payload's says nothing about this one.
+        for effect in case.effects_only_of(expected).unwrap_or_default() {
             if effect.quarantined {
                 continue;
             }
@@ -221,7 +222,11 @@ fn counted(case: &CaseEvidence, count: i64, findings: &mut Findings) {
     let count_fits = usize::try_from(count).is_ok_and(|count| (least..=most).contains(&count));
     if !count_fits {
         let wanted = if least == most { most.to_string() } else { format!("{least} to {most}") };
-        findings.fail(&case.case.name, format!("the count of effects rose by {count}, expected {wanted}"));
+        let word = if usize::try_from(count).is_ok_and(|count| count > most) { "duplicated" } else { "lost" };
+        findings.fail(
+            &case.case.name,
+            format!("{word}: the count of effects rose by {count}, expected {wanted}"),
+        );
     }
 }
 
@@ -268,6 +273,11 @@ fn together(case: &CaseEvidence, known: &Known, findings: &mut Findings) {
             findings.fail(name, format!("duplicated: {} for {most} webhooks of {id}", many(count)));
         }
     }
+}
+
+/// The statuses of live events that the receiver has shown an effect for.
+pub(crate) fn shown(evidence: &Evidence<'_>) -> BTreeSet<String> {
+    Known::of(evidence).0
 }
 
 /// The statuses of live events that the receiver has shown an effect for: it may ignore the others.

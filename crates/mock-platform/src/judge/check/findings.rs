@@ -90,6 +90,12 @@ impl Findings {
         self.found.iter().map(|found| (found.case.as_str(), found.verdict, found.text.as_str()))
     }
 
+    /// What was found with this verdict: the text, and whether it is a matter of time.
+    pub(crate) fn of(&self, verdict: Verdict) -> impl Iterator<Item = (&str, bool)> {
+        let found = self.found.iter().filter(move |found| found.verdict == verdict);
+        found.map(|found| (found.text.as_str(), found.is_timing))
+    }
+
     fn add(&mut self, verdict: Verdict, case: &str, text: impl Into<String>, is_timing: bool) {
         self.found.push(Finding { verdict, case: case.to_owned(), text: text.into(), is_timing });
     }

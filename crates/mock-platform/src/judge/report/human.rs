@@ -3,8 +3,8 @@ use std::fmt::Write;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::account::{one_line, word};
-use super::{CheckReport, CheckResult, CheckSummary, Comparison, Reporter, unlock};
-use crate::judge::check::{Group, Verdict};
+use super::{CheckReport, CheckResult, CheckSummary, Comparison, Exploration, Reporter, unlock};
+use crate::judge::check::{Group, Severity, Verdict};
 
 /// Text for people: a line for each group, a few for each check that is not as it should be, what would unlock those
 /// that could not be seen, and a sum.
@@ -53,6 +53,9 @@ impl Human {
                 page.group(group, &checks);
             }
         }
+        if let Some(exploration) = &report.exploration {
+            page.explored(exploration);
+        }
         page.unseen(report);
         if let Some(error) = &report.error {
             page.wrapped(
@@ -64,7 +67,9 @@ impl Human {
             let count = report.not_run.len();
             page.wrapped("", "", &format!("the run was stopped before its end: {count} checks were not run"));
         }
-        page.wrapped("", "  ", &sum(&report.summary));
+        if report.summary.selected > 0 || report.exploration.is_none() {
+            page.wrapped("", "  ", &sum(&report.summary));
+        }
         if style.unicode { page.text } else { ascii(&page.text) }
     }
 }
@@ -145,6 +150,45 @@ impl Page<'_> {
                 self.painted(DIM, "again:"),
                 one_line(&check.reproducer.command)
             );
+        }
+    }
+
+    fn explored(&mut self, exploration: &Exploration) {
+        let Exploration { schedules, webhooks, deliveries, findings, .. } = exploration;
+        let (mark, color) = if findings.is_empty() { ("✓", GREEN) } else { ("✗", RED) };
+        let found = if findings.is_empty() { "nothing".to_owned() } else { findings.len().to_string() };
+        let line = format!(
+            "{} {}  exploration: {schedules} random schedules, {deliveries} deliveries of {webhooks} webhooks: {found} found",
+            self.painted(color, mark),
+            self.painted(BOLD, "EXP")
+        );
+        self.wrapped("", "       ", &line);
+        for find in findings {
+            let (mark, color) = self::mark(find.verdict);
+            let title = format!("{mark} {}  {} ({})", find.id, word(find.verdict), Severity::Must);
+            self.wrapped(
+                "  ",
+                "      ",
+                &format!("{}  {}", self.painted(color, &title), one_line(&find.title)),
+            );
+            let extent = match (find.verdict, find.is_smallest) {
+                (Verdict::Inconclusive, _) => "it did not fail again",
+                (_, true) => "nothing smaller fails",
+                (_, false) => "there was no time to try all that is smaller",
+            };
+            let origin =
+                format!("{}, found in schedule {}, {}; {extent}", find.kind, find.found_in, find.found_as);
+            self.wrapped("      ", "      ", &one_line(&origin));
+            let again = one_line(&find.reproducer.command);
+            let _ = writeln!(self.text, "      {} {again}", self.painted(DIM, "again:"));
+        }
+        for reason in &exploration.not_observed {
+            let reason = self.painted(DIM, &format!("not observed: {}", one_line(reason)));
+            self.wrapped("  ", "      ", &reason);
+        }
+        if let Some(error) = &exploration.error {
+            let error = format!("{} {}", self.painted(RED, "it ended early:"), one_line(error));
+            self.wrapped("  ", "      ", &error);
         }
     }
 
