@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::tally::{Missing, Tally};
-use crate::{fixtures, tidy, workspace};
+use crate::{fixtures, gallery, tidy, workspace};
 
 mod features;
 
@@ -80,7 +80,7 @@ impl Check {
                 let mut metadata = workspace::cargo();
                 metadata.args(["metadata", "--locked", "--format-version=1"]);
                 workspace::run(metadata.stdout(std::process::Stdio::null()))?;
-                fixtures::check()
+                Ok(format!("{}, {}", fixtures::check()?, gallery::drift()?))
             }
             Self::Tidy => tidy::check(),
             Self::Deny => cargo(&["deny", "check", "bans", "licenses", "sources"]),

@@ -94,6 +94,8 @@ fn generated() -> anyhow::Result<BTreeMap<String, String>> {
         let contents = format!("{}\n", serde_json::to_string_pretty(&schema)?);
         ensure!(files.insert(path.to_owned(), contents).is_none(), "{path} is generated twice");
     }
+    let (path, contents) = crate::gallery::page()?;
+    ensure!(files.insert(path.clone(), contents).is_none(), "{path} is generated twice");
     Ok(files)
 }
 

@@ -10,6 +10,7 @@ mod cargo_test;
 mod ci;
 mod demo;
 mod fixtures;
+mod gallery;
 mod http1;
 mod integration;
 mod mock;
@@ -43,6 +44,8 @@ enum Task {
     Integration(integration::Options),
     /// Measure: parsing, generating, durable receiving; in interleaved rounds, with medians
     Bench(bench::Options),
+    /// Run every check against every flaw of the gallery, and write or compare the matrix
+    Gallery(gallery::Options),
     /// Write every generated file anew: schemas, OpenAPI document, golden plans
     Fixtures(fixtures::Options),
 }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Ci(options) => ci::run(&options),
         Task::Integration(options) => integration::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Gallery(options) => gallery::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
     };
     done.unwrap_or_else(|error| {
