@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Write nothing: compare what is killed with what is committed
     #[arg(long)]
     check: bool,
+    /// Measure every flaw, and not only those that have to do with time, and those that a measuring check has to kill
+    #[arg(long)]
+    measure_all: bool,
     /// Receivers that are run side by side; what is measured is run alone
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
@@ -46,7 +49,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     ensure!(!names.is_empty(), "no flaw fits {:?}", options.only);
     ensure!(!checks.is_empty(), "no check fits {:?}", options.against);
     let runtime = tokio::runtime::Runtime::new().context("no runtime can be started")?;
-    let rows = runtime.block_on(rows(&names, &checks, options.jobs))?;
+    let rows = runtime.block_on(rows(&names, &checks, options))?;
     let committed = Matrix::read()?;
     let faults = faults(&rows, &checks);
     let differences = committed.differences(&rows, &checks);
@@ -93,15 +96,19 @@ fn glob(text: Option<&str>) -> anyhow::Result<GlobMatcher> {
     Ok(glob.context("no pattern of names")?.compile_matcher())
 }
 
-async fn rows(names: &[&'static str], checks: &[&'static Check], jobs: usize) -> anyhow::Result<Vec<Row>> {
-    let suite = Suite::build()?;
+async fn rows(
+    names: &[&'static str],
+    checks: &[&'static Check],
+    options: &Options,
+) -> anyhow::Result<Vec<Row>> {
+    let suite = Suite::build(options.measure_all)?;
     let part = |part: Part, at_once: usize| {
         let suite = &suite;
         let runs = futures_util::stream::iter(names.to_vec())
             .map(move |name| async move { suite.run(name, checks, part).await });
         runs.buffered(at_once).collect::<Vec<_>>()
     };
-    let unmeasured = part(Part::Unmeasured, jobs).await;
+    let unmeasured = part(Part::Unmeasured, options.jobs).await;
     println!("now what is measured, one receiver at a time");
     let measured = part(Part::Measured, 1).await;
     unmeasured.into_iter().zip(measured).map(|(one, other)| Ok(one?.and(other?))).collect()

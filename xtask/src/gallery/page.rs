@@ -24,7 +24,8 @@ by a check of its own group, every check has to kill a flaw, and the receivers w
 
 `cargo run -p piopiy-gallery -- --flaw NAME` serves one, to look at or to try a suite of your own on. Limits are shortened: an
 answer may take a second, a connection may get nowhere for 300 ms. What waits for minutes is run only against the flaws that it
-has to kill. A check that needs a process to kill, a second instance or a hook is run where the receiver has that.
+has to kill; what measures or loads, against those, the flaws of LAT and CON, and the correct receivers (`--measure-all`: against
+every one). A check that needs a process to kill, a second instance or a hook is run where the receiver has that.
 ";
 
 pub(super) fn text(matrix: &Matrix) -> String {
