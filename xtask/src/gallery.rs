@@ -1,9 +1,10 @@
 //! `cargo xtask gallery`: every check against every flaw of the gallery, and the correct receivers.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use globset::{GlobBuilder, GlobMatcher};
 use piopiy_gallery::{CORRECT, flaws};
 use piopiy_mock_platform::judge::check::{Check, all};
@@ -102,16 +103,20 @@ async fn rows(
     options: &Options,
 ) -> anyhow::Result<Vec<Row>> {
     let suite = Suite::build(options.measure_all)?;
-    let part = |part: Part, at_once: usize| {
+    let run = |part: Part, at_once: usize| {
         let suite = &suite;
-        let runs = futures_util::stream::iter(names.to_vec())
-            .map(move |name| async move { suite.run(name, checks, part).await });
-        runs.buffered(at_once).collect::<Vec<_>>()
+        let runs = names.iter().map(move |name| suite.run(name, checks, part));
+        futures_util::stream::iter(runs).buffer_unordered(at_once).try_collect::<Vec<_>>()
     };
-    let unmeasured = part(Part::Unmeasured, options.jobs).await;
+    let unmeasured = run(Part::Unmeasured, options.jobs).await?;
     println!("now what is measured, one receiver at a time");
-    let measured = part(Part::Measured, 1).await;
-    unmeasured.into_iter().zip(measured).map(|(one, other)| Ok(one?.and(other?))).collect()
+    let mut measured: BTreeMap<_, _> =
+        run(Part::Measured, 1).await?.into_iter().map(|row| (row.name.clone(), row)).collect();
+    let both = unmeasured.into_iter().map(|row| match measured.remove(&row.name) {
+        Some(other) => row.and(other),
+        None => row,
+    });
+    Ok(both.collect())
 }
 
 /// Flaws that survive a check that has to kill them, and correct receivers that are found fault with.

@@ -37,8 +37,12 @@ pub(super) fn text(matrix: &Matrix) -> String {
         matrix.checks.len()
     );
     for name in CORRECT {
-        let found = matrix.row(name).map_or_else(String::new, |row| listed(row.found().map(String::as_str)));
-        let _ = writeln!(text, "| `{name}` | {} |", if found.is_empty() { "none" } else { &found });
+        let found = match matrix.row(name) {
+            Some(row) if row.found().next().is_none() => "none".to_owned(),
+            Some(row) => listed(row.found().map(String::as_str)),
+            None => "not run".to_owned(),
+        };
+        let _ = writeln!(text, "| `{name}` | {found} |");
     }
     text.push_str(
         "\n## By flaw\n\n*Finds it* are the checks that have to; *finds it too* what else fails or warns.\n",
@@ -66,7 +70,8 @@ pub(super) fn text(matrix: &Matrix) -> String {
     for check in all() {
         let killed: Vec<&str> =
             flaws().filter(|flaw| flaw.kills.contains(&check.id)).map(|flaw| flaw.name).collect();
-        let too = matrix.rows.iter().filter(|row| row.is_killed_by(check.id)).map(|row| row.name.as_str());
+        let too =
+            matrix.rows.iter().filter(|row| row.told().any(|id| id == check.id)).map(|row| row.name.as_str());
         let too = too.filter(|name| !killed.contains(name)).count();
         let _ = writeln!(
             text,
@@ -83,7 +88,7 @@ pub(super) fn text(matrix: &Matrix) -> String {
 
 /// What finds a flaw and need not.
 fn besides(flaw: &Flaw, row: &Row) -> String {
-    listed(row.found().map(String::as_str).filter(|id| !flaw.kills.contains(id)))
+    listed(row.told().map(String::as_str).filter(|id| !flaw.kills.contains(id)))
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -1,6 +1,6 @@
 //! Checks: what a receiver has to stand, and how each is judged. Pure: stimuli are data, judging is a function.
 //!
-//! To add a check:
+//! To add a check (`docs/writing-a-check.md` has it whole, with an example):
 //! 1. Put a `Check { id, title, …, ..Check::BASE }` into the table of its group: `check/<group>.rs`, or a file below it.
 //! 2. `stimulus`: a function that makes `Case`s from a `Composer`; every case takes fresh payloads, and says with
 //!    `Case::expect` which effects are right.
