@@ -9,6 +9,7 @@ use crate::workspace;
 mod links;
 mod names;
 mod pure;
+mod quotes;
 mod words;
 
 /// A file of the project, its path from the root with `/` between the parts.
@@ -58,8 +59,8 @@ impl File {
 /// Where a rule is broken: every place, one a line.
 pub(crate) fn check() -> anyhow::Result<String> {
     let files = project_files()?;
-    let rules: [fn(&File) -> Vec<Breach>; 4] =
-        [pure::breaches, names::breaches, words::breaches, links::breaches];
+    let rules: [fn(&File) -> Vec<Breach>; 5] =
+        [pure::breaches, names::breaches, words::breaches, links::breaches, quotes::breaches];
     let breaches: Vec<_> = files.iter().flat_map(|file| rules.iter().flat_map(|rule| rule(file))).collect();
     if breaches.is_empty() {
         return Ok(format!("{} files, {} long ones", files.len(), names::long_files(&files)));
