@@ -7,16 +7,17 @@ use crate::receivers::Documented;
 use crate::tally::Tally;
 
 mod faults;
+mod page;
 
 /// How to treat what cannot run here.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Fail, instead of skipping by name, where Node or Python is missing
+    /// Fail, instead of skipping by name, where Node, Python or Chromium is missing
     #[arg(long)]
     require_all: bool,
 }
 
-/// Runs the workspace's tests, then those of the documented receivers.
+/// Runs the workspace's tests, then those of the documented receivers, then that of the HTML report.
 ///
 /// # Errors
 /// Where cargo cannot be started.
@@ -28,6 +29,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Some(missing) => tally.skip(receiver.name(), &missing, options.require_all),
             None => faults::check(receiver, &mut tally),
         }
+    }
+    match page::missing() {
+        Some(missing) => tally.skip(page::NAME, &missing, options.require_all),
+        None => tally.part(page::NAME, page::check),
     }
     Ok(tally.finish())
 }

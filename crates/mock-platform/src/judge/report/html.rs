@@ -100,7 +100,7 @@ fn header(report: &CheckReport) -> Markup {
             (fact("observation", &report.observation))
             (fact("took", &format!("{}.{} s", report.took_ms / 1_000, report.took_ms / 100 % 10)))
             @if report.started_ms > 0 {
-                span.fact { span.mute { "began " } time data-ms=(report.started_ms) { (utc(report.started_ms)) } }
+                time.fact data-ms=(report.started_ms) { (utc(report.started_ms)) }
             }
         }
     }

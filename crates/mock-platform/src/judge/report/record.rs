@@ -90,6 +90,8 @@ pub struct AttemptRecord {
     pub latency_us: Option<u64>,
     /// The first bytes of the body of its answer.
     pub answer: String,
+    /// Whether its answer was waited for, and did not come in time.
+    pub timed_out: bool,
     /// How its connection ended; absent where more requests follow on it.
     pub end: Option<ConnectionEnd>,
     /// What went wrong on the way: why there is no connection, what came and is no answer.

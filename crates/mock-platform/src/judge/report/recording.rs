@@ -227,6 +227,7 @@ fn with_outcome(attempt: AttemptRecord, transcript: &Transcript, n: usize, is_la
         status: answer.map(|answer| answer.status),
         latency_us: transcript.latency(n).map(micros),
         answer: answer.map(|answer| shown(&answer.body, ANSWER)).unwrap_or_default(),
+        timed_out: transcript.timed_out && answer.is_none(),
         end: is_last.then_some(end),
         trouble,
         ..attempt

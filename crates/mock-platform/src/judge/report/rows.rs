@@ -23,7 +23,7 @@ pub(super) struct Row<'a> {
     pub(super) connection: String,
     /// `POST · CDR answered · leg a`.
     pub(super) what: String,
-    /// `200 in 2.3 ms, then closed`.
+    /// `200 2.3 ms, closed`.
     pub(super) answer: String,
     pub(super) tone: Tone,
     pub(super) attempt: Option<&'a AttemptRecord>,
@@ -93,6 +93,7 @@ fn row(rung: &Rung) -> Row<'_> {
         tone: match attempt.status {
             Some(200..300) => Tone::Good,
             Some(300..500) => Tone::Odd,
+            None if is_left(attempt) => Tone::Plain,
             _ => Tone::Bad,
         },
         attempt: Some(attempt),
@@ -128,9 +129,10 @@ fn what(attempt: &AttemptRecord) -> String {
 
 fn answer(attempt: &AttemptRecord) -> String {
     let mut answer = match (attempt.status, attempt.latency_us) {
-        (Some(status), Some(latency)) => format!("{status} in {}", millis(latency)),
+        (Some(status), Some(latency)) => format!("{status} {}", millis(latency)),
         (Some(status), None) => status.to_string(),
         (None, _) if attempt.end == Some(ConnectionEnd::None) => "no connection".to_owned(),
+        (None, _) if is_left(attempt) => "not awaited".to_owned(),
         (None, _) => "no answer".to_owned(),
     };
     match attempt.end {
@@ -142,6 +144,18 @@ fn answer(attempt: &AttemptRecord) -> String {
         let _ = write!(answer, " ({trouble})");
     }
     answer
+}
+
+/// Whether it was the platform that went away.
+fn is_left(attempt: &AttemptRecord) -> bool {
+    let is_open = matches!(attempt.end, None | Some(ConnectionEnd::Open));
+    is_open && !attempt.timed_out && attempt.trouble.is_none()
+}
+
+/// The first of an id, to tell it from others by.
+pub(super) fn short_id(cmiuuid: Option<&str>) -> Option<String> {
+    let id: String = cmiuuid?.chars().take(8).collect();
+    (!id.is_empty()).then_some(id)
 }
 
 fn seconds(micros: u64) -> String {
@@ -192,7 +206,7 @@ mod tests {
             Rung::Event { text: "the receiver is started".to_owned() },
             Rung::Attempt(Box::new(broken)),
         ];
-        let expected = "   0.004   #2  POST · CDR answered · leg a  ->  409 in 2.3 ms, closed\n               (the receiver is started)\n               unfinished · 17 bytes  ->  no answer, reset (broken pipe)\n";
+        let expected = "   0.004   #2  POST · CDR answered · leg a  ->  409 2.3 ms, closed\n               (the receiver is started)\n               unfinished · 17 bytes  ->  no answer, reset (broken pipe)\n";
         assert_eq!(text(&case), expected);
     }
 

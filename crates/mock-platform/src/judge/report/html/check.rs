@@ -3,10 +3,12 @@ use maud::{Markup, html};
 use super::{class, command, ladder, ticked};
 use crate::judge::check::{self, Verdict};
 use crate::judge::report::account::{reproducers, telling, word};
-use crate::judge::report::{CaseRecord, CheckResult};
+use crate::judge::report::{CaseFinding, CaseRecord, CheckResult};
 
 /// As many cases of a check that passed are drawn.
 const SHOWN: usize = 3;
+/// As many findings of a case are told at once.
+const FINDINGS: usize = 4;
 
 /// One check: a line, and below it, once opened, all there is to tell.
 pub(super) fn row(check: &CheckResult) -> Markup {
@@ -22,7 +24,8 @@ pub(super) fn row(check: &CheckResult) -> Markup {
             }
             // A link to it opens what it is in.
             div.body id=(check.id) {
-                @if !check.outcome.detail.is_empty() {
+                // What was found in the cases is told there.
+                @if !check.outcome.detail.is_empty() && check.evidence.iter().all(|case| case.findings.is_empty()) {
                     p.detail { (check.outcome.detail) }
                 }
                 @if check.is_stale_known_failure {
@@ -83,14 +86,25 @@ fn cases(check: &CheckResult) -> Markup {
     }
 }
 
+fn found(finding: &CaseFinding) -> Markup {
+    html! {
+        p.finding { span.tag.(class(finding.verdict)) { (word(finding.verdict)) } " " (finding.text) }
+    }
+}
+
 fn one(case: &CaseRecord) -> Markup {
     html! {
         div.case {
             @if !case.case.is_empty() {
                 h3 { (case.case) }
             }
-            @for finding in &case.findings {
-                p.finding { span.tag.(class(finding.verdict)) { (word(finding.verdict)) } " " (finding.text) }
+            @let (first, rest) = case.findings.split_at(case.findings.len().min(FINDINGS));
+            @for finding in first { (found(finding)) }
+            @if !rest.is_empty() {
+                details.stimulus {
+                    summary { "and " (rest.len()) " more" }
+                    @for finding in rest { (found(finding)) }
+                }
             }
             @if !case.ladder.rungs.is_empty() {
                 (ladder::drawn(case))

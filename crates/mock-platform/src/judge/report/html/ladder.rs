@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 
-use crate::judge::report::rows::{Row, Tone, effect_text, rows};
+use crate::judge::report::rows::{Row, Tone, effect_text, rows, short_id};
 use crate::judge::report::{AttemptRecord, CaseRecord};
 
 /// The ladder of a case: time goes down, the platform is on the left, the receiver on the right.
@@ -25,7 +25,10 @@ pub(super) fn drawn(case: &CaseRecord) -> Markup {
             @for effect in &case.ladder.observed {
                 div.rung.effect {
                     span.at {}
-                    span.lane { span.what { "effect " (effect_text(effect)) } }
+                    span.lane { span.what {
+                        @if let Some(id) = short_id(effect.cmiuuid.as_deref()) { span.connection { (id) } }
+                        "effect " (effect_text(effect))
+                    } }
                     span.answer {}
                 }
             }
@@ -46,9 +49,13 @@ fn attempted(row: &Row<'_>, attempt: &AttemptRecord) -> Markup {
         _ => "flow",
     };
     let is_open = !attempt.sent.is_empty() || !attempt.answer.is_empty();
+    let id = short_id(attempt.webhook.as_ref().and_then(|webhook| webhook.cmiuuid.as_deref()));
     let line = html! {
         span.at { (row.at) }
-        span.lane { span.what { (row.what) @if !row.connection.is_empty() { span.connection { (row.connection) } } } }
+        span.lane {
+            span.what { (row.what) }
+            span.connection { @if let Some(id) = id { (id) " " } (row.connection) }
+        }
         span.answer.(tone(row.tone)) { (row.answer) }
     };
     html! {
