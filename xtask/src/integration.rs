@@ -16,6 +16,7 @@ mod check;
 mod crash;
 mod deadlines;
 mod drain;
+mod explore;
 mod failures;
 mod readme;
 mod schedule;
@@ -78,6 +79,10 @@ enum Run {
     Check(check::Observation),
     /// And is over in time.
     CheckInTime,
+    /// `piopiy-mock check --explore` on `piopiy-receiver` finds nothing.
+    Explore,
+    /// On a receiver that asks before it inserts it finds the two deliveries that it takes.
+    ExploreRace,
     /// The commands of the README.
     Readme,
 }
@@ -110,6 +115,8 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("syncs".to_owned(), Run::Syncs));
     runs.extend(check::Observation::ALL.map(|seen| (format!("check/{}", seen.name()), Run::Check(seen))));
     runs.push(("check/in-time".to_owned(), Run::CheckInTime));
+    runs.push(("explore/piopiy-receiver".to_owned(), Run::Explore));
+    runs.push(("explore/asks-then-inserts".to_owned(), Run::ExploreRace));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -176,6 +183,8 @@ impl Run {
             Self::Syncs => syncs::run(world).await,
             Self::Check(observation) => check::clean(world, observation).await,
             Self::CheckInTime => check::in_time().await,
+            Self::Explore => explore::clean(world).await,
+            Self::ExploreRace => explore::race(world).await,
             Self::Readme => readme::run(world).await,
         }
     }

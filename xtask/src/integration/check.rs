@@ -99,13 +99,13 @@ pub(super) async fn in_time() -> anyhow::Result<String> {
 }
 
 /// What a run came to.
-struct Outcome {
-    report: CheckReport,
+pub(super) struct Outcome {
+    pub(super) report: CheckReport,
     took: Duration,
 }
 
 /// Runs the suite once, on a receiver with a store of its own.
-async fn run(
+pub(super) async fn run(
     mock: &Path,
     durable: &Durable,
     observation: Observation,
@@ -180,7 +180,7 @@ fn nothing_found(report: &CheckReport) -> anyhow::Result<Vec<String>> {
 }
 
 /// `host:port` where nobody listens.
-async fn free_address() -> anyhow::Result<String> {
+pub(super) async fn free_address() -> anyhow::Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string())
 }
 
