@@ -5,12 +5,14 @@ mod check;
 mod checks;
 mod completions;
 mod config;
+mod doctor;
 mod duration;
 mod effects;
 mod events;
 mod exit;
 mod explain;
 mod init;
+mod learn;
 mod man;
 mod plan;
 mod replay;
@@ -78,6 +80,10 @@ enum Command {
     Events(events::EventsArgs),
     Plan(plan::PlanCommandArgs),
     Validate(validate::ValidateArgs),
+    #[command(after_help = learn::EXAMPLES)]
+    Learn(learn::LearnArgs),
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::DoctorArgs),
     Init(init::InitArgs),
     Config(config::ConfigArgs),
     Schema(schema::SchemaArgs),
@@ -113,6 +119,8 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Events(args) => events::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Learn(args) => learn::run(&args),
+        Command::Doctor(args) => block_on(doctor::run(args, config, cli.clone())),
         Command::Init(args) => init::run(&args, cli),
         Command::Config(args) => config::run(&args, config, cli),
         Command::Schema(args) => schema::run(&args),

@@ -14,6 +14,7 @@ pub(crate) mod day;
 mod effect;
 mod expected;
 pub(crate) mod explore;
+pub mod learn;
 mod repeated;
 pub mod report;
 mod summary;

@@ -74,10 +74,15 @@ pub(crate) fn run(args: &ConfigArgs, given: Option<PathBuf>, cli: &Command) -> R
     Ok(Exit::Fine)
 }
 
+/// Whether a file is right.
+pub(crate) fn check(path: &std::path::Path, cli: &Command) -> Result<(), Failure> {
+    ConfigFile::read(path, cli).map(drop)
+}
+
 /// The commands that have a table: `check` first, for it is what most people configure.
 fn configurable(cli: &Command) -> impl Iterator<Item = &Command> {
-    const WITHOUT: [&str; 8] =
-        ["init", "config", "completions", "man", "schema", "checks", "explain", "report"];
+    const WITHOUT: [&str; 10] =
+        ["doctor", "learn", "init", "config", "completions", "man", "schema", "checks", "explain", "report"];
     let has_options = |command: &&Command| {
         !WITHOUT.contains(&command.get_name()) && command.get_arguments().any(is_configurable)
     };

@@ -152,3 +152,73 @@ async fn what_takes_longer_than_its_limit_is_an_error() {
     assert_eq!(exit, 3);
     assert!(stderr.contains("not over within 0ns: see --check-limit"), "{stderr}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_keeps_a_run_from_being_right() {
+    let fine = gallery::start("none").await;
+    let (exit, stdout, _) = run(&["doctor", &fine.url, "--observe-url", &fine.observe_url, "--json"]).await;
+    assert_eq!(exit, 0, "{stdout}");
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&stdout).unwrap();
+    let names: Vec<&str> = findings.iter().map(|finding| finding["name"].as_str().unwrap()).collect();
+    let expected = [
+        "version",
+        "config",
+        "open files",
+        "ports",
+        "clock",
+        "timers",
+        "receiver",
+        "http",
+        "observe",
+        "observe",
+    ];
+    assert_eq!(names, expected);
+    let (exit, stdout, _) = run(&["doctor", &crate::receivers::closed().await]).await;
+    assert_eq!(exit, 3);
+    assert!(
+        stdout.contains("fail  receiver    nobody listens at") && stdout.contains("-> start it"),
+        "{stdout}"
+    );
+    let (exit, stdout, _) = run(&["doctor", "--observe-url", &format!("{}/nothing", fine.url)]).await;
+    assert_eq!(exit, 3, "{stdout}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn learning_ends_with_1_where_something_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let learn = async |text: &str| {
+        let file = folder.path().join("capture.jsonl");
+        std::fs::write(&file, text).unwrap();
+        run(&["learn", file.to_str().unwrap()]).await
+    };
+    let body = r#"{"cmiuuid":"x","conversation_uuid":"y","leg":"a","status":"missed","direction":"inbound","duration":0}"#;
+    let (exit, stdout, _) = learn(body).await;
+    assert_eq!((exit, stdout.as_str()), (0, "1 webhooks, 0 things that the model has never produced\n"));
+    let (exit, stdout, _) = learn(&body.replace('{', "{\"queue_447700900123\":1,")).await;
+    assert_eq!(exit, 1);
+    assert!(stdout.contains("`queue_############`: number (1 times, first at "), "{stdout}");
+    let (exit, _, stderr) = learn("nonsense").await;
+    assert_eq!(exit, 2);
+    assert!(stderr.contains("capture.jsonl:1: "), "{stderr}");
+    assert_eq!(run(&["learn", "no-such-file"]).await.0, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_come_from_a_file_that_init_writes_and_never_writes_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("piopiy-mock.toml");
+    let path = file.to_str().unwrap();
+    assert_eq!(run(&["init", path]).await.0, 0);
+    let (exit, _, stderr) = run(&["init", path]).await;
+    assert_eq!(exit, 2);
+    assert!(stderr.contains("is there already"), "{stderr}");
+    assert_eq!(run(&["init", path, "--force"]).await.0, 0);
+    std::fs::write(&file, "[check]\nrepeat = 2\n").unwrap();
+    let (exit, stdout, _) = run(&["config", "show", "check", "--origin", "--config", path]).await;
+    assert_eq!(exit, 0);
+    assert!(stdout.contains(&format!("repeat = 2  # {path}:2\n")), "{stdout}");
+    assert!(stdout.contains("settle = \"500ms\"  # default\n"), "{stdout}");
+    let fine = gallery::start("none").await;
+    let (exit, _, stderr) = run(&["check", &fine.url, "--only", "TRN-001", "--config", path]).await;
+    assert_eq!(exit, 0, "{stderr}");
+}
