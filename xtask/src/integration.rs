@@ -11,6 +11,7 @@ use crate::receivers::{Documented, Durable};
 use crate::tally::{Missing, Tally};
 use crate::{traffic, workspace};
 
+mod action;
 mod calls;
 mod check;
 mod crash;
@@ -83,6 +84,8 @@ enum Run {
     Explore,
     /// On a receiver that asks before it inserts it finds the two deliveries that it takes.
     ExploreRace,
+    /// The action for GitHub, step by step.
+    Action,
     /// The commands of the README.
     Readme,
 }
@@ -117,6 +120,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("check/in-time".to_owned(), Run::CheckInTime));
     runs.push(("explore/piopiy-receiver".to_owned(), Run::Explore));
     runs.push(("explore/asks-then-inserts".to_owned(), Run::ExploreRace));
+    runs.push(("action".to_owned(), Run::Action));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -162,6 +166,10 @@ impl Run {
         match self {
             Self::Documented(receiver, ..) => receiver.missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
+            Self::Action => {
+                let missing = ["bash", "curl", "tar", "sha256sum"];
+                missing.into_iter().find(|name| !workspace::works(name, &["--version"])).map(Missing)
+            }
             _ => None,
         }
     }
@@ -185,6 +193,7 @@ impl Run {
             Self::CheckInTime => check::in_time().await,
             Self::Explore => explore::clean(world).await,
             Self::ExploreRace => explore::race(world).await,
+            Self::Action => action::run(world).await,
             Self::Readme => readme::run(world).await,
         }
     }

@@ -11,6 +11,8 @@ mod names;
 mod pure;
 mod quotes;
 mod words;
+#[cfg(test)]
+mod workflows;
 
 /// A file of the project, its path from the root with `/` between the parts.
 struct File {

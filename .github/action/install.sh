@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Puts `piopiy-mock` on the path of the steps to come: a release whose checksum is known, or built from the source here.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$RUNNER_TEMP/piopiy-mock
+mkdir -p "$root/bin"
+
+main() {
+    local version=${INPUT_VERSION:-} archive sha256
+    if [[ $version != source ]]; then
+        # Without a version the newest that is known for this machine, which the list has last.
+        archive=$(known | awk '{ print $2 }' | { grep -F "piopiy-mock-$version" || true; } | { grep -F -- "-$(target)." || true; } | tail -n 1)
+        if [[ -n $archive || -n $version ]]; then
+            archive=${archive:-piopiy-mock-$version-$(target).tar.gz}
+            sha256=${INPUT_SHA256:-$(known | awk -v archive="$archive" '$2 == archive { print $1 }')}
+            [[ -n $sha256 ]] || fail "no checksum is known for $archive: give the input sha256, or another version"
+            release "$archive" "$sha256"
+            return
+        fi
+    fi
+    source_build
+}
+
+# SHA-256 and name of each archive of a release, oldest first.
+known() {
+    grep -v '^#' "$here/checksums.txt" || true
+}
+
+target() {
+    case "$(uname -s)-$(uname -m)" in
+        Linux-x86_64) echo x86_64-unknown-linux-musl ;;
+        Linux-aarch64 | Linux-arm64) echo aarch64-unknown-linux-musl ;;
+        Darwin-x86_64) echo x86_64-apple-darwin ;;
+        Darwin-arm64) echo aarch64-apple-darwin ;;
+        MINGW*-x86_64 | MSYS*-x86_64) echo x86_64-pc-windows-msvc ;;
+        *) echo "$(uname -s)-$(uname -m)" ;;
+    esac
+}
+
+release() {
+    local archive=$1 sha256=$2 version
+    version=${archive#piopiy-mock-}
+    version=${version%%-*}
+    local releases=${RELEASES:-${GITHUB_SERVER_URL:-https://github.com}/$ACTION_REPOSITORY/releases/download}
+    curl --proto "${RELEASES_PROTOCOL:-=https}" --fail --silent --show-error --location --retry 3 \
+        --output "$root/$archive" "$releases/v$version/$archive"
+    local found
+    found=$( (sha256sum "$root/$archive" 2>/dev/null || shasum -a 256 "$root/$archive") | awk '{ print $1 }')
+    [[ $found == "$sha256" ]] || fail "$archive has the checksum $found, and not $sha256: it is not installed"
+    tar -xzf "$root/$archive" -C "$root/bin"
+    installed "$archive, checksum compared"
+}
+
+source_build() {
+    command -v cargo >/dev/null || fail "no release is known for $(target), and there is no cargo to build with: install Rust first"
+    cargo install --quiet --locked --path "$here/../../crates/mock-platform" --root "$root" --force \
+        --profile "${BUILD_PROFILE:-release}"
+    installed "built from source"
+}
+
+installed() {
+    echo "$root/bin" >>"$GITHUB_PATH"
+    echo "$("$root/bin/piopiy-mock" --version) ($1)"
+}
+
+fail() {
+    echo "::error title=piopiy-mock::$1"
+    exit 3
+}
+
+main

@@ -1,0 +1,71 @@
+//! Workflows and the action are YAML of the form that GitHub reads, and name scripts that are there.
+
+use serde_json::Value;
+
+use crate::workspace;
+
+fn read(path: &str) -> Value {
+    let text = std::fs::read_to_string(workspace::root().join(path)).unwrap();
+    serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn steps(steps: &Value, path: &str) {
+    for step in steps.as_array().unwrap_or_else(|| panic!("{path}: no steps")) {
+        let (run, uses) = (step["run"].as_str(), step["uses"].as_str());
+        assert!(run.is_some() != uses.is_some(), "{path}: a step either runs or uses: {step}");
+        let is_fixed =
+            |uses: &str| uses == "./" || uses.split_once('@').is_some_and(|(_, version)| !version.is_empty());
+        assert!(uses.is_none_or(is_fixed), "{path}: {uses:?} has no version");
+        // What is put into a script by an expression is run by whoever can write it.
+        assert!(!run.is_some_and(|run| run.contains("${{")), "{path}: an expression in a script: {step}");
+    }
+}
+
+#[test]
+fn every_workflow_is_read_and_every_step_is_whole() {
+    for name in ["ci.yml", "conformance.yml"] {
+        let path = format!(".github/workflows/{name}");
+        let workflow = read(&path);
+        for (job, told) in workflow["jobs"].as_object().unwrap() {
+            assert!(told["timeout-minutes"].is_u64(), "{path}: {job} has no limit");
+            steps(&told["steps"], &path);
+        }
+    }
+}
+
+#[test]
+fn the_action_says_what_it_takes_and_runs_scripts_that_are_there() {
+    let action = read("action.yml");
+    assert_eq!(action["runs"]["using"], "composite");
+    let all = &action["runs"]["steps"];
+    steps(all, "action.yml");
+    let text = all.to_string();
+    for input in action["inputs"].as_object().unwrap().keys() {
+        assert!(text.contains(&format!("inputs.{input}")), "nothing uses the input {input}");
+    }
+    let mut scripts = 0;
+    for run in all.as_array().unwrap().iter().filter_map(|step| step["run"].as_str()) {
+        let (_, script) = run.split_once("$GITHUB_ACTION_PATH/").unwrap();
+        let script = workspace::root().join(script.trim_end_matches('"'));
+        assert!(script.is_file(), "{}", script.display());
+        assert!(
+            workspace::works("bash", &["-n", script.to_str().unwrap()]),
+            "{} is no bash",
+            script.display()
+        );
+        if workspace::works("shellcheck", &["--version"]) {
+            assert!(
+                workspace::works("shellcheck", &[script.to_str().unwrap()]),
+                "see shellcheck {}",
+                script.display()
+            );
+        }
+        scripts += 1;
+    }
+    assert_eq!(scripts, 2);
+    let upload = all.as_array().unwrap().last().unwrap();
+    assert!(
+        upload["if"].as_str().unwrap().contains("always()"),
+        "reports are wanted most where something failed"
+    );
+}
