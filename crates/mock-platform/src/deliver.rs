@@ -17,7 +17,9 @@ mod placed;
 mod probe;
 mod rekey;
 mod replay;
+mod stream;
 mod target;
+mod trust;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub use placed::{AttemptReport, CallReport, DeliveryReport, PlacedCall};
 pub use rekey::rekey;
 pub use replay::{Replay, ReplayError};
 pub use target::{Target, TargetError, without_secrets};
+pub use trust::{Trust, TrustError};
 
 /// Where webhooks are posted to; PIOPIY has one URL for live events and one for CDRs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -125,7 +125,7 @@ impl MockPlatform {
     /// # }
     /// ```
     pub fn point_at(&self, url: &str) -> Result<(), TargetError> {
-        let targets = Targets::both(Target::parse(url, &self.allowed)?);
+        let targets = Targets::both(Target::parse(url, &self.allowed)?.without_tls()?);
         *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(targets));
         Ok(())
     }

@@ -5,10 +5,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use piopiy_gallery::{ACK_LIMIT, AUTHORIZATION, Flawed, SETTLE, SLOW_LIMIT, flaws};
-use piopiy_mock_platform::deliver::Target;
+use piopiy_gallery::{ACK_LIMIT, AUTHORIZATION, Flawed, SETTLE, SIGNING_KEY, SLOW_LIMIT, flaws};
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, run_checks};
-use piopiy_mock_platform::judge::check::{Check, Hook, Tag, Verdict, find};
+use piopiy_mock_platform::deliver::{Target, Trust};
+use piopiy_mock_platform::judge::check::{Check, Hook, SigningKey, Tag, Verdict, find};
 use piopiy_mock_platform::judge::report::CheckReport;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -46,6 +46,21 @@ struct Ready {
     second_url: Option<String>,
     hooks: std::collections::BTreeMap<String, String>,
     capabilities: Vec<String>,
+    /// The certificate to trust, where it speaks TLS.
+    cacert: Option<PathBuf>,
+    /// What its name stands for; empty where it is to be looked up.
+    addresses: Vec<std::net::IpAddr>,
+}
+
+impl Ready {
+    /// A URL of the receiver's.
+    fn target(&self, url: &str) -> anyhow::Result<Target> {
+        let trust = match &self.cacert {
+            Some(file) => Trust::certificates(&std::fs::read(file)?)?,
+            None => Trust::default(),
+        };
+        Ok(Target::parse(url, &[])?.trusting(trust))
+    }
 }
 
 impl Suite {
@@ -92,18 +107,28 @@ impl Suite {
         if is_restarted || name == "receiver-sqlite" {
             let receiver = Flawed::restarted(&self.binary, name);
             options.command.clone_from(&receiver.command);
-            let report = checked(&receiver.url, &receiver.observe_url, checks, options).await?;
+            let report = checked(
+                &Target::parse(&receiver.url, &[])?,
+                Target::parse(&receiver.observe_url, &[])?,
+                checks,
+                options,
+            )
+            .await?;
             fill(&mut row, &report);
             return Ok(row);
         }
         let (mut child, ready) = self.start(name).await?;
-        options.second = ready.second_url.as_deref().map(|url| Target::parse(url, &[])).transpose()?;
+        options.second = ready.second_url.as_deref().map(|url| ready.target(url)).transpose()?;
         options.hooks = Hook::ALL
             .into_iter()
             .filter_map(|hook| Some((hook, ready.hooks.get(hook.option())?.clone())))
             .collect();
-        options.capabilities = ready.capabilities.into_iter().collect();
-        let report = checked(&ready.url, &ready.observe_url, checks, options).await?;
+        if ready.capabilities.iter().any(|claim| claim == "signature") {
+            options.signing_key = Some(SigningKey::parse(SIGNING_KEY)?);
+        }
+        options.capabilities = ready.capabilities.iter().cloned().collect();
+        let target = ready.target(&ready.url)?.resolved_to(&ready.addresses);
+        let report = checked(&target, ready.target(&ready.observe_url)?, checks, options).await?;
         fill(&mut row, &report);
         let address = Target::parse(&ready.url, &[])?.authority();
         row.died = tokio::net::TcpStream::connect(&address).await.is_err();
@@ -138,14 +163,13 @@ fn options() -> CheckOptions {
 }
 
 async fn checked(
-    url: &str,
-    observe_url: &str,
+    target: &Target,
+    observe: Target,
     checks: &[&'static Check],
     mut options: CheckOptions,
 ) -> anyhow::Result<CheckReport> {
-    let target = Target::parse(url, &[])?;
-    options.observation = Some(Observation::Url(Target::parse(observe_url, &[])?));
-    let report = run_checks(&target, checks, &options, &(), sleep(LIMIT)).await?;
+    options.observation = Some(Observation::Url(observe));
+    let report = run_checks(target, checks, &options, &(), sleep(LIMIT)).await?;
     ensure!(!report.interrupted, "it was not over after {LIMIT:?}");
     Ok(report)
 }

@@ -155,11 +155,10 @@ impl CheckArgs {
 
     fn options(&self) -> Result<CheckOptions, Failure> {
         let mut options = CheckOptions::default();
-        let allow_host = &self.receiver.allow_host;
         self.stimuli.apply(&mut options);
         self.receiver.apply(&mut options)?;
-        self.observation.apply(allow_host, &mut options)?;
-        self.surroundings.apply(allow_host, &mut options)?;
+        self.observation.apply(&self.receiver, &mut options)?;
+        self.surroundings.apply(&self.receiver, &mut options)?;
         self.explore.apply(&mut options);
         self.verdict.apply(&mut options)?;
         options.command = (!self.command.is_empty()).then(|| self.command.clone());

@@ -41,7 +41,7 @@ impl TargetArgs {
         let parse = |own: &Option<String>| {
             // One of the two is there: the command line is refused otherwise.
             let url = own.as_ref().or(self.to.as_ref()).map_or("", String::as_str);
-            Target::parse(url, &self.allow_host).or_exit(Exit::Usage)
+            Target::parse(url, &self.allow_host).and_then(Target::without_tls).or_exit(Exit::Usage)
         };
         Ok(Targets { live: parse(&self.live_to)?, cdr: parse(&self.cdr_to)? })
     }

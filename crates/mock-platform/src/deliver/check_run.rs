@@ -20,6 +20,7 @@ pub use self::options::{CheckOptions, ExploreOptions};
 use self::process::Process;
 pub use self::process::ProcessError;
 use super::probe::Probe;
+use super::stream::is_of_tls;
 use super::{Target, wall_ms};
 use crate::judge::check::{Check, Composer, Script, Sources, Terms, Transcript};
 use crate::judge::day;
@@ -34,6 +35,16 @@ pub enum CheckRunError {
         "nothing can be reached at {authority}: start the receiver first, or let me wait for it with `--wait-for 10s`"
     )]
     Unreachable {
+        /// Host and port.
+        authority: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Somebody listens, but TLS does not come about.
+    #[error(
+        "{authority} does not speak TLS as it should; if its certificate is your own, name it with `--cacert FILE`, or take any with `--insecure`"
+    )]
+    Tls {
         /// Host and port.
         authority: String,
         /// Why.
@@ -184,6 +195,7 @@ fn head(target: &Target, options: &CheckOptions) -> CheckReport {
 /// One run.
 struct Run<'a> {
     options: &'a CheckOptions,
+    is_tls: bool,
     sources: Sources,
     probe: Probe,
     observer: Option<Observer>,
@@ -199,10 +211,16 @@ type Results = Mutex<BTreeMap<&'static str, CheckResult>>;
 impl<'a> Run<'a> {
     async fn start(target: &Target, options: &'a CheckOptions) -> Result<Self, CheckRunError> {
         let authority = target.authority();
-        let unreachable = |source| CheckRunError::Unreachable { authority: authority.clone(), source };
-        let second = options.second.as_ref().map(Target::authority);
-        let probe =
-            Probe::new(&authority, second.as_deref(), options.ack_limit).await.map_err(unreachable)?;
+        let unreachable = |source| {
+            let authority = authority.clone();
+            if is_of_tls(&source) {
+                CheckRunError::Tls { authority, source }
+            } else {
+                CheckRunError::Unreachable { authority, source }
+            }
+        };
+        let second = options.second.as_ref();
+        let probe = Probe::new(target, second, options.ack_limit).await.map_err(unreachable)?;
         let process = match &options.command {
             Some(command) => Some(Process::start(command)?),
             None => None,
@@ -225,8 +243,11 @@ impl<'a> Run<'a> {
         sources.headers.clone_from(&options.headers);
         sources.capabilities.clone_from(&options.capabilities);
         sources.slow_limit = options.slow_limit;
+        sources.addresses = probe.addresses();
+        sources.signing_key.clone_from(&options.signing_key);
         let mut run = Self {
             options,
+            is_tls: target.is_tls(),
             sources,
             probe,
             terms: Terms {
@@ -244,9 +265,18 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
+    /// For a check that is sent now: only where webhooks are signed do they say when.
+    fn composer(&self, check: &str, attempt: u32) -> Composer {
+        let mut sources = self.sources.clone();
+        if sources.signing_key.is_some() {
+            sources.now_s = wall_ms() / 1_000;
+        }
+        Composer::new(check, attempt, sources)
+    }
+
     /// The median answer time of a plain webhook on a new connection.
     async fn baseline(&self) -> Duration {
-        let mut composer = Composer::new("baseline", 0, self.sources.clone());
+        let mut composer = self.composer("baseline", 0);
         let mut times = Vec::new();
         for _ in 0..BASELINE {
             times.extend(self.plain(&mut composer).await.latency(0));
@@ -279,7 +309,7 @@ async fn wait_for(probe: &Probe, patience: Duration) -> std::io::Result<()> {
     loop {
         match probe.is_listening().await {
             Ok(()) => return Ok(()),
-            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(error) if Instant::now() >= deadline || is_of_tls(&error) => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

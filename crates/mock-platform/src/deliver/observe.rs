@@ -1,3 +1,5 @@
+mod secure;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,14 @@ pub enum ObserveError {
         url: String,
         /// Why.
         source: reqwest::Error,
+    },
+    /// There was no answer by TLS.
+    #[error("{url} could not be asked for effects")]
+    Secure {
+        /// What was asked.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The answer was not 200.
     #[error(
@@ -84,6 +94,9 @@ pub async fn last_effect_at_url(url: &Target) -> Result<u64, ObserveError> {
 async fn each_from_url(url: &Target, since: u64, mut see: impl FnMut(Effect)) -> Result<(), ObserveError> {
     let mut asked = url.url().clone();
     asked.query_pairs_mut().append_pair("since", &since.to_string());
+    if url.is_tls() {
+        return each_by_tls(url, &asked, since, see).await;
+    }
     let failed =
         |source: reqwest::Error| ObserveError::Request { url: url.shown(), source: source.without_url() };
     let client = reqwest::Client::builder()
@@ -100,6 +113,24 @@ async fn each_from_url(url: &Target, since: u64, mut see: impl FnMut(Effect)) ->
     }
     let mut lines = Lines::new(url.shown(), since);
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        lines.read(&chunk, &mut see)?;
+    }
+    lines.end(&mut see)
+}
+
+async fn each_by_tls(
+    url: &Target,
+    asked: &reqwest::Url,
+    since: u64,
+    mut see: impl FnMut(Effect),
+) -> Result<(), ObserveError> {
+    let failed = |source| ObserveError::Secure { url: url.shown(), source };
+    let mut answer = secure::get(url, asked).await.map_err(failed)?;
+    if answer.status != 200 {
+        return Err(ObserveError::Status { url: url.shown(), status: answer.status });
+    }
+    let mut lines = Lines::new(url.shown(), since);
+    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
         lines.read(&chunk, &mut see)?;
     }
     lines.end(&mut see)

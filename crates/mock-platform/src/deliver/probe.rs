@@ -2,46 +2,58 @@
 
 mod answers;
 mod connection;
+mod http2;
+mod place;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Barrier, Notify};
 use tokio::time::{Instant, sleep_until};
 
-use crate::judge::check::{Action, Script, Transcript};
+use self::place::Place;
+use super::Target;
+use super::stream::Stream;
+use crate::judge::check::{Action, Opening, Script, Transcript};
 
 /// Where scripts are run.
 #[derive(Debug, Clone)]
 pub(super) struct Probe {
-    addresses: Vec<SocketAddr>,
-    second: Vec<SocketAddr>,
+    first: Place,
+    second: Option<Place>,
     /// How long an answer is waited for, where the script does not say.
     limit: Duration,
 }
 
 impl Probe {
     /// Looks the names up once.
-    pub(super) async fn new(authority: &str, second: Option<&str>, limit: Duration) -> io::Result<Self> {
-        let addresses = tokio::net::lookup_host(authority).await?.collect();
+    pub(super) async fn new(target: &Target, second: Option<&Target>, limit: Duration) -> io::Result<Self> {
         let second = match second {
-            Some(authority) => tokio::net::lookup_host(authority).await?.collect(),
-            None => Vec::new(),
+            Some(second) => Some(Place::find(second).await?),
+            None => None,
         };
-        Ok(Self { addresses, second, limit })
+        Ok(Self { first: Place::find(target).await?, second, limit })
     }
 
-    /// Whether somebody listens.
+    /// Whether somebody listens, and speaks TLS where the URL says so.
     pub(super) async fn is_listening(&self) -> io::Result<()> {
-        connection::connect(&self.addresses, None).await.map(drop)
+        self.first.connect(&Script::default()).await.map(drop)
+    }
+
+    /// Every address that the name has, each once.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        let mut addresses: Vec<IpAddr> = self.first.addresses.iter().map(|address| address.ip()).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
     }
 
     /// Runs a script that has a barrier, and holds it there until `go` is told.
     pub(super) async fn run_until(&self, script: Script, go: &Notify) -> Transcript {
         let barrier = Arc::new(Barrier::new(2));
-        let stream = connection::connect(&self.addresses, script.receive_buffer).await;
+        let stream = self.place_of(&script).connect(&script).await;
         let run = connection::run(script, stream, Arc::clone(&barrier), Instant::now(), self.limit);
         let release = async {
             go.notified().await;
@@ -61,22 +73,22 @@ impl Probe {
         let barrier = Arc::new(Barrier::new(waiting.max(1)));
         let begun = Instant::now();
         let connects = scripts.iter().map(async |script| match script.arrives_after {
-            None => Some(connection::connect(self.addresses_of(script), script.receive_buffer).await),
+            None => Some(self.place_of(script).connect(script).await),
             Some(_) => None,
         });
         let streams = futures_util::future::join_all(connects).await;
         let runs = scripts.iter().zip(streams).map(|(script, stream)| {
-            let addresses = self.addresses_of(script).to_vec();
+            let place = self.place_of(script).clone();
             let (script, barrier, limit) = (script.clone(), Arc::clone(&barrier), self.limit);
             async move {
                 let stream = match stream {
                     Some(stream) => stream,
                     None => {
                         sleep_until(begun + script.arrives_after.unwrap_or_default()).await;
-                        connection::connect(&addresses, script.receive_buffer).await
+                        place.connect(&script).await
                     }
                 };
-                connection::run(script, stream, barrier, start, limit).await
+                run(script, stream, barrier, start, limit).await
             }
         });
         // Tasks of their own, so that connections are served by all threads.
@@ -91,8 +103,22 @@ impl Probe {
         transcripts
     }
 
-    fn addresses_of(&self, script: &Script) -> &[SocketAddr] {
-        if script.to_second { &self.second } else { &self.addresses }
+    /// Where there is no second instance, no script that asks for it is run.
+    fn place_of(&self, script: &Script) -> &Place {
+        self.second.as_ref().filter(|_| script.to_second).unwrap_or(&self.first)
+    }
+}
+
+async fn run(
+    script: Script,
+    stream: io::Result<Stream>,
+    barrier: Arc<Barrier>,
+    start: Instant,
+    limit: Duration,
+) -> Transcript {
+    match &script.opening {
+        Opening::Http2(request) => http2::run(&script, request, stream, start, limit).await,
+        _ => connection::run(script, stream, barrier, start, limit).await,
     }
 }
 

@@ -1,7 +1,10 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use reqwest::Url;
+
+use super::Trust;
 
 /// A URL that webhooks may be posted to.
 ///
@@ -16,7 +19,12 @@ use reqwest::Url;
 /// assert!(Target::parse("http://app.example/webhook/cdr", &["app.example".into()]).is_ok());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Target(Url);
+pub struct Target {
+    url: Url,
+    trust: Trust,
+    /// Empty where the name is to be looked up.
+    addresses: Vec<IpAddr>,
+}
 
 /// Why a text is no [`Target`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,14 +38,17 @@ pub enum TargetError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It is not `http`.
-    #[error(
-        "{scheme:?} cannot be spoken to: only http:// can (put a TLS proxy in front, or test the plain port)"
-    )]
+    /// It is neither `http` nor `https`.
+    #[error("{scheme:?} cannot be spoken to: only http:// and https:// can")]
     Scheme {
         /// The scheme.
         scheme: String,
     },
+    /// It is `https`, for what does not speak TLS.
+    #[error(
+        "calls are delivered to http:// alone, checks to https:// too: put a TLS proxy in front, or give the plain port"
+    )]
+    Tls,
     /// It is not on this machine, and was not allowed.
     #[error("{host} is not on this machine: if it is yours, allow it with `--allow-host {host}`")]
     NotAllowed {
@@ -50,7 +61,7 @@ impl Target {
     /// Reads a URL; `allowed` are the hosts beyond loopback that may be posted to, as `HOST` or `HOST:PORT`.
     ///
     /// # Errors
-    /// If it is no `http` URL, or its host is neither on this machine nor allowed.
+    /// If it is no `http` or `https` URL, or its host is neither on this machine nor allowed.
     pub fn parse(url: &str, allowed: &[String]) -> Result<Self, TargetError> {
         let parsed = Url::parse(url)
             .map_err(|error| TargetError::NotAUrl { url: without_secrets(url), reason: error.to_string() })?;
@@ -60,7 +71,7 @@ impl Target {
                 reason: "it has no host".to_owned(),
             });
         };
-        if parsed.scheme() != "http" {
+        if !matches!(parsed.scheme(), "http" | "https") {
             return Err(TargetError::Scheme { scheme: parsed.scheme().to_owned() });
         }
         let with_port = match parsed.port() {
@@ -72,7 +83,7 @@ impl Target {
             [host, &with_port, &known_port].iter().any(|name| name.eq_ignore_ascii_case(entry))
         };
         if is_loopback(host) || allowed.iter().any(is_allowed) {
-            Ok(Self(parsed))
+            Ok(Self { url: parsed, trust: Trust::default(), addresses: Vec::new() })
         } else {
             Err(TargetError::NotAllowed { host: with_port })
         }
@@ -81,7 +92,7 @@ impl Target {
     /// The URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.url.as_str()
     }
 
     /// The URL as it may be shown and written down: credentials, and values of the query that look like secrets, are
@@ -103,12 +114,51 @@ impl Target {
     /// Host and port to connect to, an IPv6 address in brackets.
     #[must_use]
     pub fn authority(&self) -> String {
-        let port = self.0.port_or_known_default().unwrap_or(80);
-        format!("{}:{port}", self.0.host_str().unwrap_or_default())
+        let port = self.url.port_or_known_default().unwrap_or(80);
+        format!("{}:{port}", self.url.host_str().unwrap_or_default())
+    }
+
+    /// Whose word is taken for who it is, by TLS; the public roots where nothing is said.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// Connects to these addresses, and does not ask what the name stands for; that is asked where there are none.
+    #[must_use]
+    pub fn resolved_to(self, addresses: &[IpAddr]) -> Self {
+        Self { addresses: addresses.to_vec(), ..self }
+    }
+
+    /// What it is reached at.
+    pub(super) async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+        if self.addresses.is_empty() {
+            return Ok(tokio::net::lookup_host(self.authority()).await?.collect());
+        }
+        let port = self.url.port_or_known_default().unwrap_or(80);
+        Ok(self.addresses.iter().map(|&address| SocketAddr::new(address, port)).collect())
+    }
+
+    /// For what does not speak TLS.
+    ///
+    /// # Errors
+    /// If it is `https`.
+    pub fn without_tls(self) -> Result<Self, TargetError> {
+        if self.is_tls() { Err(TargetError::Tls) } else { Ok(self) }
+    }
+
+    /// Whether it is spoken to by TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    pub(super) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub(super) fn url(&self) -> &Url {
-        &self.0
+        &self.url
     }
 }
 
@@ -184,6 +234,7 @@ mod tests {
             "http://[::1]:5000/",
             "http://[::ffff:127.0.0.1]/",
             "http://2130706433/",
+            "https://127.0.0.1:5443/webhook/cdr",
         ] {
             check(url, &[], Ok(()));
         }
@@ -198,6 +249,8 @@ mod tests {
         check("http://app.example:8080/", &["app.example"], Ok(()));
         check("http://app.example:8080/", &["APP.example:8080"], Ok(()));
         check("http://app.example/", &["app.example:80"], Ok(()));
+        check("https://app.example/", &["app.example:443"], Ok(()));
+        check("https://app.example/", &["app.example:80"], Err("not on this machine"));
         check("http://app.example:8080/", &["app.example:80"], Err("not on this machine"));
     }
 
@@ -205,7 +258,7 @@ mod tests {
     fn what_is_no_http_url_is_told() {
         check("127.0.0.1:5000", &[], Err("is no URL"));
         check("nonsense", &[], Err("is no URL"));
-        check("https://127.0.0.1/", &[], Err("only http://"));
+        check("ftp://127.0.0.1/", &[], Err("only http:// and https://"));
         check("file:///etc/hosts", &[], Err("has no host"));
     }
 }

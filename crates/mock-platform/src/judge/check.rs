@@ -17,6 +17,7 @@ pub(crate) mod criteria;
 mod dup;
 mod evidence;
 mod findings;
+mod gzip;
 mod jsn;
 mod known;
 mod lat;
@@ -29,12 +30,13 @@ mod request;
 mod rty;
 mod sch;
 mod sec;
+mod signing;
 mod trn;
 mod usage;
 pub(crate) mod value;
 mod verdict;
 
-pub(crate) use case::{Action, Case, Count, Script, Signal, Split, Step, shown};
+pub(crate) use case::{Action, Case, Count, Opening, Script, Signal, Split, Step, shown};
 pub(crate) use composer::Composer;
 pub use composer::Sources;
 pub(crate) use evidence::{Answer, CaseEvidence, End, Evidence, Seen, Terms, Transcript};
@@ -44,6 +46,8 @@ pub use known::{KnownFailure, KnownFailures, KnownFailuresError};
 pub(crate) use payload::{Payload, PayloadId};
 pub use registry::{all, find};
 pub(crate) use request::{Framing, Request};
+pub(crate) use signing::{Form, Signature};
+pub use signing::{SigningKey, SigningKeyError};
 pub(crate) use usage::{ProcessUsage, Usage};
 pub use verdict::{Group, Malformed, Observability, Severity, Tag, Verdict};
 
@@ -106,6 +110,10 @@ pub enum Need {
     RealTime,
     /// A command for one thing that the receiver depends on.
     Hook(Hook),
+    /// A URL with `https`.
+    Https,
+    /// A URL with `http`: what is asked for cannot be done by TLS.
+    Http,
     /// A capability that the owner declares.
     Capability(&'static str),
 }
@@ -151,6 +159,8 @@ impl Need {
             Self::Process => "-- CMD".to_owned(),
             Self::SecondUrl => "--second-url".to_owned(),
             Self::RealTime => "--real-time".to_owned(),
+            Self::Https => "an https:// URL".to_owned(),
+            Self::Http => "an http:// URL".to_owned(),
             Self::Hook(hook) => hook.option().to_owned(),
             Self::Capability(name) => format!("--capabilities with {name}"),
         }

@@ -151,8 +151,8 @@ impl MockPlatformBuilder {
         let cdr = self.cdr_to.as_ref().or(self.live_to.as_ref());
         let targets = match (live, cdr) {
             (Some(live), Some(cdr)) => Some(Targets {
-                live: Target::parse(live, &self.allowed)?,
-                cdr: Target::parse(cdr, &self.allowed)?,
+                live: Target::parse(live, &self.allowed)?.without_tls()?,
+                cdr: Target::parse(cdr, &self.allowed)?.without_tls()?,
             }),
             _ => None,
         };

@@ -113,7 +113,7 @@ fn hosts_beyond_this_machine_have_to_be_allowed() {
         2,
         "`--allow-host example.com:81`",
     );
-    check_refused(&["run", "--to", "https://127.0.0.1/"], 2, "only http://");
+    check_refused(&["run", "--to", "https://127.0.0.1/"], 2, "to http:// alone");
     let observed = ["run", "--to", "http://127.0.0.1:1/", "--observe-url", "http://192.0.2.1/"];
     check_refused(&observed, 2, "not on this machine");
 }

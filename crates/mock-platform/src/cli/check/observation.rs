@@ -2,11 +2,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation};
 
+use super::receiver::ReceiverArgs;
 use crate::cli::duration;
-use crate::cli::exit::{Exit, Failure, OrExit};
+use crate::cli::exit::Failure;
 
 /// How what the receiver did is seen.
 #[derive(Debug, Args)]
@@ -27,10 +27,10 @@ pub(super) struct ObservationArgs {
 }
 
 impl ObservationArgs {
-    pub(super) fn apply(&self, allow_host: &[String], options: &mut CheckOptions) -> Result<(), Failure> {
+    pub(super) fn apply(&self, receiver: &ReceiverArgs, options: &mut CheckOptions) -> Result<(), Failure> {
         options.settle = self.settle;
         options.observation = match (&self.observe_url, &self.observe_file, &self.verify_cmd) {
-            (Some(url), ..) => Some(Observation::Url(Target::parse(url, allow_host).or_exit(Exit::Usage)?)),
+            (Some(url), ..) => Some(Observation::Url(receiver.trusted(url)?)),
             (_, Some(file), _) => Some(Observation::File(file.clone())),
             (.., Some(command)) => Some(Observation::Command(command.clone())),
             _ => None,

@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::CheckOptions;
-use piopiy_mock_platform::judge::check::Malformed;
+use piopiy_mock_platform::deliver::{Target, Trust};
+use piopiy_mock_platform::judge::check::{Malformed, SigningKey};
 
 use crate::cli::duration;
 use crate::cli::exit::{Exit, Failure, OrExit};
@@ -19,7 +20,16 @@ pub(super) struct ReceiverArgs {
     url: String,
     /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
     #[arg(long, value_name = "HOST")]
-    pub(super) allow_host: Vec<String>,
+    allow_host: Vec<String>,
+    /// Connect to this address instead of looking the receiver's name up; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    resolve: Vec<IpAddr>,
+    /// Trust the certificates of this PEM file, and no other, where the URL is https://
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    cacert: Option<PathBuf>,
+    /// Take any certificate where the URL is https://
+    #[arg(long)]
+    insecure: bool,
     /// Send `Authorization: Bearer TOKEN`; with a space in it, such as `Basic dTpw`, it is the whole value
     #[arg(long, env = "PIOPIY_MOCK_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -35,14 +45,35 @@ pub(super) struct ReceiverArgs {
     /// What is right for a body that cannot be understood: either, reject or quarantine
     #[arg(long, value_name = "POLICY", default_value = "either")]
     malformed: Malformed,
-    /// What the receiver has, as NAME or NAME=VALUE, one a line: secret, appid, health=/PATH
+    /// What the receiver has, as NAME or NAME=VALUE, one a line: secret, appid, health=/PATH,
+    /// http2, signature=KEY (or signature=env:NAME, signature=file:PATH)
     #[arg(long, value_name = "FILE")]
     capabilities: Option<PathBuf>,
 }
 
 impl ReceiverArgs {
     pub(super) fn target(&self) -> Result<Target, Failure> {
-        Target::parse(&self.url, &self.allow_host).or_exit(Exit::Usage)
+        Ok(self.trusted(&self.url)?.resolved_to(&self.resolve))
+    }
+
+    /// A URL of the receiver, or beside it.
+    pub(super) fn trusted(&self, url: &str) -> Result<Target, Failure> {
+        let target = Target::parse(url, &self.allow_host).or_exit(Exit::Usage)?;
+        Ok(target.trusting(self.trust()?))
+    }
+
+    fn trust(&self) -> Result<Trust, Failure> {
+        let Some(path) = &self.cacert else {
+            return Ok(if self.insecure { Trust::anyone() } else { Trust::default() });
+        };
+        let place = path.display();
+        let pem = std::fs::read(path)
+            .map_err(|error| anyhow::anyhow!("the certificates {place} cannot be read: {error}"))
+            .or_exit(Exit::Usage)?;
+        let trust = Trust::certificates(&pem).map_err(anyhow::Error::new);
+        trust
+            .map_err(|error| error.context(format!("the certificates {place} cannot be used")))
+            .or_exit(Exit::Usage)
     }
 
     pub(super) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {
@@ -54,6 +85,13 @@ impl ReceiverArgs {
             options.headers.push(("Authorization".to_owned(), value));
         }
         options.capabilities = self.capabilities()?;
+        let declared = options.capabilities.iter().find(|one| one.starts_with(SIGNATURE)).cloned();
+        if let Some(declared) = declared {
+            options.signing_key = Some(signing_key(&declared[SIGNATURE.len()..]).or_exit(Exit::Usage)?);
+            // The key is in no other place from here on.
+            options.capabilities.remove(&declared);
+            options.capabilities.insert("signature".to_owned());
+        }
         Ok(())
     }
 
@@ -77,5 +115,42 @@ impl ReceiverArgs {
             .or_exit(Exit::Usage)?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         Ok(lines.map(str::to_owned).collect())
+    }
+}
+
+const SIGNATURE: &str = "signature=";
+
+/// The key itself, or where it is; what is wrong is told without it.
+fn signing_key(text: &str) -> anyhow::Result<SigningKey> {
+    let (key, place) = if let Some(name) = text.strip_prefix("env:") {
+        let key = std::env::var(name)
+            .map_err(|_| anyhow::anyhow!("signature=env:{name}: there is no such variable"))?;
+        (key, text)
+    } else if let Some(path) = text.strip_prefix("file:") {
+        let key = std::fs::read_to_string(path)
+            .map_err(|error| anyhow::anyhow!("signature=file:{path}: it cannot be read: {error}"))?;
+        (key, text)
+    } else {
+        (text.to_owned(), "…")
+    };
+    SigningKey::parse(&key).map_err(|error| anyhow::anyhow!("signature={place}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_from_where_it_is_and_never_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        assert!(signing_key(&format!("file:{}", file.display())).is_ok());
+        assert!(signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").is_ok());
+        let check = |text: &str, expected: &str| {
+            assert_eq!(signing_key(text).unwrap_err().to_string(), expected);
+        };
+        check("whsec_hush", "signature=…: a signing key is `whsec_` and the base64 of 24 to 64 bytes");
+        check("env:PIOPIY_NO_SUCH_KEY", "signature=env:PIOPIY_NO_SUCH_KEY: there is no such variable");
     }
 }

@@ -1,9 +1,9 @@
 use clap::Args;
-use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::CheckOptions;
 use piopiy_mock_platform::judge::check::Hook;
 
-use crate::cli::exit::{Exit, Failure, OrExit};
+use super::receiver::ReceiverArgs;
+use crate::cli::exit::Failure;
 
 /// What the receiver stands among, and how that is changed.
 #[derive(Debug, Args)]
@@ -21,9 +21,9 @@ pub(super) struct SurroundingsArgs {
 }
 
 impl SurroundingsArgs {
-    pub(super) fn apply(&self, allow_host: &[String], options: &mut CheckOptions) -> Result<(), Failure> {
-        let second = self.second_url.as_ref().map(|url| Target::parse(url, allow_host));
-        options.second = second.transpose().or_exit(Exit::Usage)?;
+    pub(super) fn apply(&self, receiver: &ReceiverArgs, options: &mut CheckOptions) -> Result<(), Failure> {
+        let second = self.second_url.as_ref().map(|url| receiver.trusted(url));
+        options.second = second.transpose()?;
         let hooks = [(Hook::Down, &self.hook_down), (Hook::Up, &self.hook_up)];
         options.hooks = hooks.into_iter().filter_map(|(hook, cmd)| Some((hook, cmd.clone()?))).collect();
         Ok(())

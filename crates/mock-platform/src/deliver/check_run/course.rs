@@ -131,7 +131,9 @@ impl Run<'_> {
     /// Judges what ran, together, so that effects are waited for once; what took too long is run again.
     async fn conclude(&self, ran: Vec<Ran>, course: &Course<'_>) {
         let mut judged = Vec::with_capacity(ran.len());
-        for mut ran in self.look(ran).await {
+        let mut looked = self.look(ran).await;
+        self.read_log(&mut looked).await;
+        for mut ran in looked {
             let outcome = self.judge(&mut ran);
             judged.push(Judged { ran, outcome, slow: 1 });
         }
@@ -165,7 +167,9 @@ impl Run<'_> {
             ran.took = judged.ran.took + began.elapsed();
             again.push(ran);
         }
-        for (judged, mut again) in open.iter_mut().zip(self.look(again).await) {
+        let mut again = self.look(again).await;
+        self.read_log(&mut again).await;
+        for (judged, mut again) in open.iter_mut().zip(again) {
             let next = self.judge(&mut again);
             let took = again.took;
             if next.is_timing {
@@ -207,6 +211,9 @@ impl Run<'_> {
             Need::Process => self.options.command.is_some(),
             Need::SecondUrl => self.options.second.is_some(),
             Need::RealTime => self.options.real_time,
+            Need::Https => self.is_tls,
+            Need::Http => !self.is_tls,
+            Need::Capability("signature") => self.options.signing_key.is_some(),
             Need::Hook(hook) => self.options.hooks.contains_key(hook),
             Need::Capability(name) => {
                 let is_it = |declared: &String| declared.split('=').next() == Some(*name);
@@ -232,7 +239,8 @@ impl Run<'_> {
 
 /// The verdict of a check that was not run for want of something.
 fn unlocked_by(check: &Check, unlock: &[String]) -> Outcome {
-    let declared = check.needs.iter().any(|need| matches!(need, Need::Capability(_)));
+    let declares = |need: &Need| matches!(need, Need::Capability(_) | Need::Http | Need::Https);
+    let declared = check.needs.iter().any(declares);
     let verdict = if declared { Verdict::NotApplicable } else { Verdict::NotObserved };
     Outcome::new(verdict, format!("needs {}", unlock.join(" and ")))
 }

@@ -94,7 +94,7 @@ impl Explorer<'_> {
                 let Some(schedule) = schedules.nth(next) else { break };
                 let name = format!("schedule {next}");
                 let run = u32::try_from(next).unwrap_or(u32::MAX);
-                let composer = Composer::new("explore", run, self.run.sources.clone());
+                let composer = self.run.composer("explore", run);
                 let evidence = self.send(&schedule, name, composer).await;
                 batch.push((next, schedule, evidence));
                 next += 1;
@@ -162,7 +162,7 @@ impl Explorer<'_> {
             let schedule = schedule.clone();
             let mut evidence = Vec::new();
             for _ in 0..runs {
-                let composer = Composer::new("shrink", self.repeats, self.run.sources.clone());
+                let composer = self.run.composer("shrink", self.repeats);
                 self.repeats += 1;
                 evidence.push(self.send(&schedule, schedule.to_string(), composer).await);
                 if Instant::now() >= until {

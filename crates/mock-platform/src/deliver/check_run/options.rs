@@ -5,7 +5,7 @@ use piopiy_events::Profile;
 
 use super::Observation;
 use crate::deliver::Target;
-use crate::judge::check::{Hook, KnownFailures, Malformed, Severity};
+use crate::judge::check::{Hook, KnownFailures, Malformed, Severity, SigningKey};
 use crate::plan::{Nonce, Seed};
 
 /// How checks are run.
@@ -42,6 +42,8 @@ pub struct CheckOptions {
     pub hooks: BTreeMap<Hook, String>,
     /// What the receiver claims to have, as `name` or `name=value`.
     pub capabilities: BTreeSet<String>,
+    /// What webhooks are signed with, where the receiver asks for that (capability `signature`).
+    pub signing_key: Option<SigningKey>,
     /// Further header lines of every request.
     pub headers: Vec<(String, String)>,
     /// How long all that a check sends may take; one that waits by itself for many minutes has an hour at least.
@@ -97,6 +99,7 @@ impl Default for CheckOptions {
             real_time: false,
             hooks: BTreeMap::new(),
             capabilities: BTreeSet::new(),
+            signing_key: None,
             headers: Vec::new(),
             check_limit: Duration::from_secs(600),
             max_fail: None,

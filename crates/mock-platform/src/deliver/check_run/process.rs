@@ -1,11 +1,14 @@
+mod log;
 mod usage;
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use self::log::Log;
 use crate::judge::check::{Signal, Usage};
 
 /// Why a receiver could not be started or stopped.
@@ -30,6 +33,7 @@ pub enum ProcessError {
 pub(super) struct Process {
     command: Vec<String>,
     child: Child,
+    log: Arc<Log>,
 }
 
 /// How long it may take to end after SIGTERM.
@@ -38,24 +42,35 @@ const END_LIMIT: Duration = Duration::from_secs(15);
 const SHELL_LIMIT: Duration = Duration::from_secs(60);
 
 impl Process {
-    /// Starts it. Its output goes to stderr, so that stdout stays one document.
+    /// Starts it. What it says goes to stderr, and is kept for a while.
     pub(super) fn start(command: &[String]) -> Result<Self, ProcessError> {
+        Self::start_with(command, Arc::default())
+    }
+
+    fn start_with(command: &[String], log: Arc<Log>) -> Result<Self, ProcessError> {
         let failed = |source| ProcessError::Start { command: command.join(" "), source };
         let (program, args) =
             command.split_first().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-        let child = Command::new(program)
+        let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::null())
-            .stdout(std::io::stderr())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        Ok(Self { command: command.to_vec(), child })
+        if let Some(stdout) = child.stdout.take() {
+            log.listen(stdout);
+        }
+        if let Some(stderr) = child.stderr.take() {
+            log.listen(stderr);
+        }
+        Ok(Self { command: command.to_vec(), child, log })
     }
 
     /// Starts it again.
     pub(super) fn restart(&mut self) -> Result<(), ProcessError> {
-        *self = Self::start(&self.command)?;
+        *self = Self::start_with(&self.command, Arc::clone(&self.log))?;
         Ok(())
     }
 
@@ -78,6 +93,11 @@ impl Process {
     /// What it and the processes that it has started take up; `None` where it has ended, or the system does not tell.
     pub(super) fn usage(&self) -> Option<Usage> {
         self.child.id().and_then(usage::of)
+    }
+
+    /// The lines that it has said with a text in them.
+    pub(super) fn lines_with(&self, text: &str) -> Vec<String> {
+        self.log.lines_with(text)
     }
 
     pub(super) async fn end(mut self) {
@@ -136,6 +156,19 @@ mod tests {
             assert_ne!(process.child.id(), Some(pid));
         }
         process.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_it_says_is_kept_line_by_line() {
+        let command = ["sh", "-c", "printf 'a mark\\nmark b\\n' >&2; printf 'mark'; printf ' c\\nd\\n'"]
+            .map(str::to_owned);
+        let process = Process::start(&command).unwrap();
+        while process.lines_with("mark").len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        let mut lines = process.lines_with("mark");
+        lines.sort();
+        assert_eq!(lines, ["a mark", "mark b", "mark c"]);
     }
 
     #[cfg(target_os = "linux")]

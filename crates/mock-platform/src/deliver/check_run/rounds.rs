@@ -30,6 +30,8 @@ pub(super) struct Ran {
 const MOST_ROUNDS: usize = 64;
 /// What waits for many minutes may take as long.
 const SOAK_LIMIT: Duration = Duration::from_secs(3_600);
+/// How long a line of the receiver's log may take to come.
+const LOG_LIMIT: Duration = Duration::from_millis(300);
 /// A receiver may give up on a webhook that is half sent for longer.
 const BYSTANDER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -54,7 +56,7 @@ impl Run<'_> {
         is_alone: bool,
         progress: &dyn Progress,
     ) -> Ran {
-        let mut composer = Composer::new(check.id, attempt, self.sources.clone());
+        let mut composer = self.composer(check.id, attempt);
         let cases = (check.stimulus)(&mut composer);
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         // First, so that those which wait for one another keep nobody else waiting.
@@ -158,7 +160,7 @@ impl Run<'_> {
         };
         tracing::debug!(check = check.id, case = case.name, is_alone, ?took, "case");
         let Done { steps, looks, usage, error } = done;
-        CaseEvidence { case, steps, canary, bystander, seen, looks, usage, error }
+        CaseEvidence { case, steps, canary, bystander, seen, looks, usage, log: Vec::new(), error }
     }
 
     async fn steps(&self, case: &Case) -> Done {
@@ -304,6 +306,26 @@ impl Run<'_> {
             case.seen = Seen::Records(all.iter().filter(is_stray).cloned().collect());
         }
         Ok(())
+    }
+
+    /// Looks into the log of the receiver for the marks of what ran, where the suite has started it.
+    pub(super) async fn read_log(&self, ran: &mut [Ran]) {
+        let cases = ran.iter_mut().flat_map(|ran| &mut ran.cases);
+        let deadline = Instant::now() + LOG_LIMIT;
+        for (case, mark) in
+            cases.filter_map(|case| Some((case.case.log_mark.clone()?, case))).map(|(m, c)| (c, m))
+        {
+            loop {
+                let Some(lines) = self.process.lock().await.as_ref().map(|it| it.lines_with(&mark)) else {
+                    return;
+                };
+                case.log = lines;
+                if !case.log.is_empty() || Instant::now() >= deadline {
+                    break;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
 
     /// Looks at the effects of what ran, once there are no more for a while, and gives each case its own.

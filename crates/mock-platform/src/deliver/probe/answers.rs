@@ -32,7 +32,7 @@ enum Body {
 }
 
 /// As much of a body as is kept.
-const KEPT: usize = 64 * 1024;
+pub(super) const KEPT: usize = 64 * 1024;
 /// Heads and lines beyond this are no answer.
 const LONGEST_HEAD: usize = 256 * 1024;
 

@@ -1,55 +1,33 @@
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Barrier, Notify};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answers::Answers;
+use crate::deliver::stream::{Reader, Stream, Writer};
 use crate::judge::check::{Action, Answer, End, Script, Split, Transcript};
 
-/// How long a connection may take to come about.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// As many of the first bytes are kept, whatever they are.
+const FIRST_BYTES: usize = 32;
 /// How long a write may block where the script does not wait for that.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How long the others of a step are waited for.
 const BARRIER_LIMIT: Duration = Duration::from_secs(5);
 
-/// Connects to the first address that answers.
-pub(super) async fn connect(addresses: &[SocketAddr], receive_buffer: Option<u32>) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for &address in addresses {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(bytes) = receive_buffer {
-            socket.set_recv_buffer_size(bytes)?;
-        }
-        match timeout(CONNECT_LIMIT, socket.connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(last)
-}
-
 /// Does what a script says, and reads meanwhile.
 pub(super) async fn run(
     script: Script,
-    stream: io::Result<TcpStream>,
+    stream: io::Result<Stream>,
     barrier: Arc<Barrier>,
     start: Instant,
     limit: Duration,
 ) -> Transcript {
     let mut transcript = Transcript { requests: script.requests.clone(), ..Transcript::default() };
-    let stream = match stream {
-        Ok(stream) => stream,
+    let resets = script.actions.iter().any(|action| matches!(action, Action::Reset));
+    let (read, write) = match stream.and_then(|stream| stream.split(resets)) {
+        Ok(halves) => halves,
         Err(error) => {
             transcript.connect_error = Some(error.to_string());
             if super::has_barrier(&script) {
@@ -59,7 +37,6 @@ pub(super) async fn run(
             return transcript;
         }
     };
-    let (read, write) = stream.into_split();
     let methods = script.requests.iter().map(|sent| sent.method.clone()).collect();
     let inbox = Arc::new(Inbox::new(methods));
     let reader =
@@ -72,7 +49,9 @@ pub(super) async fn run(
         performer.perform(action).await;
     }
     let Performer { write, inbox, mut transcript, .. } = performer;
-    drop(write);
+    if let Some(write) = write {
+        write.close().await;
+    }
     if let Ok(reader) = reader {
         reader.abort();
     }
@@ -80,12 +59,13 @@ pub(super) async fn run(
     transcript.answers.clone_from(&received.answers.done);
     transcript.garbled.clone_from(&received.answers.garbled);
     transcript.end = received.end;
+    transcript.first_bytes.clone_from(&received.first_bytes);
     transcript
 }
 
 struct Performer {
     /// `None` once it was reset.
-    write: Option<OwnedWriteHalf>,
+    write: Option<Writer>,
     inbox: Arc<Inbox>,
     barrier: Arc<Barrier>,
     start: Instant,
@@ -181,15 +161,10 @@ impl Performer {
         true
     }
 
-    /// With lingering off, closing discards what is not sent and sends RST.
     fn reset(&mut self) {
         self.inbox.reset();
-        if let Some(write) = self.write.take() {
-            let lingering = write.as_ref().set_zero_linger();
-            if let Err(error) = lingering {
-                self.transcript.write_error.get_or_insert(error.to_string());
-            }
-            write.forget();
+        if let Some(Err(error)) = self.write.take().map(Writer::reset) {
+            self.transcript.write_error.get_or_insert(error.to_string());
         }
     }
 }
@@ -205,12 +180,13 @@ struct Inbox {
 #[derive(Debug)]
 struct Received {
     answers: Answers,
+    first_bytes: Vec<u8>,
     end: End,
 }
 
 impl Inbox {
     fn new(methods: Vec<String>) -> Self {
-        let received = Received { answers: Answers::new(methods), end: End::Open };
+        let received = Received { answers: Answers::new(methods), first_bytes: Vec::new(), end: End::Open };
         Self { received: Mutex::new(received), bell: Notify::new(), stop: Notify::new() }
     }
 
@@ -238,7 +214,7 @@ impl Inbox {
     }
 }
 
-async fn receive(mut read: OwnedReadHalf, inbox: Arc<Inbox>, start: Instant) {
+async fn receive(mut read: Reader, inbox: Arc<Inbox>, start: Instant) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let came = tokio::select! {
@@ -253,7 +229,11 @@ async fn receive(mut read: OwnedReadHalf, inbox: Arc<Inbox>, start: Instant) {
                     received.answers.end(at);
                     received.end = End::Closed { at };
                 }
-                Ok(count) => received.answers.push(&buffer[..count], at),
+                Ok(count) => {
+                    let left = FIRST_BYTES.saturating_sub(received.first_bytes.len());
+                    received.first_bytes.extend_from_slice(&buffer[..count.min(left)]);
+                    received.answers.push(&buffer[..count], at);
+                }
                 Err(_) => {
                     received.answers.end(at);
                     received.end = End::Reset { at };

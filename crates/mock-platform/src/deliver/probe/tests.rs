@@ -12,12 +12,16 @@ where
     F: Future<Output = T>,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let authority = listener.local_addr().unwrap().to_string();
-    let probe = Probe::new(&authority, None, LIMIT).await.unwrap();
+    let probe = probe(&listener).await;
     let serving = async { serve(listener.accept().await.unwrap().0).await };
     let scripts = [script];
     let (mut transcripts, served) = tokio::join!(probe.run(&scripts, Instant::now()), serving);
     (transcripts.remove(0), served)
+}
+
+async fn probe(listener: &TcpListener) -> Probe {
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    Probe::new(&Target::parse(&url, &[]).unwrap(), None, LIMIT).await.unwrap()
 }
 
 fn request() -> Request {
@@ -82,7 +86,7 @@ async fn writing_blocks_where_nobody_reads() {
     };
     let (release, released) = tokio::sync::oneshot::channel::<()>();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let probe = Probe::new(&listener.local_addr().unwrap().to_string(), None, LIMIT).await.unwrap();
+    let probe = probe(&listener).await;
     let holding = tokio::spawn(async move {
         let stream = listener.accept().await.unwrap();
         let _ = released.await;
@@ -100,7 +104,7 @@ async fn copies_wait_for_one_another() {
     let last = request().bytes().len() - 1;
     let script = Script::default().request_around(&request(), last, Action::Barrier).answered();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let probe = Probe::new(&listener.local_addr().unwrap().to_string(), None, LIMIT).await.unwrap();
+    let probe = probe(&listener).await;
     let serving = tokio::spawn(async move {
         let (mut one, _) = listener.accept().await.unwrap();
         let (mut other, _) = listener.accept().await.unwrap();

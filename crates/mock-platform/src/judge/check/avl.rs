@@ -1,10 +1,11 @@
 //! AVL: availability.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    Action, Case, CaseEvidence, Check, Composer, Findings, Fixes, Framing, Need, Observability, Request,
-    Script, Severity, Step, Tag, oracles,
+    Action, Case, CaseEvidence, Check, Composer, Count, Findings, Fixes, Framing, Need, Observability,
+    Request, Script, Severity, Step, Tag, criteria, oracles,
 };
 
 const FIXES: Fixes = Fixes {
@@ -96,6 +97,40 @@ pub(super) const CHECKS: &[Check] = &[
             // Where they were not counted, descriptors that are lost show in that nothing is accepted any more.
             findings.decided_by_answers();
             findings
+        },
+        ..Check::BASE
+    },
+    Check {
+        id: "AVL-007",
+        title: "each address that the name has, of IPv4 and IPv6",
+        severity: Severity::May,
+        source: "RFC 6724 §2; RFC 8305 §1",
+        why: "Who resolves the name may take any of its addresses; one at which nobody listens is an outage for some.",
+        fixes: Fixes {
+            axum: "Bind to `[::]:5000`, which takes IPv4 too on most systems, or to both; or take the AAAA record away.",
+            express: "`server.listen(5000)` without a host listens at both; or take the AAAA record away.",
+            flask: "`gunicorn --bind 0.0.0.0:5000 --bind '[::]:5000'`; or take the AAAA record away.",
+        },
+        stimulus: |composer| {
+            let addresses = composer.sources.addresses.clone();
+            if addresses.iter().all(IpAddr::is_ipv4) || addresses.iter().all(IpAddr::is_ipv6) {
+                return Vec::new();
+            }
+            let case = |address: IpAddr| {
+                let cdr = composer.cdr();
+                let script = Script { address: Some(address), ..Script::default() };
+                let script = script.request(&composer.post(&cdr)).answered();
+                Case::new(address.to_string()).script(script).expect(&cdr, Count::Once)
+            };
+            addresses.into_iter().map(case).collect()
+        },
+        judge: |evidence| {
+            if evidence.cases.is_empty() {
+                let mut findings = Findings::default();
+                findings.not_applicable("", "the receiver's name has addresses of one family only");
+                return findings;
+            }
+            criteria::acknowledged(evidence)
         },
         ..Check::BASE
     },

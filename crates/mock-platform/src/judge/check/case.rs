@@ -1,4 +1,5 @@
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use piopiy_events::Kind;
@@ -19,6 +20,8 @@ pub(crate) struct Case {
     /// Whether an effect of it would carry none of its ids. Such cases are run one after another, and every effect
     /// meanwhile that is of no other payload is theirs.
     pub(crate) is_anonymous: bool,
+    /// A text that nothing else has, and that begins no line of the receiver's log unless a field breaks it.
+    pub(crate) log_mark: Option<String>,
 }
 
 /// What is done at once. The next step begins when it is over.
@@ -58,6 +61,9 @@ pub(crate) struct Script {
     pub(crate) actions: Vec<Action>,
     /// The requests in the order in which they are sent, so that the n-th answer is known to be theirs.
     pub(crate) requests: Vec<Sent>,
+    pub(crate) opening: Opening,
+    /// The one address to connect to, where not to the first that answers.
+    pub(crate) address: Option<IpAddr>,
     /// A receive buffer of this many bytes, for a window that closes.
     pub(crate) receive_buffer: Option<u32>,
     /// Whether nothing that is answered is read.
@@ -66,6 +72,22 @@ pub(crate) struct Script {
     pub(crate) to_second: bool,
     /// Connects only so long after the step has begun: an arrival that waits for nobody.
     pub(crate) arrives_after: Option<Duration>,
+}
+
+/// How a connection is begun.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Opening {
+    /// As the URL says.
+    #[default]
+    Usual,
+    /// Without TLS, whatever the URL says, and at another port where one is given.
+    Plain { port: Option<u16> },
+    /// By TLS, where no certificate is taken without proof, whatever the run does.
+    Verified,
+    /// By TLS, without saying which name is wanted.
+    Nameless,
+    /// HTTP/2, agreed on by ALPN or known before, and on it this one request.
+    Http2(Box<Request>),
 }
 
 /// A request of a script.
@@ -195,6 +217,12 @@ impl Case {
     /// An effect of it would carry no id.
     pub(crate) fn anonymous(mut self) -> Self {
         self.is_anonymous = true;
+        self
+    }
+
+    /// A text of its fields is looked for in the receiver's log.
+    pub(crate) fn marking_the_log(mut self, mark: &str) -> Self {
+        self.log_mark = Some(mark.to_owned());
         self
     }
 
@@ -336,6 +364,18 @@ impl Script {
         self
     }
 
+    /// A whole request over HTTP/2, and its answer.
+    pub(crate) fn over_http2(mut self, request: &Request) -> Self {
+        self.note(request);
+        self.opening = Opening::Http2(Box::new(request.clone()));
+        self
+    }
+
+    /// Begins its connection in another way.
+    pub(crate) fn opened(self, opening: Opening) -> Self {
+        Self { opening, ..self }
+    }
+
     fn request_split(mut self, request: &Request, split: Option<Split>) -> Self {
         self.note(request);
         self.act(Action::Send { bytes: request.bytes(), split, ends_request: true })
@@ -347,7 +387,17 @@ impl Script {
     }
 
     fn describe(&self) -> String {
-        let mut text = String::new();
+        let mut text = match &self.opening {
+            Opening::Usual => String::new(),
+            Opening::Plain { port: None } => "(without TLS)\n".to_owned(),
+            Opening::Plain { port: Some(port) } => format!("(without TLS, at port {port})\n"),
+            Opening::Verified => "(by TLS, and the certificate has to be right)\n".to_owned(),
+            Opening::Nameless => "(by TLS, without a server name)\n".to_owned(),
+            Opening::Http2(request) => format!("(as HTTP/2)\n{}\n", shown(&request.bytes(), MOST)),
+        };
+        if let Some(address) = self.address {
+            let _ = writeln!(text, "(to {address})");
+        }
         for action in &self.actions {
             let line = match action {
                 Action::Send { bytes, split: Some(split), .. } => format!(

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use piopiy_events::{CallDirection, Profile, Webhook};
 
-use super::{Payload, PayloadId, Request};
+use super::{Form, Payload, PayloadId, Request, Signature, SigningKey};
 use crate::plan::{Nonce, PlanOptions, PlannedCall, Scenario, Seed, Simulator, SingleOptions, single};
 
 /// What all stimuli of a run follow from.
@@ -24,6 +25,12 @@ pub struct Sources {
     pub headers: Vec<(String, String)>,
     /// What the receiver claims to have, as `name` or `name=value`.
     pub capabilities: BTreeSet<String>,
+    /// Every address that the receiver's name has.
+    pub addresses: Vec<IpAddr>,
+    /// What every webhook is signed with, if they are.
+    pub signing_key: Option<SigningKey>,
+    /// When they are signed, in seconds since 1970.
+    pub now_s: u64,
     /// How long a receiver may put up with a connection that gets nowhere; the long waits are measured in it.
     pub slow_limit: Duration,
 }
@@ -42,6 +49,9 @@ impl Sources {
             target,
             headers,
             capabilities,
+            addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            signing_key: None,
+            now_s: 1_767_225_600,
             slow_limit: Duration::from_secs(60),
         }
     }
@@ -169,7 +179,26 @@ impl Composer {
         for (name, value) in &sources.headers {
             request = request.header(name, value);
         }
-        request.payload(payload)
+        self.sign(request.payload(payload), payload)
+    }
+
+    /// Signs a request for a payload, where webhooks are signed.
+    pub(crate) fn sign(&self, request: Request, payload: &Payload) -> Request {
+        match &self.sources.signing_key {
+            Some(key) => request.signed(self.signature(key, payload)),
+            None => request,
+        }
+    }
+
+    /// The same, signed in any case: where there is no key, with one that is nobody's, to show what is sent.
+    pub(crate) fn signed(&self, payload: &Payload) -> Request {
+        let key = self.sources.signing_key.clone().unwrap_or_else(SigningKey::stray);
+        self.post(payload).signed(self.signature(&key, payload))
+    }
+
+    fn signature(&self, key: &SigningKey, payload: &Payload) -> Signature {
+        let id = format!("msg_{:016x}{}", self.key ^ self.sources.nonce.0, payload.id.0);
+        Signature { key: key.clone(), id, time_s: self.sources.now_s, form: Form::One }
     }
 
     /// The value of a capability that is declared as `name=value`.

@@ -46,6 +46,8 @@ pub(crate) struct CaseEvidence {
     /// What each [`Step::Measure`](super::Step::Measure) found; `None` where the suite has not started the receiver, or
     /// the system does not tell.
     pub(crate) usage: Vec<Option<Usage>>,
+    /// The lines of the receiver's log with the mark of the case in them, where the suite has started it.
+    pub(crate) log: Vec<String>,
     /// What broke on this side: a hook, the process.
     pub(crate) error: Option<String>,
 }
@@ -89,6 +91,8 @@ pub(crate) struct Transcript {
     /// Whether writing blocked for as long as it was waited for.
     pub(crate) was_blocked: bool,
     pub(crate) answers: Vec<Answer>,
+    /// The first bytes that were received, whatever they are.
+    pub(crate) first_bytes: Vec<u8>,
     /// What was received and is no answer: what is wrong with it.
     pub(crate) garbled: Option<String>,
     pub(crate) end: End,

@@ -1,4 +1,4 @@
-use super::{Payload, PayloadId};
+use super::{Payload, PayloadId, Signature};
 
 /// An HTTP/1 request, byte for byte: what a client library would put right stays wrong.
 #[derive(Debug, Clone)]
@@ -10,6 +10,7 @@ pub(crate) struct Request {
     lines: Vec<Vec<u8>>,
     body: Vec<u8>,
     framing: Framing,
+    signature: Option<Signature>,
     pub(crate) of: Option<PayloadId>,
 }
 
@@ -43,6 +44,7 @@ impl Request {
             lines: Vec::new(),
             body: Vec::new(),
             framing: Framing::Length,
+            signature: None,
             of: None,
         }
     }
@@ -104,6 +106,23 @@ impl Request {
         self
     }
 
+    /// Signed, whatever becomes of its body before it is sent.
+    pub(crate) fn signed(self, signature: Signature) -> Self {
+        Self { signature: Some(signature), ..self }
+    }
+
+    pub(crate) fn unsigned(self) -> Self {
+        Self { signature: None, ..self }
+    }
+
+    /// With its signature changed, if it has one.
+    pub(crate) fn signature(mut self, change: impl FnOnce(&mut Signature)) -> Self {
+        if let Some(signature) = &mut self.signature {
+            change(signature);
+        }
+        self
+    }
+
     pub(crate) fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
         self
@@ -114,12 +133,31 @@ impl Request {
         self.without("Content-Type").body(Vec::new()).framing(Framing::Untold)
     }
 
+    /// The body, before it is framed.
+    pub(crate) fn content(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Its header lines taken apart, as far as they are any: names without a colon behind are left out.
+    pub(crate) fn fields(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let signature = self.signature.iter().flat_map(|signature| signature.lines(&self.body));
+        let lines = self.lines.iter().cloned().chain(signature.map(String::into_bytes));
+        let taken_apart = lines.filter_map(|line| {
+            let at = line.iter().position(|byte| *byte == b':')?;
+            Some((line[..at].to_vec(), line[at + 1..].trim_ascii().to_vec()))
+        });
+        taken_apart.collect()
+    }
+
     /// Request line and header lines, with the empty line.
     pub(crate) fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version).into_bytes();
         for line in &self.lines {
             head.extend_from_slice(line);
             head.extend_from_slice(b"\r\n");
+        }
+        for line in self.signature.iter().flat_map(|signature| signature.lines(&self.body)) {
+            head.extend_from_slice(format!("{line}\r\n").as_bytes());
         }
         match self.framing {
             Framing::Length => {

@@ -1,9 +1,11 @@
 //! SEC: security.
 
 mod access;
+mod bomb;
 mod content;
 mod framing;
 mod limits;
+mod signature;
 mod slow;
 
 use super::Check;
@@ -12,6 +14,7 @@ pub(super) const CHECKS: &[Check] = &[
     limits::LARGE_BODIES,
     limits::HUGE_LENGTH,
     limits::ENDLESS_CHUNKS,
+    bomb::GZIP,
     slow::SILENT,
     slow::SLOW_HEAD,
     slow::SLOW_BODY,
@@ -25,6 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     access::SECRET,
     access::OTHER_APP,
     access::OLD_REPLAY,
+    signature::SIGNATURES,
     framing::ECHO,
     framing::DESYNC,
     framing::CONTROLS,

@@ -11,6 +11,7 @@ mod lengths;
 mod methods;
 mod plain;
 mod reuse;
+mod secure;
 
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(super) const CHECKS: &[Check] = &[
     head::TRN_027,
     answer::TRN_028,
     answer::TRN_029,
+    secure::TRN_030,
+    secure::TRN_031,
 ];
 
 /// How long the end of a connection is waited for that the receiver has to close.

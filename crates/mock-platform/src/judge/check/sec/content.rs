@@ -48,8 +48,10 @@ pub(super) const INJECTIONS: Check = Check {
     why: "A caller chooses their name; whoever pastes it into a query, a template or a log line lets them write there.",
     fixes: Fixes::all("Bind values (`WHERE cmiuuid = ?`), never paste them; log them as JSON or escaped."),
     stimulus: |composer| {
+        let mark = format!("forged-{:016x}", composer.key() ^ composer.sources.nonce.0);
+        let forged = format!(r#""x\r\n{mark} ERROR""#);
         let values = [
-            ("CRLF", r#""x\r\nERROR forged: line""#),
+            ("CRLF", forged.as_str()),
             ("an ANSI escape", r#""\u001b[2J\u001b]0;x\u0007""#),
             ("format directives", r#""%n%s%x{0}{}""#),
             ("a JNDI lookup", r#""${jndi:ldap://127.0.0.1:9/x}""#),
@@ -60,12 +62,19 @@ pub(super) const INJECTIONS: Check = Check {
         ];
         let cases = values.map(|(name, value)| {
             let cdr = composer.cdr().with("name", value).with("extra_params", value);
-            Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once)
+            let case = Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once);
+            if name == "CRLF" { case.marking_the_log(&mark) } else { case }
         });
         cases.into()
     },
     judge: |evidence| {
         let mut findings = criteria::effects(evidence);
+        for case in evidence.cases {
+            let mark = case.case.log_mark.as_deref().unwrap_or_default();
+            if case.log.iter().any(|line| line.starts_with(mark)) {
+                findings.fail(&case.case.name, "its field wrote a line of its own into the receiver's log");
+            }
+        }
         let limit = evidence.terms.canary_limit();
         for case in evidence.cases {
             if let Some(took) = case.transcripts().filter_map(|it| it.latency(0)).find(|took| *took > limit) {

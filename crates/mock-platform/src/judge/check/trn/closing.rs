@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use super::reuse::garbled;
 use crate::judge::check::{
-    Action, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Script, Severity, Step,
-    criteria,
+    Action, Case, Check, Composer, Count, Evidence, Findings, Fixes, Need, Observability, Script, Severity,
+    Step, criteria,
 };
 
 pub(super) const TRN_023: Check = Check {
     id: "TRN-023",
     title: "FIN after the body, with the answer still to come",
     severity: Severity::Should,
+    // By TLS its farewell goes before FIN, and is answered in kind up to TLS 1.2 (RFC 5246 §7.2.1).
+    needs: &[Need::Http],
     source: "RFC 9112 §9.6; RFC 9293 §3.6: a half-closed connection can still be written to",
     why: "Some clients say by FIN that their request is whole. Dropping the answer makes them send it again.",
     fixes: Fixes {

@@ -188,7 +188,11 @@ fn spelled(composer: &Composer, cdr: &Payload, spell: fn(&str) -> String) -> Req
     ];
     let given = composer.sources.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let request = Request::new("POST", &composer.sources.target).framing(Framing::Untold).payload(cdr);
-    known.into_iter().chain(given).fold(request, |request, (name, value)| request.header(&spell(name), value))
+    let request = known
+        .into_iter()
+        .chain(given)
+        .fold(request, |request, (name, value)| request.header(&spell(name), value));
+    composer.sign(request, cdr)
 }
 
 fn any_case(evidence: &Evidence<'_>) -> Findings {

@@ -78,6 +78,7 @@ impl Receiver {
             seen: Seen::Records(self.effects[before..].to_vec()),
             looks: Vec::new(),
             usage: Vec::new(),
+            log: Vec::new(),
             error: None,
         }
     }
