@@ -6,7 +6,6 @@ mod account;
 mod comparison;
 mod exploration;
 pub mod github;
-
 mod html;
 mod human;
 mod json;

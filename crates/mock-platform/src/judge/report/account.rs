@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{CaseRecord, CheckResult, rows};
-use crate::judge::check::Verdict;
+use super::{CaseRecord, CheckReport, CheckResult, Reproducer, rows};
+use crate::judge::check::{Group, Observability, Outcome, Severity, Verdict};
 
 /// What does a check again: a name and a command each.
 pub(super) fn reproducers(check: &CheckResult) -> Vec<(&'static str, &str)> {
@@ -33,6 +33,51 @@ pub(super) fn account(check: &CheckResult, most: usize) -> String {
         let _ = write!(text, "\n{}", case.stimulus);
     }
     cut(&text, most)
+}
+
+/// What random schedules have come to, each find as if it were a check; one that passed where there is none.
+pub(super) fn explored(report: &CheckReport) -> Vec<CheckResult> {
+    let Some(exploration) = &report.exploration else { return Vec::new() };
+    let result =
+        |id: &str, title: String, outcome, evidence: &[CaseRecord], reproducer: Reproducer| CheckResult {
+            id: id.to_owned().into(),
+            title: title.into(),
+            // It has none of the catalogue's; the nearest.
+            group: Group::Con,
+            severity: Severity::Must,
+            observability: Observability::Effects,
+            outcome,
+            is_stale_known_failure: false,
+            unlock: Vec::new(),
+            took_ms: 0,
+            evidence: evidence.to_vec(),
+            reproducer,
+        };
+    let mut results: Vec<CheckResult> = exploration
+        .findings
+        .iter()
+        .map(|find| {
+            let outcome = Outcome::new(find.verdict, format!("{}: {}", find.schedule, find.detail));
+            result(&find.id, find.title.clone(), outcome, &find.evidence, find.reproducer.clone())
+        })
+        .collect();
+    let whole = match &exploration.error {
+        Some(error) => Outcome::new(Verdict::Error, error.as_str()),
+        None => Outcome::new(Verdict::Pass, ""),
+    };
+    if results.is_empty() || whole.verdict == Verdict::Error {
+        let title = format!("{} random schedules", exploration.schedules);
+        let mut all = result("EXP", title, whole, &[], Reproducer { command: report.rerun.clone() });
+        all.took_ms = exploration.took_ms;
+        results.push(all);
+    }
+    results
+}
+
+/// Whether the receiver got anything wrong.
+pub(super) fn has_failed(report: &CheckReport) -> bool {
+    let finds = report.exploration.iter().flat_map(|exploration| &exploration.findings);
+    report.summary.failed > 0 || finds.into_iter().any(|find| find.verdict == Verdict::Fail)
 }
 
 /// Not more than so many bytes, and told where it was more.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::account::{reproducers, word};
+use super::account::{explored, reproducers, word};
 use super::{CheckReport, CheckResult};
 use crate::judge::check::{Severity, Verdict};
 
@@ -26,8 +26,10 @@ pub fn annotations(report: &CheckReport) -> String {
         matches!(check.outcome.verdict, Verdict::Fail | Verdict::Warn | Verdict::Inconclusive)
             && !is_error(check)
     };
-    text.push_str(&some("error", report.checks.iter().filter(is_error).collect()));
-    text.push_str(&some("warning", report.checks.iter().filter(is_warning).collect()));
+    let explored = explored(report);
+    let all = || report.checks.iter().chain(&explored);
+    text.push_str(&some("error", all().filter(is_error).collect()));
+    text.push_str(&some("warning", all().filter(is_warning).collect()));
     text
 }
 
@@ -40,9 +42,11 @@ pub fn mask(secret: &str) -> String {
 /// The lines of `$GITHUB_OUTPUT`: `result`, `failed`, `seed`, `report-dir`.
 #[must_use]
 pub fn outputs(report: &CheckReport, result: &str, report_dir: &str) -> String {
+    let explored = explored(report);
     let failed: Vec<&str> = report
         .checks
         .iter()
+        .chain(&explored)
         .filter(|check| check.outcome.verdict == Verdict::Fail)
         .map(|check| check.id.as_ref())
         .collect();

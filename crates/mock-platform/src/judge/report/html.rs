@@ -6,7 +6,7 @@ mod ladder;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::account::word;
+use super::account::{explored, has_failed, word};
 use super::{CheckReport, CheckResult, Comparison, Reporter, unlock};
 use crate::judge::check::{Group, Verdict};
 
@@ -31,7 +31,20 @@ impl Reporter for Html {
                     @for group in Group::ALL {
                         (section(group, &report.checks))
                     }
-                    @if !report.not_run.is_empty() {
+                    @let explored = explored(report);
+                @if let Some(exploration) = &report.exploration {
+                    section.card.group id="EXP" aria-label="exploration" {
+                        h2 {
+                            "EXP " span { "exploration" }
+                            span.count {
+                                (exploration.schedules) " random schedules, " (exploration.findings.len()) " found"
+                            }
+                        }
+                        @for find in &explored { (check::row(find)) }
+                        @for reason in &exploration.not_observed { p.mute.note { "Not observed: " (reason) } }
+                    }
+                }
+                @if !report.not_run.is_empty() {
                         section.card {
                             h2 { "Not run" }
                             p.mute { (report.not_run.join(", ")) }
@@ -73,7 +86,7 @@ fn result(report: &CheckReport) -> &'static str {
     match () {
         () if report.error.is_some() => "not run",
         () if report.interrupted => "stopped",
-        () if summary.failed > 0 => "failed",
+        () if has_failed(report) => "failed",
         () if summary.errors + summary.inconclusive > 0 => "inconclusive",
         () => "passed",
     }
@@ -141,8 +154,9 @@ fn summary(report: &CheckReport) -> Markup {
                     }
                 }
             }
+            @let explored = explored(report);
             @let failed: Vec<&CheckResult> =
-                report.checks.iter().filter(|check| check.outcome.verdict == Verdict::Fail).collect();
+                report.checks.iter().chain(&explored).filter(|check| check.outcome.verdict == Verdict::Fail).collect();
             @if !failed.is_empty() {
                 p.fail.links {
                     @for check in failed {

@@ -3,7 +3,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{AttemptRecord, CaseFinding, CheckReport, CheckResult, CheckSummary, Reporter, Rung};
+use super::{
+    AttemptRecord, CaseFinding, CheckReport, CheckResult, CheckSummary, Exploration, Reporter, Rung,
+};
 use crate::deliver::ledger::leave_out_examples;
 use crate::judge::Effect;
 
@@ -42,6 +44,9 @@ impl Reporter for JsonLines {
                 }
             }
             lines.add(&Entry::Check(CheckLine::of(check)));
+        }
+        if let Some(exploration) = &report.exploration {
+            lines.add(&Entry::Exploration(ExplorationLine { exploration }));
         }
         lines.add(&Entry::Summary(SummaryLine {
             took_ms: report.took_ms,
@@ -88,6 +93,7 @@ enum Entry<'a> {
     Attempt(AttemptLine<'a>),
     Observe(ObserveLine<'a>),
     Check(CheckLine<'a>),
+    Exploration(ExplorationLine<'a>),
     Summary(SummaryLine<'a>),
 }
 
@@ -161,6 +167,13 @@ struct FindingLine<'a> {
     finding: &'a CaseFinding,
 }
 
+/// What random schedules have come to.
+#[derive(Serialize, JsonSchema)]
+struct ExplorationLine<'a> {
+    /// All of it.
+    exploration: &'a Exploration,
+}
+
 /// The end.
 #[derive(Serialize, JsonSchema)]
 struct SummaryLine<'a> {
@@ -208,6 +221,7 @@ pub fn lines_schema() -> Value {
         case::<AttemptLine<'_>>(&mut generator, "attempt"),
         case::<ObserveLine<'_>>(&mut generator, "observe"),
         case::<CheckLine<'_>>(&mut generator, "check"),
+        case::<ExplorationLine<'_>>(&mut generator, "exploration"),
         case::<SummaryLine<'_>>(&mut generator, "summary"),
     ];
     let mut schema = json!({

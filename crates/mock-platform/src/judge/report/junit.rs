@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::account::{account, one_line, word};
+use super::account::{account, explored, one_line, word};
 use super::{CheckReport, CheckResult, Reporter};
 use crate::judge::check::{Group, Verdict};
 
@@ -33,6 +33,17 @@ impl Reporter for Junit {
                 suite.add_test_cases(cases);
                 document.add_test_suite(suite);
             }
+        }
+        let explored = explored(report);
+        if !explored.is_empty() {
+            let mut suite = suite(report, "EXP exploration");
+            suite.set_time(Duration::from_millis(explored.iter().map(|find| find.took_ms).sum()));
+            suite.add_test_cases(explored.iter().map(|find| {
+                let mut case = test_case(find);
+                case.set_classname("exp");
+                case
+            }));
+            document.add_test_suite(suite);
         }
         if let Some(error) = &report.error {
             let mut suite = suite(report, "piopiy-mock");

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::account::{cut, one_line, reproducers, telling, word};
+use super::account::{cut, explored, has_failed, one_line, reproducers, telling, word};
 use super::{CheckReport, CheckResult, Comparison, Reporter, rows, unlock};
 use crate::judge::check::{Group, Verdict};
 
@@ -26,7 +26,7 @@ pub fn markdown_within(report: &CheckReport, most: usize) -> String {
     let mut text = head(report);
     let foot = foot(report);
     let mut left_out = 0;
-    for check in report.checks.iter().filter(|check| is_told(check)) {
+    for check in report.checks.iter().chain(&explored(report)).filter(|check| is_told(check)) {
         let section = section(check);
         if text.len() + section.len() + foot.len() + 200 > most {
             left_out += 1;
@@ -52,7 +52,7 @@ fn head(report: &CheckReport) -> String {
     let word = match () {
         () if report.error.is_some() => "could not be run",
         () if report.interrupted => "stopped before the end",
-        () if summary.failed > 0 => "failed",
+        () if has_failed(report) => "failed",
         () if summary.errors + summary.inconclusive > 0 => "inconclusive",
         () => "passed",
     };
@@ -89,6 +89,15 @@ fn head(report: &CheckReport) -> String {
                 count(&[Verdict::Inconclusive, Verdict::Error, Verdict::KnownFailure]),
             );
         }
+    }
+    if let Some(exploration) = &report.exploration {
+        let _ = writeln!(
+            text,
+            "\nExploration: {} random schedules, {} deliveries, {} found.",
+            exploration.schedules,
+            exploration.deliveries,
+            exploration.findings.len()
+        );
     }
     text
 }

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::account::{account, one_line, reproducers, word};
+use super::account::{account, explored, one_line, reproducers, word};
 use super::{CheckReport, CheckResult, Reporter};
 use crate::judge::check::Verdict;
 
@@ -13,7 +13,9 @@ const MOST: usize = 16 * 1024;
 impl Reporter for Tap {
     fn render(&self, report: &CheckReport) -> String {
         let mut text = String::from("TAP version 14\n");
-        let total = report.checks.len() + report.not_run.len();
+        let explored = explored(report);
+        let ran = report.checks.len() + explored.len();
+        let total = ran + report.not_run.len();
         // Writing to a String cannot fail.
         let _ =
             if total == 0 { writeln!(text, "1..0 # SKIP nothing ran") } else { writeln!(text, "1..{total}") };
@@ -28,11 +30,11 @@ impl Reporter for Tap {
         ] {
             let _ = writeln!(text, "# {}", one_line(&line));
         }
-        for (n, check) in report.checks.iter().enumerate() {
+        for (n, check) in report.checks.iter().chain(&explored).enumerate() {
             point(&mut text, n + 1, check);
         }
         for (n, id) in report.not_run.iter().enumerate() {
-            let n = report.checks.len() + n + 1;
+            let n = ran + n + 1;
             let _ = writeln!(text, "ok {n} - {} # SKIP not run", described(id));
         }
         if let Some(error) = &report.error {

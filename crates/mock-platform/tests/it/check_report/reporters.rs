@@ -288,3 +288,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_explored_is_told_everywhere() {
+    let mut report = report("plain", 0);
+    report.checks.clear();
+    report.not_run.clear();
+    report.interrupted = false;
+    report.summary = CheckSummary::of(&report.checks);
+    let explored = |findings: Value| {
+        let mut report = report.clone();
+        let exploration = json!({ "schedules": 40, "deliveries": 90, "findings": findings });
+        report.exploration = Some(serde_json::from_value(exploration).unwrap());
+        report
+    };
+    let none = explored(json!([]));
+    assert!(
+        render("tap", &none).contains("1..1\n") && render("tap", &none).contains("\nok 1 - EXP 40 random")
+    );
+    assert!(render("junit", &none).contains("classname=\"exp\"") && github::annotations(&none).is_empty());
+    let find = json!({
+        "id": "EXP-001", "verdict": "fail", "kind": "duplicated", "schedule": "two deliveries, 3 ms apart",
+        "detail": "2 effects", "title": "duplicated: two deliveries", "fails": 9, "of": 10, "found_in": 3,
+        "found_as": "7 webhooks", "is_smallest": true, "evidence": [], "reproducer": { "command": "again" },
+    });
+    let one = explored(json!([find]));
+    for kind in ["html", "junit", "markdown", "tap", "jsonl", "text"] {
+        let text = render(kind, &one);
+        assert!(text.contains("EXP-001") && text.contains("duplicated: two deliveries"), "{kind}: {text}");
+    }
+    assert!(render("markdown", &one).contains("check: failed"));
+    assert!(github::annotations(&one).starts_with("::error title=EXP-001 "));
+    assert!(github::outputs(&one, "failed", "").contains("failed=EXP-001\n"));
+}
