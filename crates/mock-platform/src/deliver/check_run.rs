@@ -22,7 +22,7 @@ pub use self::process::ProcessError;
 use super::probe::Probe;
 use super::stream::is_of_tls;
 use super::{Target, wall_ms};
-use crate::judge::check::{Check, Composer, Script, Sources, Terms, Transcript};
+use crate::judge::check::{Check, Composer, Outcome, Script, Sources, Terms, Transcript};
 use crate::judge::day;
 use crate::judge::report::{CheckReport, CheckResult, CheckSummary, Exploration, SCHEMA};
 
@@ -126,6 +126,7 @@ pub async fn run_checks(
         () = all => false,
         () = stop => true,
     };
+    run.tell_leaks_once(&results).await;
     let mut results = std::mem::take(&mut *results.lock().await);
     let interrupted = is_stopped || results.len() < checks.len();
     let mut report = CheckReport {
@@ -204,6 +205,8 @@ struct Run<'a> {
     slots: Semaphore,
     /// Held by a case whose effects would carry no id.
     anonymous: Mutex<()>,
+    /// What came of checks but for what their answers gave away.
+    but_for_leaks: Mutex<BTreeMap<&'static str, Outcome>>,
 }
 
 type Results = Mutex<BTreeMap<&'static str, CheckResult>>;
@@ -230,7 +233,9 @@ impl<'a> Run<'a> {
             if process.is_some() { options.start_limit.max(options.wait_for) } else { options.wait_for };
         wait_for(&probe, patience).await.map_err(unreachable)?;
         let observer = match &options.observation {
-            Some(observation) => Some(Observer::start(observation.clone(), options.settle).await?),
+            Some(observation) => {
+                Some(observer(observation, options.settle, Instant::now() + patience).await?)
+            }
             None => None,
         };
         let mut sources = Sources::new(
@@ -260,6 +265,7 @@ impl<'a> Run<'a> {
             process: Mutex::new(process),
             slots: Semaphore::new(SIDE_BY_SIDE),
             anonymous: Mutex::new(()),
+            but_for_leaks: Mutex::default(),
         };
         run.terms.baseline = run.baseline().await;
         Ok(run)
@@ -300,6 +306,24 @@ impl<'a> Run<'a> {
     async fn stop(&self) {
         if let Some(process) = self.process.lock().await.take() {
             process.end().await;
+        }
+    }
+}
+
+/// What listens first may be a proxy, before the receiver behind it is up.
+async fn observer(
+    observation: &Observation,
+    settle: Duration,
+    deadline: Instant,
+) -> Result<Observer, ObserverError> {
+    use super::observe::ObserveError::Status;
+
+    loop {
+        match Observer::start(observation.clone(), settle).await {
+            Err(ObserverError::Records(Status { status: 502..=504, .. })) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            started => return started,
         }
     }
 }

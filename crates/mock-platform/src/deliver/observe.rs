@@ -1,3 +1,4 @@
+mod salvage;
 mod secure;
 
 use std::fs::File;
@@ -238,9 +239,12 @@ impl Lines {
         }
         let place = || self.place.clone();
         // What was stored may be nested deeper than it can be read, or worse: the effect is there all the same.
-        let without_fields = || Effect::without_fields(std::str::from_utf8(&line).ok()?).ok();
         let effect: Effect = serde_json::from_slice(&line).or_else(|source| {
-            without_fields().ok_or_else(|| ObserveError::Line { place: place(), line: self.line, source })
+            salvage::effect(&line).ok_or_else(|| ObserveError::Line {
+                place: place(),
+                line: self.line,
+                source,
+            })
         })?;
         if effect.seq <= self.last {
             return Err(ObserveError::Order { place: place(), line: self.line, seq: effect.seq });

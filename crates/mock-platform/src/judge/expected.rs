@@ -226,11 +226,19 @@ impl Clues {
         self.kind.is_some() && self.cmiuuid.is_some() && self.status.is_some()
     }
 
+    /// A time may be kept in another notation than the one that was sent.
+    fn is_of_time(&self, identity: &Identity) -> bool {
+        match (self.time.as_deref(), identity.time()) {
+            (Some(kept), Some(sent)) => kept == sent || super::check::value::is_same_instant_text(sent, kept),
+            (kept, sent) => kept.is_none() || kept == sent,
+        }
+    }
+
     pub(super) fn fit(&self, identity: &Identity) -> bool {
         let same = |said: &Option<String>, is: Option<&str>| said.is_none() || said.as_deref() == is;
         self.kind.is_none_or(|kind| kind == identity.kind())
             && same(&self.leg, identity.leg())
             && same(&self.status, Some(identity.status()))
-            && (identity.kind() == Kind::Cdr || same(&self.time, identity.time()))
+            && (identity.kind() == Kind::Cdr || self.is_of_time(identity))
     }
 }

@@ -11,6 +11,8 @@ use crate::judge::report::{CheckResult, records};
 
 /// How often what took too long is tried again before it is a failure.
 const CONFIRMATIONS: u32 = 2;
+/// The check of what answers give away.
+const ERROR_PAGES: &str = "SEC-011";
 /// Checks that are judged together where the run is to end with a failure.
 const AT_A_TIME: usize = 16;
 
@@ -140,7 +142,10 @@ impl Run<'_> {
         for attempt in 1..=CONFIRMATIONS {
             self.confirm(attempt, &mut judged, course).await;
         }
-        for Judged { ran, mut outcome, .. } in judged {
+        for Judged { mut ran, mut outcome, .. } in judged {
+            if let Some(outcome) = ran.but_for_leaks.take() {
+                self.but_for_leaks.lock().await.insert(ran.check.id, outcome);
+            }
             let is_stale = self.options.known.excuse(ran.check.id, &mut outcome, &today());
             let mut result = CheckResult::new(
                 ran.check,
@@ -201,8 +206,29 @@ impl Run<'_> {
             findings.error("", unseen.clone());
             outcome = conclude(ran.check, &findings, self.terms.is_observed);
         }
+        let leaks = oracles::leaks(&evidence);
+        if !leaks.is_empty() {
+            findings.extend_found(leaks);
+            let with_leaks = conclude(ran.check, &findings, self.terms.is_observed);
+            ran.but_for_leaks = Some(std::mem::replace(&mut outcome, with_leaks));
+        }
         ran.findings = findings;
         outcome
+    }
+
+    /// What SEC-011 has failed for, no other check warns of: a stack trace on every error page is one fault.
+    pub(super) async fn tell_leaks_once(&self, results: &Results) {
+        let mut results = results.lock().await;
+        let told = results.get(ERROR_PAGES).map(|result| result.outcome.verdict);
+        if !matches!(told, Some(Verdict::Fail | Verdict::KnownFailure)) {
+            return;
+        }
+        for (id, outcome) in std::mem::take(&mut *self.but_for_leaks.lock().await) {
+            let warns = |it: &&mut CheckResult| it.outcome.verdict == Verdict::Warn && id != ERROR_PAGES;
+            if let Some(result) = results.get_mut(id).filter(warns) {
+                result.outcome = outcome;
+            }
+        }
     }
 
     /// What a check asks for and is not there.

@@ -209,6 +209,7 @@ impl Explorer<'_> {
             cases,
             took: Duration::ZERO,
             findings: Findings::default(),
+            but_for_leaks: None,
             error: None,
             unseen: None,
         };

@@ -9,8 +9,8 @@ use super::process::shell;
 use super::{Progress, Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
-    Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Script, Seen, Signal, Step, Tag,
-    Transcript, Usage,
+    Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Outcome, Script, Seen, Signal, Step,
+    Tag, Transcript, Usage,
 };
 
 /// A check that has run, and was not judged yet.
@@ -20,6 +20,8 @@ pub(super) struct Ran {
     pub(super) took: Duration,
     /// What the judge found, once it has looked.
     pub(super) findings: Findings,
+    /// What came of it but for what its answers gave away, where they did.
+    pub(super) but_for_leaks: Option<Outcome>,
     /// What broke on this side.
     pub(super) error: Option<String>,
     /// Why its effects could not be seen.
@@ -38,7 +40,15 @@ const BYSTANDER_LIMIT: Duration = Duration::from_secs(2);
 impl Ran {
     fn new(check: &'static Check) -> Self {
         let findings = Findings::default();
-        Self { check, cases: Vec::new(), took: Duration::ZERO, findings, error: None, unseen: None }
+        Self {
+            check,
+            cases: Vec::new(),
+            took: Duration::ZERO,
+            findings,
+            but_for_leaks: None,
+            error: None,
+            unseen: None,
+        }
     }
 
     /// Whether the plain webhook after its last case was answered.

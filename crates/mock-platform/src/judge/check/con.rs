@@ -79,20 +79,21 @@ pub(super) const CHECKS: &[Check] = &[
         stimulus: |composer| {
             let burst = arrivals(composer, 200, Duration::from_secs(2)).may_overload();
             let rest = Step::Pause(Duration::from_millis(500));
-            let after = (0..100).map(|n| {
-                let cdr = composer.cdr();
-                let script = Script::default().request(&composer.post(&cdr)).answered();
-                script.arriving_after(Duration::from_millis(10) * n)
-            });
-            vec![burst.step(rest).scripts(after.collect())]
+            vec![burst.step(rest).scripts(one_by_one(composer))]
         },
+        then: Some(|composer, evidence| {
+            // It has about ten seconds to come to itself.
+            const WINDOWS: usize = 6;
+            let is_back = evidence.cases.last().is_none_or(|case| after_burst(case, evidence).is_none());
+            if is_back || evidence.cases.len() >= WINDOWS {
+                return Vec::new();
+            }
+            vec![Case::new("later").scripts(one_by_one(composer))]
+        }),
         judge: |evidence| {
-            let limit = (2 * evidence.terms.baseline).max(Duration::from_millis(100));
             let mut findings = Findings::default();
-            for case in evidence.cases {
-                if let Some(took) = lat::p99_of_last_step(case).filter(|took| *took > limit) {
-                    findings.too_slow("", format!("p99 after the burst is {took:.1?}, limit {limit:.1?}"));
-                }
+            if let Some(text) = evidence.cases.last().and_then(|case| after_burst(case, evidence)) {
+                findings.too_slow("", text);
             }
             findings
         },
@@ -159,6 +160,23 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// What is wrong with the answer times of the last step, if anything.
+fn after_burst(case: &CaseEvidence, evidence: &Evidence<'_>) -> Option<String> {
+    let limit = (2 * evidence.terms.baseline).max(Duration::from_millis(100));
+    let took = lat::p99_of_last_step(case).filter(|took| *took > limit)?;
+    Some(format!("p99 after the burst is {took:.1?}, limit {limit:.1?}"))
+}
+
+/// A hundred plain webhooks, one each 10 ms.
+fn one_by_one(composer: &mut Composer) -> Vec<Script> {
+    let arrival = |n| {
+        let cdr = composer.cdr();
+        let script = Script::default().request(&composer.post(&cdr)).answered();
+        script.arriving_after(Duration::from_millis(10) * n)
+    };
+    (0..100).map(arrival).collect()
+}
+
 fn at_once(composer: &mut Composer, count: usize) -> Case {
     let mut case = Case::new(format!("{count} at once")).may_overload();
     let mut scripts = Vec::with_capacity(count);
@@ -218,7 +236,11 @@ fn nothing_lost(evidence: &Evidence<'_>) -> Findings {
                 None if is_own_limit(transcript.connect_error.as_deref()) => {
                     findings.inconclusive(name, "this side may not open so many files (ulimit -n)");
                 }
-                None => findings.fail(name, format!("{}, expected 2xx, or 503", transcript.outcome())),
+                // A backlog that was full for a moment, on a machine that has other things to do.
+                None => {
+                    findings
+                        .fail_if_repeated(name, format!("{}, expected 2xx, or 503", transcript.outcome()));
+                }
             }
         }
     }

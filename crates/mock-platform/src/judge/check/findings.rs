@@ -50,6 +50,11 @@ impl Findings {
         self.add(Verdict::Fail, case, text, true);
     }
 
+    /// Came of the moment, maybe: a failure where it happens three times.
+    pub(crate) fn fail_if_repeated(&mut self, case: &str, text: impl Into<String>) {
+        self.add(Verdict::Fail, case, text, true);
+    }
+
     pub(crate) fn warn(&mut self, case: &str, text: impl Into<String>) {
         self.add(Verdict::Warn, case, text, false);
     }
@@ -68,6 +73,10 @@ impl Findings {
 
     pub(crate) fn error(&mut self, case: &str, text: impl Into<String>) {
         self.add(Verdict::Error, case, text, false);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// The effects cannot change the verdict: everything was refused, say.

@@ -1,5 +1,6 @@
 //! JSN: content types and the decoding of JSON.
 
+mod broken;
 mod content_type;
 mod document;
 mod member;

@@ -11,11 +11,10 @@ pub(crate) fn is_same(sent: &Raw, stored: &Raw) -> bool {
     }
     match sent.json_type() {
         JsonType::Number => same_number(&plain, &kept),
-        // Empty and absent are one to many stores; white space around a number is none of it.
+        // Empty and absent are one to many stores.
         JsonType::String if plain.trim().is_empty() => stored.is_null() || kept.trim().is_empty(),
         JsonType::String => {
-            same_number(plain.trim(), kept.trim())
-                || plain.trim() == kept.trim()
+            same_number(&plain, &kept)
                 || plain.parse::<Raw>().is_ok_and(|inner| is_composite(&inner) && is_same(&inner, stored))
         }
         JsonType::Boolean => is_boolean(&plain, &kept),
@@ -43,7 +42,12 @@ pub(crate) fn is_same(sent: &Raw, stored: &Raw) -> bool {
 /// Whether both are the same point in time, as far as that can be told: numbers of seconds, milliseconds or less, and
 /// ISO 8601. What is in another notation is given the benefit of the doubt.
 pub(crate) fn is_same_instant(sent: &Raw, stored: &Raw) -> bool {
-    match (instant_ms(&sent.plain()), instant_ms(&stored.plain())) {
+    is_same_instant_text(&sent.plain(), &stored.plain())
+}
+
+/// The same of texts.
+pub(crate) fn is_same_instant_text(sent: &str, stored: &str) -> bool {
+    match (instant_ms(sent), instant_ms(stored)) {
         (Some(sent), Some(stored)) => sent / 1_000 == stored / 1_000,
         _ => true,
     }

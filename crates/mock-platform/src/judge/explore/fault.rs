@@ -17,6 +17,7 @@ pub(crate) struct Fault {
 pub(crate) fn judged(schedule: &Schedule, evidence: &CaseEvidence, terms: &Terms) -> Findings {
     let one = Evidence { cases: std::slice::from_ref(evidence), terms };
     let mut findings = oracles::standing(&one);
+    findings.extend(oracles::leaks(&one));
     if evidence.error.is_some() {
         return findings;
     }

@@ -1,5 +1,6 @@
 //! Whether the body is one JSON document, and an object.
 
+use super::broken::{broken, read_after_all};
 use crate::judge::check::{
     Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Malformed, Observability, Seen,
     Severity, criteria,
@@ -60,7 +61,11 @@ pub(super) const JSN_007: Check = Check {
     why: "Readers that forgive disagree about what they have read.",
     fixes: STRICT,
     stimulus: almost_json,
-    judge: criteria::refused_or_quarantined,
+    judge: |evidence| {
+        let mut findings = criteria::refused_or_quarantined(evidence);
+        read_after_all(evidence, &mut findings);
+        findings
+    },
     ..Check::BASE
 };
 
@@ -135,19 +140,22 @@ fn almost_json(composer: &mut Composer) -> Vec<Case> {
             "a line comment",
             "{\"cmiuuid\":\"{cmiuuid}\",// leg\n\"leg\":\"a\",\"duration\":0,\"status\":\"missed\"}",
         ),
-        ("no closing brace", r#"{"cmiuuid":"{cmiuuid}","leg":"a","duration":0,"status":"missed""#),
     ];
-    let cases = bodies.map(|(name, body)| {
+    let half = composer.raw(br#"{"cmiuuid":"{cmiuuid}","leg":"a","duration":0,"status":"missed""#);
+    let mut cases = vec![broken(composer, "no closing brace", &half)];
+    for (name, body) in bodies {
         let payload = composer.raw(body.as_bytes());
-        Case::new(name).send(&composer.post(&payload)).expect(&payload, Count::Never)
-    });
-    cases.into()
+        cases.push(Case::new(name).send(&composer.post(&payload)).expect(&payload, Count::Never));
+    }
+    cases
 }
 
 const TWO: &str = "two documents";
 
 fn more_after(composer: &mut Composer) -> Vec<Case> {
-    let mut cases = Vec::new();
+    let cdr = composer.cdr();
+    let half = cdr.bytes[..cdr.bytes.len() / 2].to_vec();
+    let mut cases = vec![broken(composer, "half of it", &cdr.of_bytes(half))];
     for (name, rest) in [("a word", "garbage"), ("a brace", "}"), ("a NUL", "\0")] {
         let cdr = composer.cdr();
         let bytes = [&cdr.bytes[..], rest.as_bytes()].concat();
@@ -164,6 +172,7 @@ fn more_after(composer: &mut Composer) -> Vec<Case> {
 
 fn not_only_the_first(evidence: &Evidence<'_>) -> Findings {
     let mut findings = criteria::refused_or_quarantined(evidence);
+    read_after_all(evidence, &mut findings);
     for case in evidence.cases.iter().filter(|case| case.case.name == TWO) {
         let count = match &case.seen {
             Seen::Nothing => continue,

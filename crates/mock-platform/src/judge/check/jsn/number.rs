@@ -1,5 +1,6 @@
 //! Numbers that readers round, refuse or take though they are none.
 
+use super::broken::{broken, read_after_all};
 use crate::judge::check::{
     Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Severity, criteria,
 };
@@ -27,6 +28,7 @@ pub(super) const JSN_016: Check = Check {
         let Some((zero, others)) = evidence.cases.split_last() else { return Findings::default() };
         let mut findings = criteria::acknowledged(&of(evidence, std::slice::from_ref(zero)));
         findings.extend_found(criteria::refused_or_quarantined(&of(evidence, others)));
+        read_after_all(evidence, &mut findings);
         findings
     },
     ..Check::BASE
@@ -101,7 +103,8 @@ fn of<'a>(evidence: &Evidence<'a>, cases: &'a [crate::judge::check::CaseEvidence
 
 /// The last one is JSON.
 fn no_numbers(composer: &mut Composer) -> Vec<Case> {
-    let mut cases = Vec::new();
+    let word = composer.cdr().with("duration", "\"~\"").replacing(b"\"~\"", b"nil");
+    let mut cases = vec![broken(composer, "nil", &word)];
     for number in ["NaN", "Infinity", "-Infinity", "01", ".5", "1.", "+1", "0x10"] {
         let cdr = composer.cdr().with("duration", "\"~\"").replacing(b"\"~\"", number.as_bytes());
         cases.push(Case::new(number).send(&composer.post(&cdr)).expect(&cdr, Count::Never));

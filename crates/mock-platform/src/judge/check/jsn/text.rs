@@ -1,5 +1,6 @@
 //! The encoding of the document, and its strings.
 
+use super::broken::{broken, read_after_all};
 use crate::judge::check::{
     Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Severity, criteria,
 };
@@ -45,7 +46,7 @@ pub(super) const JSN_011: Check = Check {
     why: "A reader that guesses the encoding can be brought to read one body in two ways.",
     fixes: BYTES,
     stimulus: other_encodings,
-    judge: criteria::refused_or_quarantined,
+    judge: refused_or_quarantined,
     ..Check::BASE
 };
 
@@ -57,13 +58,13 @@ pub(super) const JSN_012: Check = Check {
     why: "A reader that puts U+FFFD for what it cannot read stores another name than the caller's, and nobody is told.",
     fixes: BYTES,
     stimulus: no_utf8,
-    judge: criteria::refused_or_quarantined,
+    judge: refused_or_quarantined,
     ..Check::BASE
 };
 
 pub(super) const JSN_013: Check = Check {
     id: "JSN-013",
-    title: "an escape of half a surrogate pair",
+    title: "half a surrogate pair, as an escape and as bytes",
     severity: Severity::Should,
     observability: Observability::Partly,
     source: "RFC 8259 §8.2: the behaviour of software that meets it is unpredictable",
@@ -75,11 +76,15 @@ pub(super) const JSN_013: Check = Check {
     },
     stimulus: |composer| {
         let escapes = [r"\ud800", r"\udc00", r"\udc00\ud800", r"a\ud83db"];
-        let cases = escapes.map(|escape| {
+        let mut cases: Vec<Case> = Vec::new();
+        for escape in escapes {
             let cdr = composer.cdr().with("extra_params", &format!("\"{escape}\""));
-            Case::new(escape).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce)
-        });
-        cases.into()
+            cases.push(Case::new(escape).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+        }
+        // Readers that pass over surrogates (Python's of bytes) read the same text from these.
+        let cdr = composer.cdr().with("extra_params", "\"~\"").replacing(b"~", b"\xed\xa0\x80");
+        cases.push(Case::new("as three bytes").send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+        cases
     },
     judge: criteria::taken_or_refused,
     ..Check::BASE
@@ -120,28 +125,41 @@ fn other_encodings(composer: &mut Composer) -> Vec<Case> {
         ("UTF-32LE", |text| text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect()),
         ("UTF-32BE", |text| text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
     ];
-    let cases = encodings.map(|(name, encode)| {
+    let mut cases = Vec::new();
+    for (name, encode) in encodings {
+        let cdr = composer.cdr();
+        let text = cdr.text();
+        let half = cdr.clone().of_bytes(encode(&text[..text.len() / 2]));
+        cases.push(broken(composer, &format!("half of it in {name}"), &half));
         let cdr = composer.cdr();
         let bytes = encode(&cdr.text());
         let cdr = cdr.of_bytes(bytes);
-        Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Never)
-    });
-    cases.into()
+        cases.push(Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Never));
+    }
+    cases
+}
+
+fn refused_or_quarantined(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::refused_or_quarantined(evidence);
+    read_after_all(evidence, &mut findings);
+    findings
 }
 
 fn no_utf8(composer: &mut Composer) -> Vec<Case> {
-    let sequences: [(&str, &[u8]); 5] = [
+    let sequences: [(&str, &[u8]); 4] = [
         ("a lone continuation byte", b"\x80"),
         ("an overlong slash", b"\xc0\xaf"),
         ("a sequence that is cut", b"\xe2\x82"),
-        ("a surrogate", b"\xed\xa0\x80"),
         ("beyond U+10FFFF", b"\xf4\x90\x80\x80"),
     ];
-    let cases = sequences.map(|(name, bytes)| {
+    let mut cases = Vec::new();
+    for (name, bytes) in sequences {
         let payload = composer.cdr().with("name", "\"~\"").replacing(b"~", bytes);
-        Case::new(name).send(&composer.post(&payload)).expect(&payload, Count::Never)
-    });
-    cases.into()
+        cases.push(Case::new(name).send(&composer.post(&payload)).expect(&payload, Count::Never));
+    }
+    let half = composer.cdr().with("name", "\"~\"").replacing(b"\"~\"", b"\"\x80");
+    cases.push(broken(composer, "half of it", &half));
+    cases
 }
 
 /// How many of the cases hold escapes; the others come after.

@@ -69,6 +69,8 @@ pub(super) const PIO_005: Check = Check {
             r#""{key: value}""#,
             r#""{k=v}""#,
             r#"{"key":"value"}"#,
+            r#""  blanks around it  ""#,
+            r#""Tom & Jerry's <b>10%</b> C:\\new + \"quotes\"""#,
             r#""""#,
         ] {
             cases.push(with(composer, "extra_params", value));

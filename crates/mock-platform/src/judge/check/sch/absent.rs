@@ -123,6 +123,12 @@ fn never_zero(evidence: &Evidence<'_>) -> Findings {
                 {
                     findings.fail(&case.case.name, format!("corrupted: {key} is stored as 0"));
                 }
+                // What a program writes for nothing is a text like any other to the next one.
+                let word = about.and_then(|key| Some((key, stored.get(key)?.text()?)));
+                if let Some((key, word)) = word.filter(|(_, word)| is_none(word)) {
+                    findings
+                        .fail(&case.case.name, format!("corrupted: {key} is stored as the text {word:?}"));
+                }
             }
         }
     }
@@ -136,7 +142,9 @@ fn required(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
     for key in NEEDED {
         let cdr = composer.cdr().without(key);
-        cases.push(Case::new(key).send(&composer.post(&cdr)).expect(&cdr, Count::Never).anonymous());
+        // What has no id cannot be told from another; one without a status may be kept as what it is.
+        let count = if key == "cmiuuid" { Count::Never } else { Count::AtMostOnce };
+        cases.push(Case::new(key).send(&composer.post(&cdr)).expect(&cdr, count).anonymous());
     }
     for key in ["leg", "direction", "from", "to", "time", "appid", "duration", "conversation_uuid"] {
         let cdr = composer.cdr().without(key);
@@ -145,12 +153,25 @@ fn required(composer: &mut Composer) -> Vec<Case> {
     cases
 }
 
+/// How programs write that there is nothing.
+fn is_none(text: &str) -> bool {
+    ["null", "none", "undefined", "nil"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
 /// Which of the others are required is the receiver's own affair: it may take a webhook without them.
 fn refused_by_name(evidence: &Evidence<'_>) -> Findings {
     let (needed, others) = evidence.cases.split_at(NEEDED.len().min(evidence.cases.len()));
     let mut findings = criteria::taken_or_refused(&Evidence { cases: others, terms: evidence.terms });
     findings
         .extend_found(criteria::refused_or_quarantined(&Evidence { cases: needed, terms: evidence.terms }));
+    for case in needed.iter().filter(|case| case.case.name == "status") {
+        let effects = case.case.expected.iter().flat_map(|own| case.effects_of(own).unwrap_or_default());
+        let guessed = effects.filter(|effect| !effect.quarantined).filter_map(|it| it.status.as_deref());
+        if let Some(status) = guessed.into_iter().find(|status| !status.trim().is_empty() && !is_none(status))
+        {
+            findings.fail("status", format!("there was none, and it is stored as {status}"));
+        }
+    }
     for case in evidence.cases {
         let key = &case.case.name;
         let answers = case.transcripts().flat_map(|transcript| &transcript.answers);

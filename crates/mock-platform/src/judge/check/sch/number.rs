@@ -1,6 +1,6 @@
 //! Numbers, phone numbers, booleans and times in other notations.
 
-use piopiy_events::JsonType;
+use piopiy_events::{JsonType, Raw};
 
 use crate::judge::check::value::{is_same, is_same_instant};
 use crate::judge::check::{
@@ -95,7 +95,17 @@ pub(super) const SCH_007: Check = Check {
         ];
         values.map(|value| with(composer, "from", value, Count::Once)).into()
     },
-    judge: |evidence| criteria::stored_as_sent(evidence, &["from"]),
+    judge: |evidence| {
+        let mut findings = criteria::acknowledged(evidence);
+        for case in evidence.cases {
+            // White space around a number is none of it.
+            criteria::compare(case, &["from"], &mut findings, |_, sent, stored| {
+                let trimmed = Raw::string(sent.plain().trim());
+                is_same(sent, stored) || is_same(&trimmed, stored)
+            });
+        }
+        findings
+    },
     ..Check::BASE
 };
 

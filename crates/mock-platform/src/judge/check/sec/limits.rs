@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::case::Sent;
 use super::super::{
-    Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Fixes, Framing, Observability, Request,
-    Script, Severity, Step, Tag,
+    Action, Answer, Case, CaseEvidence, Check, Composer, Evidence, Findings, Fixes, Framing, Observability,
+    Request, Script, Severity, Step, Tag, Transcript,
 };
 
 const FIXES: Fixes = Fixes {
@@ -29,8 +30,7 @@ pub(super) const LARGE_BODIES: Check = Check {
     judge: |evidence| {
         let mut findings = Findings::default();
         for case in evidence.cases.iter().filter(|case| case.case.name == "100 MB") {
-            if case.transcripts().flat_map(|transcript| &transcript.answers).any(super::super::Answer::is_2xx)
-            {
+            if case.transcripts().flat_map(|transcript| &transcript.answers).any(Answer::is_2xx) {
                 findings.warn(&case.case.name, "taken with 2xx: there seems to be no limit");
             }
             held(case, LARGEST, &mut findings);
@@ -89,7 +89,7 @@ pub(super) const HUGE_LENGTH: Check = Check {
     judge: |evidence| {
         let mut findings = Findings::default();
         for transcript in evidence.cases.iter().flat_map(CaseEvidence::transcripts) {
-            if transcript.answer(0).is_some_and(super::super::Answer::is_2xx) {
+            if transcript.answer(0).is_some_and(Answer::is_2xx) {
                 findings.fail("", "acknowledged a body that never came");
             } else if transcript.timed_out {
                 findings.fail("", "neither refused nor closed");
@@ -119,6 +119,7 @@ pub(super) const ENDLESS_CHUNKS: Check = Check {
         let script = Script::default().request_filled(&request, chunk, ENDLESS, PATIENCE).act(wait);
         vec![Case::new("").script(script).may_be_silent()]
     },
+    then: Some(with_an_end),
     judge: endless,
     ..Check::BASE
 };
@@ -126,30 +127,56 @@ pub(super) const ENDLESS_CHUNKS: Check = Check {
 /// More than the largest body that is put up with elsewhere (SEC-001).
 const ENDLESS: u64 = 128 * MIB;
 
+/// Where it would have read on, the same with an end: who refuses that keeps no more than its limit, and lets the rest
+/// go by (body-parser does).
+fn with_an_end(composer: &mut Composer, evidence: &Evidence<'_>) -> Vec<Case> {
+    let [only] = evidence.cases else { return Vec::new() };
+    if only.transcripts().any(is_refused) {
+        return Vec::new();
+    }
+    let cdr = composer.cdr();
+    let mut end = format!("{:X}\r\n", cdr.bytes.len()).into_bytes();
+    end.extend_from_slice(&cdr.bytes);
+    end.extend_from_slice(b"\r\n0\r\n\r\n");
+    let request = composer.post(&cdr).body("").framing(Framing::chunked(1)).head();
+    let mut spaces = b"10000\r\n".to_vec();
+    spaces.resize(spaces.len() + 0x1_0000, b' ');
+    spaces.extend_from_slice(b"\r\n");
+    let until_blocked = Action::SendUntilBlocked { bytes: spaces, most: WITH_AN_END, patience: PATIENCE };
+    let bytes = request.len();
+    let mut script = Script::default().piece(request).act(until_blocked);
+    script.requests.push(Sent { method: "POST".to_owned(), of: Some(cdr.id), bytes });
+    let script = script.act(Action::Send { bytes: end, split: None, ends_request: true });
+    vec![Case::new("with an end").script(script.answered()).may_be_silent()]
+}
+
+/// Twice as much as some would take for good reasons.
+const WITH_AN_END: u64 = 64 * MIB;
+
+fn is_refused(transcript: &Transcript) -> bool {
+    !transcript.answers.is_empty() || transcript.write_error.is_some() || !transcript.timed_out
+}
+
 fn endless(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
-    for transcript in evidence.cases.iter().flat_map(CaseEvidence::transcripts) {
-        let is_refused =
-            !transcript.answers.is_empty() || transcript.write_error.is_some() || !transcript.timed_out;
-        if transcript.answer(0).is_some_and(super::super::Answer::is_2xx) {
-            findings.fail("", "acknowledged a body that has no end");
-        } else if !is_refused && transcript.was_blocked {
-            findings.warn(
-                "",
-                format!(
-                    "stopped reading after {} bytes, but neither refused nor closed",
-                    transcript.sent_bytes
-                ),
-            );
-        } else if !is_refused {
-            findings.fail(
-                "",
-                format!(
-                    "read {} bytes of a body without an end, and would have read on",
-                    transcript.sent_bytes
-                ),
-            );
-        }
+    let mut transcripts = evidence.cases.iter().flat_map(CaseEvidence::transcripts);
+    let Some(transcript) = transcripts.next() else { return findings };
+    let lets_go_by = transcripts
+        .next()
+        .is_some_and(|ended| ended.answer(0).map_or(ended.write_error.is_some(), Answer::is_4xx));
+    if transcript.answer(0).is_some_and(Answer::is_2xx) {
+        findings.fail("", "acknowledged a body that has no end");
+        return findings;
+    }
+    if is_refused(transcript) || lets_go_by {
+        return findings;
+    }
+    if transcript.was_blocked {
+        let sent = transcript.sent_bytes;
+        findings.warn("", format!("stopped reading after {sent} bytes, but neither refused nor closed"));
+    } else {
+        let sent = transcript.sent_bytes;
+        findings.fail("", format!("read {sent} bytes of a body without an end, and would have read on"));
     }
     findings
 }

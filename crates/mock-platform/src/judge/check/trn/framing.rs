@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::judge::check::{
-    Action, Case, Check, Composer, Count, Evidence, Findings, Fixes, Framing, Script, criteria,
+    Action, Case, CaseEvidence, Check, Composer, Count, End, Evidence, Findings, Fixes, Framing, Script,
+    criteria,
 };
 
 pub(super) const TRN_008: Check = Check {
@@ -92,9 +93,13 @@ pub(super) const TRN_018: Check = Check {
     ..Check::BASE
 };
 
+/// A close is a refusal, too: the platform sends neither, and what it has no answer to it sends again.
 fn taken_or_refused(evidence: &Evidence<'_>) -> Findings {
     let mut findings = criteria::effects(evidence);
-    for case in evidence.cases {
+    let is_closed = |case: &&CaseEvidence| {
+        case.transcripts().all(|it| it.answers.is_empty() && it.garbled.is_none() && it.end != End::Open)
+    };
+    for case in evidence.cases.iter().filter(|case| !is_closed(case)) {
         criteria::every_answer(case, &mut findings, "2xx or 4xx", |answer| {
             answer.is_2xx() || answer.is_4xx()
         });
