@@ -94,7 +94,12 @@ enum Command {
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::command();
-    match config::process_arguments(&cli).map(Cli::parse_from).and_then(|args| dispatch(args, &cli)) {
+    // A failed check is replayed with the options of `check`; a ledger or a plan with those of a delivery.
+    let ended = match replay::case::CaseArgs::of_process() {
+        Some(args) => block_on(replay::case::run(args)),
+        None => config::process_arguments(&cli).map(Cli::parse_from).and_then(|args| dispatch(args, &cli)),
+    };
+    match ended {
         Ok(exit) => exit.into(),
         Err(failure) if failure.is_broken_pipe() => Exit::Fine.into(),
         Err(Failure { exit, error }) => {

@@ -36,6 +36,7 @@ pub use observe::{EffectsFile, ObserveError, effects_from_file, effects_from_url
 pub use options::{CDR_SCHEDULE_MS, DeliveryOptions, InvalidOptions, Order, Pace, Redelivery};
 pub use placed::{AttemptReport, CallReport, DeliveryReport, PlacedCall};
 pub use rekey::rekey;
+pub(crate) use rekey::{id_ranges, is_unmistakable, new_id};
 pub use replay::{Replay, ReplayError};
 pub use target::{Target, TargetError, without_secrets};
 pub use trust::{Trust, TrustError};

@@ -17,6 +17,7 @@ pub(crate) mod explore;
 pub mod learn;
 mod repeated;
 pub mod report;
+pub(crate) mod reproducer;
 mod summary;
 mod table;
 

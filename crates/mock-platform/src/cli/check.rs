@@ -1,17 +1,18 @@
 //! `check`: from the command line to verdicts, reports and an exit code.
 
 mod actions;
-mod again;
+pub(crate) mod again;
 mod explore;
-mod observation;
-mod progress;
-mod receiver;
+mod failures;
+pub(crate) mod observation;
+pub(crate) mod progress;
+pub(crate) mod receiver;
 pub(crate) mod screen;
 mod select;
 pub(crate) mod sinks;
 mod stimuli;
-mod surroundings;
-mod verdicts;
+pub(crate) mod surroundings;
+pub(crate) mod verdicts;
 
 use std::io::Write;
 
@@ -49,6 +50,8 @@ Exit codes:
 /// Say whether a receiver stands what the platform may do
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
+    /// The URL of the receiver
+    url: String,
     #[command(flatten)]
     receiver: receiver::ReceiverArgs,
     #[command(flatten)]
@@ -66,6 +69,8 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     screen: screen::ScreenArgs,
     #[command(flatten)]
+    failures: failures::FailuresArgs,
+    #[command(flatten)]
     verdict: verdicts::VerdictArgs,
 
     /// Start the receiver with this command, and kill and restart it where a check says so
@@ -82,7 +87,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         checks.clear();
     }
     args.sinks.check()?;
-    let target = args.receiver.target()?;
+    let target = args.receiver.target(&args.url)?;
     let options = args.options()?;
     let exit_zero = args.verdict.exit_zero;
     let line = format!(
@@ -131,6 +136,9 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let mut text = Human.render_styled(&report, &args.screen.style(&std::io::stderr()));
     text.push_str(&line);
     say(&text);
+    for trouble in &report.unwritten {
+        say(&format!("error: {trouble}"));
+    }
     let exit = signals.seen().unwrap_or_else(|| args.verdict.exit(&report));
     args.told(actions, &report, exit)?;
     Ok(exit)
@@ -161,6 +169,7 @@ impl CheckArgs {
         self.surroundings.apply(&self.receiver, &mut options)?;
         self.explore.apply(&mut options);
         self.verdict.apply(&mut options)?;
+        self.failures.apply(&mut options);
         options.command = (!self.command.is_empty()).then(|| self.command.clone());
         options.again = again::again(&again::ONE_CHECK);
         options.again_tail = again::tail(&self.command);
@@ -168,8 +177,9 @@ impl CheckArgs {
     }
 }
 
-fn failure(error: CheckRunError, exit_zero: bool) -> Failure {
-    Failure::new(if exit_zero { Exit::Fine } else { Exit::Environment }, error)
+pub(crate) fn failure(error: CheckRunError, exit_zero: bool) -> Failure {
+    let exit = if matches!(error, CheckRunError::Case(_)) { Exit::Usage } else { Exit::Environment };
+    Failure::new(if exit_zero { Exit::Fine } else { exit }, error)
 }
 
 /// What must not be told: values of header lines, and the tokens in them.
@@ -181,7 +191,7 @@ fn secrets(options: &CheckOptions) -> impl Iterator<Item = &str> {
         .flatten()
 }
 
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     // Nobody may be reading.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

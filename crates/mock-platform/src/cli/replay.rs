@@ -1,3 +1,5 @@
+pub(crate) mod case;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,9 +20,11 @@ Examples:
   # To the last byte: a receiver that keeps its data will take these for repeats
   piopiy-mock replay run.jsonl --to http://127.0.0.1:5000/webhook/cdr --exact-ids
   # A plan, with every CDR sent four times
-  piopiy-mock replay plan.jsonl --to http://127.0.0.1:5000/webhook/cdr --jump --cdr-policy always";
+  piopiy-mock replay plan.jsonl --to http://127.0.0.1:5000/webhook/cdr --jump --cdr-policy always
+  # A check that failed; it takes the options of `check`, and `replay failures/DUP-002 --help` lists them
+  piopiy-mock replay failures/DUP-002";
 
-/// What a ledger or a plan says, again
+/// What a ledger or a plan says, or a check that failed sent, again
 ///
 /// Bodies and the times of first attempts are those of the file. So are the faults, policies and schedule of a ledger,
 /// where only the pace may be another; a plan has none, and is delivered as the options say. The ids (`cmiuuid`,

@@ -2,12 +2,15 @@
 
 mod course;
 mod explore;
+mod failures;
 mod observer;
 mod options;
 mod process;
+mod replayed;
 mod rounds;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
@@ -19,10 +22,13 @@ pub use self::observer::{Observation, ObserverError};
 pub use self::options::{CheckOptions, ExploreOptions};
 use self::process::Process;
 pub use self::process::ProcessError;
+pub use self::replayed::replay_case;
 use super::probe::Probe;
 use super::stream::is_of_tls;
 use super::{Target, wall_ms};
-use crate::judge::check::{Check, Composer, Outcome, Script, Sources, Terms, Transcript};
+use crate::judge::check::{
+    Again, CaseFile, CaseFileError, Check, Composer, Outcome, Script, Sources, Terms, Transcript,
+};
 use crate::judge::day;
 use crate::judge::report::{CheckReport, CheckResult, CheckSummary, Exploration, SCHEMA};
 
@@ -56,6 +62,9 @@ pub enum CheckRunError {
     /// The receiver could not be started.
     #[error("the receiver could not be started")]
     Process(#[from] ProcessError),
+    /// A failed check cannot be sent again.
+    #[error(transparent)]
+    Case(#[from] CaseFileError),
 }
 
 /// What is said while checks run.
@@ -112,40 +121,8 @@ pub async fn run_checks(
     progress: &dyn Progress,
     stop: impl Future<Output = ()>,
 ) -> Result<CheckReport, CheckRunError> {
-    let (began, started_ms) = (Instant::now(), wall_ms());
-    let run = Run::start(target, options).await?;
-    let results = Mutex::new(BTreeMap::new());
-    let exploration = Mutex::new(options.explore.as_ref().map(|_| Exploration::default()));
-    let all = async {
-        Box::pin(run.all(checks, &Course::new(progress, &results, checks.len()))).await;
-        if let Some(explore) = &options.explore {
-            Box::pin(run.explore(explore, progress, &exploration)).await;
-        }
-    };
-    let is_stopped = tokio::select! {
-        () = all => false,
-        () = stop => true,
-    };
-    run.tell_leaks_once(&results).await;
-    let mut results = std::mem::take(&mut *results.lock().await);
-    let interrupted = is_stopped || results.len() < checks.len();
-    let mut report = CheckReport {
-        started_ms,
-        baseline_us: u64::try_from(run.terms.baseline.as_micros()).unwrap_or(u64::MAX),
-        took_ms: millis(began.elapsed()),
-        interrupted,
-        ..head(target, options)
-    };
-    for check in checks {
-        match results.remove(check.id) {
-            Some(result) => report.checks.push(result),
-            None => report.not_run.push(check.id.into()),
-        }
-    }
-    report.summary = CheckSummary::of(&report.checks);
-    report.exploration = exploration.into_inner();
-    run.stop().await;
-    Ok(report)
+    let run = Run::start(target, options, None).await?;
+    Ok(Box::pin(run.whole(checks, head(target, options), progress, stop)).await)
 }
 
 /// The report of a run that could not begin.
@@ -190,6 +167,7 @@ fn head(target: &Target, options: &CheckOptions) -> CheckReport {
         checks: Vec::new(),
         exploration: None,
         summary: CheckSummary::default(),
+        unwritten: Vec::new(),
     }
 }
 
@@ -198,6 +176,11 @@ struct Run<'a> {
     options: &'a CheckOptions,
     is_tls: bool,
     sources: Sources,
+    /// What is sent in place of the stimuli.
+    again: Option<Again>,
+    /// How many plain webhooks of it were sent.
+    canaries: AtomicU32,
+    target: &'a Target,
     probe: Probe,
     observer: Option<Observer>,
     process: Mutex<Option<Process>>,
@@ -207,12 +190,18 @@ struct Run<'a> {
     anonymous: Mutex<()>,
     /// What came of checks but for what their answers gave away.
     but_for_leaks: Mutex<BTreeMap<&'static str, Outcome>>,
+    /// What could not be written.
+    unwritten: Mutex<Vec<String>>,
 }
 
 type Results = Mutex<BTreeMap<&'static str, CheckResult>>;
 
 impl<'a> Run<'a> {
-    async fn start(target: &Target, options: &'a CheckOptions) -> Result<Self, CheckRunError> {
+    async fn start(
+        target: &'a Target,
+        options: &'a CheckOptions,
+        file: Option<&CaseFile>,
+    ) -> Result<Self, CheckRunError> {
         let authority = target.authority();
         let unreachable = |source| {
             let authority = authority.clone();
@@ -250,10 +239,15 @@ impl<'a> Run<'a> {
         sources.slow_limit = options.slow_limit;
         sources.addresses = probe.addresses();
         sources.signing_key.clone_from(&options.signing_key);
+        let nonce = (!options.exact_ids).then_some(options.nonce);
+        let again = file.map(|file| Again::new(file.clone(), sources.clone(), nonce)).transpose()?;
         let mut run = Self {
             options,
             is_tls: target.is_tls(),
             sources,
+            again,
+            canaries: AtomicU32::new(0),
+            target,
             probe,
             terms: Terms {
                 baseline: Duration::ZERO,
@@ -266,6 +260,7 @@ impl<'a> Run<'a> {
             slots: Semaphore::new(SIDE_BY_SIDE),
             anonymous: Mutex::new(()),
             but_for_leaks: Mutex::default(),
+            unwritten: Mutex::default(),
         };
         run.terms.baseline = run.baseline().await;
         Ok(run)
@@ -278,6 +273,50 @@ impl<'a> Run<'a> {
             sources.now_s = wall_ms() / 1_000;
         }
         Composer::new(check, attempt, sources)
+    }
+
+    /// All of it, from the first check to the report.
+    async fn whole(
+        self,
+        checks: &[&'static Check],
+        head: CheckReport,
+        progress: &dyn Progress,
+        stop: impl Future<Output = ()>,
+    ) -> CheckReport {
+        let (began, started_ms) = (Instant::now(), wall_ms());
+        let results = Mutex::new(BTreeMap::new());
+        let exploration = Mutex::new(self.options.explore.as_ref().map(|_| Exploration::default()));
+        let all = async {
+            Box::pin(self.all(checks, &Course::new(progress, &results, checks.len()))).await;
+            if let Some(explore) = &self.options.explore {
+                Box::pin(self.explore(explore, progress, &exploration)).await;
+            }
+        };
+        let is_stopped = tokio::select! {
+            () = all => false,
+            () = stop => true,
+        };
+        self.tell_leaks_once(&results).await;
+        let mut results = std::mem::take(&mut *results.lock().await);
+        let interrupted = is_stopped || results.len() < checks.len();
+        let mut report = CheckReport {
+            started_ms,
+            baseline_us: u64::try_from(self.terms.baseline.as_micros()).unwrap_or(u64::MAX),
+            took_ms: millis(began.elapsed()),
+            interrupted,
+            unwritten: std::mem::take(&mut *self.unwritten.lock().await),
+            ..head
+        };
+        for check in checks {
+            match results.remove(check.id) {
+                Some(result) => report.checks.push(result),
+                None => report.not_run.push(check.id.into()),
+            }
+        }
+        report.summary = CheckSummary::of(&report.checks);
+        report.exploration = exploration.into_inner();
+        self.stop().await;
+        report
     }
 
     /// The median answer time of a plain webhook on a new connection.
@@ -293,13 +332,25 @@ impl<'a> Run<'a> {
 
     /// A plain webhook on a connection of its own.
     async fn plain(&self, composer: &mut Composer) -> Transcript {
-        let cdr = composer.cdr();
-        let script = Script::default().request(&composer.post(&cdr)).answered();
+        let script = self.plain_script(composer);
         self.probe.run(&[script], Instant::now()).await.pop().unwrap_or_default()
+    }
+
+    fn plain_script(&self, composer: &mut Composer) -> Script {
+        match &self.again {
+            Some(again) => again.canary(self.canaries.fetch_add(1, Ordering::Relaxed)),
+            None => {
+                let cdr = composer.cdr();
+                Script::default().request(&composer.post(&cdr)).answered()
+            }
+        }
     }
 
     fn command(&self, check: &Check) -> String {
         let CheckOptions { again, again_tail, seed, .. } = self.options;
+        if self.again.is_some() {
+            return format!("{again}{again_tail}");
+        }
         format!("{again} --seed {seed} --only {}{again_tail}", check.id)
     }
 

@@ -26,18 +26,7 @@ const UNMISTAKABLE: usize = 16;
 /// ```
 #[must_use]
 pub fn rekey(body: &[u8], nonce: u64) -> Vec<u8> {
-    let values = id_values(body);
-    let mut edits: Vec<Range<usize>> = Vec::new();
-    for value in &values {
-        let id = &body[value.clone()];
-        if id.len() >= UNMISTAKABLE {
-            let found = body.windows(id.len()).enumerate().filter(|(_, window)| *window == id);
-            edits.extend(found.map(|(at, _)| at..at + id.len()));
-        } else {
-            edits.push(value.clone());
-        }
-    }
-    edits.sort_by_key(|edit| (edit.start, Reverse(edit.end)));
+    let edits = id_ranges(body);
     let mut out = Vec::with_capacity(body.len());
     let mut copied = 0;
     for edit in edits {
@@ -49,6 +38,27 @@ pub fn rekey(body: &[u8], nonce: u64) -> Vec<u8> {
     }
     out.extend_from_slice(&body[copied..]);
     out
+}
+
+/// Where ids stand in a body, in order: ranges may overlap.
+pub(crate) fn id_ranges(body: &[u8]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for value in id_values(body) {
+        let id = &body[value.clone()];
+        if is_unmistakable(id.len()) {
+            let found = body.windows(id.len()).enumerate().filter(|(_, window)| *window == id);
+            ranges.extend(found.map(|(at, _)| at..at + id.len()));
+        } else {
+            ranges.push(value);
+        }
+    }
+    ranges.sort_by_key(|range| (range.start, Reverse(range.end)));
+    ranges
+}
+
+/// Whether an id of so many bytes is replaced wherever it stands.
+pub(crate) fn is_unmistakable(length: usize) -> bool {
+    length >= UNMISTAKABLE
 }
 
 /// Where the string values of [`ID_KEYS`] stand, quotes left out. Values with escapes are passed over: no id has any.
@@ -79,7 +89,8 @@ fn id_values(body: &[u8]) -> Vec<Range<usize>> {
     values
 }
 
-fn new_id(id: &[u8], nonce: u64) -> Vec<u8> {
+/// The new value of an id.
+pub(crate) fn new_id(id: &[u8], nonce: u64) -> Vec<u8> {
     // FNV-1a over the id: every byte of the new one depends on all of the old one.
     let key = id.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -11,6 +11,7 @@
 
 mod avl;
 mod case;
+pub(crate) mod case_file;
 mod composer;
 mod con;
 pub(crate) mod criteria;
@@ -21,6 +22,7 @@ mod gzip;
 mod jsn;
 mod known;
 mod lat;
+mod minimal;
 pub(crate) mod oracles;
 mod ord;
 mod payload;
@@ -36,13 +38,16 @@ mod usage;
 pub(crate) mod value;
 mod verdict;
 
-pub(crate) use case::{Action, Case, Count, Opening, Script, Signal, Split, Step, shown};
+pub(crate) use case::{Action, Case, Count, Expected, Opening, Script, Sent, Signal, Split, Step, shown};
+pub(crate) use case_file::{Again, Failed};
+pub use case_file::{CaseFile, CaseFileError};
 pub(crate) use composer::Composer;
 pub use composer::Sources;
 pub(crate) use evidence::{Answer, CaseEvidence, End, Evidence, Seen, Terms, Transcript};
 pub use findings::Outcome;
 pub(crate) use findings::{Findings, conclude};
 pub use known::{KnownFailure, KnownFailures, KnownFailuresError};
+pub(crate) use minimal::minimal;
 pub(crate) use payload::{Payload, PayloadId};
 pub use registry::{all, find};
 pub(crate) use request::{Framing, Request};
@@ -50,6 +55,8 @@ pub(crate) use signing::{Form, Signature};
 pub use signing::{SigningKey, SigningKeyError};
 pub(crate) use usage::{ProcessUsage, Usage};
 pub use verdict::{Group, Malformed, Observability, Severity, Tag, Verdict};
+
+use serde::{Deserialize, Serialize};
 
 /// One conformance case, as it is written down once.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +126,8 @@ pub enum Need {
 }
 
 /// A command of the receiver's owner that changes its surroundings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Hook {
     /// Takes the store away.

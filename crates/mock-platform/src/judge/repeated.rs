@@ -13,6 +13,7 @@ pub fn repeated(mut runs: Vec<CheckReport>) -> Option<CheckReport> {
         return Some(report);
     }
     report.took_ms += rest.iter().map(|run| run.took_ms).sum::<u64>();
+    report.unwritten.extend(rest.iter().flat_map(|run| run.unwritten.iter().cloned()));
     report.interrupted |= rest.iter().any(|run| run.interrupted);
     // A later run that was interrupted knows nothing of some checks; those it knows count.
     for result in &mut report.checks {
@@ -90,6 +91,7 @@ mod tests {
             not_run: Vec::new(),
             exploration: None,
             summary: CheckSummary::of(&checks),
+            unwritten: Vec::new(),
             checks,
         }
     }

@@ -113,6 +113,9 @@ pub struct CheckReport {
     pub exploration: Option<Exploration>,
     /// Counts.
     pub summary: CheckSummary,
+    /// What could not be written of what failed checks leave behind, and why.
+    #[serde(skip)]
+    pub unwritten: Vec<String>,
 }
 
 /// What came of one check.
@@ -151,6 +154,12 @@ pub struct CheckResult {
 pub struct Reproducer {
     /// With the suite.
     pub command: String,
+    /// The folder with everything that it takes, where one was written.
+    #[serde(default)]
+    pub folder: Option<String>,
+    /// With curl, in one line, where it can express it.
+    #[serde(default)]
+    pub curl: Option<String>,
 }
 
 /// How many checks ended how.
@@ -237,7 +246,7 @@ impl CheckResult {
             outcome,
             took_ms: 0,
             evidence,
-            reproducer: Reproducer { command },
+            reproducer: Reproducer { command, folder: None, curl: None },
         }
     }
 }

@@ -106,7 +106,7 @@ async fn the_gallery_without_a_flaw_passes() {
 }
 
 /// With limits that a test can wait for, and with everything declared.
-fn short(mut options: CheckOptions) -> CheckOptions {
+pub(crate) fn short(mut options: CheckOptions) -> CheckOptions {
     options.ack_limit = gallery::ACK_LIMIT;
     options.capabilities = ["secret", "appid", "health=/healthz"].map(str::to_owned).into();
     options.headers = vec![(gallery::AUTHORIZATION.0.to_owned(), gallery::AUTHORIZATION.1.to_owned())];

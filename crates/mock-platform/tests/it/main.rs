@@ -9,6 +9,7 @@ mod cli_ending;
 mod cli_replay;
 mod deliver;
 mod explore;
+mod failures;
 mod judge;
 mod ledger;
 mod library;

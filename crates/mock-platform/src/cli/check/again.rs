@@ -3,9 +3,9 @@
 use crate::cli::rerun::quoted;
 
 /// What a rerun says anew, or must not tell; whether a value follows.
-pub(super) const FIXED: [(&str, bool); 3] = [("--seed", true), ("--nonce", true), ("--token", true)];
+pub(crate) const FIXED: [(&str, bool); 3] = [("--seed", true), ("--nonce", true), ("--token", true)];
 /// And what a rerun of one check does.
-pub(super) const ONE_CHECK: [(&str, bool); 17] = [
+pub(crate) const ONE_CHECK: [(&str, bool); 17] = [
     ("--token", true),
     ("--seed", true),
     ("--nonce", true),
@@ -25,7 +25,7 @@ pub(super) const ONE_CHECK: [(&str, bool); 17] = [
     ("--shrink-time", true),
 ];
 
-pub(super) fn again(without: &[(&str, bool)]) -> String {
+pub(crate) fn again(without: &[(&str, bool)]) -> String {
     rewrite(std::env::args().skip(1), without)
 }
 
@@ -47,7 +47,7 @@ fn rewrite(args: impl Iterator<Item = String>, without: &[(&str, bool)]) -> Stri
 }
 
 /// What comes behind all that is added: the receiver's command.
-pub(super) fn tail(command: &[String]) -> String {
+pub(crate) fn tail(command: &[String]) -> String {
     if command.is_empty() {
         return String::new();
     }

@@ -11,7 +11,7 @@ use crate::cli::exit::Failure;
 /// How what the receiver did is seen.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Observation")]
-pub(super) struct ObservationArgs {
+pub(crate) struct ObservationArgs {
     /// Ask the receiver there what it did (observe protocol v1)
     #[arg(long, value_name = "URL", group = "observation")]
     observe_url: Option<String>,
@@ -27,14 +27,15 @@ pub(super) struct ObservationArgs {
 }
 
 impl ObservationArgs {
-    pub(super) fn apply(&self, receiver: &ReceiverArgs, options: &mut CheckOptions) -> Result<(), Failure> {
+    pub(crate) fn apply(&self, receiver: &ReceiverArgs, options: &mut CheckOptions) -> Result<(), Failure> {
         options.settle = self.settle;
-        options.observation = match (&self.observe_url, &self.observe_file, &self.verify_cmd) {
+        let given = match (&self.observe_url, &self.observe_file, &self.verify_cmd) {
             (Some(url), ..) => Some(Observation::Url(receiver.trusted(url)?)),
             (_, Some(file), _) => Some(Observation::File(file.clone())),
             (.., Some(command)) => Some(Observation::Command(command.clone())),
             _ => None,
         };
+        options.observation = given.or(options.observation.take());
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_millis(100);
 const WIDTH: usize = 24;
 
 /// A line that is written over, where a person looks at a terminal.
-pub(super) struct Line {
+pub(crate) struct Line {
     is_watched: bool,
     state: Mutex<State>,
 }
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let is_watched =
             std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() && !terminal::is_dumb();
         let state = State {
@@ -60,7 +60,7 @@ impl Line {
     }
 
     /// Leaves nothing behind.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if self.is_watched {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[2K");
         }

@@ -14,10 +14,7 @@ use crate::cli::exit::{Exit, Failure, OrExit};
 /// Which receiver, and what it claims to do.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Receiver")]
-pub(super) struct ReceiverArgs {
-    /// The URL of the receiver
-    #[arg(help_heading = None::<&str>)]
-    url: String,
+pub(crate) struct ReceiverArgs {
     /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
@@ -39,12 +36,12 @@ pub(super) struct ReceiverArgs {
     /// Wait this long for the receiver to listen
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     wait_for: Duration,
-    /// How long an answer may take
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
-    ack_limit: Duration,
-    /// What is right for a body that cannot be understood: either, reject or quarantine
-    #[arg(long, value_name = "POLICY", default_value = "either")]
-    malformed: Malformed,
+    /// How long an answer may take [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    ack_limit: Option<Duration>,
+    /// What is right for a body that cannot be understood: either, reject or quarantine [default: either]
+    #[arg(long, value_name = "POLICY")]
+    malformed: Option<Malformed>,
     /// What the receiver has, as NAME or NAME=VALUE, one a line: secret, appid, health=/PATH,
     /// http2, signature=KEY (or signature=env:NAME, signature=file:PATH)
     #[arg(long, value_name = "FILE")]
@@ -52,12 +49,12 @@ pub(super) struct ReceiverArgs {
 }
 
 impl ReceiverArgs {
-    pub(super) fn target(&self) -> Result<Target, Failure> {
-        Ok(self.trusted(&self.url)?.resolved_to(&self.resolve))
+    pub(crate) fn target(&self, url: &str) -> Result<Target, Failure> {
+        Ok(self.trusted(url)?.resolved_to(&self.resolve))
     }
 
     /// A URL of the receiver, or beside it.
-    pub(super) fn trusted(&self, url: &str) -> Result<Target, Failure> {
+    pub(crate) fn trusted(&self, url: &str) -> Result<Target, Failure> {
         let target = Target::parse(url, &self.allow_host).or_exit(Exit::Usage)?;
         Ok(target.trusting(self.trust()?))
     }
@@ -76,15 +73,15 @@ impl ReceiverArgs {
             .or_exit(Exit::Usage)
     }
 
-    pub(super) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {
-        options.malformed = self.malformed;
-        options.ack_limit = self.ack_limit;
+    pub(crate) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {
+        options.malformed = self.malformed.unwrap_or(options.malformed);
+        options.ack_limit = self.ack_limit.unwrap_or(options.ack_limit);
         options.wait_for = self.wait_for;
         if let Some(token) = self.token()? {
             let value = if token.contains(' ') { token } else { format!("Bearer {token}") };
             options.headers.push(("Authorization".to_owned(), value));
         }
-        options.capabilities = self.capabilities()?;
+        options.capabilities.extend(self.capabilities()?);
         let declared = options.capabilities.iter().find(|one| one.starts_with(SIGNATURE)).cloned();
         if let Some(declared) = declared {
             options.signing_key = Some(signing_key(&declared[SIGNATURE.len()..]).or_exit(Exit::Usage)?);

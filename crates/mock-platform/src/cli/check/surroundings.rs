@@ -8,7 +8,7 @@ use crate::cli::exit::Failure;
 /// What the receiver stands among, and how that is changed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Surroundings")]
-pub(super) struct SurroundingsArgs {
+pub(crate) struct SurroundingsArgs {
     /// Another instance of the receiver, behind the same store
     #[arg(long, value_name = "URL")]
     second_url: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct SurroundingsArgs {
 }
 
 impl SurroundingsArgs {
-    pub(super) fn apply(&self, receiver: &ReceiverArgs, options: &mut CheckOptions) -> Result<(), Failure> {
+    pub(crate) fn apply(&self, receiver: &ReceiverArgs, options: &mut CheckOptions) -> Result<(), Failure> {
         let second = self.second_url.as_ref().map(|url| receiver.trusted(url));
         options.second = second.transpose()?;
         let hooks = [(Hook::Down, &self.hook_down), (Hook::Up, &self.hook_up)];

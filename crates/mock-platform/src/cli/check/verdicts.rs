@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure, OrExit};
 /// What a run comes to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Verdict")]
-pub(super) struct VerdictArgs {
+pub(crate) struct VerdictArgs {
     /// The lowest severity whose failure fails the run
     #[arg(long, value_name = "SEVERITY", default_value = "must")]
     fail_on: FailOn,
@@ -24,13 +24,13 @@ pub(super) struct VerdictArgs {
     max_fail: Option<u32>,
     /// Run all of it so many times, with fresh ids: a check passes only if it passes each time
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) repeat: u32,
+    pub(crate) repeat: u32,
     /// What takes longer than this is broken off, and told as an error
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
     check_limit: Duration,
     /// End with 0 whatever was found
     #[arg(long)]
-    pub(super) exit_zero: bool,
+    pub(crate) exit_zero: bool,
     /// Failures that are put up with: a TOML file with `[[known]]` tables: id, reason, until
     #[arg(long, value_name = "FILE")]
     known_failures: Option<PathBuf>,
@@ -48,7 +48,7 @@ enum FailOn {
 }
 
 impl VerdictArgs {
-    pub(super) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {
+    pub(crate) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {
         options.check_limit = self.check_limit;
         // Nothing counts where nothing fails the run.
         if let Some(lowest) = self.fail_on.lowest() {
@@ -66,7 +66,7 @@ impl VerdictArgs {
     }
 
     /// The exit code of a report.
-    pub(super) fn exit(&self, report: &CheckReport) -> Exit {
+    pub(crate) fn exit(&self, report: &CheckReport) -> Exit {
         if self.exit_zero { Exit::Fine } else { exit(report, self.fail_on.lowest()) }
     }
 }
@@ -91,7 +91,7 @@ fn exit(report: &CheckReport, lowest: Option<Severity>) -> Exit {
     };
     let broke = report.exploration.as_ref().is_some_and(|exploration| exploration.error.is_some());
     let ran = !report.checks.is_empty() || report.exploration.as_ref().is_some_and(|it| it.schedules > 0);
-    if broke || any(&|check| check.outcome.verdict == Verdict::Error) {
+    if broke || !report.unwritten.is_empty() || any(&|check| check.outcome.verdict == Verdict::Error) {
         Exit::Environment
     } else if (lowest.is_some() && found(Verdict::Fail))
         || any(&|check| {

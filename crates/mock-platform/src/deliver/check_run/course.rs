@@ -6,7 +6,9 @@ use tokio::time::Instant;
 
 use super::rounds::Ran;
 use super::{Observation, Progress, Results, Run, millis, today};
-use crate::judge::check::{Check, Composer, Evidence, Need, Outcome, Tag, Verdict, conclude, oracles};
+use crate::judge::check::{
+    CaseEvidence, Check, Composer, Evidence, Findings, Need, Outcome, Tag, Verdict, conclude, oracles,
+};
 use crate::judge::report::{CheckResult, records};
 
 /// How often what took too long is tried again before it is a failure.
@@ -154,6 +156,14 @@ impl Run<'_> {
                 self.command(ran.check),
             );
             result.is_stale_known_failure = is_stale;
+            match self.leave(&mut ran, &result.outcome) {
+                Ok(None) => {}
+                Ok(Some(left)) => {
+                    result.reproducer.folder = Some(left.folder);
+                    result.reproducer.curl = left.curl;
+                }
+                Err(trouble) => self.unwritten.lock().await.push(trouble),
+            }
             result.took_ms = millis(ran.took);
             course.results.lock().await.insert(ran.check.id, result);
         }
@@ -192,9 +202,7 @@ impl Run<'_> {
     }
 
     fn judge(&self, ran: &mut Ran) -> Outcome {
-        let evidence = Evidence { cases: &ran.cases, terms: &self.terms };
-        let mut findings = (ran.check.judge)(&evidence);
-        findings.extend(oracles::standing(&evidence));
+        let mut findings = self.findings(ran.check, &ran.cases);
         if let Some(error) = &ran.error {
             findings.error("", error.clone());
         }
@@ -206,7 +214,7 @@ impl Run<'_> {
             findings.error("", unseen.clone());
             outcome = conclude(ran.check, &findings, self.terms.is_observed);
         }
-        let leaks = oracles::leaks(&evidence);
+        let leaks = oracles::leaks(&Evidence { cases: &ran.cases, terms: &self.terms });
         if !leaks.is_empty() {
             findings.extend_found(leaks);
             let with_leaks = conclude(ran.check, &findings, self.terms.is_observed);
@@ -229,6 +237,14 @@ impl Run<'_> {
                 result.outcome = outcome;
             }
         }
+    }
+
+    /// What is found in some cases of a check.
+    pub(super) fn findings(&self, check: &Check, cases: &[CaseEvidence]) -> Findings {
+        let evidence = Evidence { cases, terms: &self.terms };
+        let mut findings = (check.judge)(&evidence);
+        findings.extend(oracles::standing(&evidence));
+        findings
     }
 
     /// What a check asks for and is not there.

@@ -285,6 +285,8 @@ impl Explorer<'_> {
                     "{} --seed {} --explore {:?}{}",
                     options.again, options.seed, self.options.time, options.again_tail
                 ),
+                folder: None,
+                curl: None,
             },
         }
     }

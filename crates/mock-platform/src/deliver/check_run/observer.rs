@@ -23,6 +23,15 @@ pub enum Observation {
 }
 
 impl Observation {
+    /// Where, without its secrets; a command may hold some, and is not told.
+    pub(super) fn place(&self) -> Option<String> {
+        match self {
+            Self::Command(_) => None,
+            Self::File(path) => Some(path.display().to_string()),
+            Self::Url(url) => Some(url.shown()),
+        }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Command(_) => "verify-cmd",

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use piopiy_events::Profile;
 
 use super::Observation;
-use crate::deliver::Target;
-use crate::judge::check::{Hook, KnownFailures, Malformed, Severity, SigningKey};
+use crate::deliver::{Target, fresh};
+use crate::judge::check::{CaseFile, Hook, KnownFailures, Malformed, Severity, SigningKey};
 use crate::plan::{Nonce, Seed};
 
 /// How checks are run.
@@ -56,6 +57,10 @@ pub struct CheckOptions {
     pub known: KnownFailures,
     /// How long random schedules are tried, besides the checks; `None` for not at all.
     pub explore: Option<ExploreOptions>,
+    /// Where the folder of each check that failed, or was inconclusive, is written to; `None` for nowhere.
+    pub failures: Option<PathBuf>,
+    /// Whether a failed check is sent again with the ids that it had; see [`replay_case`](super::replay_case).
+    pub exact_ids: bool,
     /// The command that runs the suite like this, without seed and selection: for reproducers.
     pub again: String,
     /// What that command ends with, behind what is added: ` -- CMD`, or nothing.
@@ -78,6 +83,25 @@ impl Default for ExploreOptions {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self { time: minute, most: None, shrink_time: minute }
+    }
+}
+
+impl CheckOptions {
+    /// What a failed check was run with, and fresh ids.
+    #[must_use]
+    pub fn of(file: &CaseFile) -> Self {
+        let [profile, seed, _] = file.origin();
+        let default = Self::default();
+        Self {
+            // For the report alone: what is sent follows from neither.
+            profile: profile.parse().unwrap_or(default.profile),
+            seed: seed.parse().unwrap_or(default.seed),
+            nonce: Nonce(fresh()),
+            malformed: file.malformed(),
+            ack_limit: file.ack_limit(),
+            capabilities: file.capabilities().clone(),
+            ..default
+        }
     }
 }
 
@@ -106,6 +130,8 @@ impl Default for CheckOptions {
             fail_on: Severity::Must,
             known: KnownFailures::default(),
             explore: None,
+            failures: None,
+            exact_ids: false,
             again: "piopiy-mock check".to_owned(),
             again_tail: String::new(),
         }

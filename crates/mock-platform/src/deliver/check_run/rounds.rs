@@ -9,8 +9,8 @@ use super::process::shell;
 use super::{Progress, Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
-    Action, Case, CaseEvidence, Check, Composer, Evidence, Findings, Outcome, Script, Seen, Signal, Step,
-    Tag, Transcript, Usage,
+    Case, CaseEvidence, Check, Composer, Evidence, Findings, Outcome, Seen, Signal, Step, Tag, Transcript,
+    Usage,
 };
 
 /// A check that has run, and was not judged yet.
@@ -67,7 +67,10 @@ impl Run<'_> {
         progress: &dyn Progress,
     ) -> Ran {
         let mut composer = self.composer(check.id, attempt);
-        let cases = (check.stimulus)(&mut composer);
+        let cases = match &self.again {
+            Some(again) => again.cases(attempt),
+            None => (check.stimulus)(&mut composer),
+        };
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         // First, so that those which wait for one another keep nobody else waiting.
         let _anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
@@ -117,7 +120,7 @@ impl Run<'_> {
                 let evidence = self.case(check, case, &mut composer, is_alone).await;
                 ran.cases.push(evidence);
             }
-            let Some(then) = check.then else { break };
+            let Some(then) = check.then.filter(|_| self.again.is_none()) else { break };
             cases = then(&mut composer, &Evidence { cases: &ran.cases, terms: &self.terms });
             if cases.is_empty() {
                 break;
@@ -377,11 +380,8 @@ impl Run<'_> {
 
     /// Half sends a plain webhook, to be finished when a case is over.
     fn stand_by(&self, composer: &mut Composer) -> Bystander {
-        let cdr = composer.cdr();
-        let request = composer.post(&cdr);
-        let half = request.bytes().len() / 2;
         let (probe, go) = (self.probe.clone(), std::sync::Arc::new(tokio::sync::Notify::new()));
-        let script = Script::default().request_around(&request, half, Action::Barrier).answered();
+        let script = self.plain_script(composer).held_half_way();
         let waits = std::sync::Arc::clone(&go);
         let task = tokio::spawn(async move { probe.run_until(script, &waits).await });
         Bystander { task, go }

@@ -3,29 +3,36 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use piopiy_events::Kind;
+use serde::{Deserialize, Serialize};
 
+use super::case_file::{bytes, is_default};
 use super::{Hook, Payload, PayloadId, Request};
 
 /// One try of a check: what is done, in order, and which effects are right.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Case {
     /// What is special about it, for people: `GET`, `split after byte 17`.
     pub(crate) name: String,
     pub(crate) steps: Vec<Step>,
+    #[serde(default)]
     pub(crate) expected: Vec<Expected>,
     /// Whether a 5xx is a right answer: the receiver is asked for more than it has.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) may_overload: bool,
     /// Whether no answer is a right answer, as to a request that never ends.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) may_be_silent: bool,
     /// Whether an effect of it would carry none of its ids. Such cases are run one after another, and every effect
     /// meanwhile that is of no other payload is theirs.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) is_anonymous: bool,
     /// A text that nothing else has, and that begins no line of the receiver's log unless a field breaks it.
     pub(crate) log_mark: Option<String>,
 }
 
 /// What is done at once. The next step begins when it is over.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
     /// Connections side by side.
     Connections(Vec<Script>),
@@ -47,7 +54,8 @@ pub(crate) enum Step {
 }
 
 /// How the receiver's process is ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Signal {
     /// SIGTERM; it may finish what it does.
     Terminate,
@@ -56,26 +64,33 @@ pub(crate) enum Signal {
 }
 
 /// What is done on one connection.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Script {
     pub(crate) actions: Vec<Action>,
     /// The requests in the order in which they are sent, so that the n-th answer is known to be theirs.
     pub(crate) requests: Vec<Sent>,
+    #[serde(default, skip_serializing_if = "Opening::is_usual")]
     pub(crate) opening: Opening,
     /// The one address to connect to, where not to the first that answers.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) address: Option<IpAddr>,
     /// A receive buffer of this many bytes, for a window that closes.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) receive_buffer: Option<u32>,
     /// Whether nothing that is answered is read.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) is_deaf: bool,
     /// To the second instance.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) to_second: bool,
     /// Connects only so long after the step has begun: an arrival that waits for nobody.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) arrives_after: Option<Duration>,
 }
 
 /// How a connection is begun.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Opening {
     /// As the URL says.
     #[default]
@@ -90,23 +105,43 @@ pub(crate) enum Opening {
     Http2(Box<Request>),
 }
 
+impl Opening {
+    /// Whether it is as the URL says.
+    pub(crate) fn is_usual(&self) -> bool {
+        matches!(self, Self::Usual)
+    }
+}
+
 /// A request of a script.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sent {
     pub(crate) method: String,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) of: Option<PayloadId>,
     /// Head and body, in bytes.
     pub(crate) bytes: usize,
 }
 
 /// One thing done on a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
     /// Writes bytes; `ends_request` where they are the last of a request.
-    Send { bytes: Vec<u8>, split: Option<Split>, ends_request: bool },
+    Send {
+        #[serde(with = "bytes")]
+        bytes: Vec<u8>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        split: Option<Split>,
+        ends_request: bool,
+    },
     /// Writes the same bytes over and over, until so many were written, writing blocks for that long, or the
     /// connection is over.
-    SendUntilBlocked { bytes: Vec<u8>, most: u64, patience: Duration },
+    SendUntilBlocked {
+        #[serde(with = "bytes")]
+        bytes: Vec<u8>,
+        most: u64,
+        patience: Duration,
+    },
     /// Nothing, for a while.
     Pause(Duration),
     /// Waits until every other connection of the step has come to its own.
@@ -126,21 +161,22 @@ pub(crate) enum Action {
 }
 
 /// How bytes are spread over segments.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Split {
     pub(crate) every: usize,
     pub(crate) pause: Duration,
 }
 
 /// An effect that is right.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Expected {
     pub(crate) payload: Payload,
     pub(crate) count: Count,
 }
 
 /// How many effects of a payload are right, those kept aside not counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Count {
     /// One where it was acknowledged; where it was not, none is right too.
     Once,
@@ -159,6 +195,23 @@ impl Count {
             Self::Once => (usize::from(is_acknowledged), 1),
             Self::AtMostOnce | Self::OnceIfKnown => (0, 1),
             Self::Never => (0, 0),
+        }
+    }
+}
+
+impl Step {
+    /// The connections that it opens.
+    pub(crate) fn scripts(&self) -> &[Script] {
+        match self {
+            Self::Connections(scripts) | Self::StopDuring(_, _, scripts) => scripts,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn scripts_mut(&mut self) -> &mut [Script] {
+        match self {
+            Self::Connections(scripts) | Self::StopDuring(_, _, scripts) => scripts,
+            _ => &mut [],
         }
     }
 }
@@ -351,6 +404,20 @@ impl Script {
     /// Waits for the answers to all requests so far, and goes on only where the connection is kept.
     pub(crate) fn answered_and_kept(self) -> Self {
         self.answered().act(Action::EndUnlessKept)
+    }
+
+    /// With each request held at its middle until the others of the step are there too.
+    pub(crate) fn held_half_way(mut self) -> Self {
+        let halved = self.actions.into_iter().flat_map(|action| match action {
+            Action::Send { mut bytes, split, ends_request } => {
+                let rest = bytes.split_off(bytes.len() / 2);
+                let first = Action::Send { bytes, split, ends_request: false };
+                vec![first, Action::Barrier, Action::Send { bytes: rest, split, ends_request }]
+            }
+            action => vec![action],
+        });
+        self.actions = halved.collect();
+        self
     }
 
     pub(crate) fn act(mut self, action: Action) -> Self {

@@ -31,7 +31,7 @@ impl Terms {
 }
 
 /// What happened in one case.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct CaseEvidence {
     pub(crate) case: Case,
     /// The transcripts of each step; none for a step that opens no connections.

@@ -1,13 +1,17 @@
 use piopiy_events::{Identity, Raw, Webhook};
+use serde::{Deserialize, Serialize};
+
+use super::case_file::bytes;
 
 /// Which payload of a stimulus; copies share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct PayloadId(pub(crate) u32);
 
 /// A body, with the ids by which its effects are found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Payload {
     pub(crate) id: PayloadId,
+    #[serde(with = "bytes")]
     pub(crate) bytes: Vec<u8>,
     /// As composed; it stays where the body no longer has it.
     pub(crate) cmiuuid: String,

@@ -1,7 +1,11 @@
+use serde::{Deserialize, Serialize};
+
+use super::case_file::bytes;
 use super::{Payload, PayloadId, Signature};
 
 /// An HTTP/1 request, byte for byte: what a client library would put right stays wrong.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) target: String,
@@ -12,6 +16,25 @@ pub(crate) struct Request {
     framing: Framing,
     signature: Option<Signature>,
     pub(crate) of: Option<PayloadId>,
+}
+
+/// A request as a document has it: its bytes, signed as they are.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(with = "bytes")]
+    bytes: Vec<u8>,
+}
+
+impl From<Request> for Written {
+    fn from(request: Request) -> Self {
+        Self { bytes: request.bytes() }
+    }
+}
+
+impl From<Written> for Request {
+    fn from(written: Written) -> Self {
+        Self::of_bytes(&written.bytes)
+    }
 }
 
 /// How the length of a body is told.
@@ -47,6 +70,25 @@ impl Request {
             signature: None,
             of: None,
         }
+    }
+
+    /// From the bytes of one whose length is told by `Content-Length` or not at all.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());
+        let (head, body) = (&bytes[..end], bytes.get(end + 4..).unwrap_or_default());
+        let mut lines =
+            head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let first = String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+        let mut words = first.splitn(3, ' ');
+        let mut request = Self::new(words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        request = request.version(words.next().unwrap_or_default()).body(body);
+        let (lengths, others): (Vec<&[u8]>, Vec<&[u8]>) =
+            lines.partition(|line| is_named(line, "content-length"));
+        if lengths.is_empty() {
+            request.framing = Framing::Untold;
+        }
+        request.lines = others.into_iter().map(<[u8]>::to_vec).collect();
+        request
     }
 
     pub(crate) fn method(mut self, method: &str) -> Self {

@@ -67,7 +67,13 @@ pub(super) fn explored(report: &CheckReport) -> Vec<CheckResult> {
     };
     if results.is_empty() || whole.verdict == Verdict::Error {
         let title = format!("{} random schedules", exploration.schedules);
-        let mut all = result("EXP", title, whole, &[], Reproducer { command: report.rerun.clone() });
+        let mut all = result(
+            "EXP",
+            title,
+            whole,
+            &[],
+            Reproducer { command: report.rerun.clone(), folder: None, curl: None },
+        );
         all.took_ms = exploration.took_ms;
         results.push(all);
     }

@@ -151,6 +151,13 @@ impl Page<'_> {
                 one_line(&check.reproducer.command)
             );
         }
+        self.reproducer(check);
+    }
+
+    fn reproducer(&mut self, check: &CheckResult) {
+        if let Some(folder) = &check.reproducer.folder {
+            let _ = writeln!(self.text, "      {} {}", self.painted(DIM, "reproducer:"), one_line(folder));
+        }
     }
 
     fn explored(&mut self, exploration: &Exploration) {
