@@ -5,7 +5,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use piopiy_gallery::{ACK_LIMIT, AUTHORIZATION, Flawed, SETTLE, SIGNING_KEY, SLOW_LIMIT, flaws};
+use piopiy_gallery::{
+    ACK_LIMIT, AUTHORIZATION, Flawed, SETTLE, SIGNING_KEY, SLOW_LIMIT, START_LIMIT, UNIQUE_IDS, flaws,
+};
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, run_checks};
 use piopiy_mock_platform::deliver::{Target, Trust};
 use piopiy_mock_platform::judge::check::{Check, Hook, SigningKey, Tag, Verdict, find};
@@ -157,6 +159,8 @@ fn options() -> CheckOptions {
     let mut options = CheckOptions::default();
     options.ack_limit = ACK_LIMIT;
     options.slow_limit = SLOW_LIMIT;
+    options.start_limit = START_LIMIT;
+    options.unique_ids = UNIQUE_IDS;
     options.settle = SETTLE;
     options.headers = vec![(AUTHORIZATION.0.to_owned(), AUTHORIZATION.1.to_owned())];
     options

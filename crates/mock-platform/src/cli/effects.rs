@@ -39,7 +39,7 @@ impl Effects {
     /// Passes over what was there before.
     pub(crate) async fn pass_over(&mut self) -> Result<(), Failure> {
         if let Source::Url(url) = &self.source {
-            self.last = last_effect_at_url(url).await.or_exit(Exit::Environment)?;
+            self.last = last_effect_at_url(url, 0).await.or_exit(Exit::Environment)?;
             return Ok(());
         }
         self.more().await.map(drop)

@@ -52,6 +52,11 @@ fn text(check: &Check, sources: &Sources) -> String {
     if !needs.is_empty() {
         let _ = writeln!(text, "Needs: {}", needs.join(", "));
     }
+    for need in check.needs {
+        if let Some(convention) = need.convention() {
+            let _ = writeln!(text, "  {}: {convention}", need.unlock());
+        }
+    }
     let _ = writeln!(text, "Why: {}\nSource: {}\n\nHow to pass it", check.why, check.source);
     for (name, fix) in
         [("axum", check.fixes.axum), ("Express", check.fixes.express), ("Flask", check.fixes.flask)]

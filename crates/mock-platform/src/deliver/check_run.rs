@@ -3,8 +3,11 @@
 mod course;
 mod explore;
 mod failures;
+mod flow;
+mod hooks;
 mod observer;
 mod options;
+mod passing;
 mod process;
 mod replayed;
 mod rounds;
@@ -17,6 +20,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use self::course::Course;
+use self::hooks::Hooks;
 use self::observer::Observer;
 pub use self::observer::{Observation, ObserverError};
 pub use self::options::{CheckOptions, ExploreOptions};
@@ -27,7 +31,8 @@ use super::probe::Probe;
 use super::stream::is_of_tls;
 use super::{Target, wall_ms};
 use crate::judge::check::{
-    Again, CaseFile, CaseFileError, Check, Composer, Outcome, Script, Sources, Terms, Transcript,
+    Again, CaseFile, CaseFileError, Check, Composer, Hook, Outcome, Script, Shows, Sources, Terms, Time,
+    Transcript,
 };
 use crate::judge::day;
 use crate::judge::report::{CheckReport, CheckResult, CheckSummary, Exploration, SCHEMA};
@@ -184,6 +189,7 @@ struct Run<'a> {
     probe: Probe,
     observer: Option<Observer>,
     process: Mutex<Option<Process>>,
+    hooks: Hooks,
     terms: Terms,
     slots: Semaphore,
     /// Held by a case whose effects would carry no id.
@@ -239,6 +245,18 @@ impl<'a> Run<'a> {
         sources.slow_limit = options.slow_limit;
         sources.addresses = probe.addresses();
         sources.signing_key.clone_from(&options.signing_key);
+        sources.start_limit = options.start_limit;
+        sources.unique_ids = options.unique_ids;
+        sources.time = if options.signing_key.is_some() {
+            // A signature grows old: what is composed now would be refused later, and rightly.
+            Time::Stands
+        } else if options.hooks.contains_key(&Hook::Clock) {
+            Time::Clock
+        } else if options.real_time {
+            Time::Real
+        } else {
+            Time::Stands
+        };
         let nonce = (!options.exact_ids).then_some(options.nonce);
         let again = file.map(|file| Again::new(file.clone(), sources.clone(), nonce)).transpose()?;
         let mut run = Self {
@@ -254,9 +272,12 @@ impl<'a> Run<'a> {
                 ack_limit: options.ack_limit,
                 malformed: options.malformed,
                 is_observed: observer.is_some(),
+                shows: Shows::default(),
+                start_limit: options.start_limit,
             },
             observer,
             process: Mutex::new(process),
+            hooks: Hooks::new(&options.hooks),
             slots: Semaphore::new(SIDE_BY_SIDE),
             anonymous: Mutex::new(()),
             but_for_leaks: Mutex::default(),
@@ -296,6 +317,10 @@ impl<'a> Run<'a> {
             () = all => false,
             () = stop => true,
         };
+        // A case that was cut short has left them as they were.
+        if let Err(error) = self.hooks.undo().await {
+            tracing::error!("what a check has changed could not be undone: {error}");
+        }
         self.tell_leaks_once(&results).await;
         let mut results = std::mem::take(&mut *results.lock().await);
         let interrupted = is_stopped || results.len() < checks.len();
@@ -317,6 +342,12 @@ impl<'a> Run<'a> {
         report.exploration = exploration.into_inner();
         self.stop().await;
         report
+    }
+
+    /// What holds for all checks, as far as it is known by now.
+    fn terms(&self) -> Terms {
+        let shows = self.observer.as_ref().map(Observer::shows).unwrap_or_default();
+        Terms { shows, ..self.terms.clone() }
     }
 
     /// The median answer time of a plain webhook on a new connection.

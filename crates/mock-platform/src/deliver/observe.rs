@@ -6,8 +6,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::Target;
 use crate::judge::Effect;
+use crate::judge::check::Shows;
 
 /// Why a receiver's effects could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -82,14 +85,58 @@ pub async fn effects_from_url(url: &Target, since: u64) -> Result<Vec<Effect>, O
     Ok(effects)
 }
 
-/// The number of a receiver's last effect, 0 if there is none. However many there are, one at a time is kept.
+/// The number of a receiver's last effect after number `since`, that number if there is none. However many there are,
+/// one at a time is kept.
 ///
 /// # Errors
 /// As of [`effects_from_url`].
-pub async fn last_effect_at_url(url: &Target) -> Result<u64, ObserveError> {
-    let mut last = 0;
-    each_from_url(url, 0, |effect| last = effect.seq).await?;
+pub async fn last_effect_at_url(url: &Target, since: u64) -> Result<u64, ObserveError> {
+    let mut last = since;
+    each_from_url(url, since, |effect| last = effect.seq).await?;
     Ok(last)
+}
+
+/// What a receiver says that its effect records hold: `GET URL?capabilities`. `None` where it does not say: it is asked
+/// for records only then.
+pub(crate) async fn capabilities_at_url(url: &Target) -> Option<Shows> {
+    const MOST: usize = 64 * 1024;
+    #[derive(Deserialize)]
+    struct Said {
+        /// The version of the protocol: what is no answer to the question has none.
+        #[serde(rename = "observe")]
+        _version: u32,
+        #[serde(default)]
+        fields: bool,
+        #[serde(default)]
+        state: bool,
+        #[serde(default)]
+        quarantine: bool,
+    }
+    let mut asked = url.url().clone();
+    let query =
+        asked.query().map_or_else(|| "capabilities".to_owned(), |query| format!("{query}&capabilities"));
+    asked.set_query(Some(&query));
+    let response = client().ok()?.get(asked).send().await.ok();
+    let mut response = response.filter(|response| response.status() == 200)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST {
+            // One that does not know the question answers with records, however many there are.
+            return None;
+        }
+    }
+    let Said { fields, state, quarantine, .. } = serde_json::from_slice(&body).ok()?;
+    Some(Shows { fields, state, quarantine })
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(PATIENCE)
+        .read_timeout(PATIENCE)
+        .build()
 }
 
 async fn each_from_url(url: &Target, since: u64, mut see: impl FnMut(Effect)) -> Result<(), ObserveError> {
@@ -100,14 +147,7 @@ async fn each_from_url(url: &Target, since: u64, mut see: impl FnMut(Effect)) ->
     }
     let failed =
         |source: reqwest::Error| ObserveError::Request { url: url.shown(), source: source.without_url() };
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(PATIENCE)
-        .read_timeout(PATIENCE)
-        .build()
-        .map_err(failed)?;
-    let mut response = client.get(asked).send().await.map_err(failed)?;
+    let mut response = client().map_err(failed)?.get(asked).send().await.map_err(failed)?;
     let status = response.status().as_u16();
     if status != 200 {
         return Err(ObserveError::Status { url: url.shown(), status });

@@ -15,9 +15,11 @@ pub(crate) mod case_file;
 mod composer;
 mod con;
 pub(crate) mod criteria;
+mod discrepancy;
 mod dup;
 mod evidence;
 mod findings;
+mod growth;
 mod gzip;
 mod jsn;
 mod known;
@@ -33,17 +35,23 @@ mod rty;
 mod sch;
 mod sec;
 mod signing;
+mod surroundings;
 mod trn;
 mod usage;
 pub(crate) mod value;
 mod verdict;
 
-pub(crate) use case::{Action, Case, Count, Expected, Opening, Script, Sent, Signal, Split, Step, shown};
+pub(crate) use case::{
+    Action, Case, Count, Expected, Flow, Opening, Script, Sent, Signal, Split, Step, shown,
+};
 pub(crate) use case_file::{Again, Failed};
 pub use case_file::{CaseFile, CaseFileError};
 pub(crate) use composer::Composer;
 pub use composer::Sources;
-pub(crate) use evidence::{Answer, CaseEvidence, End, Evidence, Seen, Terms, Transcript};
+pub use discrepancy::{Discrepancy, DiscrepancyKind};
+pub(crate) use evidence::{
+    Answer, CaseEvidence, End, Evidence, Flowed, Sample, Seen, Shows, Terms, Transcript,
+};
 pub use findings::Outcome;
 pub(crate) use findings::{Findings, conclude};
 pub use known::{KnownFailure, KnownFailures, KnownFailuresError};
@@ -53,10 +61,10 @@ pub use registry::{all, find};
 pub(crate) use request::{Framing, Request};
 pub(crate) use signing::{Form, Signature};
 pub use signing::{SigningKey, SigningKeyError};
+pub(crate) use surroundings::Turn;
+pub use surroundings::{Hook, Time};
 pub(crate) use usage::{ProcessUsage, Usage};
 pub use verdict::{Group, Malformed, Observability, Severity, Tag, Verdict};
-
-use serde::{Deserialize, Serialize};
 
 /// One conformance case, as it is written down once.
 #[derive(Debug, Clone, Copy)]
@@ -113,8 +121,8 @@ pub enum Need {
     Process,
     /// A second instance behind the same store.
     SecondUrl,
-    /// Waiting as long as the platform does.
-    RealTime,
+    /// Time that passes at the receiver: waited for as long as the platform does, or by moving its clock.
+    Time,
     /// A command for one thing that the receiver depends on.
     Hook(Hook),
     /// A URL with `https`.
@@ -125,48 +133,31 @@ pub enum Need {
     Capability(&'static str),
 }
 
-/// A command of the receiver's owner that changes its surroundings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Hook {
-    /// Takes the store away.
-    Down,
-    /// Brings the store back.
-    Up,
-    /// Makes what comes after the receiver slow.
-    Slow,
-    /// Fills the disk, or makes the store read-only.
-    DiskFull,
-    /// Moves the clock.
-    Clock,
-}
-
-impl Hook {
-    /// Every hook.
-    pub const ALL: [Self; 5] = [Self::Down, Self::Up, Self::Slow, Self::DiskFull, Self::Clock];
-
-    /// The option that gives its command.
+impl Need {
+    /// What the thing is, where its name does not say that.
     #[must_use]
-    pub fn option(self) -> &'static str {
+    pub fn convention(self) -> Option<&'static str> {
         match self {
-            Self::Down => "--hook-down",
-            Self::Up => "--hook-up",
-            Self::Slow => "--hook-slow",
-            Self::DiskFull => "--hook-disk-full",
-            Self::Clock => "--hook-clock",
+            Self::Hook(hook) => Some(hook.convention()),
+            Self::Time => Some(
+                "lets half an hour pass: by waiting, or by moving the receiver's clock, which a hook does (run with \
+                 PIOPIY_HOOK=on or off and with PIOPIY_CLOCK_OFFSET, the seconds ahead of the true time); not where webhooks \
+                 are signed, for a signature grows old",
+            ),
+            Self::Capability("reconcile") => Some(
+                "reconcile=/PATH of the receiver, or reconcile=CMD: either lists the cmiuuid of each call whose CDR is overdue",
+            ),
+            Self::Process | Self::SecondUrl | Self::Https | Self::Http | Self::Capability(_) => None,
         }
     }
-}
 
-impl Need {
     /// What to add to the command line.
     #[must_use]
     pub fn unlock(self) -> String {
         match self {
             Self::Process => "-- CMD".to_owned(),
             Self::SecondUrl => "--second-url".to_owned(),
-            Self::RealTime => "--real-time".to_owned(),
+            Self::Time => "--real-time or --hook-clock".to_owned(),
             Self::Https => "an https:// URL".to_owned(),
             Self::Http => "an http:// URL".to_owned(),
             Self::Hook(hook) => hook.option().to_owned(),
@@ -203,6 +194,18 @@ impl Check {
     pub fn is_alone(&self) -> bool {
         self.tags.iter().any(|tag| matches!(tag, Tag::Destructive | Tag::Latency | Tag::Load))
             || self.restarts()
+    }
+
+    /// Whether it does nothing for most of its time, and so takes nobody's place.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.tags.iter().any(|tag| matches!(tag, Tag::Slow | Tag::Waits | Tag::Time))
+    }
+
+    /// Whether it lets time pass at the receiver, where that can be done.
+    #[must_use]
+    pub fn passes_time(&self) -> bool {
+        self.tags.contains(&Tag::Time)
     }
 
     /// Whether it stops the receiver or takes something away from it.

@@ -18,7 +18,7 @@ pub(super) struct SelectArgs {
     /// Only those of a severity: must, should or may
     #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
     level: Vec<Severity>,
-    /// Only those with a tag: slow, soak, load, latency or destructive
+    /// Only those with a tag: slow, soak, waits, load, latency, time or destructive
     #[arg(long, value_delimiter = ',')]
     tag: Vec<Tag>,
     /// Those too that wait for a minute

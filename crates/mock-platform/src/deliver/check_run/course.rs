@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::rounds::Ran;
 use super::{Observation, Progress, Results, Run, millis, today};
 use crate::judge::check::{
-    CaseEvidence, Check, Composer, Evidence, Findings, Need, Outcome, Tag, Verdict, conclude, oracles,
+    CaseEvidence, Check, Composer, Evidence, Findings, Hook, Need, Outcome, Tag, Time, Verdict, conclude,
+    oracles,
 };
 use crate::judge::report::{CheckResult, records};
 
@@ -49,22 +50,24 @@ impl<'a> Course<'a> {
 impl Run<'_> {
     /// Runs all of them, or until as many failed as are put up with.
     pub(super) async fn all(&self, checks: &[&'static Check], course: &Course<'_>) {
-        let (missing, runnable): (Vec<_>, Vec<_>) =
-            self.shuffled(checks).into_iter().partition(|check| self.missing(check).is_some());
+        let (runnable, missing): (Vec<_>, Vec<_>) =
+            self.shuffled(checks).into_iter().partition(|check| self.missing(check).is_empty());
         for check in missing {
-            let unlock = self.missing(check).unwrap_or_default();
-            let outcome = unlocked_by(check, &unlock);
-            let mut result = CheckResult::new(check, outcome, Vec::new(), self.command(check));
-            result.unlock = unlock;
+            let missing = self.missing(check);
+            let mut result = CheckResult::new(check, unlocked_by(&missing), Vec::new(), self.command(check));
+            result.unlock = missing.iter().map(|need| need.unlock()).collect();
             course.results.lock().await.insert(check.id, result);
             course.over(check.id);
         }
         let counts_only = matches!(self.options.observation, Some(Observation::Command(_)));
         // A count says nothing about whose effects they are: so one after another.
-        let (alone, beside): (Vec<&Check>, Vec<&Check>) =
-            runnable.into_iter().partition(|check| counts_only || check.is_alone());
-        let (restarting, alone): (Vec<&Check>, Vec<&Check>) =
-            alone.into_iter().partition(|check| check.restarts());
+        let (alone, beside): (Vec<&Check>, Vec<&Check>) = runnable
+            .into_iter()
+            .partition(|check| counts_only || check.is_alone() || self.moves_clock(check));
+        let (mut restarting, alone): (Vec<&Check>, Vec<&Check>) =
+            alone.into_iter().partition(|check| check.restarts() || self.moves_clock(check));
+        // What leaves a million effects behind comes last.
+        restarting.sort_by_key(|check| check.tags.contains(&Tag::Soak));
 
         let at_a_time = if self.options.max_fail.is_some() { AT_A_TIME } else { beside.len().max(1) };
         for some in beside.chunks(at_a_time) {
@@ -241,30 +244,35 @@ impl Run<'_> {
 
     /// What is found in some cases of a check.
     pub(super) fn findings(&self, check: &Check, cases: &[CaseEvidence]) -> Findings {
-        let evidence = Evidence { cases, terms: &self.terms };
+        let evidence = Evidence { cases, terms: &self.terms() };
         let mut findings = (check.judge)(&evidence);
         findings.extend(oracles::standing(&evidence));
         findings
     }
 
+    /// Whether a check moves the receiver's clock, which all others would see.
+    fn moves_clock(&self, check: &Check) -> bool {
+        check.passes_time() && self.sources.time == Time::Clock
+    }
+
     /// What a check asks for and is not there.
-    fn missing(&self, check: &Check) -> Option<Vec<String>> {
+    fn missing(&self, check: &Check) -> Vec<Need> {
         let is_there = |need: &Need| match need {
             Need::Process => self.options.command.is_some(),
             Need::SecondUrl => self.options.second.is_some(),
-            Need::RealTime => self.options.real_time,
+            Need::Time => self.sources.time != Time::Stands,
             Need::Https => self.is_tls,
             Need::Http => !self.is_tls,
             Need::Capability("signature") => self.options.signing_key.is_some(),
+            // As for time: a signature would be of another hour.
+            Need::Hook(Hook::Clock) if self.options.signing_key.is_some() => false,
             Need::Hook(hook) => self.options.hooks.contains_key(hook),
             Need::Capability(name) => {
                 let is_it = |declared: &String| declared.split('=').next() == Some(*name);
                 self.options.capabilities.iter().any(is_it)
             }
         };
-        let missing: Vec<String> =
-            check.needs.iter().filter(|need| !is_there(need)).map(|need| need.unlock()).collect();
-        (!missing.is_empty()).then_some(missing)
+        check.needs.iter().filter(|need| !is_there(need)).copied().collect()
     }
 
     /// The checks in an order of the seed's.
@@ -280,9 +288,10 @@ impl Run<'_> {
 }
 
 /// The verdict of a check that was not run for want of something.
-fn unlocked_by(check: &Check, unlock: &[String]) -> Outcome {
-    let declares = |need: &Need| matches!(need, Need::Capability(_) | Need::Http | Need::Https);
-    let declared = check.needs.iter().any(declares);
-    let verdict = if declared { Verdict::NotApplicable } else { Verdict::NotObserved };
+fn unlocked_by(missing: &[Need]) -> Outcome {
+    let is_undeclared =
+        missing.iter().any(|need| matches!(need, Need::Capability(_) | Need::Http | Need::Https));
+    let verdict = if is_undeclared { Verdict::NotApplicable } else { Verdict::NotObserved };
+    let unlock: Vec<String> = missing.iter().map(|need| need.unlock()).collect();
     Outcome::new(verdict, format!("needs {}", unlock.join(" and ")))
 }

@@ -3,12 +3,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::process::shell;
 use crate::deliver::Target;
-use crate::deliver::observe::{ObserveError, effects_from_file, effects_from_url};
+use crate::deliver::observe::{
+    ObserveError, capabilities_at_url, effects_from_file, effects_from_url, last_effect_at_url,
+};
 use crate::judge::Effect;
+use crate::judge::check::Shows;
 
 /// How the effects of a receiver are seen.
 #[derive(Debug, Clone)]
@@ -82,27 +86,55 @@ const UNSETTLED: Duration = Duration::from_secs(60);
 pub(super) struct Observer {
     observation: Observation,
     settle: Duration,
-    /// What was there before the run.
-    before: AtomicU64,
+    /// The number of the last effect that was read, or passed over: those before the run are, and those of many
+    /// webhooks that are only counted.
+    since: AtomicU64,
     /// Whether effects were counted until there were no more.
     has_settled: AtomicBool,
     seen: Mutex<Vec<Effect>>,
+    /// What records hold.
+    shows: watch::Sender<Shows>,
 }
 
 impl Observer {
     pub(super) async fn start(observation: Observation, settle: Duration) -> Result<Self, ObserverError> {
+        let shows = match &observation {
+            Observation::Url(url) => capabilities_at_url(url).await,
+            Observation::Command(_) | Observation::File(_) => None,
+        };
+        let shows = watch::Sender::new(shows.unwrap_or_default());
         let observer = Self {
             observation,
             settle,
-            before: AtomicU64::new(0),
+            since: AtomicU64::new(0),
             has_settled: AtomicBool::new(false),
             seen: Mutex::default(),
+            shows,
         };
-        if !matches!(observer.observation, Observation::Command(_)) {
-            let before = observer.read(0).await?.last().map_or(0, |effect| effect.seq);
-            observer.before.store(before, Ordering::Relaxed);
-        }
+        observer.pass_over().await?;
         Ok(observer)
+    }
+
+    /// What records hold, as the receiver says or as they have shown.
+    pub(super) fn shows(&self) -> Shows {
+        *self.shows.borrow()
+    }
+
+    /// Reads on, and keeps nothing of it.
+    pub(super) async fn pass_over(&self) -> Result<(), ObserverError> {
+        let _seen = self.seen.lock().await;
+        let since = self.since.load(Ordering::Relaxed);
+        let last = match &self.observation {
+            Observation::Command(_) => return Ok(()),
+            Observation::Url(url) => last_effect_at_url(url, since).await?,
+            Observation::File(path) if !path.exists() => since,
+            Observation::File(path) => {
+                let effects = effects_from_file(path, since)?;
+                effects.last().map_or(since, |effect| effect.seq)
+            }
+        };
+        self.since.store(last, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Whether single effects are seen, and not only how many there are.
@@ -144,8 +176,7 @@ impl Observer {
             self.within_reason(began)?;
             {
                 let mut seen = self.seen.lock().await;
-                let last = seen.last().map_or(self.before(), |effect| effect.seq);
-                let more = self.read(last).await?;
+                let more = self.more().await?;
                 if !more.is_empty() {
                     changed = Instant::now();
                     seen.extend(more);
@@ -165,23 +196,28 @@ impl Observer {
     /// The number of the last effect so far.
     pub(super) async fn last(&self) -> Result<u64, ObserverError> {
         let mut seen = self.seen.lock().await;
-        let last = seen.last().map_or(self.before(), |effect| effect.seq);
-        seen.extend(self.read(last).await?);
-        Ok(seen.last().map_or(self.before(), |effect| effect.seq))
+        seen.extend(self.more().await?);
+        Ok(self.since.load(Ordering::Relaxed))
     }
 
     /// Forgets what was seen: after a restart the receiver itself has to remember, and may number anew.
     pub(super) async fn forget(&self) -> Result<(), ObserverError> {
         if self.sees_records() {
             let mut seen = self.seen.lock().await;
-            *seen = self.read(0).await?;
-            self.before.store(0, Ordering::Relaxed);
+            self.since.store(0, Ordering::Relaxed);
+            *seen = self.more().await?;
         }
         Ok(())
     }
 
-    fn before(&self) -> u64 {
-        self.before.load(Ordering::Relaxed)
+    /// What came since the last time.
+    async fn more(&self) -> Result<Vec<Effect>, ObserverError> {
+        let more = self.read(self.since.load(Ordering::Relaxed)).await?;
+        if let Some(last) = more.last() {
+            self.since.store(last.seq, Ordering::Relaxed);
+            self.shows.send_modify(|shows| *shows = more.iter().fold(*shows, |shows, one| shows.and(one)));
+        }
+        Ok(more)
     }
 
     async fn read(&self, since: u64) -> Result<Vec<Effect>, ObserverError> {

@@ -23,8 +23,11 @@ pub struct CheckOptions {
     pub malformed: Malformed,
     /// How long an answer may take.
     pub ack_limit: Duration,
-    /// How long a receiver may put up with a connection that gets nowhere.
+    /// How long a receiver may put up with a connection that gets nowhere. All long waits are measured in it: what a check
+    /// calls a minute is as long as this, so that a shorter one shortens them all alike.
     pub slow_limit: Duration,
+    /// Different webhooks that a store for duplicates is filled with (DUP-013).
+    pub unique_ids: u32,
     /// How effects are seen; `None` for not at all.
     pub observation: Option<Observation>,
     /// How long nothing must change at the receiver before it is believed to be done.
@@ -37,9 +40,11 @@ pub struct CheckOptions {
     pub command: Option<Vec<String>>,
     /// Another instance of the receiver.
     pub second: Option<Target>,
-    /// Whether to wait as long as the platform does.
+    /// Whether to wait as long as the platform does, where the receiver's clock cannot be moved.
     pub real_time: bool,
-    /// Commands that change the receiver's surroundings.
+    /// Shell commands that change the receiver's surroundings. Each is run with [`Hook::TURN`] `on` to make its change and
+    /// with `off` to undo it ([`Hook::Down`] is undone by [`Hook::Up`]); [`Hook::Clock`] with [`Hook::CLOCK_OFFSET`], too.
+    /// What is on when a case is over, or the run, is undone, whatever came.
     pub hooks: BTreeMap<Hook, String>,
     /// What the receiver claims to have, as `name` or `name=value`.
     pub capabilities: BTreeSet<String>,
@@ -114,6 +119,7 @@ impl Default for CheckOptions {
             malformed: Malformed::Either,
             ack_limit: Duration::from_secs(5),
             slow_limit: Duration::from_secs(60),
+            unique_ids: 1_000_000,
             observation: None,
             settle: Duration::from_millis(500),
             wait_for: Duration::ZERO,

@@ -119,11 +119,20 @@ impl Process {
     }
 }
 
+/// The shell, and what it takes a command with.
+pub(super) const SHELL: (&str, &str) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+
 /// Runs a shell command; what it printed, or why it failed.
 pub(super) async fn shell(command: &str) -> Result<String, String> {
-    let (program, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    shell_with(command, &[]).await
+}
+
+/// The same, with more in its environment.
+pub(super) async fn shell_with(command: &str, set: &[(&str, String)]) -> Result<String, String> {
+    let (program, flag) = SHELL;
     let output = Command::new(program)
         .args([flag, command])
+        .envs(set.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::process::shell;
 use super::{Progress, Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
-    Case, CaseEvidence, Check, Composer, Evidence, Findings, Outcome, Seen, Signal, Step, Tag, Transcript,
-    Usage,
+    Case, CaseEvidence, Check, Composer, Evidence, Findings, Flowed, Outcome, Seen, Signal, Step, Tag,
+    Transcript, Usage,
 };
 
 /// A check that has run, and was not judged yet.
@@ -74,12 +73,12 @@ impl Run<'_> {
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         // First, so that those which wait for one another keep nobody else waiting.
         let _anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
-        let waits = is_alone || check.tags.contains(&Tag::Slow);
+        let waits = is_alone || check.waits();
         let slot = if waits { None } else { self.slots.acquire().await.ok() };
         progress.begun(check.id);
         let began = Instant::now();
         let limit = self.limit(check);
-        let mut ran = timeout(limit, async {
+        let ran = timeout(limit, async {
             let (mut ran, begins) = self.rounds(check, cases, composer, is_alone).await;
             drop(slot);
             if is_anonymous && let Err(error) = self.give_strays(&mut ran.cases, begins).await {
@@ -87,17 +86,24 @@ impl Run<'_> {
             }
             ran
         })
-        .await
-        .unwrap_or_else(|_| {
-            let error = format!("it was not over within {limit:?}: see --check-limit");
-            Ran { error: Some(error), ..Ran::new(check) }
-        });
+        .await;
+        let mut ran = match ran {
+            Ok(ran) => ran,
+            Err(_) => {
+                let mut error = format!("it was not over within {limit:?}: see --check-limit");
+                if let Err(left) = self.undo().await {
+                    error.push_str(&format!("; and what it has changed could not be undone: {left}"));
+                }
+                Ran { error: Some(error), ..Ran::new(check) }
+            }
+        };
         ran.took = began.elapsed();
         ran
     }
 
     fn limit(&self, check: &Check) -> Duration {
-        let least = if check.tags.contains(&Tag::Soak) { SOAK_LIMIT } else { Duration::ZERO };
+        let is_long = check.tags.contains(&Tag::Soak) || check.passes_time();
+        let least = if is_long { SOAK_LIMIT } else { Duration::ZERO };
         self.options.check_limit.max(least)
     }
 
@@ -121,7 +127,7 @@ impl Run<'_> {
                 ran.cases.push(evidence);
             }
             let Some(then) = check.then.filter(|_| self.again.is_none()) else { break };
-            cases = then(&mut composer, &Evidence { cases: &ran.cases, terms: &self.terms });
+            cases = then(&mut composer, &Evidence { cases: &ran.cases, terms: &self.terms() });
             if cases.is_empty() {
                 break;
             }
@@ -140,7 +146,7 @@ impl Run<'_> {
     /// Starts the receiver again where it has ended: it is the suite's to start.
     pub(super) async fn revive(&self) {
         let has_ended = self.process.lock().await.as_mut().is_some_and(|process| !process.is_running());
-        if has_ended && let Err(error) = self.restart().await {
+        if has_ended && let Err(error) = self.restart(false).await {
             tracing::warn!("{error}");
         }
     }
@@ -155,7 +161,11 @@ impl Run<'_> {
         let before = self.count_before().await;
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();
-        let mut done = self.steps(&case).await;
+        let mut done = self.steps(&case, composer).await;
+        // Whatever has come: what follows finds the receiver's surroundings as they were.
+        if let Err(error) = self.undo().await {
+            done.error.get_or_insert(error);
+        }
         let took = start.elapsed();
         let bystander = match bystander {
             Some(bystander) => bystander.finish().await.filter(|_| took < BYSTANDER_LIMIT),
@@ -172,11 +182,25 @@ impl Run<'_> {
             }
         };
         tracing::debug!(check = check.id, case = case.name, is_alone, ?took, "case");
-        let Done { steps, looks, usage, error } = done;
-        CaseEvidence { case, steps, canary, bystander, seen, looks, usage, log: Vec::new(), error }
+        let Done { steps, looks, usage, starts, flows, printed, error } = done;
+        let log = Vec::new();
+        CaseEvidence {
+            case,
+            steps,
+            canary,
+            bystander,
+            seen,
+            looks,
+            usage,
+            log,
+            starts,
+            flows,
+            printed,
+            error,
+        }
     }
 
-    async fn steps(&self, case: &Case) -> Done {
+    async fn steps(&self, case: &Case, composer: &mut Composer) -> Done {
         let start = Instant::now();
         let mut all = Done::default();
         for step in &case.steps {
@@ -205,14 +229,15 @@ impl Run<'_> {
                     all.usage.push(self.usage().await);
                     Ok(())
                 }
-                Step::Start => self.restart().await,
-                Step::Hook(hook) => match self.options.hooks.get(hook) {
-                    Some(command) => {
-                        let failed = |reason| format!("{} `{command}` failed: {reason}", hook.option());
-                        shell(command).await.map(drop).map_err(failed)
-                    }
-                    None => Err(format!("there is no {}", hook.option())),
-                },
+                Step::Start => self.restart(case.may_start_late).await.map(|took| all.starts.push(took)),
+                Step::Hook(hook, turn) => self.turn(*hook, *turn).await,
+                Step::Clock(offset) => self.set_clock(*offset).await,
+                Step::Elapse(until) => self.elapse(start, *until).await,
+                Step::Flow(flow) => {
+                    all.flows.push(self.flow(flow, composer).await);
+                    Ok(())
+                }
+                Step::Reconcile => self.reconcile().await.map(|printed| all.printed.push(printed)),
             };
             all.steps.push(transcripts);
             if let Err(error) = done {
@@ -224,7 +249,7 @@ impl Run<'_> {
     }
 
     /// What the receiver's processes take up, where the suite has started them and the system tells.
-    async fn usage(&self) -> Option<Usage> {
+    pub(super) async fn usage(&self) -> Option<Usage> {
         self.process.lock().await.as_ref()?.usage()
     }
 
@@ -244,15 +269,29 @@ impl Run<'_> {
         Ok(effects.into_iter().filter(|effect| is_of(case, effect)).collect())
     }
 
-    async fn restart(&self) -> Result<(), String> {
+    /// Starts the receiver's process again; how long it took until it listens. One that may be late is waited for twice as
+    /// long.
+    async fn restart(&self, may_be_late: bool) -> Result<Duration, String> {
+        let began = Instant::now();
         match &mut *self.process.lock().await {
             Some(process) => process.restart().map_err(|error| error.to_string())?,
             None => return Err("there is no process of the suite's to start".to_owned()),
         }
         let limit = self.options.start_limit;
-        wait_for(&self.probe, limit).await.map_err(|error| {
-            format!("after its restart the receiver did not listen within {limit:?}: {error}")
-        })?;
+        let patience = if may_be_late { 2 * limit } else { limit };
+        match wait_for(&self.probe, patience).await {
+            Ok(()) => {}
+            Err(_) if may_be_late => return Ok(began.elapsed()),
+            Err(error) => {
+                let text = "after its restart the receiver did not listen within";
+                return Err(format!("{text} {patience:?}: {error}"));
+            }
+        }
+        let took = began.elapsed();
+        self.forget().await.map(|()| took)
+    }
+
+    pub(super) async fn forget(&self) -> Result<(), String> {
         match &self.observer {
             Some(observer) => observer.forget().await.map_err(|error| error.to_string()),
             None => Ok(()),
@@ -394,6 +433,9 @@ struct Done {
     steps: Vec<Vec<Transcript>>,
     looks: Vec<Vec<Effect>>,
     usage: Vec<Option<Usage>>,
+    starts: Vec<Duration>,
+    flows: Vec<Flowed>,
+    printed: Vec<String>,
     error: Option<String>,
 }
 

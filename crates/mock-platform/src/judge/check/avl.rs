@@ -1,5 +1,7 @@
 //! AVL: availability.
 
+mod surroundings;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -62,6 +64,7 @@ pub(super) const CHECKS: &[Check] = &[
         },
         ..Check::BASE
     },
+    surroundings::RESTART,
     Check {
         id: "AVL-004",
         title: "1,000 connections, opened and closed",
@@ -100,6 +103,8 @@ pub(super) const CHECKS: &[Check] = &[
         },
         ..Check::BASE
     },
+    surroundings::DISK_FULL,
+    surroundings::CLOCK,
     Check {
         id: "AVL-007",
         title: "each address that the name has, of IPv4 and IPv6",

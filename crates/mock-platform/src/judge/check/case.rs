@@ -6,7 +6,7 @@ use piopiy_events::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::case_file::{bytes, is_default};
-use super::{Hook, Payload, PayloadId, Request};
+use super::{Hook, Payload, PayloadId, Request, Turn};
 
 /// One try of a check: what is done, in order, and which effects are right.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub(crate) struct Case {
     /// Whether no answer is a right answer, as to a request that never ends.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) may_be_silent: bool,
+    /// Whether a start of the receiver's process that takes too long is judged, and breaks nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) may_start_late: bool,
     /// Whether an effect of it would carry none of its ids. Such cases are run one after another, and every effect
     /// meanwhile that is of no other payload is theirs.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -43,7 +46,16 @@ pub(crate) enum Step {
     /// Starts it again, and waits until it listens.
     Start,
     /// Runs a command of the receiver's owner.
-    Hook(Hook),
+    Hook(Hook, Turn),
+    /// Moves the receiver's clock to so many seconds ahead of the true time, by the command of its owner.
+    Clock(i64),
+    /// Lets time pass at the receiver until so long after the begin of the case, by moving its clock or by waiting.
+    Elapse(Duration),
+    /// Many plain webhooks that are only counted.
+    Flow(Flow),
+    /// Runs the shell command that lists the receiver's gaps, and keeps what it prints. Which one is the run's to say: none
+    /// is taken from a file.
+    Reconcile,
     /// Connections side by side, and so long after their begin the end of the receiver's process.
     StopDuring(Signal, Duration, Vec<Script>),
     /// Looks at the effects once there are no more for a while.
@@ -51,6 +63,17 @@ pub(crate) enum Step {
     /// Writes down what the receiver's processes take up, where the suite has started them; see
     /// [`CaseEvidence::usage`](super::CaseEvidence::usage).
     Measure,
+}
+
+/// Plain webhooks with fresh ids, composed when they are sent, over a few connections at a time. What became of each is
+/// not kept.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Flow {
+    pub(crate) count: u32,
+    /// How many a second; `None` for as fast as they are answered.
+    pub(crate) rate: Option<u32>,
+    /// How often meanwhile, evenly spread, the receiver's processes are measured.
+    pub(crate) samples: u32,
 }
 
 /// How the receiver's process is ended.
@@ -267,6 +290,12 @@ impl Case {
         self
     }
 
+    /// A start that takes too long is judged, and breaks nothing.
+    pub(crate) fn may_start_late(mut self) -> Self {
+        self.may_start_late = true;
+        self
+    }
+
     /// An effect of it would carry no id.
     pub(crate) fn anonymous(mut self) -> Self {
         self.is_anonymous = true;
@@ -315,13 +344,29 @@ impl Step {
             Self::Pause(pause) => format!("nothing for {pause:?}"),
             Self::Stop(signal) => format!("the receiver is stopped: {signal:?}"),
             Self::Start => "the receiver is started".to_owned(),
-            Self::Hook(hook) => format!("the command of {}", hook.option()),
+            Self::Hook(hook, Turn::On) => format!("the command of {}", hook.option()),
+            Self::Hook(hook, Turn::Off) => format!("the command of {} undoes it", hook.undone_by().option()),
+            Self::Clock(offset) => format!("the receiver's clock is moved to {offset} s off the true time"),
+            Self::Elapse(until) => {
+                format!("time passes at the receiver, until {} s after the begin", until.as_secs())
+            }
+            Self::Flow(flow) => flow.describe(),
+            Self::Reconcile => "the receiver's command that lists gaps, whose output is read".to_owned(),
             Self::StopDuring(signal, after, _) => {
                 format!("the receiver is stopped meanwhile, after {after:?}: {signal:?}")
             }
             Self::Look => "the effects are looked at".to_owned(),
             Self::Measure => "memory and descriptors of the receiver are measured".to_owned(),
         }
+    }
+}
+
+impl Flow {
+    fn describe(&self) -> String {
+        let rate = self
+            .rate
+            .map_or_else(|| "as fast as they are answered".to_owned(), |rate| format!("{rate} a second"));
+        format!("{} plain webhooks, {rate}; memory is measured {} times", self.count, self.samples)
     }
 }
 

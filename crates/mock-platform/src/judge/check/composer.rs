@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use piopiy_events::{CallDirection, Profile, Webhook};
 
-use super::{Form, Payload, PayloadId, Request, Signature, SigningKey};
+use super::{Form, Payload, PayloadId, Request, Signature, SigningKey, Time};
 use crate::plan::{Nonce, PlanOptions, PlannedCall, Scenario, Seed, Simulator, SingleOptions, single};
 
 /// What all stimuli of a run follow from.
@@ -33,6 +33,12 @@ pub struct Sources {
     pub now_s: u64,
     /// How long a receiver may put up with a connection that gets nowhere; the long waits are measured in it.
     pub slow_limit: Duration,
+    /// How long a receiver may take to listen.
+    pub start_limit: Duration,
+    /// How time passes at the receiver, where a check wants it to.
+    pub time: Time,
+    /// Different webhooks that a store for duplicates is filled with.
+    pub unique_ids: u32,
 }
 
 impl Sources {
@@ -53,6 +59,9 @@ impl Sources {
             signing_key: None,
             now_s: 1_767_225_600,
             slow_limit: Duration::from_secs(60),
+            start_limit: Duration::from_secs(30),
+            time: Time::Stands,
+            unique_ids: 1_000_000,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! CON: concurrency and load.
 
+mod after;
+mod soak;
+
 use std::time::Duration;
 
 use super::{
@@ -56,49 +59,19 @@ pub(super) const CHECKS: &[Check] = &[
         source: "RFC 9110 §15.6.4; RFC 6585 §4",
         why: "Every receiver has an end; beyond it there should be 503 or 429, and nothing lost.",
         fixes: FIXES,
-        stimulus: |composer| vec![step(composer, 100)],
+        stimulus: |composer| vec![step(composer, RATES[0])],
         then: Some(|composer, evidence| {
-            let is_fine = evidence.cases.iter().flat_map(CaseEvidence::transcripts).all(|transcript| {
-                transcript.answer(0).is_some_and(super::Answer::is_2xx)
-                    && transcript.latency(0).is_some_and(|took| took < Duration::from_secs(1))
-            });
-            let rate = 100 << evidence.cases.len();
-            if is_fine && rate <= 800 { vec![step(composer, rate)] } else { Vec::new() }
-        }),
-        judge: nothing_lost,
-        ..Check::BASE
-    },
-    Check {
-        id: "CON-004",
-        title: "plain webhooks after a burst of 200 a second",
-        severity: Severity::Should,
-        tags: &[Tag::Load, Tag::Latency],
-        source: "good practice: what is over leaves nothing behind",
-        why: "Queues that do not drain, and pools that do not refill, make one bad minute a bad day.",
-        fixes: FIXES,
-        stimulus: |composer| {
-            let burst = arrivals(composer, 200, Duration::from_secs(2)).may_overload();
-            let rest = Step::Pause(Duration::from_millis(500));
-            vec![burst.step(rest).scripts(one_by_one(composer))]
-        },
-        then: Some(|composer, evidence| {
-            // It has about ten seconds to come to itself.
-            const WINDOWS: usize = 6;
-            let is_back = evidence.cases.last().is_none_or(|case| after_burst(case, evidence).is_none());
-            if is_back || evidence.cases.len() >= WINDOWS {
-                return Vec::new();
-            }
-            vec![Case::new("later").scripts(one_by_one(composer))]
+            let next = RATES.get(evidence.cases.len()).filter(|_| evidence.cases.iter().all(is_borne));
+            next.map(|rate| step(composer, *rate)).into_iter().collect()
         }),
         judge: |evidence| {
-            let mut findings = Findings::default();
-            if let Some(text) = evidence.cases.last().and_then(|case| after_burst(case, evidence)) {
-                findings.too_slow("", text);
-            }
+            let mut findings = nothing_lost(evidence);
+            findings.note(safe_capacity(evidence));
             findings
         },
         ..Check::BASE
     },
+    after::BURST,
     Check {
         id: "CON-005",
         title: "two webhooks of one call at the same instant",
@@ -117,64 +90,36 @@ pub(super) const CHECKS: &[Check] = &[
                     let last = request.bytes().len() - 1;
                     Script::default().request_around(&request, last, Action::Barrier).answered()
                 });
-                let case = Case::new(format!("try {attempt}")).scripts(scripts.collect());
-                pair.iter().fold(case, |case, payload| case.expect(payload, Count::Once))
+                Case::new(format!("try {attempt}")).scripts(scripts.collect()).expect_call(&pair)
             });
             cases.collect()
         },
-        judge: criteria::acknowledged,
+        judge: criteria::acknowledged_and_settled,
         ..Check::BASE
     },
-    Check {
-        id: "CON-007",
-        title: "100 webhooks whose answers nobody got, all again at once",
-        severity: Severity::Should,
-        observability: Observability::Partly,
-        tags: &[Tag::Load],
-        source: "piopiy docs: a CDR is sent up to four times in 30 minutes",
-        why: "After an outage everything comes again together: that is when a receiver must neither fall nor count twice.",
-        fixes: FIXES,
-        stimulus: |composer| {
-            let mut case = Case::new("");
-            let (mut lost, mut again) = (Vec::new(), Vec::new());
-            for _ in 0..100 {
-                let cdr = composer.cdr();
-                let request = composer.post(&cdr);
-                let unread = Action::Pause(Duration::from_millis(1));
-                lost.push(Script {
-                    actions: vec![
-                        Action::Send { bytes: request.bytes(), split: None, ends_request: false },
-                        unread,
-                        Action::Reset,
-                    ],
-                    ..Script::default()
-                });
-                let last = request.bytes().len() - 1;
-                again.push(Script::default().request_around(&request, last, Action::Barrier).answered());
-                case = case.expect(&cdr, Count::Once);
-            }
-            vec![case.scripts(lost).scripts(again).may_overload()]
-        },
-        judge: nothing_lost,
-        ..Check::BASE
-    },
+    soak::SOAK,
+    after::OUTAGE,
 ];
 
-/// What is wrong with the answer times of the last step, if anything.
-fn after_burst(case: &CaseEvidence, evidence: &Evidence<'_>) -> Option<String> {
-    let limit = (2 * evidence.terms.baseline).max(Duration::from_millis(100));
-    let took = lat::p99_of_last_step(case).filter(|took| *took > limit)?;
-    Some(format!("p99 after the burst is {took:.1?}, limit {limit:.1?}"))
+/// Webhooks a second.
+const RATES: [u32; 4] = [100, 200, 400, 800];
+
+/// Whether every webhook was acknowledged within a second.
+fn is_borne(case: &CaseEvidence) -> bool {
+    case.transcripts().all(|transcript| {
+        transcript.answer(0).is_some_and(super::Answer::is_2xx)
+            && transcript.latency(0).is_some_and(|took| took < Duration::from_secs(1))
+    })
 }
 
-/// A hundred plain webhooks, one each 10 ms.
-fn one_by_one(composer: &mut Composer) -> Vec<Script> {
-    let arrival = |n| {
-        let cdr = composer.cdr();
-        let script = Script::default().request(&composer.post(&cdr)).answered();
-        script.arriving_after(Duration::from_millis(10) * n)
-    };
-    (0..100).map(arrival).collect()
+/// The highest rate at which every webhook was acknowledged within a second.
+fn safe_capacity(evidence: &Evidence<'_>) -> String {
+    let borne = evidence.cases.iter().take_while(|case| is_borne(case)).count();
+    match borne.checked_sub(1).and_then(|last| RATES.get(last)) {
+        Some(rate) if borne == RATES.len() => format!("safe capacity: at least {rate} requests/s"),
+        Some(rate) => format!("safe capacity: {rate} requests/s"),
+        None => format!("safe capacity: less than {} requests/s", RATES[0]),
+    }
 }
 
 fn at_once(composer: &mut Composer, count: usize) -> Case {

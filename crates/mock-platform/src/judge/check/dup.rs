@@ -1,6 +1,8 @@
 //! DUP: duplicates.
 
+mod horizon;
 mod lasting;
+mod memory;
 
 use std::time::Duration;
 
@@ -56,6 +58,7 @@ pub(super) const CHECKS: &[Check] = &[
         judge: criteria::acknowledged,
         ..Check::BASE
     },
+    horizon::SCHEDULE,
     Check {
         id: "DUP-005",
         title: "two calls with the same numbers and times",
@@ -126,6 +129,8 @@ pub(super) const CHECKS: &[Check] = &[
         judge: every_one_acknowledged,
         ..Check::BASE
     },
+    horizon::SEARCH,
+    memory::MEMORY,
 ];
 
 /// All but the last byte is sent before, so that the copies arrive within microseconds.

@@ -21,6 +21,29 @@ pub(crate) struct Terms {
     pub(crate) malformed: Malformed,
     /// Whether effects are looked at.
     pub(crate) is_observed: bool,
+    /// What effect records hold, as the receiver says or as they have shown.
+    pub(crate) shows: Shows,
+    /// How long a receiver may take to listen that the suite has started.
+    pub(crate) start_limit: Duration,
+}
+
+/// What effect records hold: as `GET URL?capabilities` says, or as any record has shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shows {
+    pub(crate) fields: bool,
+    pub(crate) state: bool,
+    pub(crate) quarantine: bool,
+}
+
+impl Shows {
+    /// That, and what a record shows.
+    pub(crate) fn and(self, effect: &Effect) -> Self {
+        Self {
+            fields: self.fields || effect.fields.is_some(),
+            state: self.state || effect.state.is_some(),
+            quarantine: self.quarantine || effect.quarantined,
+        }
+    }
 }
 
 impl Terms {
@@ -48,8 +71,31 @@ pub(crate) struct CaseEvidence {
     pub(crate) usage: Vec<Option<Usage>>,
     /// The lines of the receiver's log with the mark of the case in them, where the suite has started it.
     pub(crate) log: Vec<String>,
+    /// How long each [`Step::Start`](super::Step::Start) took until the receiver listened.
+    pub(crate) starts: Vec<Duration>,
+    /// What became of each [`Step::Flow`](super::Step::Flow).
+    pub(crate) flows: Vec<Flowed>,
+    /// What each [`Step::Reconcile`](super::Step::Reconcile) printed.
+    pub(crate) printed: Vec<String>,
     /// What broke on this side: a hook, the process.
     pub(crate) error: Option<String>,
+}
+
+/// What became of many plain webhooks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flowed {
+    pub(crate) sent: u32,
+    pub(crate) acknowledged: u32,
+    /// What came of the first that was not acknowledged.
+    pub(crate) trouble: Option<String>,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// What the receiver took up when so many webhooks were sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) sent: u32,
+    pub(crate) usage: Option<Usage>,
 }
 
 /// What was seen of the effects of a case.
@@ -202,6 +248,17 @@ impl CaseEvidence {
 
     pub(crate) fn is_acknowledged(&self, payload: PayloadId) -> bool {
         self.answers_to(payload).any(Answer::is_2xx)
+    }
+
+    /// Whether it was sent, or begun to be, and nobody can say whether it was taken: an answer is missing, and none of
+    /// those that came is 2xx.
+    pub(crate) fn is_unanswered(&self, payload: PayloadId) -> bool {
+        let is_missing = |transcript: &Transcript| {
+            let mut requests = transcript.requests.iter().enumerate();
+            let was_begun = transcript.connect_error.is_none() && transcript.sent_bytes > 0;
+            was_begun && requests.any(|(n, sent)| sent.of == Some(payload) && n >= transcript.answers.len())
+        };
+        !self.is_acknowledged(payload) && self.transcripts().any(is_missing)
     }
 
     /// The effects that may be those of an expected payload, in order, those kept aside too, and those that were seen

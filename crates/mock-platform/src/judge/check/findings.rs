@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Observability, Severity, Verdict};
+use super::{Check, Discrepancy, DiscrepancyKind, Observability, Severity, Verdict};
 
 /// What a judge found, case by case.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +11,10 @@ pub(crate) struct Findings {
     found: Vec<Finding>,
     /// Whether the answers alone say all there is to say.
     decided_by_answers: bool,
+    /// What was measured, and is told where the check passes.
+    notes: Vec<String>,
+    /// Webhooks that were sent and not answered.
+    ambiguous: Vec<Discrepancy>,
 }
 
 #[derive(Debug, Clone)]
@@ -19,6 +23,7 @@ struct Finding {
     case: String,
     text: String,
     is_timing: bool,
+    discrepancy: Option<Discrepancy>,
 }
 
 /// What came of a check.
@@ -27,8 +32,11 @@ struct Finding {
 pub struct Outcome {
     /// In one word.
     pub verdict: Verdict,
-    /// Why, for people; empty where it passed.
+    /// Why, for people; where it passed, what was measured, if anything.
     pub detail: String,
+    /// The webhooks for which planned, acknowledged and observed do not agree; the first hundred.
+    #[serde(default)]
+    pub discrepancies: Vec<Discrepancy>,
     /// Whether it was judged by the answers, and there are effects that nobody saw.
     pub by_answers_alone: bool,
     /// Whether it failed only because something took too long, so that it has to be confirmed.
@@ -38,7 +46,13 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn new(verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { verdict, detail: detail.into(), by_answers_alone: false, is_timing: false }
+        Self {
+            verdict,
+            detail: detail.into(),
+            discrepancies: Vec::new(),
+            by_answers_alone: false,
+            is_timing: false,
+        }
     }
 }
 
@@ -55,6 +69,36 @@ impl Findings {
     /// Came of the moment, maybe: a failure where it happens three times.
     pub(crate) fn fail_if_repeated(&mut self, case: &str, text: impl Into<String>) {
         self.add(Verdict::Fail, case, text, true);
+    }
+
+    /// What a receiver did differs from what was planned and acknowledged; the word goes before the text.
+    pub(crate) fn differs(&mut self, case: &str, discrepancy: Discrepancy, text: &str) {
+        if discrepancy.kind == DiscrepancyKind::Ambiguous {
+            self.ambiguous.push(discrepancy);
+            return;
+        }
+        let text = format!("{}: {text}", discrepancy.kind);
+        self.found.push(Finding {
+            discrepancy: Some(discrepancy),
+            ..Finding::new(Verdict::Fail, case.to_owned(), text)
+        });
+    }
+
+    /// Calls by another word what was called by the first.
+    pub(crate) fn rename(&mut self, from: DiscrepancyKind, to: DiscrepancyKind) {
+        for finding in &mut self.found {
+            if let Some(discrepancy) = &mut finding.discrepancy
+                && discrepancy.kind == from
+            {
+                discrepancy.kind = to;
+                finding.text = finding.text.replacen(from.as_str(), to.as_str(), 1);
+            }
+        }
+    }
+
+    /// Tells something that was measured.
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
     }
 
     pub(crate) fn warn(&mut self, case: &str, text: impl Into<String>) {
@@ -87,13 +131,15 @@ impl Findings {
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
-        self.found.extend(other.found);
         self.decided_by_answers |= other.decided_by_answers;
+        self.extend_found(other);
     }
 
     /// What another judge found of some of the cases; whether the answers decide is left as it is.
     pub(crate) fn extend_found(&mut self, other: Self) {
         self.found.extend(other.found);
+        self.notes.extend(other.notes);
+        self.ambiguous.extend(other.ambiguous);
     }
 
     /// Each of them: the case that it names, the verdict, and why.
@@ -116,7 +162,30 @@ impl Findings {
     }
 
     fn add(&mut self, verdict: Verdict, case: &str, text: impl Into<String>, is_timing: bool) {
-        self.found.push(Finding { verdict, case: case.to_owned(), text: text.into(), is_timing });
+        self.found.push(Finding { is_timing, ..Finding::new(verdict, case.to_owned(), text.into()) });
+    }
+
+    /// Those that are told, whatever the verdict: a failure's first.
+    fn discrepancies(&self) -> Vec<Discrepancy> {
+        const MOST: usize = 100;
+        let found = self.found.iter().filter_map(|found| found.discrepancy.as_ref());
+        found.chain(&self.ambiguous).take(MOST).cloned().collect()
+    }
+
+    /// What is told of a check that passed.
+    fn told(&self) -> String {
+        let mut told = self.notes.clone();
+        if !self.ambiguous.is_empty() {
+            let many = self.ambiguous.len();
+            told.push(format!("ambiguous: {many} sent and not answered, with an effect or without"));
+        }
+        told.join("; ")
+    }
+}
+
+impl Finding {
+    fn new(verdict: Verdict, case: String, text: String) -> Self {
+        Self { verdict, case, text, is_timing: false, discrepancy: None }
     }
 }
 
@@ -140,7 +209,11 @@ pub(crate) fn conclude(check: &Check, findings: &Findings, is_observed: bool) ->
         return if unseen && check.observability == Observability::Effects {
             Outcome::new(Verdict::NotObserved, "its effects have to be seen: add --observe-url")
         } else {
-            Outcome { by_answers_alone: unseen, ..Outcome::new(Verdict::Pass, "") }
+            Outcome {
+                by_answers_alone: unseen,
+                discrepancies: findings.discrepancies(),
+                ..Outcome::new(Verdict::Pass, findings.told())
+            }
         };
     };
     let these: Vec<&Finding> = findings.found.iter().filter(|found| found.verdict == verdict).collect();
@@ -148,7 +221,8 @@ pub(crate) fn conclude(check: &Check, findings: &Findings, is_observed: bool) ->
     let informs = verdict == Verdict::Fail && check.severity == Severity::May;
     Outcome {
         verdict: if informs { Verdict::Warn } else { verdict },
-        detail: detail(&these),
+        detail: [detail(&these), findings.notes.join("; ")].join("; ").trim_end_matches("; ").to_owned(),
+        discrepancies: findings.discrepancies(),
         by_answers_alone: unseen,
         is_timing: is_timing && !informs,
     }
@@ -197,6 +271,20 @@ mod tests {
         let mut findings = Findings::default();
         findings.decided_by_answers();
         check(Observability::Effects, Severity::Must, &findings, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_is_ambiguous_never_fails() {
+        let mut findings = Findings::default();
+        findings.differs("", Discrepancy::new(DiscrepancyKind::Ambiguous, "x"), "no answer");
+        let outcome = conclude(&Check::BASE, &findings, true);
+        assert_eq!((outcome.verdict, outcome.discrepancies.len()), (Verdict::Pass, 1));
+        findings.differs("", Discrepancy::new(DiscrepancyKind::Lost, "y"), "no effect");
+        findings.rename(DiscrepancyKind::Lost, DiscrepancyKind::PrematureAck);
+        let outcome = conclude(&Check::BASE, &findings, true);
+        assert_eq!((outcome.verdict, outcome.detail.as_str()), (Verdict::Fail, "premature_ack: no effect"));
+        let kinds = outcome.discrepancies.iter().map(|one| one.kind).collect::<Vec<_>>();
+        assert_eq!(kinds, [DiscrepancyKind::PrematureAck, DiscrepancyKind::Ambiguous]);
     }
 
     #[test]

@@ -140,8 +140,7 @@ mod tests {
     fn check(verdict: Verdict, today: &str, expected: Verdict) {
         let text = "[[known]]\nid = 'dup-002'\nreason = 'later'\nuntil = '2026-05-31'\n";
         let known = KnownFailures::parse("known.toml", text).unwrap();
-        let mut outcome =
-            Outcome { verdict, detail: "409".to_owned(), by_answers_alone: false, is_timing: false };
+        let mut outcome = Outcome::new(verdict, "409");
         let is_stale = known.excuse("DUP-002", &mut outcome, today);
         assert_eq!((outcome.verdict, is_stale), (expected, expected == Verdict::Fail));
     }

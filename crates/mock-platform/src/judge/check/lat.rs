@@ -1,5 +1,7 @@
 //! LAT: latency of acknowledgement.
 
+mod downstream;
+
 use std::time::Duration;
 
 use super::{
@@ -52,6 +54,7 @@ pub(super) const CHECKS: &[Check] = &[
         // The standing oracle's: no answer within the limit.
         ..Check::BASE
     },
+    downstream::SLOW,
     Check {
         id: "LAT-004",
         title: "the first webhook after ten idle minutes",

@@ -50,6 +50,9 @@ mod tests {
             looks: Vec::new(),
             usage: Vec::new(),
             log: Vec::new(),
+            starts: Vec::new(),
+            flows: Vec::new(),
+            printed: Vec::new(),
             error: None,
         });
         let fails = |cases: &[CaseEvidence]| {

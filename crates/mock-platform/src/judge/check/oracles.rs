@@ -30,7 +30,9 @@ pub(crate) fn standing(evidence: &Evidence<'_>) -> Findings {
         }
         no_5xx(case, &mut findings);
         no_hang(case, evidence.terms, &mut findings);
-        canary(case, evidence.terms, &mut findings);
+        if !case.case.may_start_late {
+            canary(case, evidence.terms, &mut findings);
+        }
         isolation(case, evidence.terms, &mut findings);
     }
     findings

@@ -1,13 +1,17 @@
 //! RTY: redelivery and acknowledgement.
 
+mod outage;
 mod process;
+mod reconcile;
 
 use std::time::Duration;
 
 use super::{
-    Action, Answer, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Hook, Need,
-    Observability, Request, Script, Seen, Severity, Step, criteria,
+    Action, Answer, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Observability,
+    Request, Script, Seen, criteria,
 };
+
+pub(super) use outage::{no_store, outage};
 
 const FIXES: Fixes = Fixes {
     axum: "Commit to a durable store under a unique key first, then answer 200; answer 503 where that fails. Nothing that matters in memory alone.",
@@ -39,27 +43,8 @@ pub(super) const CHECKS: &[Check] = &[
         judge: last_acknowledged,
         ..RTY
     },
-    Check {
-        id: "RTY-003",
-        title: "the store is away, comes back, and the webhook comes again",
-        observability: Observability::Effects,
-        needs: &[Need::Hook(Hook::Down), Need::Hook(Hook::Up)],
-        why: "200 without having stored it is the end of it: it never comes again.",
-        stimulus: |composer| vec![outage(composer, "")],
-        judge: no_store,
-        ..RTY
-    },
-    Check {
-        id: "RTY-004",
-        title: "Retry-After with 503 and 429",
-        severity: Severity::Should,
-        needs: &[Need::Hook(Hook::Down), Need::Hook(Hook::Up)],
-        source: "RFC 9110 §10.2.3, §15.6.4; RFC 6585 §4",
-        why: "Who is told when to come again does not come at once, with all the others.",
-        stimulus: |composer| vec![outage(composer, "")],
-        judge: retry_after,
-        ..RTY
-    },
+    outage::STORE_AWAY,
+    outage::RETRY_AFTER,
     process::KILLED_AFTER_ACK,
     process::KILLED_BEFORE_ACK,
     process::TERMINATED,
@@ -71,6 +56,7 @@ pub(super) const CHECKS: &[Check] = &[
         judge: good_ones_pass,
         ..RTY
     },
+    reconcile::GAP,
 ];
 
 /// A connection whose answer nobody reads, reset so long after the request.
@@ -125,62 +111,6 @@ fn last_answer(case: &CaseEvidence, findings: &mut Findings) {
         None if last.timed_out && !case.case.may_be_silent => {}
         _ => findings.fail(&case.case.name, format!("sent again: {}, expected 2xx", last.outcome())),
     }
-}
-
-/// Sent while the store is away, looked at, and sent twice more when it is back: it may need a moment.
-fn outage(composer: &mut Composer, name: &str) -> Case {
-    let cdr = composer.cdr();
-    let request = composer.post(&cdr);
-    let case = Case::new(name).step(Step::Hook(Hook::Down)).send(&request).step(Step::Look);
-    let case = case.step(Step::Hook(Hook::Up)).step(Step::Pause(Duration::from_millis(500))).send(&request);
-    let case = case.step(Step::Pause(Duration::from_secs(2))).send(&request);
-    case.expect(&cdr, Count::Once).may_overload().may_be_silent()
-}
-
-fn no_store(evidence: &Evidence<'_>) -> Findings {
-    let mut findings = last_acknowledged(evidence);
-    for case in evidence.cases {
-        let name = &case.case.name;
-        let Some(first) = case.transcripts().next() else { continue };
-        let is_kept = case.looks.first().is_some_and(|effects| !effects.is_empty());
-        match first.answer(0) {
-            Some(answer) if answer.is_2xx() && is_kept => {
-                findings.inconclusive(
-                    name,
-                    "--hook-down took nothing away: the webhook had its effect meanwhile",
-                );
-            }
-            Some(answer) if answer.is_2xx() && matches!(case.seen, Seen::Records(_)) => {
-                findings
-                    .fail(name, format!("answered {} while the store was away, expected 503", answer.status));
-            }
-            Some(answer) if answer.is_4xx() && answer.status != 429 => {
-                findings
-                    .fail(name, format!("answered {} while the store was away, expected 503", answer.status));
-            }
-            _ => {}
-        }
-    }
-    findings
-}
-
-fn retry_after(evidence: &Evidence<'_>) -> Findings {
-    let mut findings = Findings::default();
-    let mut answers = evidence.cases.iter().flat_map(CaseEvidence::transcripts).flat_map(|it| &it.answers);
-    let is_refusal = |answer: &&Answer| matches!(answer.status, 429 | 503);
-    let Some(refusal) = answers.find(is_refusal) else {
-        findings.not_applicable("", "neither 503 nor 429 was answered");
-        return findings;
-    };
-    match refusal.header("Retry-After").map(String::from_utf8_lossy) {
-        None => findings.fail("", format!("answered {} without Retry-After", refusal.status)),
-        // A date is as good as a number of seconds.
-        Some(value) if !value.trim().starts_with(|first: char| first.is_ascii_alphanumeric()) => {
-            findings.fail("", format!("Retry-After is {value:?}, expected seconds or a date"));
-        }
-        Some(_) => {}
-    }
-    findings
 }
 
 const POISON: &str = "poison";

@@ -71,6 +71,26 @@ names! {
 }
 
 names! {
+    /// How what a receiver did differs from what was planned and acknowledged.
+    DiscrepancyKind {
+        /// Acknowledged, and no effect.
+        Lost = "lost",
+        /// More effects than one.
+        Duplicated = "duplicated",
+        /// An effect with an id of this run that no webhook explains.
+        Phantom = "phantom",
+        /// Stored with another value than it was sent with.
+        Corrupted = "corrupted",
+        /// A call that stands where it stood before: something old was written over something new.
+        StaleOverwrite = "stale_overwrite",
+        /// Acknowledged before it was safe: gone with the process, or with the store.
+        PrematureAck = "premature_ack",
+        /// Sent and not answered: it may have had its effect or not. Never a failure.
+        Ambiguous = "ambiguous",
+    }
+}
+
+names! {
     /// What failing a check means.
     Severity {
         /// Webhooks are lost, doubled or changed, or the receiver breaks.
@@ -99,12 +119,16 @@ names! {
     Tag {
         /// Waits for about a minute; with `--all`.
         Slow = "slow",
+        /// Waits for some seconds, beside others.
+        Waits = "waits",
         /// Takes many minutes; with `--soak`.
         Soak = "soak",
         /// Needs much of the receiver, and is run alone.
         Load = "load",
         /// Measures time, and is run alone.
         Latency = "latency",
+        /// Lets time pass at the receiver, where that can be done: with `--real-time` or `--hook-clock`.
+        Time = "time",
         /// May break the receiver, and is run alone.
         Destructive = "destructive",
     }

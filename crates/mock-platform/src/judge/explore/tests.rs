@@ -34,6 +34,8 @@ fn terms() -> Terms {
         ack_limit: Duration::from_secs(5),
         malformed: Malformed::Either,
         is_observed: true,
+        shows: crate::judge::check::Shows { fields: true, state: true, quarantine: true },
+        start_limit: Duration::from_secs(30),
     }
 }
 

@@ -397,9 +397,9 @@ def side_by_side(scripts):
     return connections
 
 
-def shell(name, what):
+def shell(name, what, more=None):
     command = setting(name, "", what)
-    if subprocess.run(command, shell=True).returncode:
+    if subprocess.run(command, shell=True, env={**os.environ, **(more or {})}).returncode:
         raise Missing(f"{name} failed: {command}")
 
 
@@ -559,6 +559,8 @@ def perform(case):
             time.sleep(values[0])
         elif name == "command":
             shell(*values)
+            if values[0] == "HOOK_CLOCK":
+                wait_for_receiver()
         elif name == "start":
             shell(*START)
             wait_for_receiver()

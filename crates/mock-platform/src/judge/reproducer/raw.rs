@@ -5,7 +5,7 @@ use super::saw::{HEADERS, ends_matter};
 use super::shell::one_line;
 use crate::judge::check::case_file::SIGNED;
 use crate::judge::check::case_file::bytes::parts;
-use crate::judge::check::{Action, Case, CaseFile, Expected, Script, Sent, Signal, Step};
+use crate::judge::check::{Action, Case, CaseFile, Expected, Hook, Script, Sent, Signal, Step, Turn};
 
 /// The part that is the same for every check.
 const PROGRAM: &str = include_str!("raw.py");
@@ -58,7 +58,7 @@ fn commands(file: &CaseFile) -> Vec<(String, String)> {
         match step {
             Step::Stop(signal) | Step::StopDuring(signal, ..) => all.push(stop(*signal)),
             Step::Start => all.push(start()),
-            Step::Hook(_) => all.extend(hook(step)),
+            Step::Hook(..) | Step::Clock(_) | Step::Elapse(_) => all.extend(hook(step)),
             _ => {}
         }
     }
@@ -80,9 +80,28 @@ fn start() -> (String, String) {
 }
 
 fn hook(step: &Step) -> Option<(String, String)> {
-    let Step::Hook(hook) = step else { return None };
+    let hook = match step {
+        Step::Hook(hook, Turn::On) => *hook,
+        Step::Hook(hook, Turn::Off) => hook.undone_by(),
+        Step::Clock(_) | Step::Elapse(_) => Hook::Clock,
+        _ => return None,
+    };
     let name = hook.option().trim_start_matches('-').to_uppercase().replace('-', "_");
     Some((name, format!("the command of {}", hook.option())))
+}
+
+/// What is set for the command of a hook.
+fn environment(step: &Step) -> String {
+    let (turn, offset) = match step {
+        Step::Hook(_, turn) => (*turn, None),
+        Step::Clock(offset) => (if *offset == 0 { Turn::Off } else { Turn::On }, Some(*offset)),
+        Step::Elapse(until) => (Turn::On, i64::try_from(until.as_secs()).ok()),
+        _ => return "{}".to_owned(),
+    };
+    let offset = offset.map_or_else(String::new, |offset| {
+        format!(", {}: {}", text_literal(Hook::CLOCK_OFFSET), text_literal(&offset.to_string()))
+    });
+    format!("{{{}: {}{offset}}}", text_literal(Hook::TURN), text_literal(turn.as_str()))
 }
 
 /// What differs from check to check, as Python.
@@ -94,7 +113,8 @@ fn data(file: &CaseFile, heading: &str) -> String {
     };
     let headers = if file.saw.iter().any(|saw| saw.matters.headers) { &HEADERS[..] } else { &[] };
     let headers: Vec<String> = headers.iter().map(|name| text_literal(name)).collect();
-    let mut scripts = file.cases.iter().flat_map(|case| &case.steps).flat_map(|step| step.scripts());
+    let steps = || file.cases.iter().flat_map(|case| &case.steps);
+    let mut scripts = steps().flat_map(|step| step.scripts());
     let any = |test: fn(&Saw) -> bool| if file.saw.iter().any(test) { "True" } else { "False" };
     let canary = script_literal(&file.canary, &[], "");
     let mut ids: Vec<usize> = (0..file.ids.len()).collect();
@@ -107,6 +127,10 @@ fn data(file: &CaseFile, heading: &str) -> String {
     let listed: Vec<String> = file.ids.iter().map(|id| text_literal(id)).collect();
     let cannot = if file.is_signed {
         text_literal(SIGNED)
+    } else if steps().any(|step| matches!(step, Step::Flow(_) | Step::Reconcile)) {
+        text_literal(
+            "its webhooks are composed as they are sent, or a command is asked: use `piopiy-mock replay`",
+        )
     } else if scripts.any(|script| !script.opening.is_usual()) || file.target.starts_with("https:") {
         text_literal("it goes by TLS, which this script does not speak: use `piopiy-mock replay`")
     } else {
@@ -132,7 +156,11 @@ fn data(file: &CaseFile, heading: &str) -> String {
 }
 
 fn case_literal(case: &Case, saw: &Saw) -> String {
-    let steps: Vec<String> = case.steps.iter().map(|step| step_literal(step, &case.expected)).collect();
+    let mut steps: Vec<String> = case.steps.iter().map(|step| step_literal(step, &case.expected)).collect();
+    if case.steps.iter().any(|step| matches!(step, Step::Elapse(_))) {
+        // The suite sets the clock right by itself.
+        steps.push(step_literal(&Step::Clock(0), &case.expected));
+    }
     // Texts, numbers and lists: nothing that could not be written.
     let saw = serde_json::to_string(saw).unwrap_or_default();
     format!(
@@ -167,7 +195,12 @@ fn step_literal(step: &Step, expected: &[Expected]) -> String {
             scripts(all)
         ),
         Step::Start => "(\"start\",)".to_owned(),
-        Step::Hook(_) => hook(step).map(|it| format!("(\"command\", {})", command(it))).unwrap_or_default(),
+        Step::Hook(..) | Step::Clock(_) | Step::Elapse(_) => {
+            let all = hook(step).map(|it| format!("(\"command\", {}, {})", command(it), environment(step)));
+            all.unwrap_or_default()
+        }
+        // What cannot be said is said before anything is sent.
+        Step::Flow(_) | Step::Reconcile => "(\"measure\",)".to_owned(),
         Step::Look => "(\"look\",)".to_owned(),
         Step::Measure => "(\"measure\",)".to_owned(),
     };

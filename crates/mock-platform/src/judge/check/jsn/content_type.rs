@@ -1,8 +1,8 @@
 //! What the body is said to be.
 
 use crate::judge::check::{
-    Case, Check, Composer, Count, Evidence, Findings, Fixes, Malformed, Observability, Seen, Severity,
-    criteria,
+    Case, CaseEvidence, Check, Composer, Count, Discrepancy, DiscrepancyKind, Evidence, Findings, Fixes,
+    Malformed, Observability, Seen, Severity, criteria,
 };
 
 const ANY_TYPE: Fixes = Fixes {
@@ -111,11 +111,11 @@ fn taken_kept_or_refused(evidence: &Evidence<'_>) -> Findings {
         let name = &case.case.name;
         match &case.seen {
             Seen::Records(records) if records.is_empty() => {
-                findings.fail(name, "lost: acknowledged, with no effect and nothing kept aside");
+                findings.differs(name, lost(case), "acknowledged, with no effect and nothing kept aside");
             }
             // What is kept aside is not counted.
             Seen::Count(0) if evidence.terms.malformed == Malformed::Reject => {
-                findings.fail(name, "lost: acknowledged, and the count of effects did not rise");
+                findings.differs(name, lost(case), "acknowledged, and the count of effects did not rise");
             }
             Seen::Count(0) => {
                 findings
@@ -125,4 +125,9 @@ fn taken_kept_or_refused(evidence: &Evidence<'_>) -> Findings {
         }
     }
     findings
+}
+
+fn lost(case: &CaseEvidence) -> Discrepancy {
+    let webhook = case.case.expected.first().map(|expected| criteria::name_of(&expected.payload));
+    Discrepancy::new(DiscrepancyKind::Lost, webhook.unwrap_or_default())
 }

@@ -41,7 +41,6 @@ pub(super) const JSN_011: Check = Check {
     id: "JSN-011",
     title: "a body in UTF-16 or UTF-32",
     severity: Severity::Should,
-    observability: Observability::Partly,
     source: "RFC 8259 §8.1: JSON between systems must be UTF-8",
     why: "A reader that guesses the encoding can be brought to read one body in two ways.",
     fixes: BYTES,

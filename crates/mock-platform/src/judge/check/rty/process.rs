@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Action, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Need, Observability, Script,
-    Seen, Severity, Signal, Step, criteria,
+    Action, Case, CaseEvidence, Check, Composer, Count, Discrepancy, DiscrepancyKind, End, Evidence,
+    Findings, Need, Observability, Script, Seen, Severity, Signal, Step, criteria,
 };
 use super::RTY;
 
@@ -72,17 +72,26 @@ fn lasts(case: &CaseEvidence) -> Option<bool> {
 
 fn kept(evidence: &Evidence<'_>) -> Findings {
     if evidence.cases.iter().all(|case| !matches!(case.seen, Seen::Records(_)) || lasts(case) == Some(true)) {
-        return criteria::acknowledged(evidence);
+        let mut findings = criteria::acknowledged(evidence);
+        findings.rename(DiscrepancyKind::Lost, DiscrepancyKind::PrematureAck);
+        return findings;
     }
     let mut findings = Findings::default();
     for case in evidence.cases {
         let name = &case.case.name;
         let Some(witness) = case.case.expected.first() else { continue };
         let effects = case.effects_of(witness).unwrap_or_default();
+        let differs = |kind| Discrepancy::new(kind, criteria::name_of(&witness.payload));
         match effects.iter().filter(|effect| !effect.quarantined).count() {
-            0 => findings.fail(name, "lost: acknowledged, and no effect before the kill nor after it"),
+            0 => {
+                let lost = differs(DiscrepancyKind::Lost);
+                findings.differs(name, lost, "acknowledged, and no effect before the kill nor after it");
+            }
             1 => findings.not_observed(name, "the effects are not shown any more after a restart"),
-            _ => findings.fail(name, "forgotten: it had its effect before the kill, and again after it"),
+            _ => {
+                let forgotten = differs(DiscrepancyKind::Duplicated);
+                findings.differs(name, forgotten, "it had its effect before the kill, and again after it");
+            }
         }
     }
     findings
@@ -132,34 +141,65 @@ fn once_in_spite_of_the_kill(evidence: &Evidence<'_>) -> Findings {
     findings
 }
 
+const SIGNAL_AFTER: Duration = Duration::from_millis(200);
+/// Long after the signal, and long before the last request in flight is whole.
+const NEW_AFTER: Duration = Duration::from_millis(600);
+
 fn terminated(composer: &mut Composer) -> Vec<Case> {
     const IN_FLIGHT: usize = 8;
-    const SIGNAL_AFTER: Duration = Duration::from_millis(200);
-    const REST_AFTER: Duration = Duration::from_millis(500);
+    const NEW: usize = 4;
+    const REST_AFTER: Duration = Duration::from_millis(1_200);
     let cdrs: Vec<_> = (0..IN_FLIGHT).map(|_| composer.cdr()).collect();
+    let late: Vec<_> = (0..NEW).map(|_| composer.cdr()).collect();
     let half_sent = |cdr: &super::super::Payload| {
         let request = composer.post(cdr);
         let last = request.bytes().len() - 1;
         Script::default().request_around(&request, last, Action::Pause(REST_AFTER)).answered()
     };
-    let scripts = cdrs.iter().map(half_sent).collect();
+    let new = |cdr: &super::super::Payload| {
+        Script::default().request(&composer.post(cdr)).answered().arriving_after(NEW_AFTER)
+    };
+    let scripts = cdrs.iter().map(half_sent).chain(late.iter().map(new)).collect();
     let case = Case::new("").step(Step::StopDuring(Signal::Terminate, SIGNAL_AFTER, scripts));
-    let case = case.step(Step::Start).may_overload();
-    vec![cdrs.iter().fold(case, |case, cdr| case.expect(cdr, Count::AtMostOnce))]
+    let case = case.step(Step::Start).may_overload().may_be_silent();
+    vec![cdrs.iter().chain(&late).fold(case, |case, cdr| case.expect(cdr, Count::AtMostOnce))]
 }
 
-/// Any whole answer will do: 503 says that it has to come again.
+/// Any whole answer will do: 503 says that it has to come again. A new connection may be refused, closed or reset, but is
+/// not taken and left alone until the process ends.
 fn drained(evidence: &Evidence<'_>) -> Findings {
     let mut findings = criteria::effects(evidence);
     for case in evidence.cases {
-        for transcript in case.transcripts() {
+        for (script, transcript) in scripts(case).zip(case.transcripts()) {
+            let is_new = script.arrives_after.is_some();
+            let outcome = transcript.outcome();
             if transcript.garbled.is_some() {
-                findings.fail("", format!("half an answer: {}", transcript.outcome()));
-            } else if transcript.answers.is_empty() && !transcript.timed_out {
-                let text = format!("in flight at SIGTERM: {}, expected an answer", transcript.outcome());
+                findings.fail("", format!("half an answer: {outcome}"));
+            } else if !transcript.answers.is_empty() || transcript.connect_error.is_some() && is_new {
+            } else if !is_new {
+                findings.fail("", format!("in flight at SIGTERM: {outcome}, expected an answer"));
+            } else if is_left_alone(transcript) {
+                let text = format!("a new connection after SIGTERM was taken and left alone: {outcome}");
                 findings.fail("", text);
             }
         }
     }
     findings
+}
+
+fn scripts(case: &CaseEvidence) -> impl Iterator<Item = &Script> {
+    let scripts = case.case.steps.iter().filter_map(|step| match step {
+        Step::StopDuring(_, _, scripts) => Some(scripts),
+        _ => None,
+    });
+    scripts.flatten()
+}
+
+/// For as long as a client would notice.
+fn is_left_alone(transcript: &super::super::Transcript) -> bool {
+    const NOTICED: Duration = Duration::from_millis(300);
+    match transcript.end {
+        End::Closed { at } | End::Reset { at } => at > NEW_AFTER + NOTICED,
+        End::Open => transcript.timed_out,
+    }
 }

@@ -1,7 +1,8 @@
 //! Members that are absent, of another kind, or very long.
 
 use crate::judge::check::{
-    Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Severity, criteria,
+    Answer, Case, Check, Composer, Count, Discrepancy, DiscrepancyKind, Evidence, Findings, Fixes,
+    Observability, Severity, criteria,
 };
 
 pub(super) const SCH_008: Check = Check {
@@ -121,7 +122,10 @@ fn never_zero(evidence: &Evidence<'_>) -> Findings {
                 if let Some(key) =
                     about.filter(|key| stored.get(key).is_some_and(|value| value.integer() == Some(0)))
                 {
-                    findings.fail(&case.case.name, format!("corrupted: {key} is stored as 0"));
+                    let webhook = criteria::name_of(&expected.payload);
+                    let discrepancy = Discrepancy::new(DiscrepancyKind::Corrupted, webhook);
+                    let discrepancy = discrepancy.at(format!("/{key}"), "", "0");
+                    findings.differs(&case.case.name, discrepancy, &format!("{key} is stored as 0"));
                 }
                 // What a program writes for nothing is a text like any other to the next one.
                 let word = about.and_then(|key| Some((key, stored.get(key)?.text()?)));

@@ -108,13 +108,14 @@ fn kept_as_received(evidence: &Evidence<'_>) -> Findings {
             let sent =
                 expected.payload.webhook().and_then(|webhook| Some(webhook.text("status")?.into_owned()));
             for effect in case.effects_of(expected).unwrap_or_default() {
+                if !effect.quarantined && effect.status.is_none() {
+                    findings.not_observed(&case.case.name, "its effect has no `status`");
+                }
                 if !effect.quarantined && effect.status.is_some() && effect.status != sent {
                     let (sent, stored) =
                         (sent.as_deref().unwrap_or("?"), effect.status.as_deref().unwrap_or("?"));
-                    findings.fail(
-                        &case.case.name,
-                        format!("corrupted: status was sent as {sent}, stored as {stored}"),
-                    );
+                    let name = criteria::name_of(&expected.payload);
+                    criteria::another_status(&case.case.name, &name, (sent, stored), &mut findings);
                 }
             }
         }
