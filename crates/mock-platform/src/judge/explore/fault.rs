@@ -48,6 +48,10 @@ impl Fault {
             Some((text, id)) if id.ends_with(')') && !id.contains(' ') => text,
             _ => text,
         };
+        // How long it took is another each time.
+        if is_timing && text.starts_with("took ") {
+            return Self { word: "slow".to_owned(), text: text.to_owned(), is_timing };
+        }
         let word = text.split([':', ',', '(']).next().unwrap_or_default().trim();
         let text = without_id.strip_prefix(word).and_then(|rest| rest.strip_prefix(": "));
         Self { word: word.to_owned(), text: text.unwrap_or(without_id).to_owned(), is_timing }
@@ -68,6 +72,8 @@ mod tests {
         check("duplicated: 2 effects, expected one (c4ec-1)", "duplicated", "2 effects, expected one");
         check("answered 409, expected 2xx", "answered 409", "answered 409, expected 2xx");
         check("answered 500", "answered 500", "answered 500");
+        let slow = Fault::of("took 5.2s, limit 5.0s", true);
+        assert_eq!((slow.word.as_str(), slow.text.as_str()), ("slow", "took 5.2s, limit 5.0s"));
         check(
             "stale: the call ends as `active`, expected `ended_missed` (x)",
             "stale",

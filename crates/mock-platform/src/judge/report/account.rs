@@ -35,7 +35,7 @@ pub(super) fn account(check: &CheckResult, most: usize) -> String {
     cut(&text, most)
 }
 
-/// What random schedules have come to, each find as if it were a check; one that passed where there is none.
+/// What random schedules have come to, each find as if it were a check; one for all of them where there is none.
 pub(super) fn explored(report: &CheckReport) -> Vec<CheckResult> {
     let Some(exploration) = &report.exploration else { return Vec::new() };
     let result =
@@ -63,6 +63,9 @@ pub(super) fn explored(report: &CheckReport) -> Vec<CheckResult> {
         .collect();
     let whole = match &exploration.error {
         Some(error) => Outcome::new(Verdict::Error, error.as_str()),
+        None if exploration.schedules == 0 => {
+            Outcome::new(Verdict::NotObserved, "the run was over before any was tried")
+        }
         None => Outcome::new(Verdict::Pass, ""),
     };
     if results.is_empty() || whole.verdict == Verdict::Error {
@@ -84,6 +87,13 @@ pub(super) fn explored(report: &CheckReport) -> Vec<CheckResult> {
 pub(super) fn has_failed(report: &CheckReport) -> bool {
     let finds = report.exploration.iter().flat_map(|exploration| &exploration.findings);
     report.summary.failed > 0 || finds.into_iter().any(|find| find.verdict == Verdict::Fail)
+}
+
+/// Whether something is left open, on either side.
+pub(super) fn is_undecided(report: &CheckReport) -> bool {
+    let is_open = |verdict| matches!(verdict, Verdict::Error | Verdict::Inconclusive);
+    let of_checks = report.summary.errors + report.summary.inconclusive > 0;
+    of_checks || explored(report).iter().any(|result| is_open(result.outcome.verdict))
 }
 
 /// Not more than so many bytes, and told where it was more.

@@ -6,7 +6,7 @@ mod ladder;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::account::{explored, has_failed, word};
+use super::account::{explored, has_failed, is_undecided, word};
 use super::{CheckReport, CheckResult, Comparison, Reporter, unlock};
 use crate::judge::check::{Group, Verdict};
 
@@ -82,12 +82,11 @@ fn page(title: &str, body: &Markup) -> String {
 }
 
 fn result(report: &CheckReport) -> &'static str {
-    let summary = &report.summary;
     match () {
         () if report.error.is_some() => "not run",
         () if report.interrupted => "stopped",
         () if has_failed(report) => "failed",
-        () if summary.errors + summary.inconclusive > 0 => "inconclusive",
+        () if is_undecided(report) => "inconclusive",
         () => "passed",
     }
 }

@@ -162,7 +162,11 @@ impl Page<'_> {
 
     fn explored(&mut self, exploration: &Exploration) {
         let Exploration { schedules, webhooks, deliveries, findings, .. } = exploration;
-        let (mark, color) = if findings.is_empty() { ("✓", GREEN) } else { ("✗", RED) };
+        let (mark, color) = match () {
+            () if !findings.is_empty() => ("✗", RED),
+            () if *schedules == 0 || exploration.error.is_some() => ("-", DIM),
+            () => ("✓", GREEN),
+        };
         let found = if findings.is_empty() { "nothing".to_owned() } else { findings.len().to_string() };
         let line = format!(
             "{} {}  exploration: {schedules} random schedules, {deliveries} deliveries of {webhooks} webhooks: {found} found",
@@ -176,7 +180,7 @@ impl Page<'_> {
             self.wrapped(
                 "  ",
                 "      ",
-                &format!("{}  {}", self.painted(color, &title), one_line(&find.title)),
+                &format!("{}  {}", self.painted(color, &one_line(&title)), one_line(&find.title)),
             );
             let extent = match (find.verdict, find.is_smallest) {
                 (Verdict::Inconclusive, _) => "it did not fail again",
@@ -201,7 +205,7 @@ impl Page<'_> {
 
     fn unseen(&mut self, report: &CheckReport) {
         for locked in unlock::locked(report) {
-            self.wrapped("", "  ", &self.painted(DIM, &locked.text));
+            self.wrapped("", "  ", &self.painted(DIM, &one_line(&locked.text)));
         }
     }
 }
@@ -278,7 +282,7 @@ fn compared(comparison: &Comparison<'_>) -> String {
             .iter()
             .map(|result| result.map_or("not run", |it| word(it.outcome.verdict)))
             .collect();
-        let _ = writeln!(text, "  {}  {}: {}", row.id, one_line(row.title), verdicts.join(" → "));
+        let _ = writeln!(text, "  {}  {}: {}", one_line(row.id), one_line(row.title), verdicts.join(" → "));
     }
     let _ = writeln!(
         text,

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::account::{cut, explored, has_failed, one_line, reproducers, telling, word};
+use super::account::{cut, explored, has_failed, is_undecided, one_line, reproducers, telling, word};
 use super::{CheckReport, CheckResult, Comparison, Reporter, rows, unlock};
 use crate::judge::check::{Group, Verdict};
 
@@ -48,12 +48,11 @@ fn is_told(check: &CheckResult) -> bool {
 }
 
 fn head(report: &CheckReport) -> String {
-    let summary = &report.summary;
     let word = match () {
         () if report.error.is_some() => "could not be run",
         () if report.interrupted => "stopped before the end",
         () if has_failed(report) => "failed",
-        () if summary.errors + summary.inconclusive > 0 => "inconclusive",
+        () if is_undecided(report) => "inconclusive",
         () => "passed",
     };
     let mut text = format!("## piopiy-mock check: {word}\n\n");

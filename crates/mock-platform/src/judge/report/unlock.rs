@@ -52,6 +52,8 @@ fn said(unlock: &str) -> (&'static str, String) {
         "--observe-url" => ("an observation", "`--observe-url URL`".to_owned()),
         "-- CMD" => ("the receiver's process", "`-- CMD`".to_owned()),
         "--second-url" => ("a second instance", "`--second-url URL`".to_owned()),
+        "an https:// URL" => ("TLS", "an `https://` URL".to_owned()),
+        "an http:// URL" => ("a connection without TLS", "an `http://` URL".to_owned()),
         "--real-time" => ("the platform's own waits", "`--real-time`".to_owned()),
         hook if hook.starts_with("--hook-") => {
             ("commands that change its surroundings", format!("`{hook} CMD`"))
@@ -88,6 +90,7 @@ mod tests {
             3,
             "3 checks need something to be declared: add `--capabilities FILE` with `secret` in it",
         );
+        check(&["an https:// URL"], 1, "1 check needs TLS: add an `https://` URL");
         check(&[], 1, "1 check could not be seen for another reason: `-v` tells");
     }
 }
