@@ -186,6 +186,8 @@ struct Run<'a> {
     /// How many plain webhooks of it were sent.
     canaries: AtomicU32,
     target: &'a Target,
+    /// What no report tells: names and values of header lines, and of parameters of the query.
+    secrets: Vec<(String, String)>,
     probe: Probe,
     observer: Option<Observer>,
     process: Mutex<Option<Process>>,
@@ -266,6 +268,7 @@ impl<'a> Run<'a> {
             again,
             canaries: AtomicU32::new(0),
             target,
+            secrets: [options.headers.clone(), target.query_secrets()].concat(),
             probe,
             terms: Terms {
                 baseline: Duration::ZERO,
@@ -274,6 +277,7 @@ impl<'a> Run<'a> {
                 is_observed: observer.is_some(),
                 shows: Shows::default(),
                 start_limit: options.start_limit,
+                is_local_name: target.is_local_name(),
             },
             observer,
             process: Mutex::new(process),
@@ -289,11 +293,16 @@ impl<'a> Run<'a> {
 
     /// For a check that is sent now: only where webhooks are signed do they say when.
     fn composer(&self, check: &str, attempt: u32) -> Composer {
-        let mut sources = self.sources.clone();
-        if sources.signing_key.is_some() {
-            sources.now_s = wall_ms() / 1_000;
+        let mut composer = Composer::new(check, attempt, self.sources.clone());
+        self.date(&mut composer);
+        composer
+    }
+
+    /// What it composes from here on is signed now.
+    fn date(&self, composer: &mut Composer) {
+        if self.sources.signing_key.is_some() {
+            composer.sources.now_s = wall_ms() / 1_000;
         }
-        Composer::new(check, attempt, sources)
     }
 
     /// All of it, from the first check to the report.
@@ -308,8 +317,11 @@ impl<'a> Run<'a> {
         let results = Mutex::new(BTreeMap::new());
         let exploration = Mutex::new(self.options.explore.as_ref().map(|_| Exploration::default()));
         let all = async {
-            Box::pin(self.all(checks, &Course::new(progress, &results, checks.len()))).await;
-            if let Some(explore) = &self.options.explore {
+            let course = Course::new(progress, &results, checks.len());
+            Box::pin(self.all(checks, &course)).await;
+            if let Some(explore) = &self.options.explore
+                && !self.is_enough(&course).await
+            {
                 Box::pin(self.explore(explore, progress, &exploration)).await;
             }
         };

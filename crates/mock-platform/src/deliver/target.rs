@@ -139,6 +139,19 @@ impl Target {
         Ok(self.addresses.iter().map(|&address| SocketAddr::new(address, port)).collect())
     }
 
+    /// Whether its host is a name that means this machine alone, and its addresses were not given.
+    pub(super) fn is_local_name(&self) -> bool {
+        self.addresses.is_empty()
+            && self.url.host_str().is_some_and(|host| host.eq_ignore_ascii_case("localhost"))
+    }
+
+    /// The parameters of the query whose values are kept to oneself, as they are written.
+    pub(super) fn query_secrets(&self) -> Vec<(String, String)> {
+        let pairs = self.url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let secret = pairs.filter(|(name, value)| !value.is_empty() && is_secret(name));
+        secret.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// For what does not speak TLS.
     ///
     /// # Errors
@@ -191,12 +204,14 @@ pub fn without_secrets(text: &str) -> String {
     };
     let Some((path, query)) = rest.split_once('?') else { return format!("{before}://{authority}{rest}") };
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if SECRET.iter().any(|word| name.to_ascii_lowercase().contains(word)) => {
-            format!("{name}=***")
-        }
+        Some((name, _)) if is_secret(name) => format!("{name}=***"),
         _ => pair.to_owned(),
     });
     format!("{before}://{authority}{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+fn is_secret(parameter: &str) -> bool {
+    SECRET.iter().any(|word| parameter.to_ascii_lowercase().contains(word))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -238,6 +253,12 @@ mod tests {
         ] {
             check(url, &[], Ok(()));
         }
+    }
+
+    #[test]
+    fn secrets_of_the_query_are_known() {
+        let target = Target::parse("http://127.0.0.1/?api_key=a%20b&id=7&token=", &[]).unwrap();
+        assert_eq!(target.query_secrets(), [("api_key".to_owned(), "a%20b".to_owned())]);
     }
 
     #[test]

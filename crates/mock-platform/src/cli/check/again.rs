@@ -1,5 +1,7 @@
 //! The command lines that do a run again, or one check of it.
 
+use piopiy_mock_platform::deliver::without_secrets;
+
 use crate::cli::rerun::quoted;
 
 /// What a rerun says anew, or must not tell; whether a value follows.
@@ -40,7 +42,7 @@ fn rewrite(args: impl Iterator<Item = String>, without: &[(&str, bool)]) -> Stri
         match without.iter().find(|(option, _)| *option == name) {
             Some((_, true)) if !arg.contains('=') => drop(args.next()),
             Some(_) => {}
-            None => words.push(quoted(&arg)),
+            None => words.push(quoted(&without_secrets(&arg))),
         }
     }
     words.join(" ")
@@ -51,7 +53,7 @@ pub(crate) fn tail(command: &[String]) -> String {
     if command.is_empty() {
         return String::new();
     }
-    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    let words: Vec<String> = command.iter().map(|word| quoted(&without_secrets(word))).collect();
     format!(" -- {}", words.join(" "))
 }
 
@@ -69,5 +71,14 @@ mod tests {
         check(&args, &FIXED, "piopiy-mock check http://x/ '--only=DUP-*' --exit-zero");
         check(&args, &ONE_CHECK, "piopiy-mock check http://x/");
         check(&["check", "http://x/", "--", "./receiver", "--seed"], &FIXED, "piopiy-mock check http://x/");
+    }
+
+    #[test]
+    fn no_rerun_tells_a_secret() {
+        let args = ["check", "http://me:hush@x/?token=hush", "--observe-url=http://me:hush@x/"];
+        let expected = "piopiy-mock check 'http://***@x/?token=***' '--observe-url=http://***@x/'";
+        check(&args, &FIXED, expected);
+        let command = ["./receiver", "postgres://me:hush@db/calls"].map(str::to_owned);
+        assert_eq!(tail(&command), " -- ./receiver 'postgres://***@db/calls'");
     }
 }

@@ -126,7 +126,7 @@ impl Run<'_> {
         ran
     }
 
-    async fn is_enough(&self, course: &Course<'_>) -> bool {
+    pub(super) async fn is_enough(&self, course: &Course<'_>) -> bool {
         let Some(most) = self.options.max_fail else { return false };
         let results = course.results.lock().await;
         let counts = |result: &&CheckResult| {
@@ -155,7 +155,7 @@ impl Run<'_> {
             let mut result = CheckResult::new(
                 ran.check,
                 outcome,
-                records(&ran.cases, &ran.findings, ran.check.severity, &self.options.headers),
+                records(&ran.cases, &ran.findings, ran.check.severity, &self.secrets),
                 self.command(ran.check),
             );
             result.is_stale_known_failure = is_stale;

@@ -88,7 +88,12 @@ impl Explorer<'_> {
         let schedules = Schedules::new(self.run.options.profile, self.run.options.seed);
         let most = self.options.most.unwrap_or(u64::MAX);
         let mut next = 0;
-        while next < most && self.began.elapsed() < self.options.time && self.is_up().await {
+        while next < most && self.began.elapsed() < self.options.time {
+            if !self.is_up().await {
+                let gone = Err("the receiver cannot be reached any more".to_owned());
+                // What it has got wrong before is what there is to say.
+                return if self.finds.is_empty() { gone } else { Ok(()) };
+            }
             let mut batch = Vec::new();
             while batch.len() < BATCH && next < most && self.began.elapsed() < self.options.time {
                 let Some(schedule) = schedules.nth(next) else { break };
@@ -243,7 +248,7 @@ impl Explorer<'_> {
 
     fn records(&self, came: &CarriedOut) -> Vec<CaseRecord> {
         let cases = std::slice::from_ref(&came.evidence);
-        records(cases, &came.findings, Severity::Must, &self.run.options.headers)
+        records(cases, &came.findings, Severity::Must, &self.run.secrets)
     }
 
     /// Lets others see what has come of it so far.

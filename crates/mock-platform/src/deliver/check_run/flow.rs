@@ -30,6 +30,7 @@ impl Run<'_> {
                 // No more than from one sample to the next.
                 None => (flow.count / flow.samples.max(1)).clamp(CONNECTIONS, CONNECTIONS * ON_ONE),
             };
+            self.date(composer);
             let scripts = scripts(batch.min(flow.count - flowed.sent), composer);
             let before = (flowed.sent, flowed.acknowledged);
             for transcript in self.probe.run(&scripts, Instant::now()).await {

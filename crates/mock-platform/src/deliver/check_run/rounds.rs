@@ -33,6 +33,8 @@ const MOST_ROUNDS: usize = 64;
 const SOAK_LIMIT: Duration = Duration::from_secs(3_600);
 /// How long a line of the receiver's log may take to come.
 const LOG_LIMIT: Duration = Duration::from_millis(300);
+/// Receivers take signatures of five minutes ago, as Standard Webhooks has it, or less.
+const SIGNED_FOR: Duration = Duration::from_secs(30);
 /// A receiver may give up on a webhook that is half sent for longer.
 const BYSTANDER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -65,21 +67,21 @@ impl Run<'_> {
         is_alone: bool,
         progress: &dyn Progress,
     ) -> Ran {
-        let mut composer = self.composer(check.id, attempt);
-        let cases = match &self.again {
-            Some(again) => again.cases(attempt),
-            None => (check.stimulus)(&mut composer),
-        };
+        let (mut cases, mut composer) = self.composed(check, attempt);
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         // First, so that those which wait for one another keep nobody else waiting.
         let _anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
         let waits = is_alone || check.waits();
         let slot = if waits { None } else { self.slots.acquire().await.ok() };
         progress.begun(check.id);
+        if self.sources.signing_key.is_some() {
+            // Signatures age while a check waits for its turn.
+            (cases, composer) = self.composed(check, attempt);
+        }
         let began = Instant::now();
         let limit = self.limit(check);
         let ran = timeout(limit, async {
-            let (mut ran, begins) = self.rounds(check, cases, composer, is_alone).await;
+            let (mut ran, begins) = self.rounds(check, attempt, cases, composer, is_alone).await;
             drop(slot);
             if is_anonymous && let Err(error) = self.give_strays(&mut ran.cases, begins).await {
                 ran.unseen = Some(error);
@@ -101,6 +103,16 @@ impl Run<'_> {
         ran
     }
 
+    /// What a check sends at first, as of now.
+    fn composed(&self, check: &Check, attempt: u32) -> (Vec<Case>, Composer) {
+        let mut composer = self.composer(check.id, attempt);
+        let cases = match &self.again {
+            Some(again) => again.cases(attempt),
+            None => (check.stimulus)(&mut composer),
+        };
+        (cases, composer)
+    }
+
     fn limit(&self, check: &Check) -> Duration {
         let is_long = check.tags.contains(&Tag::Soak) || check.passes_time();
         let least = if is_long { SOAK_LIMIT } else { Duration::ZERO };
@@ -111,6 +123,7 @@ impl Run<'_> {
     async fn rounds(
         &self,
         check: &'static Check,
+        attempt: u32,
         mut cases: Vec<Case>,
         mut composer: Composer,
         is_alone: bool,
@@ -118,8 +131,15 @@ impl Run<'_> {
         let mut ran = Ran::new(check);
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         let mut begins = Vec::new();
-        for _ in 0..MOST_ROUNDS {
-            for case in cases.drain(..) {
+        for round in 0..MOST_ROUNDS {
+            let mut signed = Instant::now();
+            for at in 0..cases.len() {
+                if round == 0 && self.sources.signing_key.is_some() && signed.elapsed() > SIGNED_FOR {
+                    // The same cases, but for when they are signed.
+                    cases = self.composed(check, attempt).0;
+                    signed = Instant::now();
+                }
+                let Some(case) = cases.get_mut(at).map(std::mem::take) else { break };
                 if is_anonymous {
                     begins.push(self.last_effect().await);
                 }
@@ -127,6 +147,7 @@ impl Run<'_> {
                 ran.cases.push(evidence);
             }
             let Some(then) = check.then.filter(|_| self.again.is_none()) else { break };
+            self.date(&mut composer);
             cases = then(&mut composer, &Evidence { cases: &ran.cases, terms: &self.terms() });
             if cases.is_empty() {
                 break;
@@ -159,6 +180,7 @@ impl Run<'_> {
         is_alone: bool,
     ) -> CaseEvidence {
         let before = self.count_before().await;
+        self.date(composer);
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();
         let mut done = self.steps(&case, composer).await;
@@ -171,6 +193,7 @@ impl Run<'_> {
             Some(bystander) => bystander.finish().await.filter(|_| took < BYSTANDER_LIMIT),
             None => None,
         };
+        self.date(composer);
         let canary = self.plain(composer).await;
         let plain = [Some(&canary), bystander.as_ref()];
         let extra = plain.into_iter().flatten().filter(|transcript| is_acknowledged(transcript)).count();

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    Action, Case, CaseEvidence, Check, Composer, Count, Findings, Fixes, Framing, Need, Observability,
-    Request, Script, Severity, Step, Tag, criteria, oracles,
+    Action, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Framing, Need,
+    Observability, Request, Script, Severity, Step, Tag, criteria, oracles,
 };
 
 const FIXES: Fixes = Fixes {
@@ -135,11 +135,44 @@ pub(super) const CHECKS: &[Check] = &[
                 findings.not_applicable("", "the receiver's name has addresses of one family only");
                 return findings;
             }
-            criteria::acknowledged(evidence)
+            at_each_address(evidence)
         },
         ..Check::BASE
     },
 ];
+
+/// How systems say that they themselves have no way to an address.
+const NO_WAY: [&str; 4] = [
+    "Network is unreachable",
+    "Cannot assign requested address",
+    "Can't assign requested address",
+    "Address family not supported",
+];
+
+/// A receiver that is served at one address of this machine alone is as it should be: only who resolves a name for
+/// others gives it addresses that have to be served.
+fn at_each_address(evidence: &Evidence<'_>) -> Findings {
+    let unreached = |case: &CaseEvidence| case.transcripts().find_map(|sent| sent.connect_error.clone());
+    let mut findings = Findings::default();
+    for case in evidence.cases {
+        let one = Evidence { cases: std::slice::from_ref(case), terms: evidence.terms };
+        let name = &case.case.name;
+        match unreached(case) {
+            Some(error) if NO_WAY.iter().any(|text| error.contains(text)) => {
+                findings.not_observed(name, format!("this machine has no way there ({error})"));
+            }
+            Some(_)
+                if evidence.terms.is_local_name
+                    && evidence.cases.iter().any(|it| unreached(it).is_none()) =>
+            {
+                let text = "not listened at, and `localhost` is a name for this machine alone: add --resolve";
+                findings.not_applicable(name, text);
+            }
+            _ => findings.extend(criteria::acknowledged(&one)),
+        }
+    }
+    findings
+}
 
 fn what_breaks_servers(composer: &mut Composer) -> Vec<Case> {
     let cdr = composer.cdr();
@@ -168,4 +201,53 @@ fn what_breaks_servers(composer: &mut Composer) -> Vec<Case> {
         ),
     ];
     cases.map(|(name, script)| Case::new(name).script(script).may_be_silent().may_overload()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Answer, Malformed, Terms, Transcript, Verdict, conclude, find};
+    use super::*;
+
+    /// What comes of one address that answers and one that does not.
+    fn check(error: &str, is_local_name: bool, expected: Verdict) {
+        let check = find("AVL-007").unwrap();
+        let case = |name: &str, transcript: Transcript| CaseEvidence {
+            case: Case::new(name),
+            steps: vec![vec![transcript]],
+            canary: Transcript::default(),
+            bystander: None,
+            seen: super::super::Seen::Nothing,
+            looks: Vec::new(),
+            usage: Vec::new(),
+            log: Vec::new(),
+            starts: Vec::new(),
+            flows: Vec::new(),
+            printed: Vec::new(),
+            error: None,
+        };
+        let sent = super::super::case::Sent { method: "POST".to_owned(), of: None, bytes: 1 };
+        let unanswered = Transcript { requests: vec![sent], ..Transcript::default() };
+        let answers = vec![Answer { status: 200, ..Answer::default() }];
+        let fine = Transcript { answers, ..unanswered.clone() };
+        let refused = Transcript { connect_error: Some(error.to_owned()), ..unanswered };
+        let cases = [case("::1", refused), case("127.0.0.1", fine)];
+        let terms = Terms {
+            baseline: Duration::ZERO,
+            ack_limit: Duration::from_secs(5),
+            malformed: Malformed::Either,
+            is_observed: false,
+            shows: super::super::Shows::default(),
+            start_limit: Duration::from_secs(30),
+            is_local_name,
+        };
+        let findings = (check.judge)(&Evidence { cases: &cases, terms: &terms });
+        assert_eq!(conclude(check, &findings, false).verdict, expected, "{error}");
+    }
+
+    #[test]
+    fn an_address_that_need_not_be_served_is_no_fault() {
+        check("Connection refused (os error 111)", false, Verdict::Warn);
+        check("Connection refused (os error 111)", true, Verdict::NotApplicable);
+        check("Network is unreachable (os error 101)", false, Verdict::NotObserved);
+    }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Terms {
     pub(crate) shows: Shows,
     /// How long a receiver may take to listen that the suite has started.
     pub(crate) start_limit: Duration,
+    /// Whether the receiver's name means this machine alone (`localhost`), and nobody has said its addresses.
+    pub(crate) is_local_name: bool,
 }
 
 /// What effect records hold: as `GET URL?capabilities` says, or as any record has shown.

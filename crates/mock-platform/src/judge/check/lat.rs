@@ -66,7 +66,10 @@ pub(super) const CHECKS: &[Check] = &[
             "Keep one instance awake (a minimum of 1, or a health check each minute), and connections to the store alive.",
         ),
         stimulus: |composer| {
-            let idle = Case::new("").step(super::Step::Pause(10 * composer.sources.slow_limit));
+            let wait = 10 * composer.sources.slow_limit;
+            let idle = Case::new("").step(super::Step::Pause(wait));
+            // It is signed when it is sent.
+            composer.sources.now_s += wait.as_secs();
             let cdr = composer.cdr();
             vec![idle.send(&composer.post(&cdr)).expect(&cdr, Count::Once)]
         },

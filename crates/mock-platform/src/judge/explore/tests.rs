@@ -36,6 +36,7 @@ fn terms() -> Terms {
         is_observed: true,
         shows: crate::judge::check::Shows { fields: true, state: true, quarantine: true },
         start_limit: Duration::from_secs(30),
+        is_local_name: false,
     }
 }
 

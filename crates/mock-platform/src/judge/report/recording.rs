@@ -252,7 +252,7 @@ fn is_readable(json: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(&nested).is_ok()
 }
 
-/// Takes out what must not be told: values of header lines, and the tokens in them.
+/// Takes out what must not be told: values of header lines and of the query, and the tokens in them.
 fn mask(record: &mut CaseRecord, secrets: &[(String, String)]) {
     let rungs = record.ladder.rungs.iter_mut();
     let attempts = rungs.filter_map(|rung| match rung {
@@ -260,15 +260,35 @@ fn mask(record: &mut CaseRecord, secrets: &[(String, String)]) {
         Rung::Event { .. } => None,
     });
     let texts = attempts.flat_map(|attempt| [&mut attempt.sent, &mut attempt.answer]);
-    for text in texts.chain([&mut record.stimulus]) {
+    let found = record.findings.iter_mut().map(|finding| &mut finding.text);
+    for text in texts.chain([&mut record.stimulus]).chain(found) {
         for (name, secret) in secrets {
-            *text = text.replace(&format!("{name}: {secret}"), &format!("{name}: …"));
+            for joint in [": ", "="] {
+                *text = text.replace(&format!("{name}{joint}{secret}"), &format!("{name}{joint}…"));
+            }
             let token = secret.rsplit(' ').next().unwrap_or_default();
-            if token.len() >= 4 {
+            if token.len() >= TOKEN {
                 *text = text.replace(token, "…");
+                *text =
+                    text.split('\n').map(|line| without_parts(line, token)).collect::<Vec<_>>().join("\n");
             }
         }
     }
+}
+
+/// What is shorter is no secret, and may stand anywhere.
+const TOKEN: usize = 4;
+
+/// A line that was cut within a token, without what there is of it: its begin at the end of the line, or its end alone.
+fn without_parts(line: &str, token: &str) -> String {
+    // What `shown` puts behind what it cuts.
+    let (line, rest) = line.split_at(line.rfind("… (").unwrap_or(line.len()));
+    let ends = |at: &usize| token.is_char_boundary(*at);
+    let begin = (TOKEN..token.len()).rev().filter(ends).find_map(|at| line.strip_suffix(&token[..at]));
+    let is_end = line.len() >= TOKEN && token.ends_with(line);
+    let left =
+        if is_end { "…".to_owned() } else { begin.map_or(line.to_owned(), |kept| format!("{kept}…")) };
+    left + rest
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -277,7 +297,20 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::is_readable;
+    use super::{is_readable, without_parts};
+
+    #[test]
+    fn a_token_that_was_cut_is_not_told_in_parts() {
+        let check = |line, expected| assert_eq!(without_parts(line, "abcdefghij"), expected);
+        check(
+            "Authorization: Bearer abcdefg… (812 bytes in all)",
+            "Authorization: Bearer …… (812 bytes in all)",
+        );
+        check("Authorization: Bearer abcdef", "Authorization: Bearer …");
+        check("ghij", "…");
+        check("abc", "abc");
+        check("Host: x", "Host: x");
+    }
 
     #[test]
     fn what_not_every_reader_takes_is_no_part_of_a_report() {

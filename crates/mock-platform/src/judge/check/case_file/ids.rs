@@ -159,7 +159,11 @@ mod tests {
                 for expected in &case.expected {
                     let id = &expected.payload.cmiuuid;
                     let is_known = !is_unmistakable(id.len()) || ids.number(id).is_some();
-                    assert!(is_known || matches!(check.id, "TRN-026" | "SEC-004"), "{}: {id} is not known", check.id);
+                    assert!(
+                        is_known || matches!(check.id, "TRN-026" | "SEC-004"),
+                        "{}: {id} is not known",
+                        check.id
+                    );
                 }
             }
         }

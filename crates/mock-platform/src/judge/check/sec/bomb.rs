@@ -55,11 +55,12 @@ fn judge(evidence: &Evidence<'_>) -> Findings {
         return findings;
     };
     held(bomb, INFLATED, &mut findings);
+    if case(PLAIN).and_then(stored) == Some(false) {
+        findings.not_applicable("", "it inflates nothing: what it takes has no effect");
+        return findings;
+    }
     // Answers alone show that it inflates where it can tell gzip from what is none.
-    let inflates = match case(PLAIN).and_then(stored) {
-        Some(is_stored) => is_stored,
-        None => case(BROKEN).is_some_and(|case| !is_taken(case)),
-    };
+    let inflates = case(PLAIN).and_then(stored).is_some() || case(BROKEN).is_some_and(|case| !is_taken(case));
     if !inflates {
         findings.not_observed("", "whether what it takes is inflated cannot be seen");
     } else if is_taken(bomb) && stored(bomb) != Some(false) {

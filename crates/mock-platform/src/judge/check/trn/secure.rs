@@ -71,7 +71,7 @@ fn by_tls(composer: &mut Composer) -> Vec<Case> {
     let patience = || Action::Await(Some(PATIENCE));
     let mut cases = vec![
         case(CERTIFICATE, Opening::Verified, Action::Await(None)),
-        case(NAMELESS, Opening::Nameless, patience()).may_be_silent(),
+        case(NAMELESS, Opening::Nameless, patience()).may_be_silent().may_overload(),
     ];
     let ports: &[_] = if has_port(&composer.sources.host) { &[None] } else { &[None, Some(80)] };
     for &port in ports {
