@@ -19,6 +19,7 @@ mod deadlines;
 mod drain;
 mod explore;
 mod failures;
+mod measured;
 mod readme;
 mod schedule;
 mod syncs;
@@ -86,6 +87,10 @@ enum Run {
     ExploreRace,
     /// The action for GitHub, step by step.
     Action,
+    /// `piopiy-mock check` on a documented receiver finds what was measured.
+    Measured(Documented),
+    /// And its debugger.
+    Debugger,
     /// The commands of the README.
     Readme,
 }
@@ -121,6 +126,10 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("explore/piopiy-receiver".to_owned(), Run::Explore));
     runs.push(("explore/asks-then-inserts".to_owned(), Run::ExploreRace));
     runs.push(("action".to_owned(), Run::Action));
+    runs.extend(Documented::ALL.map(|receiver| {
+        (format!("check/{}", receiver.name().replace(" receiver", "")), Run::Measured(receiver))
+    }));
+    runs.push(("check/flask-debug".to_owned(), Run::Debugger));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -164,7 +173,8 @@ impl Run {
     /// What it needs that this machine has not.
     fn missing(self) -> Option<Missing> {
         match self {
-            Self::Documented(receiver, ..) => receiver.missing(),
+            Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.missing(),
+            Self::Debugger => Documented::Flask.missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
@@ -175,7 +185,11 @@ impl Run {
     }
 
     fn set_up(self) -> anyhow::Result<()> {
-        if let Self::Documented(receiver, ..) = self { receiver.set_up() } else { Ok(()) }
+        match self {
+            Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.set_up(),
+            Self::Debugger => Documented::Flask.set_up(),
+            _ => Ok(()),
+        }
     }
 
     async fn perform(self, world: &World) -> anyhow::Result<String> {
@@ -194,6 +208,8 @@ impl Run {
             Self::Explore => explore::clean(world).await,
             Self::ExploreRace => explore::race(world).await,
             Self::Action => action::run(world).await,
+            Self::Measured(receiver) => measured::run(receiver).await,
+            Self::Debugger => measured::debugger().await,
             Self::Readme => readme::run(world).await,
         }
     }

@@ -73,6 +73,14 @@ impl Documented {
     /// # Errors
     /// Where it does not come up.
     pub(crate) async fn start(self, observe_file: &Path) -> anyhow::Result<Process> {
+        self.start_with(observe_file, &[]).await
+    }
+
+    /// The same, with options of its own.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub(crate) async fn start_with(self, observe_file: &Path, options: &[&str]) -> anyhow::Result<Process> {
         let folder = self.folder();
         let mut command = match self {
             Self::Express => tokio::process::Command::new("node"),
@@ -83,7 +91,7 @@ impl Documented {
             Self::Express => "server.js",
             Self::Flask => "app.py",
         });
-        command.arg("0").arg("--observe-file").arg(observe_file);
+        command.arg("0").arg("--observe-file").arg(observe_file).args(options);
         Process::start(command).await.context(self.name())
     }
 
