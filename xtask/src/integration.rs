@@ -7,12 +7,13 @@ use anyhow::{Context as _, ensure};
 use piopiy_events::Profile;
 use piopiy_mock_platform::deliver::Redelivery;
 
-use crate::receivers::{Documented, Durable};
+use crate::receivers::{Careful, Documented, Durable};
 use crate::tally::{Missing, Tally};
 use crate::{traffic, workspace};
 
 mod action;
 mod calls;
+mod careful;
 mod check;
 mod crash;
 mod deadlines;
@@ -89,8 +90,10 @@ enum Run {
     Action,
     /// `piopiy-mock check` on a documented receiver finds what was measured.
     Measured(Documented),
-    /// And its debugger.
+    /// And the debugger of the one that has one.
     Debugger,
+    /// `piopiy-mock check` on a receiver in another language: nothing on the correct one, and every flaw.
+    Careful(Careful),
     /// The commands of the README.
     Readme,
 }
@@ -129,6 +132,7 @@ fn all() -> Vec<(String, Run)> {
     runs.extend(Documented::ALL.map(|receiver| {
         (format!("check/{}", receiver.name().replace(" receiver", "")), Run::Measured(receiver))
     }));
+    runs.extend(Careful::ALL.map(|it| (format!("check/careful-{}", it.name()), Run::Careful(it))));
     runs.push(("check/flask-debug".to_owned(), Run::Debugger));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
@@ -175,6 +179,7 @@ impl Run {
         match self {
             Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.missing(),
             Self::Debugger => Documented::Flask.missing(),
+            Self::Careful(receiver) => receiver.missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
@@ -210,6 +215,7 @@ impl Run {
             Self::Action => action::run(world).await,
             Self::Measured(receiver) => measured::run(receiver).await,
             Self::Debugger => measured::debugger().await,
+            Self::Careful(receiver) => careful::run(receiver).await,
             Self::Readme => readme::run(world).await,
         }
     }

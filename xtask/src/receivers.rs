@@ -1,7 +1,9 @@
 //! The receivers that the tests and runs post to, as processes.
 
+mod careful;
 mod documented;
 mod durable;
 
+pub(crate) use careful::{Careful, Flaw};
 pub(crate) use documented::Documented;
 pub(crate) use durable::{Durable, Kept};

@@ -44,6 +44,7 @@ const EXPRESS: &[Row] = &[
     row("1e400: null", "JSN-018", NotObserved, Fail),
     row("5,000 arrays in one another: 500", "JSN-022", Fail, Fail),
     row("it stores nothing", "DUP-001", Pass, Fail),
+    row("outside of production an error page has its stack", "SEC-011", Fail, Fail),
     row("a chunk extension and a trailer: 200", "TRN-010", Pass, Pass),
     row("two lengths: 400", "TRN-014", Pass, Pass),
     row("a second request on a connection: 200", "TRN-019", Pass, Pass),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Answer, CaseEvidence, Evidence, Findings, Terms, Transcript};
 
 /// Text that a receiver gives away about its inside.
-const LEAKS: [&str; 12] = [
+const LEAKS: [&str; 18] = [
     "Traceback (most recent call last)",
     "Werkzeug Debugger",
     "site-packages/",
@@ -18,6 +18,12 @@ const LEAKS: [&str; 12] = [
     "vendor/laravel",
     "django/core",
     "System.NullReferenceException",
+    "node:internal/",
+    "java.base/",
+    ".py\", line ",
+    "Stack trace:\n#0 ",
+    "net/http.(*conn)",
+    "/gems/",
 ];
 
 /// Applies all of them but [`leaks`].

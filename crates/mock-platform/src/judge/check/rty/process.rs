@@ -52,7 +52,9 @@ fn killed_after_ack(composer: &mut Composer) -> Vec<Case> {
     for name in ["first", "second", "third"] {
         let witness = composer.cdr();
         let burst: Vec<_> = (0..BURST).map(|_| composer.cdr()).collect();
-        let case = Case::new(name).send(&composer.post(&witness)).step(Step::Look);
+        let case = Case::new(name).send(&composer.post(&witness));
+        // Who writes now and then, and not before the answer, has the witness by then.
+        let case = case.step(Step::Pause(Duration::from_millis(1_500))).step(Step::Look);
         let scripts = burst.iter().map(|cdr| Script::default().request(&composer.post(cdr)).answered());
         let case = case.scripts(scripts.collect()).step(Step::Stop(Signal::Kill)).step(Step::Start);
         // The witness comes again: who forgot it takes it for new.
