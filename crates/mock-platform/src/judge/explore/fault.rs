@@ -5,7 +5,7 @@ use crate::judge::check::{CaseEvidence, Evidence, Findings, Terms, Verdict, crit
 /// What a receiver got wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fault {
-    /// What kind of fault it is: `duplicated`, `lost`, `stale`, `corrupted`, `answered 500`. What is shrunk keeps it.
+    /// What kind of fault it is: `duplicated`, `lost`, `stale_overwrite`, `corrupted`, `answered 500`. What is shrunk keeps it.
     pub(crate) word: String,
     /// What was seen and what was expected, for people.
     pub(crate) text: String,
@@ -75,8 +75,8 @@ mod tests {
         let slow = Fault::of("took 5.2s, limit 5.0s", true);
         assert_eq!((slow.word.as_str(), slow.text.as_str()), ("slow", "took 5.2s, limit 5.0s"));
         check(
-            "stale: the call ends as `active`, expected `ended_missed` (x)",
-            "stale",
+            "stale_overwrite: the call ends as `active`, expected `ended_missed` (x)",
+            "stale_overwrite",
             "the call ends as `active`, expected `ended_missed`",
         );
     }

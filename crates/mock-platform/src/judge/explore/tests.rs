@@ -243,13 +243,13 @@ fn every_flaw_is_found_and_shrunk_to_what_it_takes() {
     check(Flaw::StoresRepeats, "duplicated", (1, 1, 2, 0, 0));
     check(Flaw::AnswersRepeatsWith409, "answered 409", (1, 1, 2, 0, 0));
     check(Flaw::DedupesByCmiuuid, "lost", (1, 2, 2, 0, 0));
-    check(Flaw::LastWriteWins, "stale", (1, 2, 2, 0, 0));
-    check(Flaw::ReopensByLateEvents, "stale", (1, 2, 2, 0, 0));
+    check(Flaw::LastWriteWins, "stale_overwrite", (1, 2, 2, 0, 0));
+    check(Flaw::ReopensByLateEvents, "stale_overwrite", (1, 2, 2, 0, 0));
     check(Flaw::DropsUnknownMembers, "lost", (1, 1, 1, 0, 1));
     check(Flaw::RefusesQuotedNumbers, "answered 422", (1, 1, 1, 0, 1));
     check(Flaw::DropsThePlus, "corrupted", (1, 1, 1, 0, 1));
     check(Flaw::BreaksAtThreeSideBySide, "answered 500", (1, 1, 3, 2, 0));
-    check(Flaw::HasOneCurrentCall, "stale", (2, 2, 2, 0, 0));
+    check(Flaw::HasOneCurrentCall, "corrupted", (2, 2, 2, 0, 0));
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub struct Find {
     pub id: String,
     /// `fail`; or `inconclusive`, where it was seen once and never again.
     pub verdict: Verdict,
-    /// The kind of fault: `duplicated`, `lost`, `stale`, `corrupted`, `slow`, `answered 500`, and the like.
+    /// The kind of fault: `duplicated`, `lost`, `stale_overwrite`, `corrupted`, `slow`, `answered 500`, and the like.
     pub kind: String,
     /// What is delivered, in words.
     pub schedule: String,
