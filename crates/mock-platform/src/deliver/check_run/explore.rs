@@ -222,7 +222,7 @@ impl Explorer<'_> {
         if let Some(error) = ran.error {
             return Err(error);
         }
-        let terms = &self.run.terms;
+        let terms = &self.run.terms();
         let mut carried_out = Vec::new();
         for (schedule, evidence) in schedules.zip(ran.cases) {
             let one = Evidence { cases: std::slice::from_ref(&evidence), terms };
