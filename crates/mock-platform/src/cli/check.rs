@@ -45,7 +45,8 @@ Exit codes:
     4  nothing can be said: a check was inconclusive, or none was selected, or a random schedule failed
        only once
     5  a bug of this program
-  130  stopped with Ctrl-C (143 with SIGTERM); reports are written all the same";
+  130  stopped with Ctrl-C (143 with SIGTERM); reports are written all the same,
+       unless it is stopped once more";
 
 /// Say whether a receiver stands what the platform may do
 #[derive(Debug, Args)]
@@ -107,7 +108,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         say("no check was selected; `piopiy-mock checks` lists them");
         return Ok(if exit_zero { Exit::Fine } else { Exit::Inconclusive });
     }
-    let signals = Signals::listen();
+    let signals = Signals::listen_for_two();
     let mut runs = Vec::new();
     for turn in 0..args.verdict.repeat {
         let mut options = options.clone();
@@ -117,7 +118,14 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
             options.explore = None;
         }
         let progress = progress::Line::new();
-        let report = run_checks(&target, &checks, &options, &progress, signals.wait()).await;
+        let report = tokio::select! {
+            report = run_checks(&target, &checks, &options, &progress, signals.wait()) => report,
+            // A receiver that was started is ended with what is dropped here.
+            exit = signals.second() => {
+                progress.clear();
+                return Ok(exit);
+            }
+        };
         progress.clear();
         match report {
             Ok(report) => runs.push(report),

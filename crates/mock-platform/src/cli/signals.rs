@@ -1,22 +1,31 @@
-use std::convert::Infallible;
-
 use tokio::sync::watch;
 
 use super::exit::Exit;
 
 /// Ctrl-C and SIGTERM, from the start of a session to its end. The first one asks it to come to an end; a second one
-/// ends the program at once.
+/// ends the program at once, or drops what runs where that has a process to end; a third one does so in any case.
 #[derive(Debug, Clone)]
 pub(crate) struct Signals {
     first: watch::Receiver<Option<Exit>>,
+    second: watch::Receiver<Option<Exit>>,
 }
 
 impl Signals {
     /// Listens from now on.
     pub(crate) fn listen() -> Self {
+        Self::listen_for(2)
+    }
+
+    /// Listens from now on, and leaves it to whoever waits for [`second`](Self::second) to end what runs.
+    pub(crate) fn listen_for_two() -> Self {
+        Self::listen_for(3)
+    }
+
+    fn listen_for(last: usize) -> Self {
         let (noted, first) = watch::channel(None);
-        tokio::spawn(watch_for_two(noted));
-        Self { first }
+        let (noted_again, second) = watch::channel(None);
+        tokio::spawn(watch_until(last, [noted, noted_again]));
+        Self { first, second }
     }
 
     /// The first signal, if there was one.
@@ -26,19 +35,36 @@ impl Signals {
 
     /// Waits for the first signal.
     pub(crate) async fn wait(&self) {
-        if self.first.clone().wait_for(Option::is_some).await.is_err() {
-            // Nobody listens: none will come.
-            std::future::pending::<Infallible>().await;
-        }
+        noted(&self.first).await;
+    }
+
+    /// Waits for the second one.
+    pub(crate) async fn second(&self) -> Exit {
+        noted(&self.second).await
     }
 }
 
-async fn watch_for_two(noted: watch::Sender<Option<Exit>>) {
+async fn noted(signal: &watch::Receiver<Option<Exit>>) -> Exit {
+    let mut signal = signal.clone();
+    let seen = signal.wait_for(Option::is_some).await.ok().and_then(|seen| *seen);
+    match seen {
+        Some(exit) => exit,
+        // Nobody listens: none will come.
+        None => std::future::pending().await,
+    }
+}
+
+/// Notes one signal after another; the `last` one ends the program.
+async fn watch_until(last: usize, notes: [watch::Sender<Option<Exit>>; 2]) {
     let Some(mut signals) = Both::open() else { return };
-    let Some(first) = signals.next().await else { return };
-    noted.send_replace(Some(first));
-    if let Some(second) = signals.next().await {
-        std::process::exit(second as i32);
+    for number in 1.. {
+        let Some(exit) = signals.next().await else { return };
+        if number == last {
+            std::process::exit(exit as i32);
+        }
+        if let Some(note) = notes.get(number - 1) {
+            note.send_replace(Some(exit));
+        }
     }
 }
 

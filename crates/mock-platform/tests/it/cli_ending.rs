@@ -9,6 +9,34 @@ use wiremock::ResponseTemplate;
 use crate::cli::{command, mock, stderr, stdout};
 use crate::receivers::answering;
 
+/// Who does not wait for a receiver to end has it killed.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_second_signal_ends_a_receiver_that_was_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let receiver =
+        format!("trap '' TERM INT; echo $$ > {0}.part; mv {0}.part {0}; exec sleep 600", file.display());
+    let args = ["check", "http://127.0.0.1:9/", "--", "sh", "-c", &receiver];
+    let mut child = command(&args).stderr(Stdio::null()).spawn().unwrap();
+    while !file.exists() {
+        tokio::task::yield_now().await;
+    }
+    let pid = std::fs::read_to_string(&file).unwrap();
+    // Two of a kind might come as one.
+    for signal in ["-INT", "-TERM"] {
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    }
+    let code = child.wait().unwrap().code();
+    assert!(matches!(code, Some(130 | 143)), "{code:?}");
+    let stat = format!("/proc/{}/stat", pid.trim());
+    // Whoever inherits it may not have waited for it yet: a zombie runs no more.
+    let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+    while runs() {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A run without an end is stopped like with Ctrl-C: it finishes, tells, and writes its ledger.
 #[cfg(unix)]
 #[tokio::test]
