@@ -68,7 +68,9 @@ pub enum Malformed {
     /// It is kept aside in the store, with the reason, and acknowledged with 202.
     #[default]
     Quarantine,
-    /// It is refused with 4xx, and the reason as text.
+    /// It is refused with 4xx, and the reason as text. A JSON object that has all that a webhook has, but a `type` that is
+    /// not known, is no mistake of the sender's: it is kept aside and acknowledged all the same, for refused it would only
+    /// come again.
     Reject,
 }
 

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
-use piopiy_events::Webhook;
+use piopiy_events::{UnrecognisedReason, Webhook};
 
 use super::numbers::without_numbers;
 use super::observe::{self, Observer};
@@ -100,7 +100,10 @@ async fn receive(State(app): State<Arc<App>>, request: Request) -> Response {
 
 /// Quarantines what can be, refuses the rest.
 async fn not_understood(app: &App, rejection: WebhookRejection, received_at: i64) -> Response {
-    let body = rejection.body().filter(|_| app.options.malformed == Malformed::Quarantine);
+    // What is of a type yet to come would only come again, and be lost in the end.
+    let is_new = matches!(&rejection, WebhookRejection::UnrecognisedBody(body) if body.reason == UnrecognisedReason::UnknownType);
+    let is_kept = is_new || app.options.malformed == Malformed::Quarantine;
+    let body = rejection.body().filter(|_| is_kept);
     let Some(body) = body.cloned() else {
         let reason = rejection.text();
         let reason = app.loggable(&reason);
