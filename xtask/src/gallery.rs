@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -102,10 +103,14 @@ async fn rows(
     checks: &[&'static Check],
     options: &Options,
 ) -> anyhow::Result<Vec<Row>> {
-    let suite = Suite::build(options.measure_all)?;
+    let suite = Arc::new(Suite::build(options.measure_all)?);
+    let checks: Arc<[&'static Check]> = checks.into();
     let run = |part: Part, at_once: usize| {
-        let suite = &suite;
-        let runs = names.iter().map(move |name| suite.run(name, checks, part));
+        let (suite, checks) = (Arc::clone(&suite), Arc::clone(&checks));
+        let runs = names.iter().map(move |&name| {
+            let (suite, checks) = (Arc::clone(&suite), Arc::clone(&checks));
+            async move { tokio::spawn(async move { suite.run(name, &checks, part).await }).await? }
+        });
         futures_util::stream::iter(runs).buffer_unordered(at_once).try_collect::<Vec<_>>()
     };
     let unmeasured = run(Part::Unmeasured, options.jobs).await?;
