@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use piopiy_gallery::{
-    ACK_LIMIT, AUTHORIZATION, Flawed, SETTLE, SIGNING_KEY, SLOW_LIMIT, START_LIMIT, UNIQUE_IDS, flaws,
+    ACK_LIMIT, AUTHORIZATION, CORRECT, Flawed, SETTLE, SIGNING_KEY, SLOW_LIMIT, START_LIMIT, UNIQUE_IDS,
+    flaws,
 };
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, run_checks};
 use piopiy_mock_platform::deliver::{Target, Trust};
@@ -182,6 +183,11 @@ fn fill(row: &mut Row, report: &CheckReport) {
     for result in &report.checks {
         let id = result.id.to_string();
         let is_measured = find(&id).is_none_or(is_measured);
+        if CORRECT.contains(&row.name.as_str())
+            && matches!(result.outcome.verdict, Verdict::Fail | Verdict::Warn)
+        {
+            println!("{} by {id}: {}", row.name, result.outcome.detail);
+        }
         match result.outcome.verdict {
             Verdict::Fail if is_measured || result.outcome.is_timing => row.slow.insert(id),
             Verdict::Fail => row.fails.insert(id),
