@@ -73,7 +73,7 @@ async fn checks(world: &World, runner: &Runner) -> anyhow::Result<()> {
     let checked = runner.run("check.sh", &inputs(&args)).await?;
     ensure!(checked.status.success(), "check.sh: {}", said(&checked));
     let outputs = std::fs::read_to_string(runner.at("output"))?;
-    for line in ["exit-code=0", "failed=0", "seed=0x7"] {
+    for line in ["exit-code=0", "result=passed", "failed=", "seed=0x7", "report-dir=reports"] {
         ensure!(outputs.lines().any(|told| told == line), "{line} is not among the outputs: {outputs}");
     }
     for report in ["report.json", "junit.xml", "report.html"] {

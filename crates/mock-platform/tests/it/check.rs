@@ -176,6 +176,25 @@ async fn a_count_of_effects_shows_doubles() {
     }
 }
 
+/// A webhook of which a check says nothing has its effect too, and that is no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_of_effects_holds_nothing_against_a_receiver_that_is_right() {
+    let (server, observe_url) = correct(piopiy_receiver::Malformed::Quarantine).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("effects");
+    std::fs::write(&file, "").unwrap();
+    let copying = tokio::spawn(copy_effects(observe_url, file.clone()));
+    let mut options = options(None);
+    options.settle = Duration::from_millis(300);
+    options.observation = Some(Observation::Command(format!("cat {} | wc -l", file.display())));
+    let checks = ["LAT-001", "SEC-020"].map(|id| find(id).unwrap());
+    let report = run(&server.url(), &checks, &options).await;
+    copying.abort();
+    for check in &report.checks {
+        assert_ne!(check.outcome.verdict, Verdict::Fail, "{}", Human.render(&report));
+    }
+}
+
 async fn copy_effects(url: String, file: std::path::PathBuf) {
     loop {
         let text = reqwest::get(&url).await.unwrap().text().await.unwrap();

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use piopiy_events::{Identity, Kind};
 
 use super::super::case::Expected;
-use super::super::{CaseEvidence, Count, Discrepancy, DiscrepancyKind, Evidence, Findings, Payload, Seen};
+use super::super::{
+    CaseEvidence, Count, Discrepancy, DiscrepancyKind, Evidence, Findings, Payload, PayloadId, Seen,
+};
 use crate::judge::Effect;
 
 /// The effects are those expected, as far as they were seen.
@@ -44,6 +46,10 @@ fn counted(case: &CaseEvidence, count: i64, findings: &mut Findings) {
         least += range.0;
         most += range.1;
     }
+    // What is sent besides, and of which nothing is said, may have its effect.
+    let sent = case.transcripts().flat_map(|transcript| &transcript.requests).filter_map(|sent| sent.of);
+    let is_unsaid = |id: &PayloadId| case.case.expected.iter().all(|expected| expected.payload.id != *id);
+    most += sent.filter(is_unsaid).collect::<BTreeSet<_>>().len();
     let count_fits = usize::try_from(count).is_ok_and(|count| (least..=most).contains(&count));
     if !count_fits {
         let wanted = if least == most { most.to_string() } else { format!("{least} to {most}") };

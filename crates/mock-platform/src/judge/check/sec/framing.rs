@@ -100,7 +100,8 @@ fn desync(composer: &mut Composer) -> Vec<Case> {
         // The second answer, if any, comes right behind the first.
         let wait = Action::AwaitClose(Duration::from_millis(300));
         let script = Script::default().request(&request).answered().act(wait);
-        Case::new(name).script(script).expect(&hidden, Count::Never).may_be_silent().may_overload()
+        let case = Case::new(name).script(script).expect(&outer, Count::AtMostOnce);
+        case.expect(&hidden, Count::Never).may_be_silent().may_overload()
     });
     cases.into()
 }
