@@ -22,6 +22,7 @@ mod explore;
 mod failures;
 mod measured;
 mod readme;
+mod reproducers;
 mod schedule;
 mod syncs;
 
@@ -94,6 +95,10 @@ enum Run {
     Debugger,
     /// `piopiy-mock check` on a receiver in another language: nothing on the correct one, and every flaw.
     Careful(Careful),
+    /// What failed checks leave behind, of ten flaws.
+    Reproducers,
+    /// The test in Rust that one leaves behind.
+    ReproducerTest,
     /// The commands of the README.
     Readme,
 }
@@ -134,6 +139,8 @@ fn all() -> Vec<(String, Run)> {
     }));
     runs.extend(Careful::ALL.map(|it| (format!("check/careful-{}", it.name()), Run::Careful(it))));
     runs.push(("check/flask-debug".to_owned(), Run::Debugger));
+    runs.push(("reproducers/picked".to_owned(), Run::Reproducers));
+    runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -185,6 +192,10 @@ impl Run {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
                 missing.into_iter().find(|name| !workspace::works(name, &["--version"])).map(Missing)
             }
+            Self::Reproducers => {
+                let missing = ["bash", "curl", "python3"];
+                missing.into_iter().find(|name| !workspace::works(name, &["--version"])).map(Missing)
+            }
             _ => None,
         }
     }
@@ -216,6 +227,8 @@ impl Run {
             Self::Measured(receiver) => measured::run(receiver).await,
             Self::Debugger => measured::debugger().await,
             Self::Careful(receiver) => careful::run(receiver).await,
+            Self::Reproducers => reproducers::picked(world).await,
+            Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Readme => readme::run(world).await,
         }
     }

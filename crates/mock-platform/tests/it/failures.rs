@@ -67,7 +67,7 @@ const FLAWS: [(&str, &str); 17] = [
     ("instances-dedupe-alone", "DUP-009"),
     ("stumbles-over-poison", "RTY-008"),
     ("answers-too-late", "LAT-002"),
-    ("one-row-per-call", "CON-005"),
+    ("doubles", "CON-007"),
     ("shows-its-trace", "SEC-011"),
     ("echoes-trace", "SEC-019"),
     ("dies-of-garbage", "AVL-001"),

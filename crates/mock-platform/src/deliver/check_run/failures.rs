@@ -30,20 +30,28 @@ impl Run<'_> {
     }
 
     fn case_file(&self, ran: &mut Ran, outcome: &Outcome) -> CaseFile {
-        let judge = |cases: &[CaseEvidence]| {
-            let findings = self.findings(ran.check, cases);
-            (conclude(ran.check, &findings, self.terms.is_observed), findings)
-        };
+        let judge = |cases: &[CaseEvidence]| self.findings(ran.check, cases);
+        let conclude = |cases: &[CaseEvidence]| conclude(ran.check, &judge(cases), self.terms.is_observed);
         let all = std::mem::take(&mut ran.cases);
-        let (count, Outcome { verdict, is_timing, .. }) = (all.len(), judge(&all).0);
-        let fails = |cases: &[CaseEvidence]| {
-            let (outcome, findings) = judge(cases);
-            (outcome.verdict == verdict).then_some(findings)
-        };
+        let (count, Outcome { verdict, is_timing, .. }) = (all.len(), conclude(&all));
+        let fails = |cases: &[CaseEvidence]| conclude(cases).verdict == verdict;
         // What takes too long now and then does so with the n-th request, whichever that is: it takes all of them.
-        let cases = if is_timing { all } else { minimal(all, fails) };
-        let matters = Matters::of(&cases, |cases| fails(cases).is_some());
-        let saw = cases.iter().map(|case| Saw::of(case, matters)).collect();
+        let cases = if is_timing { all } else { minimal(all, judge, fails) };
+        let matters = Matters::of(&cases, fails);
+        let mut saw: Vec<Saw> = cases.iter().map(|case| Saw::of(case, matters)).collect();
+        let findings = judge(&cases);
+        let named = |case: &CaseEvidence| {
+            let name = &case.case.name;
+            let is_own = |found: &str| {
+                found.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(", "))
+            };
+            findings.all().any(|(found, word, _)| word == verdict && is_own(found))
+        };
+        if cases.iter().any(named) {
+            for (saw, case) in saw.iter_mut().zip(&cases) {
+                saw.is_wrong = named(case);
+            }
+        }
         let mut composer = Composer::new("canary", 0, self.sources.clone());
         CaseFile::of(Failed {
             check: ran.check,

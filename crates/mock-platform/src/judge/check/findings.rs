@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -151,14 +149,6 @@ impl Findings {
     pub(crate) fn of(&self, verdict: Verdict) -> impl Iterator<Item = (&str, bool)> {
         let found = self.found.iter().filter(move |found| found.verdict == verdict);
         found.map(|found| (found.text.as_str(), found.is_timing))
-    }
-
-    /// What was found of the worst kind: each with its case.
-    pub(crate) fn worst(&self) -> BTreeSet<(&str, &str)> {
-        let is_there = |word: &Verdict| self.found.iter().any(|found| found.verdict == *word);
-        let Some(worst) = ORDER.into_iter().find(is_there) else { return BTreeSet::new() };
-        let these = self.found.iter().filter(|found| found.verdict == worst);
-        these.map(|found| (found.case.as_str(), found.text.as_str())).collect()
     }
 
     fn add(&mut self, verdict: Verdict, case: &str, text: impl Into<String>, is_timing: bool) {

@@ -166,13 +166,18 @@ fn case_lines(text: &mut String, file: &CaseFile, case: &Case, saw: &Saw, stages
     let tells_answers = matters.answers && !matters.headers && !matters.bodies;
     let tells_effects = matters.effects && !matters.contents && saw.effects.is_some();
     if tells_answers {
-        text.push_str("[ \"$now\" = \"$was\" ] && again=$((again + 1))\n");
+        let beside = stages.iter().any(|stage| matches!(stage, Stage::Requests(all) if all.len() > 1));
+        // Programs that start together are not side by side for sure.
+        let otherwise = if beside { " || unsure=$((unsure + 1))" } else { "" };
+        let _ = writeln!(text, "[ \"$now\" = \"$was\" ] && again=$((again + 1)){otherwise}");
     } else if tells_effects {
         text.push_str(
             "if [ -z \"$OBSERVE_URL\" ]; then unsure=$((unsure + 1)); else\n    sleep 1; wrong=0\n",
         );
         effect_lines(text, file, saw);
-        text.push_str("    [ $wrong -gt 0 ] && again=$((again + 1))\nfi\n");
+        let beside = stages.iter().any(|stage| matches!(stage, Stage::Requests(all) if all.len() > 1));
+        let otherwise = if beside { " || unsure=$((unsure + 1))" } else { "" };
+        let _ = writeln!(text, "    [ $wrong -gt 0 ] && again=$((again + 1)){otherwise}\nfi");
     } else {
         text.push_str("unsure=$((unsure + 1))\n");
     }

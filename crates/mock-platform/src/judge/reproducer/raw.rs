@@ -137,7 +137,8 @@ fn data(file: &CaseFile, heading: &str) -> String {
         "None".to_owned()
     };
     let mut data = format!(
-        "CANNOT = {cannot}\nTITLE = {}\nTARGET = {}\nOBSERVE_URL = {}\nOBSERVE_FILE = {}\nSETTLE = 0.5\nLIMIT = {}\nIDS = [{}]\nHEADERS = [{}]\nBODIES = {}\nCONTENTS = {}\nCANARY = {canary}\nCANARY_IDS = {ids:?}\nCASES = [\n",
+        "CANNOT = {cannot}\nSECRETS = [{}]\nTITLE = {}\nTARGET = {}\nOBSERVE_URL = {}\nOBSERVE_FILE = {}\nSETTLE = 0.5\nLIMIT = {}\nIDS = [{}]\nHEADERS = [{}]\nBODIES = {}\nCONTENTS = {}\nCANARY = {canary}\nCANARY_IDS = {ids:?}\nCASES = [\n",
+        file.secrets.iter().map(|name| text_literal(name)).collect::<Vec<_>>().join(", "),
         text_literal(heading),
         known(&file.target),
         observe("observe-url"),

@@ -8,8 +8,11 @@ use crate::judge::Effect;
 use crate::judge::check::{Action, Answer, Case, CaseEvidence, End, Script, Seen, Transcript};
 
 /// Header lines by which answers are told apart, where those matter.
-pub(super) const HEADERS: [&str; 11] = [
+pub(super) const HEADERS: [&str; 14] = [
     "accept",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-origin",
     "allow",
     "connection",
     "content-type",
@@ -26,6 +29,8 @@ pub(super) const HEADERS: [&str; 11] = [
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Saw {
     pub(super) matters: Matters,
+    /// Whether it is one of those that went wrong.
+    pub(crate) is_wrong: bool,
     /// What became of each connection of each step.
     pub(super) steps: Vec<Vec<Connection>>,
     pub(super) canary: String,
@@ -76,6 +81,7 @@ impl Saw {
         }
         let mut saw = Self {
             matters,
+            is_wrong: true,
             steps: steps.collect(),
             canary: outcome(&evidence.canary, false),
             bystander: evidence.bystander.as_ref().map_or_else(String::new, |it| outcome(it, false)),

@@ -12,7 +12,8 @@ impl Ids {
     /// have to stay everywhere.
     pub(super) fn of(cases: &[Case], canary: &Script) -> Self {
         let mut found = BTreeSet::new();
-        let mut packed = Vec::new();
+        // What is sent compressed: as bytes, and as payloads.
+        let (mut packed, mut within) = (Vec::new(), BTreeSet::new());
         let scripts = cases.iter().flat_map(|case| &case.steps).flat_map(|step| step.scripts());
         for script in scripts.chain([canary]) {
             let bytes = all_sent(script);
@@ -20,6 +21,7 @@ impl Ids {
             collect(&by_http2(script), &mut found);
             if bytes.windows(GZIP.len()).any(|window| window == GZIP) {
                 packed.push(bytes);
+                within.extend(script.requests.iter().filter_map(|sent| sent.of));
             }
         }
         for expected in cases.iter().flat_map(|case| &case.expected) {
@@ -28,8 +30,14 @@ impl Ids {
                 found.insert(expected.payload.cmiuuid.clone());
             }
         }
+        let payloads = cases.iter().flat_map(|case| &case.expected).map(|expected| &expected.payload);
+        let kept: Vec<&str> = payloads
+            .filter(|payload| within.contains(&payload.id))
+            .map(|payload| payload.cmiuuid.as_str())
+            .collect();
         let is_packed = |id: &String| {
-            packed.iter().any(|bytes| bytes.windows(id.len()).any(|window| window == id.as_bytes()))
+            kept.contains(&id.as_str())
+                || packed.iter().any(|bytes| bytes.windows(id.len()).any(|window| window == id.as_bytes()))
         };
         Self(found.into_iter().filter(|id| !is_packed(id)).collect())
     }

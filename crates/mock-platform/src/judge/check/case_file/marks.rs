@@ -58,13 +58,13 @@ impl<'a> Hidden<'a> {
         }
     }
 
-    /// A text with its ids and secrets hidden.
+    /// A text with its ids, secrets and the receiver's address hidden.
     pub(super) fn hide_text(&self, text: &str) -> String {
         let mut hidden = text.to_owned();
         for (number, id) in self.ids.all().enumerate() {
             hidden = hidden.replace(id, &format!("{{{{piopiy:id.{number}}}}}"));
         }
-        self.without_secrets(&hidden)
+        self.without_secrets(&hidden).replace(&self.sources.host, "{{piopiy:host}}")
     }
 
     /// A text with its secrets hidden.

@@ -1,0 +1,176 @@
+//! What failed checks leave behind makes them fail again: with `replay`, and with the scripts alone.
+
+use std::path::Path;
+use std::process::Output;
+
+use anyhow::{Context as _, ensure};
+use piopiy_gallery::{ACK_LIMIT, AUTHORIZATION, Flaw, Flawed, SETTLE, SLOW_LIMIT, flaws, start};
+use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, replay_case, run_checks};
+use piopiy_mock_platform::judge::check::{CaseFile, Hook, Severity, Tag, Verdict, find};
+use piopiy_mock_platform::judge::report::{CheckReport, Human, Reporter};
+
+use super::World;
+use crate::workspace;
+
+/// How many flaws are picked.
+const PICKED: usize = 10;
+
+/// Ten flaws that the seed picks: `raw.sh` alone reproduces each, and so does `curl.sh` where curl can tell; `replay`
+/// gives the same verdict on the same receiver and on another one with the flaw, and passes without it.
+///
+/// # Errors
+/// Where one of them does not.
+pub(super) async fn picked(world: &World) -> anyhow::Result<String> {
+    let mut told = Vec::new();
+    for flaw in pick(world.seed) {
+        let id = flaw.kills[0];
+        let name = format!("{} {id}", flaw.name);
+        println!("  {name}");
+        told.push(again(flaw, id).await.with_context(|| name)?);
+    }
+    Ok(told.join(", "))
+}
+
+/// Flaws that fail a check, with a receiver that need not be killed.
+fn pick(seed: u64) -> Vec<Flaw> {
+    let is_fit = |flaw: &Flaw| {
+        let check = find(flaw.kills[0]);
+        let waits = |tag: &Tag| matches!(tag, Tag::Slow | Tag::Soak);
+        // Ids within a compressed body stay as they are: the same receiver takes them for repeats.
+        let is_compressed = flaw.kills[0] == "SEC-004";
+        !flaw.is_restarted
+            && !is_compressed
+            && check.is_some_and(|check| {
+                check.severity != Severity::May && !check.tags.iter().any(waits) && check.needs.is_empty()
+            })
+    };
+    let mut fit: Vec<Flaw> = flaws().filter(is_fit).collect();
+    let mut state = seed;
+    let mut picked = Vec::new();
+    while picked.len() < PICKED && !fit.is_empty() {
+        // The constants of Knuth's MMIX generator.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = (state >> 33) as usize % fit.len();
+        picked.push(fit.swap_remove(at));
+    }
+    picked
+}
+
+async fn again(flaw: Flaw, id: &str) -> anyhow::Result<String> {
+    let check = find(id).context("there is no such check")?;
+    let folder = tempfile::tempdir()?;
+    let receiver = start(flaw.name).await;
+    let mut options = options(&receiver, CheckOptions::default())?;
+    options.failures = Some(folder.path().to_owned());
+    let target = Target::parse(&receiver.url, &[])?;
+    let report = run_checks(&target, &[check], &options, &(), std::future::pending()).await?;
+    let verdict = verdict(&report)?;
+    ensure!(verdict == Verdict::Fail, "it did not fail: {}", Human.render(&report));
+
+    let left = folder.path().join(id);
+    let text = std::fs::read_to_string(left.join("case.json"))?;
+    let file = CaseFile::parse("case.json", &text)?;
+    // A receiver may have died of it.
+    let is_there = tokio::net::TcpStream::connect(target.authority()).await.is_ok();
+    let same = if is_there { receiver } else { start(flaw.name).await };
+    let (other, correct) = (start(flaw.name).await, start("none").await);
+    for (what, receiver, wanted) in [
+        ("the same receiver", &same, Verdict::Fail),
+        ("another one", &other, Verdict::Fail),
+        ("the correct one", &correct, Verdict::Pass),
+    ] {
+        let options = self::options(receiver, CheckOptions::of(&file))?;
+        let target = Target::parse(&receiver.url, &[])?;
+        let report = replay_case(&target, &file, &options, &(), std::future::pending()).await?;
+        ensure!(self::verdict(&report)? == wanted, "replay, {what}: {}", Human.render(&report));
+    }
+    let flawed = start(flaw.name).await;
+    let raw = [script(&left, "raw.sh", &flawed).await?, script(&left, "raw.sh", &correct).await?];
+    ensure!(raw[0].status.code() == Some(1), "raw.sh does not reproduce it: {}", told(&raw[0]));
+    ensure!(raw[1].status.code() == Some(0), "raw.sh, the correct receiver: {}", told(&raw[1]));
+    let flawed = start(flaw.name).await;
+    let curl = script(&left, "curl.sh", &flawed).await?;
+    // 2: curl cannot express it, or not tell.
+    ensure!(matches!(curl.status.code(), Some(1 | 2)), "curl.sh: {}", told(&curl));
+    let by_curl = if curl.status.code() == Some(1) { " and curl" } else { "" };
+    Ok(format!("{} {id} by raw{by_curl}", flaw.name))
+}
+
+fn verdict(report: &CheckReport) -> anyhow::Result<Verdict> {
+    Ok(report.checks.first().context("nothing ran")?.outcome.verdict)
+}
+
+/// With what the gallery is made for, and all that a receiver of it has.
+fn options(receiver: &Flawed, mut options: CheckOptions) -> anyhow::Result<CheckOptions> {
+    options.ack_limit = ACK_LIMIT;
+    options.slow_limit = SLOW_LIMIT;
+    options.settle = SETTLE;
+    options.capabilities = receiver.capabilities.iter().map(ToString::to_string).collect();
+    options.headers = vec![(AUTHORIZATION.0.to_owned(), AUTHORIZATION.1.to_owned())];
+    options.observation = Some(Observation::Url(Target::parse(&receiver.observe_url, &[])?));
+    options.second = receiver.second_url.as_ref().map(|url| Target::parse(url, &[])).transpose()?;
+    for hook in Hook::ALL {
+        options.hooks.extend(receiver.hooks.get(hook.option()).map(|command| (hook, command.clone())));
+    }
+    Ok(options)
+}
+
+async fn script(folder: &Path, name: &str, receiver: &Flawed) -> anyhow::Result<Output> {
+    let mut command = tokio::process::Command::new("bash");
+    command.arg(folder.join(name)).arg(&receiver.url).kill_on_drop(true);
+    command.env("OBSERVE_URL", &receiver.observe_url).env("PIOPIY_MOCK_TOKEN", AUTHORIZATION.1);
+    Ok(command.output().await?)
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Where the test is built: kept, so that the second time is quick.
+fn built() -> std::path::PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
+    target.unwrap_or_else(|| workspace::root().join("target")).join("reproducer")
+}
+
+/// The test in Rust compiles, fails on the flawed receiver, and passes on the correct one.
+///
+/// # Errors
+/// Where that does not come out.
+pub(super) async fn rust_test(_: &World) -> anyhow::Result<String> {
+    let receiver = start("stores-repeats").await;
+    let folder = tempfile::tempdir()?;
+    let mut options = options(&receiver, CheckOptions::default())?;
+    options.headers.clear();
+    options.failures = Some(folder.path().to_owned());
+    let check = find("DUP-001").context("there is no such check")?;
+    let target = Target::parse(&receiver.url, &[])?;
+    run_checks(&target, &[check], &options, &(), std::future::pending()).await?;
+
+    let package = folder.path().join("package");
+    std::fs::create_dir_all(package.join("tests"))?;
+    std::fs::create_dir_all(package.join("src"))?;
+    std::fs::write(package.join("src/lib.rs"), "")?;
+    for name in ["test.rs", "case.json"] {
+        std::fs::copy(folder.path().join("DUP-001").join(name), package.join("tests").join(name))?;
+    }
+    let root = workspace::root();
+    std::fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock"))?;
+    let manifest = format!(
+        "[package]\nname = \"reproducer\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dev-dependencies]\npiopiy-mock-platform = {{ path = {:?} }}\ntokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n\n[workspace]\n",
+        root.join("crates/mock-platform")
+    );
+    std::fs::write(package.join("Cargo.toml"), manifest)?;
+    let correct = start("none").await;
+    for (receiver, passes) in [(&receiver, false), (&correct, true)] {
+        let mut cargo = tokio::process::Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo.args(["test", "--offline", "--manifest-path"]).arg(package.join("Cargo.toml"));
+        cargo.env("CARGO_TARGET_DIR", built()).kill_on_drop(true);
+        cargo.env("RECEIVER_URL", &receiver.url).env("OBSERVE_URL", &receiver.observe_url);
+        let output = cargo.output().await?;
+        let text = told(&output);
+        ensure!(text.contains("test dup_001_"), "it did not run: {text}");
+        ensure!(output.status.success() == passes, "it should have ended otherwise: {text}");
+    }
+    Ok("fails with the flaw, passes without".to_owned())
+}
