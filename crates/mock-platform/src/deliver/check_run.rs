@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, RwLock, Semaphore};
 use tokio::time::Instant;
 
 use self::course::Course;
@@ -196,6 +196,8 @@ struct Run<'a> {
     slots: Semaphore,
     /// Held by a case whose effects would carry no id.
     anonymous: Mutex<()>,
+    /// Held by what bears nothing beside it; shared by what waits meanwhile, while it does something.
+    quiet: RwLock<()>,
     /// What came of checks but for what their answers gave away.
     but_for_leaks: Mutex<BTreeMap<&'static str, Outcome>>,
     /// What could not be written.
@@ -284,6 +286,7 @@ impl<'a> Run<'a> {
             hooks: Hooks::new(&options.hooks),
             slots: Semaphore::new(SIDE_BY_SIDE),
             anonymous: Mutex::new(()),
+            quiet: RwLock::new(()),
             but_for_leaks: Mutex::default(),
             unwritten: Mutex::default(),
         };

@@ -1,5 +1,6 @@
 //! The course of a run: what runs beside what, when effects are waited for, and what is tried again.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::Instant;
@@ -69,16 +70,24 @@ impl Run<'_> {
         // What leaves a million effects behind comes last.
         restarting.sort_by_key(|check| check.tags.contains(&Tag::Soak));
 
-        let at_a_time = if self.options.max_fail.is_some() { AT_A_TIME } else { beside.len().max(1) };
-        for some in beside.chunks(at_a_time) {
-            let ran = some.iter().map(|check| self.one(check, 0, false, course));
-            let ran = futures_util::future::join_all(ran).await;
-            self.conclude(ran, course).await;
-            if self.is_enough(course).await {
-                return;
-            }
-        }
-        if self.one_by_one(alone, course).await.is_continue() {
+        // What does nothing for a while leaves the receiver to others meanwhile, unless those take very long.
+        let leaves_it = |check: &&Check| {
+            let are_short = !alone.iter().any(|other| other.tags.contains(&Tag::Soak));
+            check.tags.contains(&Tag::Waits) && are_short && self.options.max_fail.is_none()
+        };
+        let (pausing, beside): (Vec<&Check>, Vec<&Check>) = beside.into_iter().partition(leaves_it);
+        let pausing = futures_util::future::join_all(
+            pausing.into_iter().map(|check| self.one(check, 0, false, course)),
+        );
+        let mut unjudged = Vec::new();
+        let others = async {
+            self.side_by_side(beside, course).await?;
+            self.one_by_one(alone, &mut unjudged, course).await
+        };
+        let (paused, others) = tokio::join!(pausing, others);
+        unjudged.extend(paused);
+        self.conclude(unjudged, course).await;
+        if others.is_continue() {
             for check in restarting {
                 let ran = self.one(check, 0, true, course).await;
                 // What is not durable is gone with the next one.
@@ -91,34 +100,47 @@ impl Run<'_> {
         }
     }
 
-    /// Checks that bear nothing beside them. Their effects are waited for once; what the receiver did so far is read
-    /// after each, so that what breaks it later takes nothing away.
+    async fn side_by_side(&self, checks: Vec<&'static Check>, course: &Course<'_>) -> ControlFlow<()> {
+        let at_a_time = if self.options.max_fail.is_some() { AT_A_TIME } else { checks.len().max(1) };
+        for some in checks.chunks(at_a_time) {
+            let ran = some.iter().map(|check| self.one(check, 0, false, course));
+            let ran = futures_util::future::join_all(ran).await;
+            self.conclude(ran, course).await;
+            if self.is_enough(course).await {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Checks that bear nothing beside them. Their effects are waited for once, with what is left `unjudged`; what the
+    /// receiver did so far is read after each, so that what breaks it later takes nothing away.
     async fn one_by_one(
         &self,
         checks: Vec<&'static Check>,
+        unjudged: &mut Vec<Ran>,
         course: &Course<'_>,
-    ) -> std::ops::ControlFlow<()> {
-        let mut unjudged = Vec::new();
+    ) -> ControlFlow<()> {
         for check in checks {
             let ran = self.one(check, 0, true, course).await;
             self.catch_up().await;
             let is_broken = !ran.is_alive_after();
             unjudged.push(ran);
             if is_broken || self.options.max_fail.is_some() {
-                self.conclude(std::mem::take(&mut unjudged), course).await;
+                self.conclude(std::mem::take(unjudged), course).await;
             }
             if is_broken {
                 self.revive().await;
             }
             if self.is_enough(course).await {
-                return std::ops::ControlFlow::Break(());
+                return ControlFlow::Break(());
             }
         }
-        self.conclude(unjudged, course).await;
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     async fn one(&self, check: &'static Check, attempt: u32, is_alone: bool, course: &Course<'_>) -> Ran {
+        let _quiet = if is_alone { Some(self.quiet.write().await) } else { None };
         let ran = self.ran(check, attempt, is_alone, course.progress).await;
         if attempt == 0 {
             course.over(check.id);

@@ -179,11 +179,12 @@ impl Run<'_> {
         composer: &mut Composer,
         is_alone: bool,
     ) -> CaseEvidence {
+        let pauses = !is_alone && check.tags.contains(&Tag::Waits);
         let before = self.count_before().await;
         self.date(composer);
         let bystander = check.tags.contains(&Tag::Destructive).then(|| self.stand_by(composer));
         let start = Instant::now();
-        let mut done = self.steps(&case, composer).await;
+        let mut done = self.steps(&case, composer, pauses).await;
         // Whatever has come: what follows finds the receiver's surroundings as they were.
         if let Err(error) = self.undo().await {
             done.error.get_or_insert(error);
@@ -194,7 +195,9 @@ impl Run<'_> {
             None => None,
         };
         self.date(composer);
+        let busy = if pauses { Some(self.quiet.read().await) } else { None };
         let canary = self.plain(composer).await;
+        drop(busy);
         let plain = [Some(&canary), bystander.as_ref()];
         let extra = plain.into_iter().flatten().filter(|transcript| is_acknowledged(transcript)).count();
         let seen = match self.counted(before, extra).await {
@@ -223,10 +226,13 @@ impl Run<'_> {
         }
     }
 
-    async fn steps(&self, case: &Case, composer: &mut Composer) -> Done {
+    /// Its steps; where it `pauses`, checks that bear nothing beside them may have their turn meanwhile.
+    async fn steps(&self, case: &Case, composer: &mut Composer, pauses: bool) -> Done {
         let start = Instant::now();
         let mut all = Done::default();
         for step in &case.steps {
+            let is_busy = pauses && !matches!(step, Step::Pause(_));
+            let _busy = if is_busy { Some(self.quiet.read().await) } else { None };
             let mut transcripts = Vec::new();
             let done = match step {
                 Step::Connections(scripts) => {
