@@ -151,8 +151,8 @@ async fn the_correct_receiver_passes_what_waits_and_what_is_declared() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_answers_alone_do_not_show_is_not_observed() {
-    let receiver = gallery::start("decodes-lossily").await;
-    let report = run(&receiver.url, &[find("JSN-012").unwrap()], &options(None)).await;
+    let receiver = gallery::start("stores-doubles").await;
+    let report = run(&receiver.url, &[find("JSN-017").unwrap()], &options(None)).await;
     assert_eq!(report.checks[0].outcome.verdict, Verdict::NotObserved);
     assert!(Human.render(&report).contains("1 check needs an observation: add `--observe-url URL`"));
 }

@@ -82,7 +82,17 @@ pub(super) const CHECKS: &[Check] = &[
             "Insert a row for each webhook, and derive the call from them; or update under a lock or in a transaction that is tried again.",
         ),
         stimulus: |composer| {
-            let cases = (1..=5).map(|attempt| {
+            // Each kind once by itself: a receiver that keeps it then has to keep it beside the other, too.
+            let mut cases: Vec<Case> = Vec::new();
+            for n in 0..2 {
+                let (_, payloads) = composer.call("inbound-answered");
+                let alone = payloads.into_iter().nth(n);
+                cases.extend(alone.map(|alone| {
+                    let case = Case::new(format!("number {} alone", n + 1));
+                    case.send(&composer.post(&alone)).expect(&alone, Count::AtMostOnce)
+                }));
+            }
+            cases.extend((1..=5).map(|attempt| {
                 let (_, payloads) = composer.call("inbound-answered");
                 let pair: Vec<_> = payloads.into_iter().take(2).collect();
                 let scripts = pair.iter().map(|payload| {
@@ -91,8 +101,8 @@ pub(super) const CHECKS: &[Check] = &[
                     Script::default().request_around(&request, last, Action::Barrier).answered()
                 });
                 Case::new(format!("try {attempt}")).scripts(scripts.collect()).expect_call(&pair)
-            });
-            cases.collect()
+            }));
+            cases
         },
         judge: criteria::acknowledged_and_settled,
         ..Check::BASE
