@@ -9,8 +9,10 @@ mod compiled;
 mod distribution;
 pub(crate) mod draw;
 pub mod file;
+mod filling;
 mod golden;
 mod ids;
+mod live;
 mod numbers;
 mod options;
 mod planned;
@@ -25,6 +27,7 @@ mod weights;
 mod words;
 
 pub use golden::golden;
+pub use live::{Happened, LiveCall, LiveCalls};
 pub use options::PlanOptions;
 pub use planned::{PlannedCall, PlannedWebhook};
 pub use scenario::{

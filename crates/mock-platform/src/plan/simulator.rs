@@ -8,11 +8,12 @@ use piopiy_events::{CallDirection, Form, Kind, Profile};
 
 use super::arrivals::{ArrivalTimes, BlockMemo};
 use super::behaviour::Behaviour;
-use super::compiled::{CompiledForms, Slot};
+use super::compiled::CompiledForms;
 use super::draw::{Draws, Purpose};
+use super::filling::{Charge, Filling, price};
 use super::ids::{REQUEST_ID_LEN, RunIds, UUID_LEN};
 use super::story::Story;
-use super::timeline::{Happening, Leg, Timeline};
+use super::timeline::{Entry, Happening, Leg, Timeline};
 use super::weights::Weights;
 use super::words::{CLOSINGS, STREAM_ERRORS, write_extra_params};
 use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario};
@@ -237,28 +238,23 @@ impl Simulator {
                 &scratch.leg_ids[0]
             };
             let from = bytes.len();
-            form.write(bytes, |slot, out| match slot {
-                Slot::Time => number(time, out),
-                Slot::Start => number(self.seconds(leg.start), out),
-                Slot::Answer => number(self.seconds(leg.answer.unwrap_or(leg.start)), out),
-                Slot::End => number(self.seconds(leg.end), out),
-                Slot::Duration => number(billed.duration, out),
-                Slot::CallRate => decimal(i128::from(billed.rate), out),
-                Slot::Balance => decimal(balance, out),
-                Slot::From => out.extend_from_slice(timeline.from.as_bytes()),
-                Slot::To => out.extend_from_slice(leg.to.as_bytes()),
-                Slot::Account => out.extend_from_slice(timeline.account.as_bytes()),
-                Slot::AccountNational => out.extend_from_slice(timeline.account.national()),
-                Slot::LegId => out.extend_from_slice(&scratch.leg_ids[entry.leg as usize]),
-                Slot::Conversation => out.extend_from_slice(conversation),
-                Slot::Request => out.extend_from_slice(&request),
-                Slot::ExtraParams => out.extend_from_slice(&scratch.extra_params),
-                Slot::WsMessage => {
-                    let errors = entry.happening == Happening::StreamError;
-                    let words: &[&str] = if errors { &STREAM_ERRORS } else { &CLOSINGS };
-                    out.extend_from_slice(words[entry.word as usize].as_bytes());
-                }
-            });
+            let filling = Filling {
+                time,
+                start: self.seconds(leg.start),
+                answer: self.seconds(leg.answer.unwrap_or(leg.start)),
+                end: self.seconds(leg.end),
+                charge: billed,
+                balance,
+                from: &timeline.from,
+                to: &leg.to,
+                account: &timeline.account,
+                leg_id: &scratch.leg_ids[entry.leg as usize],
+                conversation,
+                request: &request,
+                extra_params: &scratch.extra_params,
+                ws_message: ws_message(entry),
+            };
+            filling.write(form, bytes);
             webhooks.push(WrittenWebhook {
                 at_ms: entry.at_ms,
                 form: form.form,
@@ -283,41 +279,18 @@ impl Simulator {
         let Some(answer) = leg.answer else {
             return Charge::default();
         };
-        let duration = self.seconds(leg.end) - self.seconds(answer);
-        Charge { duration, rate: price(self.price_per_minute, duration) }
+        Charge::of(self.price_per_minute, self.seconds(leg.end) - self.seconds(answer))
     }
 }
 
-/// What a leg is billed for.
-#[derive(Debug, Clone, Copy, Default)]
-struct Charge {
-    /// Seconds.
-    duration: u64,
-    /// Millionths.
-    rate: u64,
-}
-
-/// Billed by the second, rounded up to a millionth.
-fn price(per_minute: u64, seconds: u64) -> u64 {
-    let price = (u128::from(per_minute) * u128::from(seconds)).div_ceil(60);
-    u64::try_from(price).unwrap_or(u64::MAX)
-}
-
-fn number(value: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn decimal(millionths: i128, out: &mut Vec<u8>) {
-    let magnitude = millionths.unsigned_abs();
-    if millionths < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(itoa::Buffer::new().format(magnitude / 1_000_000).as_bytes());
-    // A one before the six decimals keeps their leading zeros.
-    let mut decimals = itoa::Buffer::new();
-    let decimals = decimals.format(1_000_000 + (magnitude % 1_000_000) as u32);
-    out.push(b'.');
-    out.extend_from_slice(&decimals.as_bytes()[1..]);
+/// What an audio stream's WebSocket said, where the entry is of one.
+fn ws_message(entry: &Entry) -> &'static [u8] {
+    let words: &[&str] = match entry.happening {
+        Happening::StreamError => &STREAM_ERRORS,
+        Happening::StreamDisconnected => &CLOSINGS,
+        _ => return &[],
+    };
+    words[entry.word as usize].as_bytes()
 }
 
 impl CallBuffer {

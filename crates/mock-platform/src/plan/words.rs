@@ -62,3 +62,15 @@ pub(crate) fn write_extra_params(style: usize, draws: Draws, out: &mut Vec<u8>) 
     out.extend_from_slice(ticket);
     out.extend_from_slice(after);
 }
+
+/// What a WebSocket's end is told as, unescaped.
+pub(crate) fn closing(code: u16, reason: &str) -> String {
+    let reason = serde_json::Value::from(reason);
+    format!(r#"{{"status":"disconnected","message":{{"code":{code},"reason":{reason}}}}}"#)
+}
+
+/// What a WebSocket's failure is told as, unescaped.
+pub(crate) fn stream_error(code: u16, error: &str) -> String {
+    let error = serde_json::Value::from(error);
+    format!(r#"{{"status":"error","message":{{"code":{code},"error":{error}}}}}"#)
+}

@@ -96,6 +96,11 @@ pub(super) struct Observer {
     shows: watch::Sender<Shows>,
 }
 
+/// Whether an effect has no id that says whose it is.
+pub(super) fn is_stray(effect: &Effect) -> bool {
+    effect.cmiuuid.as_deref().is_none_or(str::is_empty)
+}
+
 impl Observer {
     pub(super) async fn start(observation: Observation, settle: Duration) -> Result<Self, ObserverError> {
         let shows = match &observation {
@@ -184,6 +189,24 @@ impl Observer {
                 if changed.elapsed() >= self.settle {
                     return Ok(seen.clone());
                 }
+            }
+            sleep(EVERY.min(self.settle)).await;
+        }
+    }
+
+    /// Waits until there is an effect without an id behind `begin`, no longer than effects take to settle.
+    pub(super) async fn stray_after(&self, begin: u64) -> Result<(), ObserverError> {
+        let began = Instant::now();
+        loop {
+            {
+                let mut seen = self.seen.lock().await;
+                seen.extend(self.more().await?);
+                if seen.iter().any(|effect| effect.seq > begin && is_stray(effect)) {
+                    return Ok(());
+                }
+            }
+            if began.elapsed() >= self.settle {
+                return Ok(());
             }
             sleep(EVERY.min(self.settle)).await;
         }

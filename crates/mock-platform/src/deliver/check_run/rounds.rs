@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::observer::is_stray;
 use super::{Progress, Run, wait_for};
 use crate::judge::Effect;
 use crate::judge::check::{
-    Case, CaseEvidence, Check, Composer, Evidence, Findings, Flowed, Outcome, Seen, Signal, Step, Tag,
-    Transcript, Usage,
+    Answer, Case, CaseEvidence, Check, Composer, Evidence, Findings, Flowed, Outcome, Seen, Signal, Step,
+    Tag, Transcript, Usage,
 };
 
 /// A check that has run, and was not judged yet.
@@ -144,6 +145,10 @@ impl Run<'_> {
                     begins.push(self.last_effect().await);
                 }
                 let evidence = self.case(check, case, &mut composer, is_alone).await;
+                let has_effects = evidence.transcripts().flat_map(|all| &all.answers).any(Answer::is_2xx);
+                if let (true, Some(Ok(begin))) = (has_effects, begins.last()) {
+                    self.await_stray(*begin).await;
+                }
                 ran.cases.push(evidence);
             }
             let Some(then) = check.then.filter(|_| self.again.is_none()) else { break };
@@ -367,6 +372,17 @@ impl Run<'_> {
         }
     }
 
+    /// Waits for an effect without an id behind `begin`: the next case would be given one that comes late.
+    async fn await_stray(&self, begin: u64) {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return;
+        };
+        if let Err(error) = observer.stray_after(begin).await {
+            // It is asked again when the effects are looked at; what matters is said then.
+            tracing::debug!("{error}");
+        }
+    }
+
     /// Gives each case the effects without an id that came after its begin and before the next one's.
     async fn give_strays(
         &self,
@@ -380,11 +396,9 @@ impl Run<'_> {
         begins.push(u64::MAX);
         let all = observer.settled().await.map_err(|error| error.to_string())?;
         for (case, window) in cases.iter_mut().zip(begins.windows(2)) {
-            let is_stray = |effect: &&Effect| {
-                let is_within = effect.seq > window[0] && effect.seq <= window[1];
-                is_within && effect.cmiuuid.as_deref().is_none_or(str::is_empty)
-            };
-            case.seen = Seen::Records(all.iter().filter(is_stray).cloned().collect());
+            let is_own =
+                |effect: &&Effect| effect.seq > window[0] && effect.seq <= window[1] && is_stray(effect);
+            case.seen = Seen::Records(all.iter().filter(is_own).cloned().collect());
         }
         Ok(())
     }
@@ -488,5 +502,5 @@ fn is_of(case: &Case, effect: &Effect) -> bool {
 }
 
 fn is_acknowledged(transcript: &Transcript) -> bool {
-    transcript.answer(0).is_some_and(crate::judge::check::Answer::is_2xx)
+    transcript.answer(0).is_some_and(Answer::is_2xx)
 }
