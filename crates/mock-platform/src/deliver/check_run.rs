@@ -13,6 +13,7 @@ mod replayed;
 mod rounds;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -126,8 +127,11 @@ pub async fn run_checks(
     progress: &dyn Progress,
     stop: impl Future<Output = ()>,
 ) -> Result<CheckReport, CheckRunError> {
-    let run = Run::start(target, options, None).await?;
-    Ok(Box::pin(run.whole(checks, head(target, options), progress, stop)).await)
+    let (head, mut stop) = (head(target, options), pin!(stop));
+    match Run::start(target, options, None, stop.as_mut()).await? {
+        Some(run) => Ok(Box::pin(run.whole(checks, head, progress, stop)).await),
+        None => Ok(unstarted(head, checks, options)),
+    }
 }
 
 /// The report of a run that could not begin.
@@ -148,6 +152,17 @@ pub fn broken(
         error: Some(text),
         not_run: checks.iter().map(|check| check.id.into()).collect(),
         ..head(target, options)
+    }
+}
+
+/// The report of a run that was stopped before it had begun.
+fn unstarted(head: CheckReport, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
+    CheckReport {
+        started_ms: wall_ms(),
+        interrupted: true,
+        not_run: checks.iter().map(|check| check.id.into()).collect(),
+        exploration: options.explore.as_ref().map(|_| Exploration::default()),
+        ..head
     }
 }
 
@@ -207,7 +222,31 @@ struct Run<'a> {
 type Results = Mutex<BTreeMap<&'static str, CheckResult>>;
 
 impl<'a> Run<'a> {
+    /// Starts the receiver, where the suite is to do so, and waits for it; `None` where `stop` comes first. What was started
+    /// has ended then.
     async fn start(
+        target: &'a Target,
+        options: &'a CheckOptions,
+        file: Option<&CaseFile>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Self>, CheckRunError> {
+        let process = options.command.as_deref().map(Process::start).transpose()?;
+        let begun = tokio::select! {
+            begun = Box::pin(Self::begin(target, options, file)) => Some(begun?),
+            () = stop => None,
+        };
+        match (begun, process) {
+            (Some(run), process) => Ok(Some(Self { process: Mutex::new(process), ..run })),
+            (None, process) => {
+                if let Some(process) = process {
+                    process.end().await;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn begin(
         target: &'a Target,
         options: &'a CheckOptions,
         file: Option<&CaseFile>,
@@ -223,13 +262,11 @@ impl<'a> Run<'a> {
         };
         let second = options.second.as_ref();
         let probe = Probe::new(target, second, options.ack_limit).await.map_err(unreachable)?;
-        let process = match &options.command {
-            Some(command) => Some(Process::start(command)?),
-            None => None,
-        };
         // A process that was just started gets the time that any other gets on request.
-        let patience =
-            if process.is_some() { options.start_limit.max(options.wait_for) } else { options.wait_for };
+        let patience = match options.command {
+            Some(_) => options.start_limit.max(options.wait_for),
+            None => options.wait_for,
+        };
         wait_for(&probe, patience).await.map_err(unreachable)?;
         let observer = match &options.observation {
             Some(observation) => {
@@ -248,6 +285,7 @@ impl<'a> Run<'a> {
         sources.capabilities.clone_from(&options.capabilities);
         sources.slow_limit = options.slow_limit;
         sources.addresses = probe.addresses();
+        sources.has_all_ports = target.has_all_ports();
         sources.signing_key.clone_from(&options.signing_key);
         sources.start_limit = options.start_limit;
         sources.unique_ids = options.unique_ids;
@@ -282,7 +320,7 @@ impl<'a> Run<'a> {
                 is_local_name: target.is_local_name(),
             },
             observer,
-            process: Mutex::new(process),
+            process: Mutex::default(),
             hooks: Hooks::new(&options.hooks),
             slots: Semaphore::new(SIDE_BY_SIDE),
             anonymous: Mutex::new(()),

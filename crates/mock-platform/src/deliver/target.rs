@@ -22,6 +22,8 @@ use super::Trust;
 pub struct Target {
     url: Url,
     trust: Trust,
+    /// Whether every port of the host may be spoken to, and not the one of the URL alone.
+    has_all_ports: bool,
     /// Empty where the name is to be looked up.
     addresses: Vec<IpAddr>,
 }
@@ -79,11 +81,12 @@ impl Target {
             None => host.to_owned(),
         };
         let known_port = format!("{host}:{}", parsed.port_or_known_default().unwrap_or(80));
-        let is_allowed = |entry: &String| {
-            [host, &with_port, &known_port].iter().any(|name| name.eq_ignore_ascii_case(entry))
+        let is_one = |names: &[&str]| {
+            allowed.iter().any(|entry| names.iter().any(|name| name.eq_ignore_ascii_case(entry)))
         };
-        if is_loopback(host) || allowed.iter().any(is_allowed) {
-            Ok(Self { url: parsed, trust: Trust::default(), addresses: Vec::new() })
+        let has_all_ports = is_loopback(host) || is_one(&[host]);
+        if has_all_ports || is_one(&[&with_port, &known_port]) {
+            Ok(Self { url: parsed, trust: Trust::default(), has_all_ports, addresses: Vec::new() })
         } else {
             Err(TargetError::NotAllowed { host: with_port })
         }
@@ -137,6 +140,11 @@ impl Target {
         }
         let port = self.url.port_or_known_default().unwrap_or(80);
         Ok(self.addresses.iter().map(|&address| SocketAddr::new(address, port)).collect())
+    }
+
+    /// Whether its host was allowed as such, and not one port of it.
+    pub(super) fn has_all_ports(&self) -> bool {
+        self.has_all_ports
     }
 
     /// Whether its host is a name that means this machine alone, and its addresses were not given.
@@ -236,6 +244,19 @@ mod tests {
             (Ok(()), Ok(())) => {}
             (Err(message), Err(part)) => assert!(message.contains(part), "{url}: {message}"),
             (got, expected) => panic!("{url}: {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn who_allows_a_port_allows_no_other() {
+        for (url, allowed, expected) in [
+            ("https://app.example/", "app.example", true),
+            ("https://app.example/", "app.example:443", false),
+            ("https://app.example:8443/", "app.example:8443", false),
+            ("https://127.0.0.1/", "app.example", true),
+        ] {
+            let target = Target::parse(url, &[allowed.to_owned()]).unwrap();
+            assert_eq!(target.has_all_ports(), expected, "{url} by {allowed}");
         }
     }
 

@@ -37,6 +37,77 @@ async fn a_second_signal_ends_a_receiver_that_was_started() {
     }
 }
 
+/// A shell command that notes its process in a file, and then does nothing more for a long time.
+#[cfg(unix)]
+fn lasting(file: &std::path::Path) -> String {
+    format!("echo $$ > {0}.part; mv {0}.part {0}; exec sleep 600", file.display())
+}
+
+#[cfg(unix)]
+async fn signalled(child: &std::process::Child, signal: &str, when: &std::path::Path) {
+    while !when.exists() {
+        tokio::task::yield_now().await;
+    }
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Whoever waits for a receiver that does not come may have enough, too: it is ended, and the report says what was not run.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn ctrl_c_while_a_receiver_starts_ends_a_check_in_order() {
+    for signal in ["-INT", "-TERM"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, report) = (directory.path().join("pid"), directory.path().join("report.json"));
+        let (told, receiver) = (format!("json={}", report.display()), lasting(&file));
+        let args = ["check", "http://127.0.0.1:9/", "--only", "TRN-001", "--no-failures", "--report", &told];
+        let mut child =
+            command(&args).args(["--", "sh", "-c", &receiver]).stderr(Stdio::null()).spawn().unwrap();
+        signalled(&child, signal, &file).await;
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(if signal == "-INT" { 130 } else { 143 }));
+        let pid = std::fs::read_to_string(&file).unwrap();
+        assert!(!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists(), "it was waited for");
+        let report: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&report).unwrap()).unwrap();
+        assert_eq!((&report["interrupted"], &report["not_run"][0]), (&true.into(), &"TRN-001".into()));
+    }
+}
+
+/// What a hook has begun to change is changed back, however the check comes to its end.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_during_a_hook_runs_what_undoes_it() {
+    let receiver = answering(ResponseTemplate::new(200)).await;
+    for (signals, code) in [(&["-INT"][..], 130), (&["-TERM"], 143), (&["-INT", "-TERM"], 143)] {
+        let directory = tempfile::tempdir().unwrap();
+        let [on, off, log] = ["on", "off", "log"].map(|name| directory.path().join(name));
+        let down = format!("echo down $PIOPIY_HOOK >> {}; {}", log.display(), lasting(&on));
+        let mut up = format!("echo up $PIOPIY_HOOK >> {}", log.display());
+        if signals.len() > 1 {
+            // Undoing it hangs, the first time.
+            up = format!("{up}; test -e {} || {{ {}; }}", off.display(), lasting(&off));
+        }
+        let args =
+            ["check", &receiver.uri(), "--only", "RTY-003", "--no-failures", "--observe-file", "/dev/null"];
+        let mut child = command(&args)
+            .args(["--hook-down", &down, "--hook-up", &up])
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        for (signal, when) in signals.iter().zip([&on, &off]) {
+            signalled(&child, signal, when).await;
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let expected = format!("down on\n{}", "up off\n".repeat(signals.len()));
+        // The last one is not waited for.
+        while std::fs::read_to_string(&log).unwrap().len() < expected.len() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), expected);
+    }
+}
+
 /// A run without an end is stopped like with Ctrl-C: it finishes, tells, and writes its ledger.
 #[cfg(unix)]
 #[tokio::test]

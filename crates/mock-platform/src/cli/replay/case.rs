@@ -148,9 +148,17 @@ pub(crate) async fn run(args: CaseArgs) -> Result<Exit, Failure> {
     if options.observation.is_none() && file.observation() != "none" {
         say(&format!("the failed run saw effects by {}; this one does not look at any", file.observation()));
     }
-    let signals = Signals::listen();
-    let exit_zero = args.verdict.exit_zero;
-    let report = replay_case(&target, &file, &options, &progress::Line::new(), signals.wait()).await;
+    let signals = Signals::listen_for_two();
+    let (exit_zero, progress) = (args.verdict.exit_zero, progress::Line::new());
+    let report = tokio::select! {
+        report = replay_case(&target, &file, &options, &progress, signals.wait()) => report,
+        // A receiver that was started is ended with what is dropped here.
+        exit = signals.second() => {
+            progress.clear();
+            return Ok(exit);
+        }
+    };
+    progress.clear();
     let report = report.map_err(|error| failure(error, exit_zero))?;
     let mut text = Human.render(&report);
     if let Some(check) = report.checks.first() {

@@ -84,13 +84,15 @@ impl Drop for Hooks {
         for hook in made {
             let Ok((_, command)) = self.command(hook, Turn::Off) else { continue };
             let (program, flag) = SHELL;
-            let undo = Command::new(program)
-                .args([flag, command])
+            let mut undo = Command::new(program);
+            undo.args([flag, command])
                 .envs(environment(hook, Turn::Off, 0))
                 .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn();
-            if let Err(error) = undo {
+                .stdout(Stdio::null());
+            // One more Ctrl-C is not for it.
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut undo, 0);
+            if let Err(error) = undo.spawn() {
                 tracing::error!("`{command}` could not be run to undo {}: {error}", hook.option());
             }
         }

@@ -127,17 +127,27 @@ pub(super) async fn shell(command: &str) -> Result<String, String> {
     shell_with(command, &[]).await
 }
 
-/// The same, with more in its environment.
+/// The same, with more in its environment. Where nobody waits for it any more, whatever it has started is killed, so that
+/// none of it goes on behind what undoes it.
 pub(super) async fn shell_with(command: &str, set: &[(&str, String)]) -> Result<String, String> {
     let (program, flag) = SHELL;
-    let output = Command::new(program)
+    let mut shell = Command::new(program);
+    shell
         .args([flag, command])
         .envs(set.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(SHELL_LIMIT, output).await;
+        .kill_on_drop(true);
+    // Ctrl-C is for the suite, which undoes what the command has done.
+    #[cfg(unix)]
+    shell.process_group(0);
+    let child = shell.spawn().map_err(|error| error.to_string())?;
+    let group = Group(child.id());
+    let output = timeout(SHELL_LIMIT, child.wait_with_output()).await;
+    if output.is_ok() {
+        group.let_be();
+    }
     let output = output
         .map_err(|_| format!("it took more than {SHELL_LIMIT:?}"))?
         .map_err(|error| error.to_string())?;
@@ -146,6 +156,26 @@ pub(super) async fn shell_with(command: &str, set: &[(&str, String)]) -> Result<
     } else {
         let said = String::from_utf8_lossy(&output.stderr);
         Err(format!("{}; it said {:?}", output.status, said.trim()))
+    }
+}
+
+/// The processes of a shell command; killed when this is dropped.
+struct Group(Option<u32>);
+
+impl Group {
+    /// The shell has ended; what it has left running is meant to run.
+    fn let_be(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.0.and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
+            // It may be over by itself.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -198,6 +228,23 @@ mod tests {
         for &pid in usage.processes.keys() {
             let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_command_that_is_given_up_leaves_nothing_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid").display().to_string();
+        let command = format!("sleep 600 & echo $! > {file}.part; mv {file}.part {file}; wait");
+        tokio::select! {
+            ended = shell(&command) => panic!("{ended:?}"),
+            () = async { while !std::path::Path::new(&file).exists() { tokio::task::yield_now().await } } => {}
+        }
+        let stat = format!("/proc/{}/stat", std::fs::read_to_string(&file).unwrap().trim());
+        // Whoever inherits it may not have waited for it yet: a zombie runs no more.
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            tokio::task::yield_now().await;
         }
     }
 

@@ -1,4 +1,6 @@
-use super::{CheckOptions, CheckRunError, Progress, Run, head};
+use std::pin::pin;
+
+use super::{CheckOptions, CheckRunError, Progress, Run, head, unstarted};
 use crate::deliver::Target;
 use crate::judge::check::CaseFile;
 use crate::judge::report::CheckReport;
@@ -32,8 +34,11 @@ pub async fn replay_case(
     progress: &dyn Progress,
     stop: impl Future<Output = ()>,
 ) -> Result<CheckReport, CheckRunError> {
-    let run = Run::start(target, options, Some(file)).await?;
     let head =
         CheckReport { rerun: format!("{}{}", options.again, options.again_tail), ..head(target, options) };
-    Ok(Box::pin(run.whole(&[file.check()], head, progress, stop)).await)
+    let mut stop = pin!(stop);
+    match Run::start(target, options, Some(file), stop.as_mut()).await? {
+        Some(run) => Ok(Box::pin(run.whole(&[file.check()], head, progress, stop)).await),
+        None => Ok(unstarted(head, &[file.check()], options)),
+    }
 }

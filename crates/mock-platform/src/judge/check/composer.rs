@@ -25,6 +25,8 @@ pub struct Sources {
     pub headers: Vec<(String, String)>,
     /// What the receiver claims to have, as `name` or `name=value`.
     pub capabilities: BTreeSet<String>,
+    /// Whether other ports of the receiver's host may be spoken to.
+    pub has_all_ports: bool,
     /// Every address that the receiver's name has.
     pub addresses: Vec<IpAddr>,
     /// What every webhook is signed with, if they are.
@@ -55,6 +57,7 @@ impl Sources {
             target,
             headers,
             capabilities,
+            has_all_ports: true,
             addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             signing_key: None,
             now_s: 1_767_225_600,

@@ -73,8 +73,10 @@ fn by_tls(composer: &mut Composer) -> Vec<Case> {
         case(CERTIFICATE, Opening::Verified, Action::Await(None)),
         case(NAMELESS, Opening::Nameless, patience()).may_be_silent().may_overload(),
     ];
-    let ports: &[_] = if has_port(&composer.sources.host) { &[None] } else { &[None, Some(80)] };
-    for &port in ports {
+    // At the default port it has its twin at the other default, if that may be asked.
+    let is_default = !has_port(&composer.sources.host);
+    let twin = (is_default && composer.sources.has_all_ports).then_some(80);
+    for port in [None].into_iter().chain(twin.map(Some)) {
         let name = port.map_or_else(|| "without TLS".to_owned(), |port| format!("without TLS, port {port}"));
         let cdr = composer.cdr();
         let script =
@@ -91,7 +93,7 @@ fn by_tls(composer: &mut Composer) -> Vec<Case> {
     cases
 }
 
-/// Without one it is served at the default port; then the other default is where its twin would be.
+/// Without one it is served at the default port.
 fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))
 }
@@ -151,6 +153,9 @@ fn old(case: &CaseEvidence, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::check::Sources;
+    use crate::plan::{Nonce, Seed};
+    use piopiy_events::Profile;
 
     #[test]
     fn a_server_reads_the_greeting_and_refuses_it() {
@@ -160,6 +165,20 @@ mod tests {
         // It was read to its end, and is of no use to whoever wants something newer.
         let (error, _) = acceptor.accept().unwrap_err();
         assert!(matches!(error, rustls::Error::PeerIncompatible(_)), "{error}");
+    }
+
+    #[test]
+    fn no_port_is_asked_that_was_not_allowed() {
+        for (host, has_all_ports, expected) in
+            [("h.example", true, true), ("h.example", false, false), ("h.example:8443", true, false)]
+        {
+            let mut sources = Sources::new(Profile::Global, Seed(1), Nonce(2), host, "/");
+            sources.has_all_ports = has_all_ports;
+            let cases = by_tls(&mut Composer::new("TRN-031", 0, sources));
+            let scripts = cases.iter().flat_map(|case| &case.steps).flat_map(|step| step.scripts());
+            let asks = scripts.filter(|script| matches!(script.opening, Opening::Plain { port: Some(_) }));
+            assert_eq!(asks.count() > 0, expected, "{host}");
+        }
     }
 
     #[test]
