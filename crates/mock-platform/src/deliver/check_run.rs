@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, RwLock, Semaphore};
 use tokio::time::Instant;
 
 use self::course::Course;
+use self::explore::Explored;
 use self::hooks::Hooks;
 use self::observer::Observer;
 pub use self::observer::{Observation, ObserverError};
@@ -356,7 +357,7 @@ impl<'a> Run<'a> {
     ) -> CheckReport {
         let (began, started_ms) = (Instant::now(), wall_ms());
         let results = Mutex::new(BTreeMap::new());
-        let exploration = Mutex::new(self.options.explore.as_ref().map(|_| Exploration::default()));
+        let exploration = Mutex::new(self.options.explore.as_ref().map(|_| Explored::default()));
         let all = async {
             let course = Course::new(progress, &results, checks.len());
             Box::pin(self.all(checks, &course)).await;
@@ -375,6 +376,10 @@ impl<'a> Run<'a> {
             tracing::error!("what a check has changed could not be undone: {error}");
         }
         self.tell_leaks_once(&results).await;
+        let exploration = match exploration.into_inner() {
+            Some(explored) => Some(self.leave_finds(explored).await),
+            None => None,
+        };
         let mut results = std::mem::take(&mut *results.lock().await);
         let interrupted = is_stopped || results.len() < checks.len();
         let mut report = CheckReport {
@@ -392,7 +397,7 @@ impl<'a> Run<'a> {
             }
         }
         report.summary = CheckSummary::of(&report.checks);
-        report.exploration = exploration.into_inner();
+        report.exploration = exploration;
         self.stop().await;
         report
     }

@@ -18,10 +18,25 @@ pub(crate) use schedule::Schedule;
 pub(crate) use shrinker::{Rate, Shrinker};
 pub(crate) use strategy::Schedules;
 
-use super::check::Check;
+use super::check::{Check, Fixes, Observability};
 
 /// What carries a schedule out as if it were a check.
-pub(crate) static SCHEDULE: Check = Check { id: "EXPLORE", title: "a random schedule", ..Check::BASE };
+pub(crate) static SCHEDULE: Check = Check {
+    id: "EXP",
+    title: "a random schedule",
+    observability: Observability::Partly,
+    source: "the checks of the catalogue, on deliveries that none of them thought of",
+    why: "Whatever the platform may do, it does one day; what no check tries is found by customers.",
+    fixes: Fixes::all("What the check of the same kind of fault says: duplicates DUP, order ORD, load CON."),
+    judge: fault::judge,
+    ..Check::BASE
+};
+
+/// The check that a failed schedule, `EXP-001`, is judged by.
+pub(crate) fn of_id(id: &str) -> Option<&'static Check> {
+    let number = id.strip_prefix(SCHEDULE.id)?.strip_prefix('-')?;
+    number.parse::<u32>().is_ok().then_some(&SCHEDULE)
+}
 
 #[cfg(test)]
 mod tests;

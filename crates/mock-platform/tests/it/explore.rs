@@ -1,9 +1,12 @@
 //! Random schedules, against receivers that listen.
 
+use std::path::Path;
+
 use piopiy_gallery as gallery;
-use piopiy_mock_platform::deliver::check_run::ExploreOptions;
-use piopiy_mock_platform::judge::check::Verdict;
-use piopiy_mock_platform::judge::report::{CheckReport, Exploration, Human, Reporter};
+use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::deliver::check_run::{CheckOptions, ExploreOptions, replay_case};
+use piopiy_mock_platform::judge::check::{CaseFile, Verdict};
+use piopiy_mock_platform::judge::report::{CheckReport, Exploration, Find, Human, Reporter};
 use piopiy_mock_platform::plan::Seed;
 use piopiy_receiver::{Server, ServerOptions, StoreLocation};
 
@@ -11,7 +14,23 @@ use crate::check;
 
 /// Explores so many schedules, and nothing else.
 async fn explored(url: &str, observe_url: Option<&str>, schedules: u64, seed: u64) -> CheckReport {
+    run(check::options(observe_url), url, schedules, seed).await
+}
+
+/// The same; what fails gets a folder in this one.
+async fn explored_into(
+    folder: &Path,
+    url: &str,
+    observe_url: Option<&str>,
+    schedules: u64,
+    seed: u64,
+) -> CheckReport {
     let mut options = check::options(observe_url);
+    options.failures = Some(folder.to_owned());
+    run(options, url, schedules, seed).await
+}
+
+async fn run(mut options: CheckOptions, url: &str, schedules: u64, seed: u64) -> CheckReport {
     options.seed = Seed(seed);
     let mut explore = ExploreOptions::default();
     explore.most = Some(schedules);
@@ -26,7 +45,8 @@ fn exploration(report: &CheckReport) -> &Exploration {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_then_insert_is_found_and_shrunk_to_two_deliveries_of_one_webhook() {
     let receiver = gallery::start("asks-then-inserts").await;
-    let report = explored(&receiver.url, Some(&receiver.observe_url), 64, 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let report = explored_into(folder.path(), &receiver.url, Some(&receiver.observe_url), 64, 1).await;
     let told = Human.render(&report);
     let find = exploration(&report).findings.iter().find(|find| find.kind == "duplicated").expect(&told);
     assert_eq!(find.verdict, Verdict::Fail, "{told}");
@@ -37,6 +57,52 @@ async fn check_then_insert_is_found_and_shrunk_to_two_deliveries_of_one_webhook(
     assert_eq!(find.evidence.len(), 1);
     assert_eq!(find.evidence[0].outcomes, ["200", "200"]);
     assert!(find.reproducer.command.contains("--explore"), "{told}");
+    assert!(told.contains("reproducer: "), "{told}");
+    let left = left(find);
+    assert!(left.detail().contains("2 effects, expected one"), "{}", left.detail());
+    for (flaw, expected) in [("asks-then-inserts", Verdict::Fail), ("none", Verdict::Pass)] {
+        assert_eq!(replayed(&left, flaw).await, expected, "{flaw}: {told}");
+    }
+}
+
+/// What a find has left behind.
+fn left(find: &Find) -> CaseFile {
+    let folder = Path::new(find.reproducer.folder.as_ref().unwrap());
+    assert!(folder.ends_with(&find.id), "{folder:?}");
+    for name in ["README.md", "raw.sh", "curl.sh", "httpie.sh", "test.rs", "request-1.bin"] {
+        assert!(folder.join(name).exists(), "{name}");
+    }
+    let file = CaseFile::parse("case.json", &std::fs::read_to_string(folder.join("case.json")).unwrap());
+    let file = file.unwrap();
+    assert_eq!((file.id(), file.verdict()), (&*find.id, find.verdict));
+    file
+}
+
+/// The same against another receiver.
+async fn replayed(file: &CaseFile, flaw: &str) -> Verdict {
+    let receiver = gallery::start(flaw).await;
+    let mut options = check::options(Some(&receiver.observe_url));
+    options.nonce = CheckOptions::of(file).nonce;
+    let target = Target::parse(&receiver.url, &[]).unwrap();
+    let report = replay_case(&target, file, &options, &(), std::future::pending()).await.unwrap();
+    report.checks[0].outcome.verdict
+}
+
+/// Each kind of fault is judged again as it was: what is stored wrong, and what state a call is left in.
+#[tokio::test(flavor = "multi_thread")]
+async fn finds_of_every_kind_fail_again_and_pass_elsewhere() {
+    for flaw in ["believes-the-last-event", "stores-phone-numbers-as-numbers", "stores-repeats"] {
+        let receiver = gallery::start(flaw).await;
+        let folder = tempfile::tempdir().unwrap();
+        let report = explored_into(folder.path(), &receiver.url, Some(&receiver.observe_url), 48, 1).await;
+        let finds = &exploration(&report).findings;
+        assert!(!finds.is_empty(), "{flaw}: {}", Human.render(&report));
+        for find in finds {
+            let left = left(find);
+            assert_eq!(replayed(&left, flaw).await, Verdict::Fail, "{flaw}: {}", find.title);
+            assert_eq!(replayed(&left, "none").await, Verdict::Pass, "{flaw}: {}", find.title);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +143,9 @@ async fn what_was_found_is_told_where_the_run_is_stopped() {
     let receiver = gallery::start("stores-repeats").await;
     let mut options = check::options(Some(&receiver.observe_url));
     options.explore = Some(ExploreOptions::default());
-    let target = piopiy_mock_platform::deliver::Target::parse(&receiver.url, &[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    options.failures = Some(folder.path().to_owned());
+    let target = Target::parse(&receiver.url, &[]).unwrap();
     let (found, stop) = tokio::sync::watch::channel(false);
     let mut stop = stop;
     let stopped = async move { stop.wait_for(|found| *found).await.map(drop).unwrap() };
@@ -86,7 +154,9 @@ async fn what_was_found_is_told_where_the_run_is_stopped() {
         piopiy_mock_platform::deliver::check_run::run_checks(&target, &[], &options, &progress, stopped);
     let report = run.await.unwrap();
     assert!(report.interrupted);
-    assert_eq!(exploration(&report).findings[0].kind, "duplicated");
+    let find = &exploration(&report).findings[0];
+    assert_eq!(find.kind, "duplicated");
+    assert_eq!(replayed(&left(find), "stores-repeats").await, Verdict::Fail, "{}", find.title);
 }
 
 /// Says when there is something to tell.

@@ -138,7 +138,7 @@ pub(crate) async fn run(args: CaseArgs) -> Result<Exit, Failure> {
     let line = format!(
         "piopiy-mock {}, {} of {}, to {}, {ids}; rerun: {}{}",
         env!("CARGO_PKG_VERSION"),
-        file.check().id,
+        file.id(),
         args.file.display(),
         target.shown(),
         options.again,
@@ -164,7 +164,7 @@ pub(crate) async fn run(args: CaseArgs) -> Result<Exit, Failure> {
     if let Some(check) = report.checks.first() {
         text.push_str(&format!(
             "{} was {}, and is {} now\n",
-            check.id,
+            file.id(),
             file.verdict(),
             check.outcome.verdict
         ));

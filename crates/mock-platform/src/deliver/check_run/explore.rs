@@ -1,6 +1,7 @@
 //! Random schedules: carries them out, and makes smaller what fails.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -22,7 +23,7 @@ impl Run<'_> {
         &self,
         options: &ExploreOptions,
         progress: &dyn Progress,
-        exploration: &Mutex<Option<Exploration>>,
+        exploration: &Mutex<Option<Explored>>,
     ) {
         let explorer = Explorer {
             run: self,
@@ -39,11 +40,19 @@ impl Run<'_> {
     }
 }
 
+/// What has come of it.
+#[derive(Debug, Default)]
+pub(super) struct Explored {
+    pub(super) told: Exploration,
+    /// What was seen of each find the last time that it failed: all tries of then.
+    pub(super) evidence: Vec<Arc<[CaseEvidence]>>,
+}
+
 struct Explorer<'a> {
     run: &'a Run<'a>,
     options: &'a ExploreOptions,
     progress: &'a dyn Progress,
-    exploration: &'a Mutex<Option<Exploration>>,
+    exploration: &'a Mutex<Option<Explored>>,
     began: Instant,
     /// The statuses of live events that the receiver has shown an effect for.
     known: BTreeSet<String>,
@@ -64,6 +73,7 @@ struct Found {
     is_smallest: bool,
     fault: Fault,
     evidence: Vec<CaseRecord>,
+    tries: Arc<[CaseEvidence]>,
 }
 
 /// What came of a schedule.
@@ -109,7 +119,7 @@ impl Explorer<'_> {
             }
             let (numbered, evidence): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|(number, schedule, evidence)| ((number, schedule), evidence)).unzip();
-            let carried_out = self.seen(numbered.iter().map(|(_, schedule)| schedule), evidence).await?;
+            let carried_out = self.seen(evidence).await?;
             for ((number, schedule), came) in numbered.into_iter().zip(carried_out) {
                 let size = schedule.size();
                 self.so_far.schedules += 1;
@@ -140,6 +150,7 @@ impl Explorer<'_> {
                     is_smallest: false,
                     fault: fault.clone(),
                     evidence: self.records(came),
+                    tries: Arc::new([came.evidence.clone()]),
                 };
                 self.finds.insert(fault.word.clone(), found);
             }
@@ -175,7 +186,7 @@ impl Explorer<'_> {
                 }
             }
             let of = u32::try_from(evidence.len()).unwrap_or(runs);
-            let carried_out = self.seen(std::iter::repeat(&schedule), evidence).await?;
+            let carried_out = self.seen(evidence).await?;
             let fails_so = |came: &CarriedOut| came.faults.iter().find(|fault| fault.word == word).cloned();
             let failed: Vec<(Fault, &CarriedOut)> =
                 carried_out.iter().filter_map(|came| Some((fails_so(came)?, came))).collect();
@@ -187,6 +198,7 @@ impl Explorer<'_> {
                     && let Some((fault, evidence)) = last
                 {
                     (found.smallest, found.fault, found.evidence) = (schedule, fault, evidence);
+                    found.tries = tries(carried_out);
                 }
             }
             self.publish().await;
@@ -204,11 +216,7 @@ impl Explorer<'_> {
     }
 
     /// Looks at the effects of what was sent, and judges each on its own.
-    async fn seen<'s>(
-        &mut self,
-        schedules: impl Iterator<Item = &'s Schedule>,
-        cases: Vec<CaseEvidence>,
-    ) -> Result<Vec<CarriedOut>, String> {
+    async fn seen(&mut self, cases: Vec<CaseEvidence>) -> Result<Vec<CarriedOut>, String> {
         let ran = Ran {
             check: &SCHEDULE,
             cases,
@@ -224,10 +232,10 @@ impl Explorer<'_> {
         }
         let terms = &self.run.terms();
         let mut carried_out = Vec::new();
-        for (schedule, evidence) in schedules.zip(ran.cases) {
+        for evidence in ran.cases {
             let one = Evidence { cases: std::slice::from_ref(&evidence), terms };
             self.known.extend(criteria::shown(&one));
-            let findings = judged(schedule, &evidence, terms);
+            let findings = judged(&evidence, terms);
             if let Some((error, _)) = findings.of(Verdict::Error).next() {
                 return Err(error.to_owned());
             }
@@ -256,6 +264,7 @@ impl Explorer<'_> {
         self.so_far.took_ms = millis(self.began.elapsed());
         let mut finds: Vec<&Found> = self.finds.values().collect();
         finds.sort_by_key(|found| found.number);
+        let evidence = finds.iter().map(|found| Arc::clone(&found.tries)).collect();
         let told = finds.iter().enumerate().map(|(at, found)| self.told(at, found)).collect();
         self.so_far.findings = told;
         let Exploration { schedules, deliveries, findings, .. } = &self.so_far;
@@ -264,7 +273,7 @@ impl Explorer<'_> {
             text.push_str(&format!("; {}", last.title));
         }
         self.progress.explored(&text);
-        *self.exploration.lock().await = Some(self.so_far.clone());
+        *self.exploration.lock().await = Some(Explored { told: self.so_far.clone(), evidence });
     }
 
     fn told(&self, at: usize, found: &Found) -> Find {
@@ -295,4 +304,14 @@ impl Explorer<'_> {
             },
         }
     }
+}
+
+/// What was seen in all tries of a schedule, each by its number.
+fn tries(carried_out: Vec<CarriedOut>) -> Arc<[CaseEvidence]> {
+    let tries = carried_out.into_iter().enumerate().map(|(number, came)| {
+        let mut evidence = came.evidence;
+        evidence.case.name = format!("try {}", number + 1);
+        evidence
+    });
+    tries.collect()
 }

@@ -3,9 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::explore::Explored;
 use super::rounds::Ran;
 use super::{Observation, Run};
-use crate::judge::check::{CaseEvidence, CaseFile, Composer, Failed, Outcome, Verdict, conclude, minimal};
+use crate::judge::check::{
+    CaseEvidence, CaseFile, Check, Composer, Failed, Outcome, Verdict, conclude, minimal,
+};
+use crate::judge::explore::SCHEDULE;
+use crate::judge::report::Exploration;
 use crate::judge::reproducer::{File, Matters, Saw, curl_line, files};
 
 /// What was left.
@@ -14,30 +19,66 @@ pub(super) struct Left {
     pub(super) curl: Option<String>,
 }
 
+/// What the folder is of.
+struct Failure<'a> {
+    id: &'a str,
+    title: &'a str,
+    check: &'static Check,
+    outcome: &'a Outcome,
+}
+
 impl Run<'_> {
     /// Writes the folder of a check that failed or was inconclusive, if one is wanted; takes its cases. Where that
     /// cannot be done, it says why.
     pub(super) fn leave(&self, ran: &mut Ran, outcome: &Outcome) -> Result<Option<Left>, String> {
+        let check = ran.check;
+        let failure = Failure { id: check.id, title: check.title, check, outcome };
+        self.leave_folder(&failure, || std::mem::take(&mut ran.cases))
+    }
+
+    /// Writes the folder of each random schedule that failed, and notes where it is.
+    pub(super) async fn leave_finds(&self, explored: Explored) -> Exploration {
+        let Explored { mut told, evidence } = explored;
+        for (find, cases) in told.findings.iter_mut().zip(evidence) {
+            let outcome = Outcome::new(find.verdict, find.detail.clone());
+            let failure = Failure { id: &find.id, title: &find.title, check: &SCHEDULE, outcome: &outcome };
+            match self.leave_folder(&failure, || cases.to_vec()) {
+                Ok(None) => {}
+                Ok(Some(left)) => {
+                    find.reproducer.folder = Some(left.folder);
+                    find.reproducer.curl = left.curl;
+                }
+                Err(trouble) => self.unwritten.lock().await.push(trouble),
+            }
+        }
+        told
+    }
+
+    fn leave_folder(
+        &self,
+        failure: &Failure<'_>,
+        cases: impl FnOnce() -> Vec<CaseEvidence>,
+    ) -> Result<Option<Left>, String> {
         let Some(failures) = &self.options.failures else { return Ok(None) };
-        if !matches!(outcome.verdict, Verdict::Fail | Verdict::Inconclusive) {
+        if !matches!(failure.outcome.verdict, Verdict::Fail | Verdict::Inconclusive) {
             return Ok(None);
         }
-        let folder = failures.join(ran.check.id);
-        let file = self.case_file(ran, outcome);
+        let folder = failures.join(failure.id);
+        let file = self.case_file(failure, cases());
         write(&folder, &files(&file))
             .map_err(|error| format!("the reproducer {} cannot be written: {error}", folder.display()))?;
         Ok(Some(Left { folder: folder.display().to_string(), curl: curl_line(&file) }))
     }
 
-    fn case_file(&self, ran: &mut Ran, outcome: &Outcome) -> CaseFile {
-        let judge = |cases: &[CaseEvidence]| self.findings(ran.check, cases);
-        let conclude = |cases: &[CaseEvidence]| conclude(ran.check, &judge(cases), self.terms.is_observed);
-        let all = std::mem::take(&mut ran.cases);
+    fn case_file(&self, failure: &Failure<'_>, all: Vec<CaseEvidence>) -> CaseFile {
+        let judge = |cases: &[CaseEvidence]| self.findings(failure.check, cases);
+        let conclude =
+            |cases: &[CaseEvidence]| conclude(failure.check, &judge(cases), self.terms.is_observed);
         let (count, Outcome { verdict, is_timing, .. }) = (all.len(), conclude(&all));
         let fails = |cases: &[CaseEvidence]| conclude(cases).verdict == verdict;
         // What takes too long now and then does so with the n-th request, whichever that is: it takes all of them.
         let cases = if is_timing { all } else { minimal(all, judge, fails) };
-        let matters = Matters::of(&cases, fails);
+        let matters = Matters::of(&cases, is_timing, fails);
         let mut saw: Vec<Saw> = cases.iter().map(|case| Saw::of(case, matters)).collect();
         let findings = judge(&cases);
         let named = |case: &CaseEvidence| {
@@ -54,8 +95,9 @@ impl Run<'_> {
         }
         let mut composer = Composer::new("canary", 0, self.sources.clone());
         CaseFile::of(Failed {
-            check: ran.check,
-            outcome,
+            id: failure.id,
+            title: failure.title,
+            outcome: failure.outcome,
             terms: &self.terms,
             sources: &self.sources,
             target: self.target.shown(),

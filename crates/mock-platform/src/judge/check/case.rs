@@ -29,6 +29,9 @@ pub(crate) struct Case {
     /// meanwhile that is of no other payload is theirs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) is_anonymous: bool,
+    /// Whether it is unclear which webhook of a call is the last: then no final state of it is wrong.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) has_open_end: bool,
     /// A text that nothing else has, and that begins no line of the receiver's log unless a field breaks it.
     pub(crate) log_mark: Option<String>,
 }

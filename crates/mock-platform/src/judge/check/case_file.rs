@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use self::ids::Ids;
 use self::marks::{Hidden, fill};
 use super::{Case, CaseEvidence, Check, Malformed, Outcome, Script, Sources, Terms, Verdict, find};
+use crate::judge::explore;
 use crate::judge::reproducer::Saw;
 use crate::plan::{GENERATOR, Nonce, Seed};
 
@@ -119,7 +120,8 @@ pub(crate) const SIGNED: &str =
 /// What a run adds to the evidence of a check that failed.
 #[derive(Debug)]
 pub(crate) struct Failed<'a> {
-    pub(crate) check: &'static Check,
+    pub(crate) id: &'a str,
+    pub(crate) title: &'a str,
     pub(crate) outcome: &'a Outcome,
     pub(crate) terms: &'a Terms,
     pub(crate) sources: &'a Sources,
@@ -148,8 +150,8 @@ impl CaseFile {
         let sources = failed.sources;
         Self {
             schema: SCHEMA.to_owned(),
-            check: failed.check.id.to_owned(),
-            title: failed.check.title.to_owned(),
+            check: failed.id.to_owned(),
+            title: failed.title.to_owned(),
             verdict: failed.outcome.verdict,
             detail: hidden.without_secrets(&failed.outcome.detail),
             suite: env!("CARGO_PKG_VERSION").to_owned(),
@@ -192,7 +194,7 @@ impl CaseFile {
             return Err(CaseFileError::Schema { place, found: head.schema });
         }
         let file: Self = serde_json::from_str(text).map_err(syntax)?;
-        match find(&file.check) {
+        match of_id(&file.check) {
             Some(_) => Ok(file),
             None => Err(CaseFileError::Check { place, id: file.check }),
         }
@@ -220,7 +222,13 @@ impl CaseFile {
     /// Never: [`CaseFile::parse`] has found it.
     #[must_use]
     pub fn check(&self) -> &'static Check {
-        find(&self.check).unwrap_or_else(|| panic!("{} is no check", self.check))
+        of_id(&self.check).unwrap_or_else(|| panic!("{} is no check", self.check))
+    }
+
+    /// What failed: the id of the check, or `EXP-001` for the first of the random schedules.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.check
     }
 
     /// What came of it when it was written down.
@@ -276,6 +284,11 @@ impl CaseFile {
     pub fn observed_at(&self) -> Option<&str> {
         self.observe.as_deref()
     }
+}
+
+/// A check of the catalogue, or what judges random schedules.
+fn of_id(id: &str) -> Option<&'static Check> {
+    find(id).or_else(|| explore::of_id(id))
 }
 
 /// The stimulus of a [`CaseFile`], for one receiver and one run.

@@ -1,4 +1,3 @@
-use super::Schedule;
 use super::variation::STORED;
 use crate::judge::check::{CaseEvidence, Evidence, Findings, Terms, Verdict, criteria, oracles};
 
@@ -13,19 +12,26 @@ pub(crate) struct Fault {
     pub(crate) is_timing: bool,
 }
 
-/// What is found in a schedule that was carried out: as in a check, and in each webhook's stored values.
-pub(crate) fn judged(schedule: &Schedule, evidence: &CaseEvidence, terms: &Terms) -> Findings {
+/// What is found in schedules that were carried out: as in a check, and in each webhook's stored values.
+pub(super) fn judge(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    for case in evidence.cases.iter().filter(|case| case.error.is_none()) {
+        let one = Evidence { cases: std::slice::from_ref(case), terms: evidence.terms };
+        findings.extend(criteria::acknowledged(&one));
+        criteria::unchanged(case, &STORED, &mut findings);
+        if !case.case.has_open_end {
+            findings.extend(criteria::final_state(&one));
+        }
+    }
+    findings
+}
+
+/// All that is found in one of them.
+pub(crate) fn judged(evidence: &CaseEvidence, terms: &Terms) -> Findings {
     let one = Evidence { cases: std::slice::from_ref(evidence), terms };
     let mut findings = oracles::standing(&one);
     findings.extend(oracles::leaks(&one));
-    if evidence.error.is_some() {
-        return findings;
-    }
-    findings.extend(criteria::acknowledged(&one));
-    criteria::unchanged(evidence, &STORED, &mut findings);
-    if schedule.has_clear_ends() {
-        findings.extend(criteria::final_state(&one));
-    }
+    findings.extend(judge(&one));
     findings
 }
 

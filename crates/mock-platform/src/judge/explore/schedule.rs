@@ -131,7 +131,7 @@ impl Schedule {
                     .insert(place, variations.fold(payload, |payload, variation| variation.apply(payload)));
             }
         }
-        let mut case = Case::new(name);
+        let mut case = Case { has_open_end: !self.has_clear_ends(), ..Case::new(name) };
         for place in &places {
             let Some(payload) = payloads.get(place) else { continue };
             let is_kept = payload
@@ -159,7 +159,7 @@ impl Schedule {
 
     /// Whether it is clear which webhook of each call is the last to be new to the receiver: where two of one call are on
     /// their way at the same time, neither need show in the other's `state`.
-    pub(crate) fn has_clear_ends(&self) -> bool {
+    pub(super) fn has_clear_ends(&self) -> bool {
         let mut delivered = BTreeSet::new();
         let mut is_clear: BTreeMap<usize, bool> = BTreeMap::new();
         for wave in &self.waves {

@@ -59,7 +59,7 @@ impl Explorer {
         let terms = terms();
         let shown = criteria::shown(&Evidence { cases: std::slice::from_ref(&evidence), terms: &terms });
         self.known.extend(shown);
-        let faults = faults(&judged(schedule, &evidence, &terms));
+        let faults = faults(&judged(&evidence, &terms));
         (evidence, faults)
     }
 

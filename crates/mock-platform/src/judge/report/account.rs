@@ -7,7 +7,9 @@ use crate::judge::check::{Group, Observability, Outcome, Severity, Verdict};
 
 /// What does a check again: a name and a command each.
 pub(super) fn reproducers(check: &CheckResult) -> Vec<(&'static str, &str)> {
-    vec![("piopiy-mock", check.reproducer.command.as_str())]
+    let Reproducer { command, curl, .. } = &check.reproducer;
+    let curl = curl.as_deref().map(|line| ("curl", line));
+    [("piopiy-mock", command.as_str())].into_iter().chain(curl).collect()
 }
 
 /// The cases in which something was found; all where nothing was, for then the check as a whole is what it is.

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::account::{one_line, word};
-use super::{CheckReport, CheckResult, CheckSummary, Comparison, Exploration, Reporter, unlock};
+use super::{CheckReport, CheckResult, CheckSummary, Comparison, Exploration, Reporter, Reproducer, unlock};
 use crate::judge::check::{Group, Severity, Verdict};
 
 /// Text for people: a line for each group, a few for each check that is not as it should be, what would unlock those
@@ -151,11 +151,11 @@ impl Page<'_> {
                 one_line(&check.reproducer.command)
             );
         }
-        self.reproducer(check);
+        self.reproducer(&check.reproducer);
     }
 
-    fn reproducer(&mut self, check: &CheckResult) {
-        if let Some(folder) = &check.reproducer.folder {
+    fn reproducer(&mut self, reproducer: &Reproducer) {
+        if let Some(folder) = &reproducer.folder {
             let _ = writeln!(self.text, "      {} {}", self.painted(DIM, "reproducer:"), one_line(folder));
         }
     }
@@ -192,6 +192,7 @@ impl Page<'_> {
             self.wrapped("      ", "      ", &one_line(&origin));
             let again = one_line(&find.reproducer.command);
             let _ = writeln!(self.text, "      {} {again}", self.painted(DIM, "again:"));
+            self.reproducer(&find.reproducer);
         }
         for reason in &exploration.not_observed {
             let reason = self.painted(DIM, &format!("not observed: {}", one_line(reason)));

@@ -98,7 +98,8 @@ fn line_of(file: &CaseFile, case: &Case) -> Option<String> {
     }
     let line = commands.join(" ");
     let line = line.trim_end_matches(';').to_owned();
-    (!line.is_empty() && line.len() <= LONGEST_LINE && !line.contains('\n')).then_some(line)
+    // Nobody could copy what cannot be seen.
+    (!line.is_empty() && line.len() <= LONGEST_LINE && !line.contains(char::is_control)).then_some(line)
 }
 
 fn quoted(text: &str) -> String {
@@ -163,6 +164,11 @@ fn case_lines(text: &mut String, file: &CaseFile, case: &Case, saw: &Saw, stages
     let _ = writeln!(text, "now=$(statuses); was={}", quoted(&was));
     text.push_str("echo \"  answers: $now\"; echo \"    failed run: $was\"\n");
     let matters = saw.matters;
+    if matters.late {
+        // 000: there was none within the limit.
+        text.push_str("case $now in *000*) again=$((again + 1)) ;; *) unsure=$((unsure + 1)) ;; esac\n");
+        return;
+    }
     let tells_answers = matters.answers && !matters.headers && !matters.bodies;
     let tells_effects = matters.effects && !matters.contents && saw.effects.is_some();
     if tells_answers {
@@ -219,7 +225,11 @@ fn command(request: &Plain, number: usize) -> String {
     if !request.after.is_zero() {
         let _ = write!(command, "sleep {}; ", request.after.as_secs_f64());
     }
-    let send = format!("-sS -o /dev/null -m 30 -w '%{{http_code}}\\n' {}", options(request));
+    let send = format!(
+        "-sS -o /dev/null -m {} -w '%{{http_code}}\\n' {}",
+        request.patience.as_secs_f64(),
+        options(request)
+    );
     let to = format!("\"$SCHEME://$HOST\"{}", word(&request.target));
     let status = format!("> \"$work/status-{number}\"");
     match &request.body {

@@ -15,6 +15,9 @@ pub(crate) struct Matters {
     pub(crate) bodies: bool,
     /// How long they took.
     pub(crate) time: bool,
+    /// Whether one did not come in time, whichever that is: another time it is another request's.
+    #[serde(default)]
+    pub(crate) late: bool,
     /// How many effects there are.
     pub(crate) effects: bool,
     /// What the effects say.
@@ -30,8 +33,16 @@ pub(crate) struct Matters {
 }
 
 impl Matters {
-    /// Of cases that fail, as `fails` says of any.
-    pub(crate) fn of(cases: &[CaseEvidence], fails: impl Fn(&[CaseEvidence]) -> bool) -> Self {
+    /// Of cases that fail, as `fails` says of any; `is_timing` where they do so by the time that something took.
+    pub(crate) fn of(
+        cases: &[CaseEvidence],
+        is_timing: bool,
+        fails: impl Fn(&[CaseEvidence]) -> bool,
+    ) -> Self {
+        let mut all = cases.iter().flat_map(|case| case.transcripts().chain([&case.canary]));
+        if is_timing && all.any(is_late) {
+            return Self { late: true, ..Self::default() };
+        }
         let decides = |change: &dyn Fn(&mut CaseEvidence)| {
             let mut changed = cases.to_vec();
             changed.iter_mut().for_each(change);
@@ -69,6 +80,11 @@ impl Matters {
             }));
         Self { answers, headers, bodies, time, effects, contents, amount, ..Self::default() }
     }
+}
+
+/// Whether an answer was waited for and did not come.
+fn is_late(transcript: &Transcript) -> bool {
+    transcript.timed_out && transcript.answers.len() < transcript.sent_at.len()
 }
 
 /// A plain webhook that was acknowledged at once.

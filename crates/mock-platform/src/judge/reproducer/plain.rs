@@ -17,6 +17,8 @@ pub(super) struct Plain {
     pub(super) body: Option<Vec<u8>>,
     /// Connects so long after the others.
     pub(super) after: Duration,
+    /// How long its answer is waited for.
+    pub(super) patience: Duration,
 }
 
 /// One after another.
@@ -70,15 +72,16 @@ fn request(file: &CaseFile, script: &Script) -> Result<Plain, String> {
         return no("a second instance is spoken to");
     }
     let mut bytes = Vec::new();
-    let mut after = script.arrives_after.unwrap_or_default();
+    let (mut after, mut patience) = (script.arrives_after.unwrap_or_default(), file.ack_limit);
     for action in &script.actions {
         match action {
             Action::Send { bytes: own, split: None, .. } => bytes.extend_from_slice(own),
             Action::Send { .. } => return no("the request comes in pieces"),
             Action::Pause(pause) if bytes.is_empty() => after += *pause,
             Action::Pause(_) => return no("there are pauses within a connection"),
+            Action::Await(limit) => patience = patience.max(limit.unwrap_or_default()),
             // Programs that start together are as near to it as they can be.
-            Action::Barrier | Action::Await(_) => {}
+            Action::Barrier => {}
             Action::EndUnlessKept => return no("a connection is used again"),
             Action::SendUntilBlocked { .. } => return no("the request is endless"),
             Action::AwaitClose(_) => return no("it is about how the connection ends"),
@@ -89,7 +92,11 @@ fn request(file: &CaseFile, script: &Script) -> Result<Plain, String> {
     if script.requests.len() != 1 {
         return no("there are several requests on a connection, or none that is whole");
     }
+    let marked = String::from_utf8_lossy(&bytes).into_owned();
     let bytes = file.filled(&bytes, HOST, TARGET);
+    if ids_in_parts(file, &marked).any(|id| !bytes.windows(id.len()).any(|window| window == id.as_bytes())) {
+        return no("an id is written in another encoding, in which no shell puts a fresh one");
+    }
     let mut headers = [httparse::EMPTY_HEADER; 256];
     let mut head = httparse::Request::new(&mut headers);
     let Ok(httparse::Status::Complete(length)) = head.parse(&bytes) else {
@@ -154,5 +161,13 @@ fn request(file: &CaseFile, script: &Script) -> Result<Plain, String> {
         headers: own,
         body,
         after,
+        patience,
     })
+}
+
+/// The ids of which parts are marked: where pieces end, or other bytes are in between.
+fn ids_in_parts<'a>(file: &'a CaseFile, marked: &'a str) -> impl Iterator<Item = &'a String> {
+    let marks = marked.split("{{piopiy:id.").skip(1).filter_map(|rest| rest.split_once("}}"));
+    let parts = marks.filter_map(|(mark, _)| mark.split_once('@')?.0.parse::<usize>().ok());
+    parts.filter_map(|number| file.ids.get(number))
 }

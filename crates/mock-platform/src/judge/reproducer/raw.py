@@ -355,6 +355,10 @@ class Connection:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
+    def is_late(self):
+        """Whether an answer was waited for and did not come."""
+        return self.timed_out and len(self.answers.done) < len(self.sent_at)
+
     def latencies(self):
         return [answer["at"] - sent for answer, sent in zip(self.answers.done, self.sent_at)]
 
@@ -552,7 +556,7 @@ def perform(case):
         raise Missing("it shows in what the receiver's process takes up or writes, which is not looked at here: use replay")
     renew_canary()
     finish = half_sent() if matters["bystander"] else None
-    steps, slowest, sent, acknowledged = [], 0.0, 0, dict.fromkeys(saw["expected"], False)
+    connections_of, steps, slowest, sent, acknowledged = [], [], 0.0, 0, dict.fromkeys(saw["expected"], False)
     for name, *values in case["steps"]:
         connections = []
         if name == "connections":
@@ -576,6 +580,7 @@ def perform(case):
             for answer, of in zip(one.answers.done, one.script["of"]):
                 if of in acknowledged and 200 <= answer["status"] < 300:
                     acknowledged[of] = True
+        connections_of.append(connections)
         steps.append([one.told() for one in connections])
     bystander = finish() if finish else None
     renew_canary()
@@ -602,6 +607,10 @@ def perform(case):
     if matters["canary"]:
         is_same = is_same and canary.outcome() == saw["canary"]
         slowest = max([0.0, *canary.latencies()])
+    if matters["late"]:
+        # Every n-th answer may be late: another time it is another request's.
+        all_of_them = [one for step in connections_of for one in step] + [canary]
+        is_same = any(one.is_late() for one in all_of_them)
     if bystander:
         print(f"  plain webhook beside it: {bystander.outcome()} (failed run: {saw['bystander']})")
         is_same = is_same and bystander.outcome() == saw["bystander"]
