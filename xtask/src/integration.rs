@@ -97,6 +97,8 @@ enum Run {
     Careful(Careful),
     /// What failed checks leave behind, of ten flaws.
     Reproducers,
+    /// The same by TLS.
+    ReproducersByTls,
     /// The test in Rust that one leaves behind.
     ReproducerTest,
     /// The commands of the README.
@@ -140,6 +142,7 @@ fn all() -> Vec<(String, Run)> {
     runs.extend(Careful::ALL.map(|it| (format!("check/careful-{}", it.name()), Run::Careful(it))));
     runs.push(("check/flask-debug".to_owned(), Run::Debugger));
     runs.push(("reproducers/picked".to_owned(), Run::Reproducers));
+    runs.push(("reproducers/tls".to_owned(), Run::ReproducersByTls));
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
@@ -192,7 +195,7 @@ impl Run {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
                 missing.into_iter().find(|name| !workspace::works(name, &["--version"])).map(Missing)
             }
-            Self::Reproducers => {
+            Self::Reproducers | Self::ReproducersByTls => {
                 let missing = ["bash", "curl", "python3"];
                 missing.into_iter().find(|name| !workspace::works(name, &["--version"])).map(Missing)
             }
@@ -228,6 +231,7 @@ impl Run {
             Self::Debugger => measured::debugger().await,
             Self::Careful(receiver) => careful::run(receiver).await,
             Self::Reproducers => reproducers::picked(world).await,
+            Self::ReproducersByTls => reproducers::by_tls().await,
             Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Readme => readme::run(world).await,
         }

@@ -5,9 +5,9 @@ use std::process::Output;
 
 use anyhow::{Context as _, ensure};
 use piopiy_gallery::{ACK_LIMIT, AUTHORIZATION, Flaw, Flawed, SETTLE, SLOW_LIMIT, flaws, start};
-use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, replay_case, run_checks};
-use piopiy_mock_platform::judge::check::{CaseFile, Hook, Severity, Tag, Verdict, find};
+use piopiy_mock_platform::deliver::{Target, Trust};
+use piopiy_mock_platform::judge::check::{CaseFile, Hook, Malformed, Severity, Tag, Verdict, find};
 use piopiy_mock_platform::judge::report::{CheckReport, Human, Reporter};
 
 use super::World;
@@ -97,6 +97,56 @@ async fn again(flaw: Flaw, id: &str) -> anyhow::Result<String> {
     Ok(format!("{} {id} by raw{by_curl}", flaw.name))
 }
 
+/// By TLS: what is answered there, and what is taken without it. The scripts take the certificate from `CACERT`, and say so
+/// where they cannot do without.
+///
+/// # Errors
+/// Where one of them does not reproduce it.
+pub(super) async fn by_tls() -> anyhow::Result<String> {
+    let flawed = start("listens-without-tls-too").await;
+    let correct = start("speaks-no-http2").await;
+    let folder = tempfile::tempdir()?;
+    let target = |receiver: &Flawed, url: &str| -> anyhow::Result<Target> {
+        let pem = std::fs::read(receiver.cacert.as_ref().context("it speaks no TLS")?)?;
+        Ok(Target::parse(url, &[])?.trusting(Trust::certificates(&pem)?))
+    };
+    let options = |receiver: &Flawed| -> anyhow::Result<CheckOptions> {
+        let mut options = CheckOptions::default();
+        // It refuses what is no JSON: then that is wrong.
+        options.malformed = Malformed::Quarantine;
+        options.observation = Some(Observation::Url(target(receiver, &receiver.observe_url)?));
+        options.failures = Some(folder.path().to_owned());
+        Ok(options)
+    };
+    let checks = ["TRN-031", "JSN-007"].map(find).into_iter().flatten().collect::<Vec<_>>();
+    let to = target(&flawed, &flawed.url)?;
+    let report = run_checks(&to, &checks, &options(&flawed)?, &(), std::future::pending()).await?;
+    for check in &report.checks {
+        ensure!(check.outcome.verdict == Verdict::Fail, "it did not fail: {}", Human.render(&report));
+        let left = folder.path().join(&*check.id);
+        let text = std::fs::read_to_string(left.join("case.json"))?;
+        let file = CaseFile::parse("case.json", &text)?;
+        let again = replay_case(&to, &file, &options(&flawed)?, &(), std::future::pending()).await?;
+        ensure!(verdict(&again)? == Verdict::Fail, "replay: {}", Human.render(&again));
+        for name in ["raw.sh", "curl.sh"] {
+            let told = script(&left, name, &flawed).await?;
+            let is_raw = name == "raw.sh";
+            // How a connection is begun is not for curl to say.
+            let wanted = if is_raw || check.id == "JSN-007" { 1 } else { 2 };
+            ensure!(told.status.code() == Some(wanted), "{} {name}: {}", check.id, self::told(&told));
+        }
+    }
+    let left = folder.path().join("TRN-031");
+    let passed = script(&left, "raw.sh", &correct).await?;
+    ensure!(passed.status.code() == Some(0), "the correct receiver: {}", told(&passed));
+    let mut distrusted = correct;
+    distrusted.cacert = None;
+    let distrusted = script(&left, "raw.sh", &distrusted).await?;
+    let text = told(&distrusted);
+    ensure!(distrusted.status.code() == Some(2) && text.contains("CACERT"), "without CACERT: {text}");
+    Ok("TRN-031 by raw, JSN-007 by raw and curl".to_owned())
+}
+
 fn verdict(report: &CheckReport) -> anyhow::Result<Verdict> {
     Ok(report.checks.first().context("nothing ran")?.outcome.verdict)
 }
@@ -120,6 +170,9 @@ async fn script(folder: &Path, name: &str, receiver: &Flawed) -> anyhow::Result<
     let mut command = tokio::process::Command::new("bash");
     command.arg(folder.join(name)).arg(&receiver.url).kill_on_drop(true);
     command.env("OBSERVE_URL", &receiver.observe_url).env("PIOPIY_MOCK_TOKEN", AUTHORIZATION.1);
+    if let Some(file) = &receiver.cacert {
+        command.env("CACERT", file);
+    }
     Ok(command.output().await?)
 }
 

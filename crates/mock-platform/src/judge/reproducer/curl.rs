@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Saw;
 use super::plain::{Plain, Stage, stages};
-use super::shell::{HOST, TARGET, is_plain, one_line, prelude, word};
+use super::shell::{HOST, TARGET, TRUST, is_https, is_plain, one_line, prelude, word};
 use crate::judge::check::{Case, CaseFile};
 
 /// A line longer than this is not read by anybody.
@@ -34,6 +34,12 @@ set -u
 ",
     );
     text.push_str(&prelude(file));
+    if is_https(&file.target) {
+        let _ = writeln!(
+            text,
+            "# {TRUST}.\ncurl() {{ command curl ${{CACERT:+--cacert \"$CACERT\"}} ${{INSECURE:+-k}} \"$@\"; }}"
+        );
+    }
     text.push_str(&observing(file));
     for ((case, saw), told) in file.cases.iter().zip(&file.saw).zip(told) {
         match told {
@@ -68,8 +74,9 @@ fn line_of(file: &CaseFile, case: &Case) -> Option<String> {
     if url.contains("***") {
         return None;
     }
-    let host = url.strip_prefix("http://")?.split(['/', '?']).next()?;
-    let target = url.strip_prefix("http://")?.strip_prefix(host)?;
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?']).next()?;
+    let target = rest.strip_prefix(host)?;
     for stage in stages(file, case).ok()? {
         match stage {
             Stage::Pause(pause) => commands.push(format!("sleep {};", pause.as_secs_f64())),
@@ -87,7 +94,7 @@ fn line_of(file: &CaseFile, case: &Case) -> Option<String> {
                     let end = if is_alone { ";" } else { " &" };
                     commands.push(format!(
                         "curl -sS -i {own}{body} {}{end}",
-                        quoted(&format!("http://{host}{target}"))
+                        quoted(&format!("{scheme}://{host}{target}"))
                     ));
                 }
                 if !is_alone {

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use super::curl::printed;
 use super::plain::{Plain, Stage, stages};
-use super::shell::{HOST, one_line, prelude, word};
+use super::shell::{HOST, TRUST, is_https, one_line, prelude, word};
 use crate::judge::check::CaseFile;
 
 /// A script of HTTPie commands, or of comments that say why there are none.
@@ -19,6 +19,12 @@ set -u
 ",
         );
         text.push_str(&prelude(file));
+        if is_https(&file.target) {
+            let _ = writeln!(
+                text,
+                "# {TRUST}.\nhttp() {{ command http ${{CACERT:+--verify \"$CACERT\"}} ${{INSECURE:+--verify no}} \"$@\"; }}"
+            );
+        }
     }
     let mut is_done = false;
     for (case, told) in file.cases.iter().zip(told) {

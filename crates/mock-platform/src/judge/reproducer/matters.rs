@@ -18,6 +18,9 @@ pub(crate) struct Matters {
     /// Whether one did not come in time, whichever that is: another time it is another request's.
     #[serde(default)]
     pub(crate) late: bool,
+    /// Whether a connection that was answered is reset, and not closed. Which of the two is seen is chance, often.
+    #[serde(default)]
+    pub(crate) resets: bool,
     /// How many effects there are.
     pub(crate) effects: bool,
     /// What the effects say.
@@ -78,7 +81,12 @@ impl Matters {
                     answer.body_bytes = 0;
                 }
             }));
-        Self { answers, headers, bodies, time, effects, contents, amount, ..Self::default() }
+        let resets = decides(&each(|it| {
+            if let End::Reset { at } = it.end {
+                it.end = End::Closed { at };
+            }
+        }));
+        Self { answers, headers, bodies, time, resets, effects, contents, amount, ..Self::default() }
     }
 }
 

@@ -5,6 +5,7 @@ import random
 import re
 import selectors
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -97,15 +98,86 @@ def filled(data):
     return MARK.sub(value, data)
 
 
+def trust(takes_anyone):
+    """Whose word is taken for who the receiver is: as CACERT and INSECURE say."""
+    context = ssl.create_default_context(cafile=os.environ.get("CACERT"))
+    if takes_anyone and os.environ.get("INSECURE"):
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+class Tls:
+    """TLS on a connection, for one thread that writes and another one that reads."""
+
+    def __init__(self, opening, name):
+        context = trust(opening != "verified")
+        context.set_alpn_protocols(["http/1.1"])
+        if opening == "nameless":
+            context.check_hostname, name = False, None
+        self.lock, self.came, self.goes = threading.Lock(), ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.came, self.goes, server_hostname=name)
+
+    def begin(self, own):
+        """Greets over a socket that still blocks."""
+        while True:
+            try:
+                self.tls.do_handshake()
+                own.sendall(self.goes.read())
+                return
+            except ssl.SSLWantReadError:
+                own.sendall(self.goes.read())
+                data = own.recv(65536)
+                if not data:
+                    raise ConnectionError("the connection ends while TLS begins")
+                self.came.write(data)
+
+    def sealed(self, data):
+        with self.lock:
+            self.tls.write(data)
+            return self.goes.read()
+
+    def opened(self, data):
+        """What bytes that came say, and whether nothing more will come."""
+        with self.lock:
+            said = b""
+            if data:
+                self.came.write(data)
+            else:
+                self.came.write_eof()
+            try:
+                while True:
+                    piece = self.tls.read(65536)
+                    if not piece:
+                        return said, True
+                    said += piece
+            except ssl.SSLWantReadError:
+                return said, False
+            except ssl.SSLError:
+                return said, True
+
+    def farewell(self):
+        with self.lock:
+            try:
+                self.tls.unwrap()
+            except ssl.SSLError:
+                # The other side has not said its own yet.
+                pass
+            return self.goes.read()
+
+
+def port_of(url):
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
 class Answers:
     """Reads answers as they come, as far as it has to know where one ends."""
 
     def __init__(self, methods):
         self.methods, self.buffer, self.done, self.interim = methods, b"", [], []
-        self.garbled = False
+        self.garbled, self.first = False, b""
 
     def push(self, data, at):
-        self.buffer += data
+        self.buffer, self.first = self.buffer + data, self.first or data[:1]
         while not self.garbled and self.step(at, False):
             pass
 
@@ -180,6 +252,11 @@ class Answers:
             body, rest = body + rest[:size], rest[size + 2 :]
 
 
+RECORD = 16384
+# What answers a greeting of TLS, by its first byte.
+TLS_RECORDS = {b"\x15": "a TLS alert", b"\x16": "a TLS handshake"}
+
+
 class Connection:
     """Does what a connection of the failed run did, and reads meanwhile."""
 
@@ -188,7 +265,7 @@ class Connection:
         self.answers = Answers(script["methods"])
         self.ring = threading.Condition()
         self.end, self.timed_out, self.is_over, self.error = "open", False, False, None
-        self.sent_at, self.sent_bytes, self.socket = [], 0, None
+        self.sent_at, self.sent_bytes, self.socket, self.tls = [], 0, None, None
         if "arrives_after" not in script:
             self.connect()
 
@@ -196,8 +273,11 @@ class Connection:
         base = URL
         if self.script.get("to_second"):
             base = urllib.parse.urlsplit(setting("SECOND_URL", "", "another instance of the receiver"))
-        addresses = socket.getaddrinfo(base.hostname, base.port or 80, type=socket.SOCK_STREAM)
+        port, opening = self.script.get("port") or port_of(base), self.script.get("opening", "usual")
+        addresses = socket.getaddrinfo(base.hostname, port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, address in addresses:
+            if address[0] != self.script.get("address", address[0]):
+                continue
             own = socket.socket(family, kind, protocol)
             try:
                 if self.script.get("receive_buffer"):
@@ -205,6 +285,9 @@ class Connection:
                 own.settimeout(5)
                 own.connect(address)
                 own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if base.scheme == "https" and opening != "plain":
+                    self.tls = Tls(opening, base.hostname)
+                    self.tls.begin(own)
                 # Never blocking: a thread reads while another one writes.
                 own.setblocking(False)
                 self.socket, self.error = own, None
@@ -254,20 +337,24 @@ class Connection:
                         return
                     continue
                 data = self.socket.recv(65536)
+                end = None if data else "closed"
+                if self.tls:
+                    data, is_last = self.tls.opened(data)
+                    end = "closed" if is_last else end
             except BlockingIOError:
                 continue
             except (OSError, ValueError):
-                data = None
+                data, end = b"", "reset"
             with self.ring:
                 if self.is_over:
                     return
                 if data:
                     self.answers.push(data, self.now())
-                else:
+                if end:
                     self.answers.end(self.now())
-                    self.end = "closed" if data == b"" else "reset"
+                    self.end = end
                 self.ring.notify_all()
-                if not data:
+                if end:
                     return
 
     def until(self, is_enough, limit):
@@ -289,19 +376,31 @@ class Connection:
             return bool(selector.select(limit))
 
     def write(self, data, limit):
-        view = memoryview(data)
-        try:
-            while view:
-                if not self.is_ready(selectors.EVENT_WRITE, limit):
+        # By TLS in records; what is written is counted, and not what becomes of it.
+        for at in range(0, len(data), RECORD if self.tls else max(1, len(data))):
+            piece = data[at : at + RECORD] if self.tls else data
+            try:
+                if not self.hand_over(self.tls.sealed(piece) if self.tls else piece, limit):
                     return False
+            except (OSError, ValueError):
+                return False
+            if self.tls:
+                self.sent_bytes += len(piece)
+        return True
+
+    def hand_over(self, data, limit):
+        view = memoryview(data)
+        while view:
+            if not self.is_ready(selectors.EVENT_WRITE, limit):
+                return False
+            try:
                 count = self.socket.send(view)
+            except BlockingIOError:
+                continue
+            if not self.tls:
                 self.sent_bytes += count
-                view = view[count:]
-            return True
-        except BlockingIOError:
-            return self.write(view, limit)
-        except (OSError, ValueError):
-            return False
+            view = view[count:]
+        return True
 
     def send(self, data, ends_request=True, every=None, pause=0):
         data = filled(data)
@@ -345,6 +444,8 @@ class Connection:
 
     def half_close(self):
         try:
+            if self.tls:
+                self.hand_over(self.tls.farewell(), 1)
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:
             pass
@@ -368,10 +469,10 @@ class Connection:
             return "no connection"
         said = [" ".join(map(str, one["interim"] + [one["status"]])) for one in self.answers.done]
         if self.answers.garbled:
-            said.append("garbled")
+            said.append(TLS_RECORDS.get(self.answers.first, "garbled"))
         if self.end == "closed" and not said:
             said.append("closed")
-        elif self.end == "reset":
+        elif self.end == "reset" and (RESETS or not said):
             said.append("reset")
         elif not said:
             said.append("nothing")
@@ -411,7 +512,7 @@ def wait_for_receiver():
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            socket.create_connection((URL.hostname, URL.port or 80), 1).close()
+            socket.create_connection((URL.hostname, port_of(URL)), 1).close()
             return
         except OSError:
             time.sleep(0.02)
@@ -438,7 +539,8 @@ def records():
         if parts.username is not None:
             pair = urllib.parse.unquote(parts.username) + ":" + urllib.parse.unquote(parts.password or "")
             request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        secure = urllib.request.HTTPSHandler(context=trust(True))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), secure)
         text = opener.open(request, timeout=10).read().decode()
     elif file:
         text = open(file, encoding="utf-8").read() if os.path.exists(file) else ""
@@ -652,6 +754,15 @@ def renew_canary():
         NEW[at] = fresh(IDS[at])
 
 
+def is_trusted():
+    """Says what to do about a certificate, before every connection fails by it."""
+    try:
+        with socket.create_connection((URL.hostname, port_of(URL)), 5) as own:
+            Tls("usual", URL.hostname).begin(own)
+    except ssl.SSLCertVerificationError as error:
+        raise Missing(f"{error.verify_message}: set CACERT to a file that proves the certificate, or INSECURE=1")
+
+
 def main():
     print(TITLE)
     shown = URL._replace(netloc=URL.netloc.rpartition("@")[2], query="").geturl()
@@ -659,6 +770,8 @@ def main():
     try:
         if CANNOT:
             raise Missing(CANNOT)
+        if URL.scheme == "https":
+            is_trusted()
         for case in CASES:
             for name, *values in case["steps"]:
                 commands = {"command": values[:2], "stop_during": values[0] if values else [], "start": START}

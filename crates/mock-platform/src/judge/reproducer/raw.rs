@@ -2,10 +2,12 @@ use std::fmt::Write;
 
 use super::Saw;
 use super::saw::{HEADERS, ends_matter};
-use super::shell::one_line;
+use super::shell::{TRUST, is_https, one_line};
 use crate::judge::check::case_file::SIGNED;
 use crate::judge::check::case_file::bytes::parts;
-use crate::judge::check::{Action, Case, CaseFile, Expected, Hook, Script, Sent, Signal, Step, Turn};
+use crate::judge::check::{
+    Action, Case, CaseFile, Expected, Hook, Opening, Script, Sent, Signal, Step, Turn,
+};
 
 /// The part that is the same for every check.
 const PROGRAM: &str = include_str!("raw.py");
@@ -39,6 +41,9 @@ fn needs(file: &CaseFile) -> String {
         // Writing to a String cannot fail.
         let _ = write!(needs, "\n#        {line}");
     };
+    if is_https(&file.target) {
+        need(TRUST);
+    }
     for name in &file.secrets {
         match name.as_str() {
             "Authorization" => need("PIOPIY_MOCK_TOKEN: the token, as `piopiy-mock check --token` takes it"),
@@ -131,13 +136,13 @@ fn data(file: &CaseFile, heading: &str) -> String {
         text_literal(
             "its webhooks are composed as they are sent, or a command is asked: use `piopiy-mock replay`",
         )
-    } else if scripts.any(|script| !script.opening.is_usual()) || file.target.starts_with("https:") {
-        text_literal("it goes by TLS, which this script does not speak: use `piopiy-mock replay`")
+    } else if scripts.any(|script| matches!(script.opening, Opening::Http2(_))) {
+        text_literal("it goes by HTTP/2, which this script does not speak: use `piopiy-mock replay`")
     } else {
         "None".to_owned()
     };
     let mut data = format!(
-        "CANNOT = {cannot}\nSECRETS = [{}]\nTITLE = {}\nTARGET = {}\nOBSERVE_URL = {}\nOBSERVE_FILE = {}\nSETTLE = 0.5\nLIMIT = {}\nIDS = [{}]\nHEADERS = [{}]\nBODIES = {}\nCONTENTS = {}\nCANARY = {canary}\nCANARY_IDS = {ids:?}\nCASES = [\n",
+        "CANNOT = {cannot}\nSECRETS = [{}]\nTITLE = {}\nTARGET = {}\nOBSERVE_URL = {}\nOBSERVE_FILE = {}\nSETTLE = 0.5\nLIMIT = {}\nIDS = [{}]\nHEADERS = [{}]\nRESETS = {}\nBODIES = {}\nCONTENTS = {}\nCANARY = {canary}\nCANARY_IDS = {ids:?}\nCASES = [\n",
         file.secrets.iter().map(|name| text_literal(name)).collect::<Vec<_>>().join(", "),
         text_literal(heading),
         known(&file.target),
@@ -146,6 +151,7 @@ fn data(file: &CaseFile, heading: &str) -> String {
         file.ack_limit.as_secs_f64(),
         listed.join(", "),
         headers.join(", "),
+        any(|saw| saw.matters.resets),
         any(|saw| saw.matters.bodies),
         any(|saw| saw.matters.contents),
     );
@@ -219,6 +225,20 @@ fn script_literal(script: &Script, expected: &[Expected], indent: &str) -> Strin
     // Writing to a String cannot fail.
     if let Some(after) = script.arrives_after {
         let _ = write!(text, "\"arrives_after\": {}, ", after.as_secs_f64());
+    }
+    match &script.opening {
+        Opening::Usual | Opening::Http2(_) => {}
+        Opening::Plain { port } => {
+            text.push_str("\"opening\": \"plain\", ");
+            if let Some(port) = port {
+                let _ = write!(text, "\"port\": {port}, ");
+            }
+        }
+        Opening::Verified => text.push_str("\"opening\": \"verified\", "),
+        Opening::Nameless => text.push_str("\"opening\": \"nameless\", "),
+    }
+    if let Some(address) = script.address {
+        let _ = write!(text, "\"address\": \"{address}\", ");
     }
     if let Some(bytes) = script.receive_buffer {
         let _ = write!(text, "\"receive_buffer\": {bytes}, ");

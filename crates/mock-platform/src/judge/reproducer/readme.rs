@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use super::requests::Requests;
-use super::shell::one_line;
+use super::shell::{TRUST, is_https, one_line};
 use crate::judge::check::{CaseFile, Verdict};
 
 /// What failed, in words, and how to make it fail again.
@@ -69,6 +69,12 @@ All of these take fresh ids, so that a receiver that keeps its data does not tak
 ",
         check = file.check,
     );
+    if is_https(&file.target) {
+        let _ = writeln!(
+            text,
+            "\nThe scripts and the test need {TRUST}; `replay` takes `--cacert FILE` or `--insecure`.\n"
+        );
+    }
     let list: Vec<String> = requests.files.iter().map(|file| format!("`{}`", file.name)).collect();
     if !list.is_empty() {
         let _ = writeln!(

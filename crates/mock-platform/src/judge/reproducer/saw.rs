@@ -73,6 +73,7 @@ impl Saw {
             let pairs = step.scripts().iter().zip(transcripts);
             pairs.map(|(script, transcript)| Connection::of(script, transcript, matters)).collect()
         });
+        let plain = |transcript: &Transcript| outcome(transcript, false, matters.resets);
         let mut expected: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         for one in &case.expected {
             let (least, most) = one.count.range(true);
@@ -83,8 +84,8 @@ impl Saw {
             matters,
             is_wrong: true,
             steps: steps.collect(),
-            canary: outcome(&evidence.canary, false),
-            bystander: evidence.bystander.as_ref().map_or_else(String::new, |it| outcome(it, false)),
+            canary: plain(&evidence.canary),
+            bystander: evidence.bystander.as_ref().map_or_else(String::new, plain),
             expected,
             ..Self::default()
         };
@@ -213,7 +214,7 @@ impl Connection {
         };
         let body = |answer: &Answer| String::from_utf8_lossy(&answer.body).into_owned();
         Self {
-            outcome: outcome(transcript, ends_matter(script)),
+            outcome: outcome(transcript, ends_matter(script), matters.resets),
             headers: if matters.headers { answers.iter().map(headers).collect() } else { Vec::new() },
             bodies: if matters.bodies { answers.iter().map(body).collect() } else { Vec::new() },
         }
@@ -226,7 +227,7 @@ pub(super) fn ends_matter(script: &Script) -> bool {
 }
 
 /// What became of a connection, in the words of `raw.sh`.
-fn outcome(transcript: &Transcript, ends_matter: bool) -> String {
+fn outcome(transcript: &Transcript, ends_matter: bool, resets_matter: bool) -> String {
     if transcript.connect_error.is_some() {
         return "no connection".to_owned();
     }
@@ -236,11 +237,16 @@ fn outcome(transcript: &Transcript, ends_matter: bool) -> String {
     };
     let mut said: Vec<String> = transcript.answers.iter().map(answer).collect();
     if transcript.garbled.is_some() {
-        said.push("garbled".to_owned());
+        let record = match transcript.first_bytes.first() {
+            Some(21) => "a TLS alert",
+            Some(22) => "a TLS handshake",
+            _ => "garbled",
+        };
+        said.push(record.to_owned());
     }
     match transcript.end {
         End::Closed { .. } if said.is_empty() => said.push("closed".to_owned()),
-        End::Reset { .. } => said.push("reset".to_owned()),
+        End::Reset { .. } if resets_matter || said.is_empty() => said.push("reset".to_owned()),
         _ if said.is_empty() => said.push("nothing".to_owned()),
         _ => {}
     }

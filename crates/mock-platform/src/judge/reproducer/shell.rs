@@ -9,6 +9,14 @@ pub(super) const HOST: &str = "piopiy-host.invalid";
 pub(super) const TARGET: &str = "/piopiy-target";
 const SECRET: &str = "{{piopiy:secret.";
 
+/// What a script by TLS may need in its environment.
+pub(super) const TRUST: &str = "CACERT, a PEM file that proves the receiver's certificate, or INSECURE=1 for any, where it is not publicly known";
+
+/// Whether a receiver is spoken to by TLS.
+pub(super) fn is_https(url: &str) -> bool {
+    url.starts_with("https://")
+}
+
 /// A text without what would break a line.
 pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
