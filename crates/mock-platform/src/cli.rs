@@ -129,8 +129,8 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Init(args) => init::run(&args, cli),
         Command::Config(args) => config::run(&args, config, cli),
         Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => completions::run(&args, cli.clone()),
-        Command::Man(args) => man::run(&args, cli.clone()),
+        Command::Completions(args) => completions::run(&args, replay::case::told_with(cli.clone())),
+        Command::Man(args) => man::run(&args, replay::case::told_with(cli.clone())),
     }
 }
 

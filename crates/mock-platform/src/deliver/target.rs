@@ -192,8 +192,8 @@ impl fmt::Debug for Target {
 /// Words in the names of query parameters whose values are kept to oneself.
 const SECRET: [&str; 7] = ["token", "secret", "key", "pass", "auth", "sig", "pwd"];
 
-/// A text with the secrets of the URL that it is, or that it has behind a `=`, replaced by stars; any other text as it
-/// is. See [`Target::shown`].
+/// A text with the secrets of the URLs in it replaced by stars, however those are written; any other text as it is. See
+/// [`Target::shown`].
 ///
 /// # Examples
 /// ```
@@ -204,18 +204,31 @@ const SECRET: [&str; 7] = ["token", "secret", "key", "pass", "auth", "sig", "pwd
 /// ```
 #[must_use]
 pub fn without_secrets(text: &str) -> String {
-    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let Some(start) = authority_in(text) else { return text.to_owned() };
+    let (before, rest) = text.split_at(start);
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
     let authority = match authority.rsplit_once('@') {
         Some((_, host)) => format!("***@{host}"),
         None => authority.to_owned(),
     };
-    let Some((path, query)) = rest.split_once('?') else { return format!("{before}://{authority}{rest}") };
+    // There may be more of them, behind this one or within it.
+    let Some((path, query)) = rest.split_once('?') else {
+        return format!("{before}{authority}{}", without_secrets(rest));
+    };
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, _)) if is_secret(name) => format!("{name}=***"),
-        _ => pair.to_owned(),
+        _ => without_secrets(pair),
     });
-    format!("{before}://{authority}{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+    format!("{before}{authority}{}?{}", without_secrets(path), pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// Where the host of the first URL begins, or who is named before it. `http:` may be followed by any slashes, and none.
+fn authority_in(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    let schemes = ["://", "http:", "https:"];
+    let (at, scheme) = schemes.iter().filter_map(|scheme| Some((lower.find(scheme)?, scheme))).min()?;
+    let rest = &text[at + scheme.len()..];
+    Some(text.len() - rest.trim_start_matches(['/', '\\']).len())
 }
 
 fn is_secret(parameter: &str) -> bool {
@@ -244,6 +257,21 @@ mod tests {
             (Ok(()), Ok(())) => {}
             (Err(message), Err(part)) => assert!(message.contains(part), "{url}: {message}"),
             (got, expected) => panic!("{url}: {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_a_url_shows_its_secrets() {
+        for (text, expected) in [
+            (r"http:\\me:hush@x/", r"http:\\***@x/"),
+            ("HTTP:me:hush@x:80/", "HTTP:***@x:80/"),
+            ("https:///me:hush@x", "https:///***@x"),
+            ("curl http://a/b -L http://me:hush@x/?sig=hush", "curl http://a/b -L http://***@x/?sig=***"),
+            ("http://x/?to=http://me:hush@y/&n=1", "http://x/?to=http://***@y/&n=1"),
+            ("psql postgres://me:hu@sh@db/calls", "psql postgres://***@db/calls"),
+            ("a: b@c", "a: b@c"),
+        ] {
+            assert_eq!(without_secrets(text), expected, "{text}");
         }
     }
 

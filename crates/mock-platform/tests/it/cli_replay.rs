@@ -5,6 +5,29 @@ use wiremock::ResponseTemplate;
 use crate::cli::{check_refused, command, mock, stderr, stdout};
 use crate::receivers::answering;
 
+/// Both forms of `replay` are told: of a plan or a ledger, and of a failed check.
+#[test]
+fn completions_and_the_manual_know_both_forms_of_replay() {
+    for args in [&["man", "replay"][..], &["completions", "bash"], &["completions", "zsh"]] {
+        let output = mock(args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output).replace('\\', "");
+        let of_replay = if args[0] == "man" {
+            text
+        } else {
+            // The part of it: bash has a case for it, zsh a list of arguments.
+            let start = if args[1] == "bash" { "mock__subcmd__replay)\n" } else { "(replay)\n" };
+            let start = text.find(start).unwrap();
+            let end = text[start..].find(";;\n").unwrap();
+            text[start..start + end].to_owned()
+        };
+        for option in ["--cdr-policy", "--exact-ids", "--observe-url", "--hook-down", "--insecure"] {
+            assert!(of_replay.contains(option), "{args:?} {option}: {of_replay}");
+        }
+    }
+    assert!(stdout(&mock(&["man", "replay"])).contains("FAILED CHECKS"));
+}
+
 #[tokio::test]
 async fn a_run_that_is_replayed_sends_the_same_with_fresh_ids() {
     let receiver = answering(ResponseTemplate::new(200)).await;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{Arg, Command, CommandFactory, Parser};
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, replay_case};
 use piopiy_mock_platform::judge::check::CaseFile;
@@ -58,6 +58,25 @@ pub(crate) struct CaseArgs {
 }
 
 const FILE: &str = "case.json";
+
+/// The command line for shells and manuals: with `replay` in both of its forms, which are read apart.
+pub(crate) fn told_with(cli: Command) -> Command {
+    cli.mut_subcommand("replay", |replay| {
+        let is_new = |arg: &&Arg| {
+            let is_it = |known: &Arg| {
+                known.get_id() == arg.get_id()
+                    || (arg.get_long().is_some() && known.get_long() == arg.get_long())
+            };
+            !replay.get_arguments().any(is_it)
+        };
+        let case = CaseArgs::command();
+        let new: Vec<Arg> =
+            case.get_arguments().filter(is_new).map(|arg| arg.clone().help_heading(HEADING)).collect();
+        replay.args(new)
+    })
+}
+
+const HEADING: &str = "Failed checks";
 
 impl CaseArgs {
     /// The arguments of this process, if they are about a failed check: a folder, or a document of that kind.
