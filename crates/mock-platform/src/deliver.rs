@@ -4,6 +4,7 @@
 //! redelivery policy says so, and wrong where a fault says so. What was planned, sent and answered goes to the
 //! [`Ledger`], the one record that reports, replay and the judge read.
 
+mod ask;
 mod attempt;
 pub mod check_run;
 mod clock;
@@ -29,6 +30,8 @@ use futures_util::{Stream, StreamExt};
 use attempt::Http;
 use engine::Engine;
 
+pub(crate) use ask::{Asked, Asker};
+pub(crate) use clock::Clock;
 pub use clock::wall_ms;
 pub use fault::{Fault, Faults};
 pub use ledger::{Ledger, fresh};
@@ -134,7 +137,8 @@ where
     let transport = Http::new(options).map_err(DeliverError::Client)?;
     let targets = Arc::new(targets.clone());
     let calls = Box::pin(calls.map(|call| (call.into(), Arc::clone(&targets))));
-    let engine = Engine::new(transport, calls, options.clone(), ledger.clone());
+    let clock = Clock::start(options.pace);
+    let engine = Engine::new(transport, calls, options.clone(), ledger.clone(), clock);
     Ok(Box::pin(engine.run(stop)).await)
 }
 
@@ -143,13 +147,14 @@ pub(crate) async fn deliver_placed<S>(
     calls: S,
     options: &DeliveryOptions,
     ledger: &Ledger,
+    clock: Clock,
 ) -> Result<(), DeliverError>
 where
     S: Stream<Item = (PlacedCall, Arc<Targets>)> + Unpin,
 {
     options.check()?;
     let transport = Http::new(options).map_err(DeliverError::Client)?;
-    let engine = Engine::new(transport, calls, options.clone(), ledger.clone());
+    let engine = Engine::new(transport, calls, options.clone(), ledger.clone(), clock);
     let _complete = Box::pin(engine.run(std::future::pending())).await;
     Ok(())
 }

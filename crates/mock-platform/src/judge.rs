@@ -88,7 +88,7 @@ impl Judge {
                     None => expected.looked(),
                 }
             }
-            Entry::Run(_) | Entry::Summary(_) => {}
+            Entry::Run(_) | Entry::Call(_) | Entry::Message(_) | Entry::Over(_) | Entry::Summary(_) => {}
         }
     }
 

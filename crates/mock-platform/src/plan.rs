@@ -26,6 +26,7 @@ mod timeline;
 mod weights;
 mod words;
 
+pub(crate) use distribution::Quantiles;
 pub use golden::golden;
 pub use live::{Happened, LiveCall, LiveCalls};
 pub use options::PlanOptions;

@@ -1,7 +1,16 @@
 //! The mock platform in one process: start it, point it at a receiver, place calls.
 
+mod board;
 mod builder;
+mod call;
+mod config;
+mod console;
+mod control;
 mod error;
+mod exchange;
+mod rest;
+mod serve;
+mod stream;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +28,21 @@ use crate::plan::{
     PlanOptions, PlannedCall, PlannedWebhook, Scenario, Simulator, SingleOptions, set, single,
 };
 
+pub use piopiy_events::Phase;
+
+pub use board::{Board, CallView, Change, Row, WebhookRow};
 pub use builder::MockPlatformBuilder;
+pub use call::{Ender, Hold};
+pub use config::{
+    AfterLast, Answers, App, BadAnswer, Choices, Config, ConfigError, Delivery, FaultRates, NoDigits, Number,
+    Person, UnknownAction,
+};
 pub use error::{PlaceError, StartError};
+pub use exchange::{
+    Exchange, ExchangeError, Inbound, NoSuchCall, Outbound, PlaceCallError, Placed, ResendError, Then,
+    Transfer, TransferStatus,
+};
+pub use serve::{ServeError, ServeOptions, Serving};
 
 /// A PIOPIY in this process.
 ///

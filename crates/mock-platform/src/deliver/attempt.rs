@@ -157,7 +157,7 @@ fn classify(error: &reqwest::Error) -> AttemptOutcome {
 }
 
 /// The error with its causes, without the URL, which the ledger has already.
-fn causes(error: &reqwest::Error) -> String {
+pub(super) fn causes(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

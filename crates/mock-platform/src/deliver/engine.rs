@@ -49,13 +49,19 @@ where
     T: Transport,
     S: Stream<Item = (PlacedCall, Arc<Targets>)> + Unpin,
 {
-    pub(super) fn new(transport: T, source: S, options: DeliveryOptions, ledger: Ledger) -> Self {
+    pub(super) fn new(
+        transport: T,
+        source: S,
+        options: DeliveryOptions,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> Self {
         Self {
             transport,
             source,
             source_ended: false,
             next_call: None,
-            clock: Clock::start(options.pace),
+            clock,
             options: Arc::new(options),
             ledger,
             ids: 0,
@@ -70,6 +76,7 @@ where
     pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Ending {
         let mut stop = std::pin::pin!(stop.fuse());
         let mut stopped = false;
+        let mut advances = self.clock.advances();
         loop {
             if !stopped {
                 self.take_calls();
@@ -106,6 +113,8 @@ where
                     None => self.source_ended = true,
                 },
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                // Something may be due already. The clock is the engine's own, so the sender is there.
+                _ = advances.changed() => {}
                 () = &mut stop, if !stopped => {
                     stopped = true;
                     self.stop();
@@ -139,7 +148,7 @@ where
     }
 
     fn admit(&mut self, placed: PlacedCall, targets: Arc<Targets>, now_us: u64) {
-        let PlacedCall { call, faults, now, done } = placed;
+        let PlacedCall { call, faults, now, first, done } = placed;
         let mut webhooks = call.webhooks;
         if now {
             let first = webhooks.iter().map(|webhook| webhook.at_ms).min().unwrap_or(0);
@@ -158,6 +167,7 @@ where
             profile: call.profile,
             targets,
             report: CallReport { call: call.index, story: call.story.into_owned(), deliveries: Vec::new() },
+            first,
             done,
         };
         self.calls.insert(call_id, active);
@@ -271,6 +281,10 @@ where
 
     /// Opens the webhook behind one whose first attempt is over.
     fn open_behind(&mut self, call_id: u64) {
+        if let Some(first) = self.calls.get_mut(&call_id).and_then(|call| call.first.take()) {
+            // Whoever placed the call may have lost interest.
+            let _ = first.send(());
+        }
         if self.options.order == Order::PerCall {
             self.open_next(call_id);
         }

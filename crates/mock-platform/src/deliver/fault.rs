@@ -86,6 +86,19 @@ impl Faults {
     }
 }
 
+/// Live calls: the webhooks behind one are not known yet.
+impl Faults {
+    /// What goes wrong with one webhook, apart from its place among others.
+    pub(crate) fn of_one(&self, webhook: &PlannedWebhook) -> Vec<Fault> {
+        self.of(std::slice::from_ref(webhook), 0)
+    }
+
+    /// Whether it is sent behind the next one of its call.
+    pub(crate) fn holds_back(&self, webhook: &PlannedWebhook) -> bool {
+        Draw::new(self.seed, webhook.call, webhook.seq, "reorder").chance(self.reorder)
+    }
+}
+
 impl Faults {
     /// Behind which webhook the one at `position` is sent; only one that stays where it is: behind one that is lost, or
     /// is itself sent later, there would be no telling that it was moved.

@@ -2,13 +2,15 @@
 //!
 //! Every line is a [`Record`]. The first is a `run`, with the `schema` that the file follows; then a `plan` before
 //! each delivery is sent, an `attempt` after each answer, a `fault` for what went wrong on purpose, an `outcome` when
-//! a delivery is over, an `observe` for each effect that was seen, and a `summary` at the end. Whoever reads one
+//! a delivery is over, an `observe` for each effect that was seen, and a `summary` at the end. A live call has a `call`
+//! where it begins, an `over` where it ends, and a `message` for everything else that passed: REST requests, answer URLs, actions, digits, audio streams. Whoever reads one
 //! ignores kinds and keys that it does not know.
 
 mod body;
 mod codec;
 mod entry;
 mod header;
+mod message;
 mod reader;
 mod schema;
 mod writer;
@@ -20,6 +22,7 @@ pub use entry::{
     PlanEntry, RunEntry, SCHEMA, SummaryEntry,
 };
 pub use header::fresh;
+pub use message::{CallEntry, Lane, MessageEntry, MessageKind, OverEntry};
 pub use reader::{LedgerError, LedgerReader, read};
 pub(crate) use schema::leave_out_examples;
 pub use schema::schema;

@@ -12,6 +12,8 @@ pub struct PlacedCall {
     pub(super) faults: Option<Vec<Vec<Fault>>>,
     /// Whether its first webhook is due at once, whatever the plan says.
     pub(super) now: bool,
+    /// Told when the first attempt of its first webhook is over, or is not to be made.
+    pub(super) first: Option<oneshot::Sender<()>>,
     pub(super) done: Option<oneshot::Sender<CallReport>>,
 }
 
@@ -28,6 +30,14 @@ impl PlacedCall {
         let placed = Self { now: true, done: Some(done), ..Self::from(call) };
         (placed, report)
     }
+
+    /// The next webhook of a live call, due at once, and a word when its first attempt is over: the one behind it waits
+    /// for that.
+    pub(crate) fn next_of_call(call: PlannedCall, faults: Vec<Fault>) -> (Self, oneshot::Receiver<()>) {
+        let (first, told) = oneshot::channel();
+        let placed = Self { now: true, first: Some(first), faults: Some(vec![faults]), ..Self::from(call) };
+        (placed, told)
+    }
 }
 
 impl PlacedCall {
@@ -43,7 +53,7 @@ impl PlacedCall {
 
 impl From<PlannedCall> for PlacedCall {
     fn from(call: PlannedCall) -> Self {
-        Self { call, faults: None, now: false, done: None }
+        Self { call, faults: None, now: false, first: None, done: None }
     }
 }
 

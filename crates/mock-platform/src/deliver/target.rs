@@ -46,6 +46,12 @@ pub enum TargetError {
         /// The scheme.
         scheme: String,
     },
+    /// It is neither `ws` nor `wss`.
+    #[error("{scheme:?} is no WebSocket: only ws:// and wss:// are")]
+    NoWebSocket {
+        /// The scheme.
+        scheme: String,
+    },
     /// It is `https`, for what does not speak TLS.
     #[error(
         "calls are delivered to http:// alone, checks to https:// too: put a TLS proxy in front, or give the plain port"
@@ -90,6 +96,29 @@ impl Target {
         } else {
             Err(TargetError::NotAllowed { host: with_port })
         }
+    }
+
+    /// Reads a `ws` or `wss` URL; otherwise as [`Target::parse`].
+    ///
+    /// # Errors
+    /// If it is no such URL, or its host is neither on this machine nor allowed.
+    pub fn parse_websocket(url: &str, allowed: &[String]) -> Result<Self, TargetError> {
+        let http = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => format!("http://{rest}"),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => format!("https://{rest}"),
+            Some((scheme, _)) => return Err(TargetError::NoWebSocket { scheme: scheme.to_owned() }),
+            None => {
+                let reason = "it has no scheme".to_owned();
+                return Err(TargetError::NotAUrl { url: without_secrets(url), reason });
+            }
+        };
+        Self::parse(&http, allowed)
+    }
+
+    /// The URL as that of a WebSocket.
+    #[must_use]
+    pub fn as_websocket(&self) -> String {
+        self.url.as_str().replacen("http", "ws", 1)
     }
 
     /// The URL.

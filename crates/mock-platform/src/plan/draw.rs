@@ -45,6 +45,9 @@ pub(crate) enum Purpose {
     ExtraParams = 21,
     ExtraParamsValue = 22,
     WrapUp = 23,
+    /// Live calls: how long a person takes to pick up, and to press a key.
+    Person = 24,
+    Fingers = 25,
 }
 
 /// The draws of one call.

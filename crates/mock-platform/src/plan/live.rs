@@ -198,6 +198,12 @@ impl LiveCall {
         }
     }
 
+    /// Whether another party was dialled.
+    #[must_use]
+    pub fn has_leg_b(&self) -> bool {
+        self.legs.len() > 1
+    }
+
     /// What a leg costs, as far as it has come: millionths.
     #[must_use]
     pub fn cost(&self, leg: usize) -> u64 {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{MockPlatform, StartError, reading};
 use crate::deliver::ledger::{Entry, RunEntry};
 use crate::deliver::{
-    DeliveryOptions, Faults, Ledger, Pace, Redelivery, Target, Targets, deliver_placed, fresh, wall_ms,
+    Clock, DeliveryOptions, Faults, Ledger, Pace, Redelivery, Target, Targets, deliver_placed, fresh, wall_ms,
 };
 use crate::judge::Judge;
 use crate::plan::{Nonce, PlanOptions, Seed};
@@ -170,7 +170,8 @@ impl MockPlatformBuilder {
         }));
         let engine = {
             let (options, ledger) = (self.options, ledger.clone());
-            tokio::spawn(async move { deliver_placed(placed, &options, &ledger).await })
+            let clock = Clock::start(options.pace);
+            tokio::spawn(async move { deliver_placed(placed, &options, &ledger, clock).await })
         };
         Ok(MockPlatform {
             plan: self.plan,

@@ -13,6 +13,7 @@ mod failures;
 mod judge;
 mod ledger;
 mod library;
+mod live;
 mod plan;
 mod plan_cli;
 mod plan_legal;

@@ -24,6 +24,8 @@ pub(super) struct ActiveCall {
     pub(super) profile: Profile,
     pub(super) targets: Arc<Targets>,
     pub(super) report: CallReport,
+    /// Told when the first attempt of its first webhook is over, or is not to be made.
+    pub(super) first: Option<oneshot::Sender<()>>,
     pub(super) done: Option<oneshot::Sender<CallReport>>,
 }
 

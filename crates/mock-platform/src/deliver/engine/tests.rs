@@ -92,7 +92,8 @@ async fn run_until(
     let ledger = Ledger::builder().in_memory().open().unwrap();
     let targets = Arc::new(Targets::both(Target::parse("http://127.0.0.1/", &[]).unwrap()));
     let calls = calls.into_iter().map(|call| (PlacedCall::from(call), Arc::clone(&targets)));
-    let engine = Engine::new(script.clone(), stream::iter(calls), options.clone(), ledger.clone());
+    let clock = Clock::start(options.pace);
+    let engine = Engine::new(script.clone(), stream::iter(calls), options.clone(), ledger.clone(), clock);
     let ending = engine.run(stop).await;
     (ledger, ending)
 }
@@ -226,7 +227,13 @@ async fn an_endless_plan_is_taken_as_it_becomes_due_and_can_be_stopped() {
     });
     let ledger = Ledger::builder().in_memory().open().unwrap();
     let script = Script::new(&[503], Duration::from_millis(10));
-    let engine = Engine::new(script, stream::iter(calls), DeliveryOptions::default(), ledger.clone());
+    let engine = Engine::new(
+        script,
+        stream::iter(calls),
+        DeliveryOptions::default(),
+        ledger.clone(),
+        Clock::start(Pace::default()),
+    );
     let ending = engine.run(tokio::time::sleep(Duration::from_millis(10_500))).await;
     assert_eq!(ending, Ending::Interrupted);
     assert_eq!(taken.load(Ordering::SeqCst), 12, "eleven that were due and one to see that it was not");
@@ -256,7 +263,13 @@ async fn every_fault_is_done_and_named() {
     let targets = Arc::new(Targets::both(Target::parse("http://127.0.0.1/", &[]).unwrap()));
     let placed = (PlacedCall::with_faults(call(0, webhooks), faults), targets);
     let script = Script::new(&[200], Duration::from_millis(1));
-    let engine = Engine::new(script, stream::iter([placed]), DeliveryOptions::default(), ledger.clone());
+    let engine = Engine::new(
+        script,
+        stream::iter([placed]),
+        DeliveryOptions::default(),
+        ledger.clone(),
+        Clock::start(Pace::default()),
+    );
     assert_eq!(engine.run(std::future::pending()).await, Ending::Complete);
 
     let starts: Vec<(u32, Cause, u64)> = attempts(&ledger)
@@ -308,8 +321,13 @@ async fn an_acknowledged_copy_settles_its_webhook() {
     let planned = call(0, vec![webhook(0, 0, 0, Kind::Cdr)]);
     let placed = PlacedCall::with_faults(planned, vec![vec![Fault::Duplicate { after_ms: 1_000 }]]);
     let script = Script::new(&[503, 200], Duration::from_millis(1));
-    let engine =
-        Engine::new(script, stream::iter([(placed, targets)]), DeliveryOptions::default(), ledger.clone());
+    let engine = Engine::new(
+        script,
+        stream::iter([(placed, targets)]),
+        DeliveryOptions::default(),
+        ledger.clone(),
+        Clock::start(Pace::default()),
+    );
     assert_eq!(engine.run(std::future::pending()).await, Ending::Complete);
     let causes: Vec<Cause> = attempts(&ledger).iter().map(|attempt| attempt.cause).collect();
     assert_eq!(causes, [Cause::First, Cause::Duplicate]);
@@ -361,7 +379,8 @@ async fn calls_without_webhooks_do_not_keep_a_run_from_being_stopped() {
             0..3_000 => std::task::Poll::Pending,
             _ => std::task::Poll::Ready(()),
         });
-        let ending = Engine::new(script, stream::iter(calls), options, ledger).run(stop).await;
+        let clock = Clock::start(options.pace);
+        let ending = Engine::new(script, stream::iter(calls), options, ledger, clock).run(stop).await;
         assert_eq!(ending, Ending::Interrupted);
     }
 }

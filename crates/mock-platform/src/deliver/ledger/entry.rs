@@ -4,8 +4,8 @@ use piopiy_events::{Evidence, Kind, Profile};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Body;
 use super::codec::{evidence, hex_u64, payload, profile};
+use super::{Body, CallEntry, MessageEntry, OverEntry};
 use crate::deliver::{DeliveryOptions, Fault};
 use crate::judge::{Effect, Summary};
 use crate::plan::PlannedWebhook;
@@ -29,6 +29,12 @@ pub enum Entry {
     Outcome(OutcomeEntry),
     /// The receiver's effects were looked at.
     Observe(Box<ObserveEntry>),
+    /// A live call begins.
+    Call(Box<CallEntry>),
+    /// Something else passed between two parties of a live call.
+    Message(Box<MessageEntry>),
+    /// A live call is over.
+    Over(OverEntry),
     /// A run is over.
     Summary(Box<SummaryEntry>),
 }
@@ -44,6 +50,9 @@ impl Entry {
             Self::Fault(_) => "fault",
             Self::Outcome(_) => "outcome",
             Self::Observe(_) => "observe",
+            Self::Call(_) => "call",
+            Self::Message(_) => "message",
+            Self::Over(_) => "over",
             Self::Summary(_) => "summary",
         }
     }

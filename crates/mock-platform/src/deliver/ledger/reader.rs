@@ -151,6 +151,9 @@ fn parse_line(line: &str) -> Result<Option<Record>, serde_json::Error> {
         "fault" => Entry::Fault(read(line)?),
         "outcome" => Entry::Outcome(read(line)?),
         "observe" => Entry::Observe(read(line)?),
+        "call" => Entry::Call(read(line)?),
+        "over" => Entry::Over(read(line)?),
+        "message" => Entry::Message(read(line)?),
         "summary" => Entry::Summary(read(line)?),
         _ => return Ok(None),
     };

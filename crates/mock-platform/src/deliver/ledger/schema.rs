@@ -2,7 +2,8 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::{
-    AttemptEntry, FaultEntry, ObserveEntry, OutcomeEntry, PlanEntry, RunEntry, SCHEMA, SummaryEntry,
+    AttemptEntry, CallEntry, FaultEntry, MessageEntry, ObserveEntry, OutcomeEntry, OverEntry, PlanEntry,
+    RunEntry, SCHEMA, SummaryEntry,
 };
 
 /// The JSON Schema (2020-12) of one line of a ledger.
@@ -24,6 +25,9 @@ pub fn schema() -> Value {
         case::<FaultEntry>(&mut generator, "fault"),
         case::<OutcomeEntry>(&mut generator, "outcome"),
         case::<ObserveEntry>(&mut generator, "observe"),
+        case::<CallEntry>(&mut generator, "call"),
+        case::<MessageEntry>(&mut generator, "message"),
+        case::<OverEntry>(&mut generator, "over"),
         case::<SummaryEntry>(&mut generator, "summary"),
     ];
     let mut schema = json!({

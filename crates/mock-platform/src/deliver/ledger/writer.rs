@@ -253,6 +253,9 @@ impl Record {
             Entry::Fault(entry) => fields(out, entry),
             Entry::Outcome(entry) => fields(out, entry),
             Entry::Observe(entry) => fields(out, entry),
+            Entry::Call(entry) => fields(out, entry),
+            Entry::Message(entry) => fields(out, entry),
+            Entry::Over(entry) => fields(out, entry),
             Entry::Summary(entry) => fields(out, entry),
         }?;
         out.write_all(b"\n")

@@ -33,7 +33,7 @@ pub enum ScenarioError {
 }
 
 impl ScenarioError {
-    pub(super) fn toml(name: &str, text: &str, source: &toml::de::Error) -> Self {
+    pub(crate) fn toml(name: &str, text: &str, source: &toml::de::Error) -> Self {
         let offset = source.span().map_or(0, |span| span.start).min(text.len());
         let before = text.get(..offset).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -45,7 +45,7 @@ impl ScenarioError {
         }
     }
 
-    pub(super) fn meaning(name: &str, message: String) -> Self {
+    pub(crate) fn meaning(name: &str, message: String) -> Self {
         let name = name.to_owned();
         Self::Meaning { name, message }
     }

@@ -1,0 +1,316 @@
+//! What happened so far, by call: a fold over the ledger, for the control API, the console and tests.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use piopiy_events::{CallState, Phase, Webhook};
+use tokio::sync::broadcast;
+
+use super::exchange::lock;
+use crate::deliver::ledger::{
+    AttemptEntry, CallEntry, DeliveryOutcome, Entry, FaultEntry, MessageEntry, MessageKind, PlanEntry, Record,
+};
+
+/// How many calls are remembered; the oldest that are over go first.
+const CALLS: usize = 1_000;
+/// How many rows of one call are.
+const ROWS: usize = 2_000;
+/// How many messages that belong to no call are.
+const LOOSE: usize = 200;
+/// Copies that are sent by hand are counted from here, so that they never meet a webhook of the call's own.
+const BY_HAND: u32 = 10_000;
+
+/// What happened so far, by call.
+#[derive(Debug)]
+pub struct Board {
+    state: Arc<Mutex<State>>,
+    changes: broadcast::Sender<Change>,
+}
+
+/// Something is to be seen that was not before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// In which call; none where it is in no call.
+    pub call: Option<u64>,
+}
+
+/// One call, as far as it has come.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CallView {
+    /// Which call of the run, from 0.
+    pub call: u64,
+    /// How it began.
+    pub begin: CallEntry,
+    /// How far it is, as its webhooks tell.
+    pub phase: Phase,
+    /// Whether it is over, and the first attempt of each of its webhooks was made.
+    pub is_over: bool,
+    /// What happened, in order.
+    pub rows: Vec<Row>,
+}
+
+/// A row of a ladder.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Row {
+    /// Something passed between two parties.
+    Message(Box<MessageEntry>),
+    /// A webhook.
+    Webhook(Box<WebhookRow>),
+}
+
+/// A webhook with what became of it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WebhookRow {
+    /// What was to be sent.
+    pub plan: PlanEntry,
+    /// Its attempts so far.
+    pub attempts: Vec<AttemptEntry>,
+    /// What went wrong on purpose.
+    pub faults: Vec<FaultEntry>,
+    /// How it ended, once it has.
+    pub outcome: Option<DeliveryOutcome>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: BTreeMap<u64, Seen>,
+    loose: VecDeque<MessageEntry>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    begin: CallEntry,
+    state: CallState,
+    rows: Vec<Row>,
+    /// Every id by which it can be asked for.
+    ids: Vec<String>,
+    by_hand: u32,
+    is_over: bool,
+}
+
+impl CallView {
+    /// What passed between two parties, webhooks apart.
+    pub fn messages(&self) -> impl Iterator<Item = &MessageEntry> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Message(message) => Some(&**message),
+            Row::Webhook(_) => None,
+        })
+    }
+
+    /// The webhooks, in the order in which they were sent.
+    pub fn webhooks(&self) -> impl Iterator<Item = &WebhookRow> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Webhook(row) => Some(&**row),
+            Row::Message(_) => None,
+        })
+    }
+
+    /// Whether nothing more will come of the webhooks that were sent so far.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.webhooks().all(|row| row.outcome.is_some())
+    }
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { state: Arc::default(), changes: broadcast::channel(1_024).0 }
+    }
+}
+
+impl Board {
+    /// All calls that are remembered, the newest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallView> {
+        let state = lock(&self.state);
+        state.calls.iter().rev().map(|(&call, seen)| seen.view(call)).collect()
+    }
+
+    /// One call.
+    #[must_use]
+    pub fn call(&self, call: u64) -> Option<CallView> {
+        lock(&self.state).calls.get(&call).map(|seen| seen.view(call))
+    }
+
+    /// What belongs to no call, such as requests that were refused; the oldest first.
+    #[must_use]
+    pub fn loose(&self) -> Vec<MessageEntry> {
+        lock(&self.state).loose.iter().cloned().collect()
+    }
+
+    /// Tells what changes from now on; who is far behind misses some.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Forgets the calls that are over.
+    pub fn clear(&self) {
+        let mut state = lock(&self.state);
+        state.calls.retain(|_, seen| !seen.is_over);
+        state.loose.clear();
+    }
+
+    /// The call with this number, `cmiuuid` or `request_id`.
+    pub(super) fn find(&self, id: &str) -> Option<u64> {
+        let state = lock(&self.state);
+        let number = id.parse().ok().filter(|number| state.calls.contains_key(number));
+        number.or_else(|| {
+            let found = state.calls.iter().rev().find(|(_, seen)| seen.ids.iter().any(|known| known == id));
+            found.map(|(&call, _)| call)
+        })
+    }
+
+    /// Whose webhook URLs hold for a call.
+    pub(super) fn account_of(&self, call: u64) -> Option<u64> {
+        lock(&self.state).calls.get(&call).map(|seen| seen.begin.account)
+    }
+
+    /// A webhook of a call, and the number that a copy of it gets.
+    pub(super) fn webhook(&self, call: u64, seq: u32) -> Option<(PlanEntry, u32)> {
+        let mut state = lock(&self.state);
+        let seen = state.calls.get_mut(&call)?;
+        let plan = seen.rows.iter().find_map(|row| match row {
+            Row::Webhook(row) if row.plan.webhook == seq => Some(row.plan.clone()),
+            _ => None,
+        })?;
+        seen.by_hand += 1;
+        Some((plan, BY_HAND + seen.by_hand))
+    }
+
+    /// What the ledger is read with.
+    pub(super) fn reader(&self) -> impl FnMut(&Record) + Send + use<> {
+        let (state, changes) = (Arc::clone(&self.state), self.changes.clone());
+        move |record| {
+            if let Some(change) = lock(&state).read(&record.entry) {
+                // Nobody may be watching.
+                let _ = changes.send(change);
+            }
+        }
+    }
+}
+
+impl State {
+    fn read(&mut self, entry: &Entry) -> Option<Change> {
+        let call = match entry {
+            Entry::Call(begin) => {
+                self.make_room();
+                self.calls.insert(begin.call, Seen::new(begin));
+                Some(begin.call)
+            }
+            Entry::Message(message) => match message.call {
+                Some(call) => {
+                    let seen = self.calls.get_mut(&call)?;
+                    if let (MessageKind::Unsent, Some(body)) = (message.what, &message.request) {
+                        seen.apply(body.as_bytes());
+                    }
+                    seen.add(Row::Message(message.clone()));
+                    Some(call)
+                }
+                None => {
+                    if self.loose.len() >= LOOSE {
+                        self.loose.pop_front();
+                    }
+                    self.loose.push_back(message.as_ref().clone());
+                    None
+                }
+            },
+            Entry::Plan(plan) => {
+                self.calls.get_mut(&plan.call)?.plan(plan);
+                Some(plan.call)
+            }
+            Entry::Attempt(attempt) => {
+                let row = self.calls.get_mut(&attempt.call)?.webhook(attempt.webhook)?;
+                row.attempts.push(attempt.clone());
+                Some(attempt.call)
+            }
+            Entry::Fault(fault) => {
+                let row = self.calls.get_mut(&fault.call)?.webhook(fault.webhook)?;
+                row.faults.push(fault.clone());
+                Some(fault.call)
+            }
+            Entry::Outcome(outcome) => {
+                let row = self.calls.get_mut(&outcome.call)?.webhook(outcome.webhook)?;
+                row.outcome = Some(outcome.outcome);
+                Some(outcome.call)
+            }
+            Entry::Over(over) => {
+                self.calls.get_mut(&over.call)?.is_over = true;
+                Some(over.call)
+            }
+            _ => return None,
+        };
+        Some(Change { call })
+    }
+
+    fn make_room(&mut self) {
+        while self.calls.len() >= CALLS {
+            let over = self.calls.iter().find(|(_, seen)| seen.is_over).map(|(&call, _)| call);
+            match over {
+                Some(call) => self.calls.remove(&call),
+                None => return,
+            };
+        }
+    }
+}
+
+impl Seen {
+    fn new(begin: &CallEntry) -> Self {
+        let ids = [Some(begin.cmiuuid.clone()), begin.request_id.clone()];
+        Self {
+            begin: begin.clone(),
+            state: CallState::default(),
+            rows: Vec::new(),
+            ids: ids.into_iter().flatten().collect(),
+            by_hand: 0,
+            is_over: false,
+        }
+    }
+
+    fn view(&self, call: u64) -> CallView {
+        CallView {
+            call,
+            begin: self.begin.clone(),
+            phase: self.state.phase(),
+            is_over: self.is_over,
+            rows: self.rows.clone(),
+        }
+    }
+
+    fn add(&mut self, row: Row) {
+        if self.rows.len() < ROWS {
+            self.rows.push(row);
+        }
+    }
+
+    fn plan(&mut self, plan: &PlanEntry) {
+        self.apply(plan.body.as_bytes());
+        self.add(Row::Webhook(Box::new(WebhookRow {
+            plan: plan.clone(),
+            attempts: Vec::new(),
+            faults: Vec::new(),
+            outcome: None,
+        })));
+    }
+
+    fn apply(&mut self, body: &[u8]) {
+        let Ok(webhook) = Webhook::parse(body) else { return };
+        self.state.apply(&webhook);
+        if let Some(id) = webhook.text("cmiuuid")
+            && !self.ids.iter().any(|known| *known == id)
+        {
+            self.ids.push(id.into_owned());
+        }
+    }
+
+    fn webhook(&mut self, seq: u32) -> Option<&mut WebhookRow> {
+        self.rows.iter_mut().rev().find_map(|row| match row {
+            Row::Webhook(row) if row.plan.webhook == seq => Some(&mut **row),
+            _ => None,
+        })
+    }
+}

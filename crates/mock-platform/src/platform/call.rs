@@ -1,0 +1,279 @@
+//! One live call: a task of its own, from the first ring to the last CDR.
+
+mod acting;
+mod asking;
+mod bridging;
+mod collecting;
+mod ending;
+mod outbox;
+mod passing;
+mod streaming;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use piopiy_events::CallDirection;
+use piopiy_events::pcmo::{Action, Pcmo};
+use tokio::sync::mpsc;
+
+use super::config::{Answers, Config, Person};
+use super::exchange::Exchange;
+use super::stream::StreamSession;
+use crate::deliver::Target;
+use crate::deliver::ledger::{Entry, Lane, MessageEntry, MessageKind, OverEntry};
+use crate::plan::draw::{Draws, Purpose};
+use crate::plan::{Happened, LiveCall, Quantiles};
+use outbox::Outbox;
+use passing::Break;
+
+/// What a call begins with.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) direction: CallDirection,
+    pub(super) appid: u64,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    /// Whose webhook URLs hold.
+    pub(super) account: u64,
+    /// Whoever is on leg a.
+    pub(super) person: Person,
+    pub(super) flow: Option<Pcmo>,
+    pub(super) answer_url: Option<Target>,
+    pub(super) extra_params: Option<String>,
+    pub(super) ring_ms: Option<u64>,
+    pub(super) talk_ms: u64,
+    pub(super) record: bool,
+}
+
+/// Who ends a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ender {
+    /// Whoever is on leg a.
+    Caller,
+    /// Whoever is on leg b.
+    Callee,
+    /// The call flow, or a limit.
+    Platform,
+    /// The API.
+    Api,
+}
+
+/// What is done to a call that may be on hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hold {
+    /// It is put on hold.
+    On,
+    /// It is taken back.
+    Off,
+    /// The other of the two.
+    Toggle,
+}
+
+/// What is done to a live call from outside.
+#[derive(Debug)]
+pub(super) enum Command {
+    Digits(String),
+    HangUp(Ender),
+    Hold(Hold),
+    Transfer { flow: Pcmo, id: Option<String> },
+    DropStream(Option<u16>),
+}
+
+/// How long an outbound call rings where nobody said.
+const RING_MS: u64 = 40_000;
+
+pub(super) async fn run(
+    exchange: Exchange,
+    config: Arc<Config>,
+    live: LiveCall,
+    setting: Setting,
+    commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let index = live.index();
+    let (outbox, sent) = Outbox::open(exchange.clone(), live.profile(), index, setting.account);
+    let mut call = Call {
+        draws: Draws::new(exchange.seed().0, index),
+        exchange: exchange.clone(),
+        config,
+        live,
+        commands,
+        outbox,
+        digits: String::new(),
+        pressing: VecDeque::new(),
+        asked: 0,
+        drawn: 0,
+        stream: None,
+        bridged: None,
+        on_hold: false,
+        is_recorded: setting.record,
+        hang_up_at_us: None,
+        ends_at_us: None,
+        transfer: None,
+        setting,
+    };
+    call.whole().await;
+    // The last webhook is out before the call is forgotten.
+    drop(call);
+    let _ = sent.await;
+    exchange.forget(index);
+    let over = OverEntry::new(index, exchange.now_ms());
+    exchange.ledger().append(Entry::Over(over));
+}
+
+pub(super) struct Call {
+    exchange: Exchange,
+    config: Arc<Config>,
+    live: LiveCall,
+    setting: Setting,
+    commands: mpsc::UnboundedReceiver<Command>,
+    outbox: Outbox,
+    draws: Draws,
+    /// Pressed and not yet asked for.
+    digits: String,
+    /// What the person on leg a is about to press, and when: virtual microseconds.
+    pressing: VecDeque<(u64, char)>,
+    /// How often the person was asked to press something.
+    asked: usize,
+    /// How many draws were made, of any purpose.
+    drawn: u64,
+    stream: Option<StreamSession>,
+    /// The leg that leg a talks to.
+    bridged: Option<usize>,
+    on_hold: bool,
+    is_recorded: bool,
+    /// When the person on leg a hangs up: virtual microseconds.
+    hang_up_at_us: Option<u64>,
+    /// When the platform does.
+    ends_at_us: Option<u64>,
+    /// The transfer that is carried out.
+    transfer: Option<String>,
+}
+
+impl Call {
+    async fn whole(&mut self) {
+        if let Some(params) = self.setting.extra_params.clone() {
+            self.live.set_extra_params(&params);
+        }
+        let ended = match self.setting.direction {
+            CallDirection::Inbound => self.inbound().await,
+            CallDirection::Outbound => self.outbound().await,
+        };
+        self.end(ended.unwrap_or_else(|broken| match broken {
+            Break::Over(by) => by,
+            Break::Flow { .. } => Ender::Platform,
+        }))
+        .await;
+    }
+
+    async fn inbound(&mut self) -> Result<Ender, Break> {
+        let called = format!("calls {}", self.setting.to);
+        self.say(Lane::Caller, Lane::Platform, MessageKind::Person, called);
+        // Nobody has picked up yet: who waits too long gives up.
+        self.hang_up_at_us = Some(self.after_ms(self.setting.person.patience.millis()));
+        let flow = self.first_flow().await?;
+        Ok(self.carry_out(flow).await)
+    }
+
+    async fn outbound(&mut self) -> Result<Ender, Break> {
+        let dials = format!("dials {}", self.setting.to);
+        self.say(Lane::Platform, Lane::Caller, MessageKind::Person, dials);
+        self.happens(&Happened::Started(0));
+        let longest = self.setting.ring_ms.unwrap_or(RING_MS);
+        let person = self.setting.person.clone();
+        let after = self.draw(&person.answers_after, Purpose::Person);
+        let began = self.now_us();
+        let rings = 300.min(after.min(longest) / 2);
+        self.spend(rings).await?;
+        if matches!(person.answers, Answers::Yes | Answers::No) {
+            self.happens(&Happened::Ringing(0));
+        }
+        let (picks_up, wait, what) = match person.answers {
+            Answers::Yes if after <= longest => (true, after, "picks up"),
+            Answers::Yes | Answers::No => (false, longest, "does not pick up"),
+            Answers::Busy => (false, rings, "is busy"),
+            Answers::Rejects => (false, after.min(longest), "turns the call away"),
+        };
+        self.spend_until(began + wait * 1_000).await?;
+        self.say(Lane::Caller, Lane::Platform, MessageKind::Person, what);
+        if !picks_up {
+            return Ok(Ender::Platform);
+        }
+        self.answer();
+        let flow = self.first_flow().await?;
+        Ok(self.carry_out(flow).await)
+    }
+
+    /// Carries out a call flow, and whatever takes its place, until the call is over.
+    async fn carry_out(&mut self, flow: Vec<Action>) -> Ender {
+        let mut queue = VecDeque::from(flow);
+        loop {
+            let done = match queue.pop_front() {
+                Some(action) => self.act(action, queue.front()).await,
+                None => self.behind_the_last().await,
+            };
+            match done {
+                Ok(acting::Next::Go) => {}
+                Ok(acting::Next::Instead(flow)) => queue = flow.into(),
+                Ok(acting::Next::HangUp) => return Ender::Platform,
+                Err(Break::Over(by)) => return by,
+                Err(Break::Flow { flow, id }) => {
+                    self.leave_bridge();
+                    self.take_up(id);
+                    queue = flow.actions.into();
+                }
+            }
+        }
+    }
+
+    /// Leg a is picked up, where it was not.
+    fn answer(&mut self) {
+        if self.live.is_answered(0) {
+            return;
+        }
+        self.happens(&Happened::Answered);
+        let hangs_up = self.setting.person.hangs_up_after;
+        self.hang_up_at_us = hangs_up.map(|after| self.after_ms(after.millis()));
+        self.ends_at_us = Some(self.after_ms(self.setting.talk_ms));
+    }
+
+    /// Sends the webhook that tells of it, if the profile has one.
+    fn happens(&mut self, happened: &Happened) {
+        let now_ms = self.now_us() / 1_000;
+        if let Some(webhook) = self.live.tell(happened, now_ms) {
+            self.outbox.send(webhook);
+        }
+    }
+
+    fn message(&self, from: Lane, to: Lane, what: MessageKind, label: impl Into<String>) -> MessageEntry {
+        let mut message = MessageEntry::new(self.now_us() / 1_000, from, to, what, label);
+        message.call = Some(self.live.index());
+        message
+    }
+
+    fn say(&self, from: Lane, to: Lane, what: MessageKind, label: impl Into<String>) {
+        self.exchange.tell(self.message(from, to, what, label));
+    }
+
+    /// Tells of something that no page documents, and of the choice that was made.
+    fn choose(&self, label: impl Into<String>, choice: &str) {
+        let mut message = self.message(Lane::Platform, Lane::Platform, MessageKind::Action, label);
+        message.choice = Some(choice.to_owned());
+        self.exchange.tell(message);
+    }
+
+    fn now_us(&self) -> u64 {
+        self.exchange.shared().clock.now_us()
+    }
+
+    fn after_ms(&self, millis: u64) -> u64 {
+        self.now_us().saturating_add(millis.saturating_mul(1_000))
+    }
+
+    /// A random length: milliseconds. The same seed and call give the same ones in the same order.
+    fn draw(&mut self, from: &crate::plan::Distribution, purpose: Purpose) -> u64 {
+        self.drawn += 1;
+        Quantiles::new(from).at(self.draws.bits(purpose, self.drawn))
+    }
+}

@@ -1,0 +1,157 @@
+//! The actions of a call flow, one after the other.
+
+use piopiy_events::pcmo::{Action, Param, Play, Prompt, Speak};
+
+use super::Call;
+use super::passing::{Break, Passed};
+use crate::deliver::ledger::{Lane, MessageKind};
+use crate::platform::config::{AfterLast, UnknownAction};
+use crate::platform::exchange::TransferStatus;
+
+/// What comes behind an action.
+pub(super) enum Next {
+    /// The next one.
+    Go,
+    /// Other actions, in place of all that are left.
+    Instead(Vec<Action>),
+    /// Nothing: the call is ended.
+    HangUp,
+}
+
+impl Call {
+    /// Carries out an action; `behind` is the one that comes next.
+    pub(super) async fn act(&mut self, action: Action, behind: Option<&Action>) -> Result<Next, Break> {
+        self.shows(&action);
+        match action {
+            Action::Play(play) => {
+                self.answer();
+                let length = self.length_of(&play).await;
+                self.spend(length).await?;
+                Ok(Next::Go)
+            }
+            Action::Speak(speak) => {
+                self.answer();
+                self.spend(self.length_of_text(&speak)).await?;
+                Ok(Next::Go)
+            }
+            Action::Bridge(bridge) => self.bridge(&bridge).await,
+            Action::Connect(connect) => self.connect(&connect).await,
+            Action::Input(input) => {
+                self.answer();
+                self.input(&input).await
+            }
+            Action::PlayGetInput(input) => {
+                self.answer();
+                self.play_get_input(&input).await
+            }
+            Action::Record(_) => {
+                self.is_recorded = true;
+                Ok(Next::Go)
+            }
+            Action::Param(param) => {
+                self.param(&param);
+                Ok(Next::Go)
+            }
+            Action::Stream(stream) => {
+                self.answer();
+                self.open_stream(&stream, behind).await
+            }
+            Action::Hangup(_) => Ok(Next::HangUp),
+            Action::Clear(_) => Ok(Next::Instead(Vec::new())),
+            // An action that is not known, or no action at all.
+            _ => Ok(match self.config.choices.unknown_action {
+                UnknownAction::Skip => {
+                    self.choose("no such action is documented", "it is passed over");
+                    Next::Go
+                }
+                UnknownAction::HangUp => {
+                    self.choose("no such action is documented", "the call is ended");
+                    Next::HangUp
+                }
+            }),
+        }
+    }
+
+    /// What happens behind the last action.
+    pub(super) async fn behind_the_last(&mut self) -> Result<Next, Break> {
+        if self.stream.is_some() {
+            // A call lasts as long as its stream.
+            if self.pass(None).await? != Passed::StreamOver {
+                return Ok(Next::Go);
+            }
+        }
+        match self.config.choices.after_last_action {
+            AfterLast::HangUp => {
+                self.choose("no action is left", "the call is ended");
+                Ok(Next::HangUp)
+            }
+            AfterLast::Stay => {
+                self.pass(None).await?;
+                Ok(Next::Go)
+            }
+        }
+    }
+
+    /// A transfer is carried out from here on.
+    pub(super) fn take_up(&mut self, id: Option<String>) {
+        if let Some(id) = id {
+            self.exchange.settle_transfer(&id, TransferStatus::Started);
+            self.settle_transfer(TransferStatus::Failed("network_error"));
+            self.transfer = Some(id);
+        }
+    }
+
+    /// What became of the transfer that is carried out, if one is.
+    pub(super) fn settle_transfer(&mut self, status: TransferStatus) {
+        if let Some(id) = self.transfer.take() {
+            self.exchange.settle_transfer(&id, status);
+        }
+    }
+
+    /// How long a prompt of v3 takes.
+    pub(super) async fn length_of_prompt(&mut self, prompt: &Prompt) -> u64 {
+        if let Some(text) = &prompt.say {
+            return self.length_of_words(&text.text());
+        }
+        let mut play = Play::new();
+        play.file_name = prompt.file_name.clone();
+        self.length_of(&play).await
+    }
+
+    pub(super) async fn length_of(&mut self, play: &Play) -> u64 {
+        let unknown = self.config.choices.unknown_file.millis();
+        match self.measured(play).await {
+            Ok(millis) => millis,
+            Err(reason) => {
+                self.choose(reason, &format!("it is taken to last {:.1} s", unknown as f64 / 1_000.0));
+                unknown
+            }
+        }
+    }
+
+    fn length_of_text(&self, speak: &Speak) -> u64 {
+        speak.text.as_ref().map_or(0, |text| self.length_of_words(&text.text()))
+    }
+
+    fn length_of_words(&self, text: &str) -> u64 {
+        // Nobody says more in one breath than an hour of it.
+        (self.config.choices.per_character.millis() * text.chars().count() as u64).min(3_600_000)
+    }
+
+    fn param(&mut self, param: &Param) {
+        let text = match (&param.text, &param.data) {
+            (Some(text), _) => text.text().into_owned(),
+            (None, Some(data)) => data.as_json().to_owned(),
+            (None, None) => return self.choose("param has no text and no data", "nothing changes"),
+        };
+        self.live.set_extra_params(&text);
+    }
+
+    /// The action, in the timeline.
+    fn shows(&self, action: &Action) {
+        let name = action.name().map_or_else(|| "?".to_owned(), |name| name.into_owned());
+        let mut message = self.message(Lane::Platform, Lane::Caller, MessageKind::Action, name);
+        message.request = Some(super::asking::kept(action.to_json().into_bytes()));
+        self.exchange.tell(message);
+    }
+}

@@ -1,0 +1,62 @@
+//! The end of a call: who hangs up first, the stream closes, the CDRs come.
+
+use std::time::Duration;
+
+use super::passing::Passed;
+use super::{Call, Ender};
+use crate::plan::Happened;
+use crate::platform::exchange::TransferStatus;
+
+/// How long a stream may take to close: wall time.
+const CLOSING: Duration = Duration::from_secs(2);
+
+impl Call {
+    pub(super) async fn end(&mut self, by: Ender) {
+        self.settle_transfer(TransferStatus::Failed("unreachable"));
+        self.hang_up_at_us = None;
+        self.ends_at_us = None;
+        self.pressing.clear();
+        self.close_stream().await;
+        let now_ms = self.now_us() / 1_000;
+        let other = self.bridged.take();
+        if self.live.is_answered(0) {
+            match (other, by) {
+                (Some(leg), Ender::Callee) => self.tell_all(&[Happened::HungUp(leg), Happened::HungUp(0)]),
+                (Some(leg), _) => self.tell_all(&[Happened::HungUp(0), Happened::HungUp(leg)]),
+                (None, _) => self.happens(&Happened::HungUp(0)),
+            }
+        }
+        // The documented record of an inbound call's leg b has leg a's start and end; it is there whoever picked up.
+        let other = if self.is_inbound() { self.live.has_leg_b().then_some(1) } else { other };
+        for leg in [Some(0), other].into_iter().flatten() {
+            self.live.end(leg, now_ms);
+        }
+        self.finish_recording().await;
+        let due = self.after_ms(self.config.choices.record_delay.millis());
+        self.exchange.shared().clock.sleep_until(due).await;
+        for leg in [Some(0), other].into_iter().flatten() {
+            self.record(leg);
+        }
+    }
+
+    /// Bills a leg that is over, and sends its CDR.
+    pub(super) fn record(&mut self, leg: usize) {
+        let balance = self.exchange.charge(self.setting.appid, self.live.cost(leg));
+        self.live.set_balance(balance);
+        self.happens(&Happened::Record(leg));
+    }
+
+    /// The platform closes the stream, and waits for the other side's word.
+    async fn close_stream(&mut self) {
+        let Some(stream) = &self.stream else { return };
+        stream.hang_up();
+        let deadline = tokio::time::Instant::now() + CLOSING;
+        while self.stream.is_some() {
+            match tokio::time::timeout_at(deadline, self.pass(None)).await {
+                // What breaks off now changes nothing.
+                Ok(Ok(Passed::StreamOver)) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+}

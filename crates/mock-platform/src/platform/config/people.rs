@@ -1,0 +1,74 @@
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::plan::{Distribution, Length, Shape};
+
+/// How somebody on the telephone behaves. What is random follows from the seed and the call.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct Person {
+    /// Whose habits these are; none for those of everybody else.
+    pub number: Option<u64>,
+    /// What they do when they are called.
+    pub answers: Answers,
+    /// How long it rings before.
+    pub answers_after: Distribution,
+    /// What they press when they are asked: one text for each time.
+    pub digits: Vec<String>,
+    /// How long they take for each key.
+    pub digit_after: Distribution,
+    /// A WAV file of what they say in an audio stream; a tone where none is given.
+    pub says: Option<PathBuf>,
+    /// How long after the pick-up they hang up; never where it is not given.
+    pub hangs_up_after: Option<Length>,
+    /// How long they wait for somebody to pick up, where they called.
+    pub patience: Length,
+}
+
+/// What somebody does who is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Answers {
+    /// Picks up.
+    Yes,
+    /// Lets it ring.
+    No,
+    /// Is on the telephone already.
+    Busy,
+    /// Turns it away.
+    Rejects,
+}
+
+impl Person {
+    /// Somebody on leg a.
+    #[must_use]
+    pub fn caller() -> Self {
+        let ms = Length::from_millis;
+        let uniform = |from, to| Distribution::new(Shape::Uniform { from: ms(from), to: ms(to) });
+        Self {
+            number: None,
+            answers: Answers::Yes,
+            answers_after: uniform(1_000, 4_000),
+            digits: Vec::new(),
+            digit_after: uniform(200, 600),
+            says: None,
+            hangs_up_after: None,
+            patience: ms(120_000),
+        }
+    }
+
+    /// Somebody on leg b: hangs up after a while.
+    #[must_use]
+    pub fn callee() -> Self {
+        Self { hangs_up_after: Some(Length::from_millis(10_000)), ..Self::caller() }
+    }
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        Self::caller()
+    }
+}

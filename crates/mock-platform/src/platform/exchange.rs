@@ -1,0 +1,410 @@
+//! The running platform: accounts, calls that are on, their webhooks, one clock and one ledger. REST, the control API,
+//! the console and tests all act through it.
+
+mod placing;
+mod transfers;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use futures_util::stream;
+use piopiy_events::pcmo::Pcmo;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::board::Board;
+use super::call::Command;
+use super::config::{Config, ConfigError};
+use crate::deliver::ledger::{Entry, LedgerError, MessageEntry, RunEntry};
+use crate::deliver::{
+    Asker, Clock, DeliverError, Faults, Ledger, PlacedCall, Target, Targets, deliver_placed, fresh, wall_ms,
+};
+use crate::judge::{Judge, Summary};
+use crate::plan::{LiveCalls, Nonce, PlanOptions, PlannedWebhook, Seed};
+
+pub use placing::{Inbound, Outbound, PlaceCallError, Placed, Then};
+pub use transfers::{Transfer, TransferStatus};
+
+/// A running platform. Cheap to clone; all clones are one platform.
+#[derive(Clone)]
+pub struct Exchange {
+    shared: Arc<Shared>,
+}
+
+/// Webhooks on their way to the engine.
+type Webhooks = mpsc::UnboundedSender<(PlacedCall, Arc<Targets>)>;
+
+pub(super) struct Shared {
+    config: RwLock<Arc<Config>>,
+    pub(super) clock: Clock,
+    pub(super) ledger: Ledger,
+    pub(super) board: Arc<Board>,
+    pub(super) asker: Asker,
+    seed: Seed,
+    nonce: Nonce,
+    epoch_ms: u64,
+    next_call: AtomicU64,
+    /// Gone once the platform stops.
+    webhooks: Mutex<Option<Webhooks>>,
+    engine: Mutex<Option<JoinHandle<Result<(), DeliverError>>>>,
+    calls: Mutex<HashMap<u64, mpsc::UnboundedSender<Command>>>,
+    faults: RwLock<Faults>,
+    /// By app: millionths.
+    balances: Mutex<BTreeMap<u64, i128>>,
+    transfers: transfers::Transfers,
+    judge: Arc<Mutex<Judge>>,
+}
+
+/// Why a platform did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The configuration means nothing.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The ledger file cannot be created.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client could not be set up")]
+    Client(#[source] reqwest::Error),
+}
+
+/// No such call is on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no call {id} is on")]
+pub struct NoSuchCall {
+    /// What was asked for.
+    pub id: String,
+}
+
+impl Exchange {
+    /// Starts a platform on the current tokio runtime; its ledger is written to a file too where one is given.
+    ///
+    /// # Errors
+    /// If the configuration means nothing, or the ledger file cannot be created.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_mock_platform::platform::{Config, Exchange, Inbound};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let exchange = Exchange::start(Config::default().completed(), None)?;
+    /// let placed = exchange.call_in(Inbound::from_to(447_700_900_123, 441_632_960_000))?;
+    /// assert_eq!(exchange.board().calls()[0].call, placed.call);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start(config: Config, ledger_file: Option<std::path::PathBuf>) -> Result<Self, ExchangeError> {
+        config.check()?;
+        let asker = Asker::new().map_err(ExchangeError::Client)?;
+        let seed = Seed(config.seed.unwrap_or_else(fresh));
+        let nonce = Nonce(fresh());
+        let options = config.delivery_options();
+        let clock = Clock::start(options.pace);
+        let epoch_ms = wall_ms();
+        let board = Arc::new(Board::default());
+        let judge = Arc::new(Mutex::new(Judge::observing()));
+        let mut ledger = Ledger::builder().reader(board.reader()).reader({
+            let judge = Arc::clone(&judge);
+            move |record| judge.lock().unwrap_or_else(PoisonError::into_inner).read(record)
+        });
+        if let Some(path) = ledger_file {
+            ledger = ledger.file(path);
+        }
+        let ledger = ledger.open()?;
+        let mut plan = PlanOptions::new(config.profile, seed);
+        (plan.nonce, plan.epoch_ms) = (nonce, epoch_ms);
+        ledger.append(Entry::Run(Box::new(RunEntry::new("live", &plan, None, &options))));
+        let (webhooks, waiting) = mpsc::unbounded_channel();
+        let waiting = Box::pin(stream::unfold(waiting, |mut waiting| async move {
+            waiting.recv().await.map(|placed| (placed, waiting))
+        }));
+        let engine = {
+            let (ledger, clock) = (ledger.clone(), clock.clone());
+            let mut options = options.clone();
+            // Drawn for each webhook by the call that sends it: they can be changed while it runs.
+            options.faults = Faults::default();
+            tokio::spawn(async move { deliver_placed(waiting, &options, &ledger, clock).await })
+        };
+        let balances =
+            config.apps.iter().map(|app| (app.appid, i128::from(config.opening_balance))).collect();
+        let faults = config.faults.faults(seed.0);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config: RwLock::new(Arc::new(config)),
+                clock,
+                ledger,
+                board,
+                asker,
+                seed,
+                nonce,
+                epoch_ms,
+                next_call: AtomicU64::new(0),
+                webhooks: Mutex::new(Some(webhooks)),
+                engine: Mutex::new(Some(engine)),
+                calls: Mutex::default(),
+                faults: RwLock::new(faults),
+                balances: Mutex::new(balances),
+                transfers: transfers::Transfers::default(),
+                judge,
+            }),
+        })
+    }
+
+    /// What it is like now.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes it another one. Calls that are on go on as they began; seed, time scale and delivery stay.
+    ///
+    /// # Errors
+    /// If the configuration means nothing; then nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<(), ConfigError> {
+        config.check()?;
+        {
+            let mut balances = lock(&self.shared.balances);
+            for app in &config.apps {
+                balances.entry(app.appid).or_insert_with(|| i128::from(config.opening_balance));
+            }
+        }
+        *self.shared.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        Ok(())
+    }
+
+    /// What happened so far, by call.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.shared.board
+    }
+
+    /// The record of it all.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// What came of it so far.
+    pub fn summary(&self) -> Summary {
+        lock(&self.shared.judge).summary()
+    }
+
+    /// What random choices follow from.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.shared.seed
+    }
+
+    /// Virtual milliseconds since it started.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.shared.clock.now_us() / 1_000
+    }
+
+    /// Moves virtual time forward: redeliveries that become due are made. Audio goes on in real time.
+    pub fn advance(&self, by_ms: u64) {
+        self.shared.clock.advance(by_ms.saturating_mul(1_000));
+    }
+
+    /// What goes wrong with webhooks on purpose.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.shared.faults.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what goes wrong with webhooks from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        *self.shared.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// The number of the call with this id: its number, a leg's `cmiuuid`, or its `request_id`. Calls that are over too,
+    /// as long as they are remembered.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<u64> {
+        self.shared.board.find(id)
+    }
+
+    /// Somebody presses keys on leg a.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn press(&self, call: u64, digits: &str) -> Result<(), NoSuchCall> {
+        self.command(call, Command::Digits(digits.to_owned()))
+    }
+
+    /// The call is ended: by a party of it, or by the API.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn hang_up(&self, call: u64, by: super::call::Ender) -> Result<(), NoSuchCall> {
+        self.command(call, Command::HangUp(by))
+    }
+
+    /// The caller is put on hold, or taken back.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn hold(&self, call: u64, how: super::call::Hold) -> Result<(), NoSuchCall> {
+        self.command(call, Command::Hold(how))
+    }
+
+    /// The connection of the call's audio stream breaks, or is closed with a code.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn drop_stream(&self, call: u64, code: Option<u16>) -> Result<(), NoSuchCall> {
+        self.command(call, Command::DropStream(code))
+    }
+
+    /// A call flow takes the place of what is left of the call's; the id of the transfer.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn transfer(&self, call: u64, flow: Pcmo) -> Result<String, NoSuchCall> {
+        let id = self.shared.transfers.begin(call, self.shared.nonce.0);
+        self.command(call, Command::Transfer { flow, id: Some(id.clone()) })?;
+        Ok(id)
+    }
+
+    /// What became of a transfer.
+    #[must_use]
+    pub fn transfer_of(&self, id: &str) -> Option<Transfer> {
+        self.shared.transfers.get(id)
+    }
+
+    /// The transfer of a call that is not settled yet.
+    #[must_use]
+    pub fn open_transfer(&self, call: u64) -> Option<Transfer> {
+        self.shared.transfers.open(call)
+    }
+
+    /// Sends a webhook of a call once more, at once, as a delivery of its own; where it goes now.
+    ///
+    /// # Errors
+    /// If there is no such webhook, or no URL for it.
+    pub fn resend(&self, call: u64, webhook: u32) -> Result<(), ResendError> {
+        let (entry, seq) = self.shared.board.webhook(call, webhook).ok_or(ResendError::Unknown)?;
+        let account = self.shared.board.account_of(call).unwrap_or_default();
+        let targets = self.targets(account).ok_or(ResendError::NoUrl)?;
+        let now_ms = self.now_ms();
+        let again = PlannedWebhook { seq, at_ms: now_ms, ..entry.webhook() };
+        let profile = entry.profile;
+        let planned = crate::plan::PlannedCall::new(call, profile, "sent again by hand".into(), vec![again]);
+        let (placed, _) = PlacedCall::next_of_call(planned, Vec::new());
+        if self.send(placed, targets) { Ok(()) } else { Err(ResendError::NoUrl) }
+    }
+
+    /// Ends every call, waits until their webhooks are out or `patience` is over, and ends the ledger.
+    ///
+    /// # Errors
+    /// If the ledger file could not be written.
+    pub async fn stop(&self, patience: std::time::Duration) -> Result<Summary, LedgerError> {
+        let on: Vec<u64> = lock(&self.shared.calls).keys().copied().collect();
+        for call in on {
+            // One that ended meanwhile is over.
+            let _ = self.hang_up(call, super::call::Ender::Platform);
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        while !lock(&self.shared.calls).is_empty() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        lock(&self.shared.webhooks).take();
+        let engine = lock(&self.shared.engine).take();
+        let mut interrupted = false;
+        if let Some(mut engine) = engine
+            && tokio::time::timeout_at(deadline, &mut engine).await.is_err()
+        {
+            interrupted = true;
+            engine.abort();
+        }
+        let judge = lock(&self.shared.judge).clone();
+        self.shared.ledger.summarise(&judge, interrupted);
+        self.shared.ledger.close()?;
+        Ok(judge.summary())
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Where the webhooks of a number go; none where no URL is known.
+    pub(super) fn targets(&self, number: u64) -> Option<Arc<Targets>> {
+        let config = self.config();
+        let number = config.number(number)?;
+        let live = number.event_url.as_ref().or(number.cdr_url.as_ref())?;
+        let cdr = number.cdr_url.as_ref().or(number.event_url.as_ref())?;
+        // They were checked when the configuration was.
+        let target = |url: &String| -> Option<Target> { config.target(url).ok() };
+        Some(Arc::new(Targets { live: target(live)?, cdr: target(cdr)? }))
+    }
+
+    /// Hands a webhook to the engine; whether there is one.
+    pub(super) fn send(&self, placed: PlacedCall, targets: Arc<Targets>) -> bool {
+        let webhooks = lock(&self.shared.webhooks);
+        webhooks.as_ref().is_some_and(|webhooks| webhooks.send((placed, targets)).is_ok())
+    }
+
+    /// Writes that something happened.
+    pub(super) fn tell(&self, message: MessageEntry) {
+        self.shared.ledger.append(Entry::Message(Box::new(message)));
+    }
+
+    /// Takes what a leg cost from the app's balance, and says what is left.
+    pub(super) fn charge(&self, appid: u64, millionths: u64) -> i128 {
+        let mut balances = lock(&self.shared.balances);
+        let balance = balances.entry(appid).or_default();
+        *balance -= i128::from(millionths);
+        *balance
+    }
+
+    pub(super) fn settle_transfer(&self, id: &str, status: TransferStatus) {
+        self.shared.transfers.settle(id, status);
+    }
+
+    pub(super) fn forget(&self, call: u64) {
+        lock(&self.shared.calls).remove(&call);
+    }
+
+    pub(super) fn live_calls(&self, config: &Config, appid: u64) -> LiveCalls {
+        let shared = &self.shared;
+        let calls = LiveCalls::new(config.profile, appid, shared.seed, shared.nonce, shared.epoch_ms)
+            .price_per_minute(config.price_per_minute);
+        if config.documented_only { calls.documented_only(appid) } else { calls }
+    }
+
+    fn command(&self, call: u64, command: Command) -> Result<(), NoSuchCall> {
+        let gone = || NoSuchCall { id: call.to_string() };
+        lock(&self.shared.calls).get(&call).ok_or_else(gone)?.send(command).map_err(|_| gone())
+    }
+
+    fn next_call(&self) -> u64 {
+        self.shared.next_call.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Why a webhook was not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResendError {
+    /// There is no such webhook, or it is forgotten.
+    #[error("there is no such webhook")]
+    Unknown,
+    /// Nobody said where it is to go.
+    #[error("the number has no webhook URL: set `event-url` or `cdr-url`")]
+    NoUrl,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("ledger", &self.shared.ledger).finish_non_exhaustive()
+    }
+}
+
+/// What a thread that panicked left is still whole: every change is one assignment.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,4 @@
+//! Live calls: what the platform asks an application, what it does about the answer, and what it tells its receiver.
+
+mod app;
+mod flow;
