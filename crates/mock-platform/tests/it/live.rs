@@ -2,3 +2,4 @@
 
 mod app;
 mod flow;
+mod stories;
