@@ -652,8 +652,10 @@ def half_sent():
 
 
 def perform(case):
-    saw, before = case["saw"], settled()
+    saw = case["saw"]
     matters = saw["matters"]
+    # Whoever is asked for effects that decide nothing only does something else than before.
+    before = settled() if matters["effects"] else None
     if matters["usage"]:
         raise Missing("it shows in what the receiver's process takes up or writes, which is not looked at here: use replay")
     renew_canary()
@@ -687,7 +689,7 @@ def perform(case):
     bystander = finish() if finish else None
     renew_canary()
     canary = side_by_side([CANARY])[0]
-    after = settled()
+    after = settled() if matters["effects"] else None
     now = effects_of(case, before, after)
     print(f"case {case['name']!r}")
     some = lambda ones: "; ".join(one["outcome"] for one in ones[:8]) + ("; …" if len(ones) > 8 else "")
