@@ -99,6 +99,8 @@ enum Run {
     Reproducers,
     /// The same by TLS.
     ReproducersByTls,
+    /// The same of webhooks that are signed.
+    ReproducersSigned,
     /// The test in Rust that one leaves behind.
     ReproducerTest,
     /// The commands of the README.
@@ -143,6 +145,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("check/flask-debug".to_owned(), Run::Debugger));
     runs.push(("reproducers/picked".to_owned(), Run::Reproducers));
     runs.push(("reproducers/tls".to_owned(), Run::ReproducersByTls));
+    runs.push(("reproducers/signed".to_owned(), Run::ReproducersSigned));
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
@@ -195,7 +198,7 @@ impl Run {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
                 missing.into_iter().find(|name| !workspace::works(name, &["--version"])).map(Missing)
             }
-            Self::Reproducers | Self::ReproducersByTls => {
+            Self::Reproducers | Self::ReproducersByTls | Self::ReproducersSigned => {
                 let missing = ["bash", "curl", "python3"];
                 missing.into_iter().find(|name| !workspace::works(name, &["--version"])).map(Missing)
             }
@@ -232,6 +235,7 @@ impl Run {
             Self::Careful(receiver) => careful::run(receiver).await,
             Self::Reproducers => reproducers::picked(world).await,
             Self::ReproducersByTls => reproducers::by_tls().await,
+            Self::ReproducersSigned => reproducers::signed().await,
             Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Readme => readme::run(world).await,
         }

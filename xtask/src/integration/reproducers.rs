@@ -4,10 +4,12 @@ use std::path::Path;
 use std::process::Output;
 
 use anyhow::{Context as _, ensure};
-use piopiy_gallery::{ACK_LIMIT, AUTHORIZATION, Flaw, Flawed, SETTLE, SLOW_LIMIT, flaws, start};
+use piopiy_gallery::{ACK_LIMIT, AUTHORIZATION, Flaw, Flawed, SETTLE, SIGNING_KEY, SLOW_LIMIT, flaws, start};
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, replay_case, run_checks};
 use piopiy_mock_platform::deliver::{Target, Trust};
-use piopiy_mock_platform::judge::check::{CaseFile, Hook, Malformed, Severity, Tag, Verdict, find};
+use piopiy_mock_platform::judge::check::{
+    CaseFile, Hook, Malformed, Severity, SigningKey, Tag, Verdict, find,
+};
 use piopiy_mock_platform::judge::report::{CheckReport, Human, Reporter};
 
 use super::World;
@@ -147,6 +149,49 @@ pub(super) async fn by_tls() -> anyhow::Result<String> {
     Ok("TRN-031 by raw, JSN-007 by raw and curl".to_owned())
 }
 
+/// Of webhooks that are signed: with the key they are signed anew, in the way in which they were.
+///
+/// # Errors
+/// Where one of them does not reproduce it, or does on the correct receiver.
+pub(super) async fn signed() -> anyhow::Result<String> {
+    const FLAWS: [&str; 4] =
+        ["takes-any-signature", "takes-old-signatures", "verifies-what-it-writes", "knows-one-signature"];
+    let check = find("SEC-018").context("there is no such check")?;
+    let correct = start("secure").await;
+    for flaw in FLAWS {
+        let folder = tempfile::tempdir()?;
+        let flawed = start(flaw).await;
+        let signing = |receiver: &Flawed, options: CheckOptions| -> anyhow::Result<_> {
+            let mut target = Target::parse(&receiver.url, &[])?;
+            let mut observe = Target::parse(&receiver.observe_url, &[])?;
+            if let Some(file) = &receiver.cacert {
+                let trust = Trust::certificates(&std::fs::read(file)?)?;
+                (target, observe) = (target.trusting(trust.clone()), observe.trusting(trust));
+            }
+            let mut options = self::options(receiver, options)?;
+            options.headers.clear();
+            options.observation = Some(Observation::Url(observe));
+            options.signing_key = Some(SigningKey::parse(SIGNING_KEY)?);
+            Ok((target, options))
+        };
+        let (target, mut options) = signing(&flawed, CheckOptions::default())?;
+        options.failures = Some(folder.path().to_owned());
+        let report = run_checks(&target, &[check], &options, &(), std::future::pending()).await?;
+        ensure!(verdict(&report)? == Verdict::Fail, "{flaw} did not fail: {}", Human.render(&report));
+        let left = folder.path().join(check.id);
+        let text = std::fs::read_to_string(left.join("case.json"))?;
+        let file = CaseFile::parse("case.json", &text)?;
+        for (receiver, wanted, code) in [(&flawed, Verdict::Fail, 1), (&correct, Verdict::Pass, 0)] {
+            let (target, options) = signing(receiver, CheckOptions::of(&file))?;
+            let again = replay_case(&target, &file, &options, &(), std::future::pending()).await?;
+            ensure!(verdict(&again)? == wanted, "{flaw}, replay: {}", Human.render(&again));
+            let raw = script(&left, "raw.sh", receiver).await?;
+            ensure!(raw.status.code() == Some(code), "{flaw}, raw.sh: {}", told(&raw));
+        }
+    }
+    Ok(format!("{} by raw", FLAWS.join(", ")))
+}
+
 fn verdict(report: &CheckReport) -> anyhow::Result<Verdict> {
     Ok(report.checks.first().context("nothing ran")?.outcome.verdict)
 }
@@ -170,6 +215,7 @@ async fn script(folder: &Path, name: &str, receiver: &Flawed) -> anyhow::Result<
     let mut command = tokio::process::Command::new("bash");
     command.arg(folder.join(name)).arg(&receiver.url).kill_on_drop(true);
     command.env("OBSERVE_URL", &receiver.observe_url).env("PIOPIY_MOCK_TOKEN", AUTHORIZATION.1);
+    command.env("SIGNING_KEY", SIGNING_KEY);
     if let Some(file) = &receiver.cacert {
         command.env("CACERT", file);
     }

@@ -427,7 +427,10 @@ impl<'a> Run<'a> {
 
     fn plain_script(&self, composer: &mut Composer) -> Script {
         match &self.again {
-            Some(again) => again.canary(self.canaries.fetch_add(1, Ordering::Relaxed)),
+            Some(again) => {
+                let n = self.canaries.fetch_add(1, Ordering::Relaxed);
+                again.canary(n, composer.sources.now_s)
+            }
             None => {
                 let cdr = composer.cdr();
                 Script::default().request(&composer.post(&cdr)).answered()

@@ -59,7 +59,7 @@ pub(crate) use minimal::minimal;
 pub(crate) use payload::{Payload, PayloadId};
 pub use registry::{all, find};
 pub(crate) use request::{Framing, Request};
-pub(crate) use signing::{Form, Signature};
+pub(crate) use signing::{Form, Signature, Signed};
 pub use signing::{SigningKey, SigningKeyError};
 pub(crate) use surroundings::Turn;
 pub use surroundings::{Hook, Time};

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use piopiy_gallery::{self as gallery, Flawed};
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation, replay_case, run_checks};
-use piopiy_mock_platform::judge::check::{CaseFile, Verdict, find};
+use piopiy_mock_platform::judge::check::{CaseFile, Malformed, SigningKey, Verdict, find};
 use piopiy_mock_platform::judge::report::{CheckResult, Human, Reporter};
 use wiremock::ResponseTemplate;
 
@@ -180,6 +180,45 @@ async fn no_secret_is_written_and_none_is_needed_twice() {
     options.headers = vec![("Authorization".to_owned(), "Bearer another".to_owned())];
     let again = replay_case(&target, &file, &options, &(), std::future::pending()).await.unwrap();
     assert_eq!(again.checks[0].outcome.verdict, Verdict::Fail, "{}", Human.render(&again));
+}
+
+/// A signature is for one body at one time: with the key each is made anew, also where a request is halted on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_signed_is_signed_again() {
+    let receiver = gallery::start("takes-old-signatures").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = short(options_for(&receiver));
+    options.headers.clear();
+    options.signing_key = Some(SigningKey::parse(gallery::SIGNING_KEY).unwrap());
+    options.failures = Some(folder.path().to_owned());
+    // What is no JSON is refused: then that is wrong.
+    options.malformed = Malformed::Quarantine;
+    let target = Target::parse(&receiver.url, &[]).unwrap();
+    let checks = ["SEC-018", "JSN-007"].map(|id| find(id).unwrap());
+    let report = run_checks(&target, &checks, &options, &(), std::future::pending()).await.unwrap();
+    for check in &report.checks {
+        assert_eq!(check.outcome.verdict, Verdict::Fail, "{}", Human.render(&report));
+        let left = folder.path().join(&*check.id);
+        for (path, bytes) in files(&left) {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains(&gallery::SIGNING_KEY[6..20]), "{} has the key", path.display());
+        }
+        let text = std::fs::read_to_string(left.join("case.json")).unwrap();
+        assert!(text.contains("webhook-timestamp: {{piopiy:signed.0.time}}"), "{text}");
+        let file = CaseFile::parse("case.json", &text).unwrap();
+        let mut again = CheckOptions::of(&file);
+        let without = replay_case(&target, &file, &again, &(), std::future::pending()).await.unwrap_err();
+        assert!(without.to_string().contains("signature=KEY"), "{without}");
+        again.signing_key.clone_from(&options.signing_key);
+        again.observation.clone_from(&options.observation);
+        for exact_ids in [false, true] {
+            again.exact_ids = exact_ids;
+            again.malformed = options.malformed;
+            let report = replay_case(&target, &file, &again, &(), std::future::pending()).await.unwrap();
+            let verdict = report.checks[0].outcome.verdict;
+            assert_eq!(verdict, Verdict::Fail, "{exact_ids}: {}", Human.render(&report));
+        }
+    }
 }
 
 #[tokio::test]

@@ -83,8 +83,13 @@ impl Run<'_> {
         let findings = judge(&cases);
         let named = |case: &CaseEvidence| {
             let name = &case.case.name;
+            // What breaks plain webhooks as well is seen in what is sent, unless they alone are broken.
+            let is_plain = |rest: &str| rest.starts_with(", plain webhook ");
+            let looks_beside = matters.canary || matters.bystander;
             let is_own = |found: &str| {
-                found.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(", "))
+                found.strip_prefix(name).is_some_and(|rest| {
+                    rest.is_empty() || (rest.starts_with(", ") && (looks_beside || !is_plain(rest)))
+                })
             };
             findings.all().any(|(found, word, _)| word == verdict && is_own(found))
         };

@@ -108,7 +108,7 @@ impl Run<'_> {
     fn composed(&self, check: &Check, attempt: u32) -> (Vec<Case>, Composer) {
         let mut composer = self.composer(check.id, attempt);
         let cases = match &self.again {
-            Some(again) => again.cases(attempt),
+            Some(again) => again.cases(attempt, composer.sources.now_s),
             None => (check.stimulus)(&mut composer),
         };
         (cases, composer)

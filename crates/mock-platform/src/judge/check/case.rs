@@ -6,7 +6,7 @@ use piopiy_events::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::case_file::{bytes, is_default};
-use super::{Hook, Payload, PayloadId, Request, Turn};
+use super::{Hook, Payload, PayloadId, Request, Signed, Turn};
 
 /// One try of a check: what is done, in order, and which effects are right.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -146,6 +146,8 @@ pub(crate) struct Sent {
     pub(crate) of: Option<PayloadId>,
     /// Head and body, in bytes.
     pub(crate) bytes: usize,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) signed: Option<Box<Signed>>,
 }
 
 /// One thing done on a connection.
@@ -498,7 +500,8 @@ impl Script {
 
     fn note(&mut self, request: &Request) {
         let bytes = request.bytes().len();
-        self.requests.push(Sent { method: request.method.clone(), of: request.of, bytes });
+        let signed = request.signed_as().map(Box::new);
+        self.requests.push(Sent { method: request.method.clone(), of: request.of, bytes, signed });
     }
 
     fn describe(&self) -> String {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ids::Ids;
 use self::marks::{Hidden, fill};
+use super::case::Sent;
 use super::{Case, CaseEvidence, Check, Malformed, Outcome, Script, Sources, Terms, Verdict, find};
 use crate::judge::explore;
 use crate::judge::reproducer::Saw;
@@ -97,8 +98,10 @@ pub enum CaseFileError {
         /// The id.
         id: String,
     },
-    /// It is signed.
-    #[error("{check} cannot be replayed: {SIGNED}")]
+    /// It is signed, and nobody has given the key.
+    #[error(
+        "the webhooks of {check} are signed, and the key is a secret: give it as the failed run had it (--capabilities with signature=KEY)"
+    )]
     Signed {
         /// The check.
         check: String,
@@ -112,10 +115,6 @@ pub enum CaseFileError {
         what: String,
     },
 }
-
-/// Why a signed request cannot be sent again.
-pub(crate) const SIGNED: &str =
-    "its webhooks are signed, and a signature is for one body at one time: run the check again instead";
 
 /// What a run adds to the evidence of a check that failed.
 #[derive(Debug)]
@@ -304,7 +303,7 @@ impl Again {
     /// # Errors
     /// If it needs a secret that is not given.
     pub(crate) fn new(file: CaseFile, sources: Sources, nonce: Option<Nonce>) -> Result<Self, CaseFileError> {
-        if file.is_signed {
+        if file.is_signed && sources.signing_key.is_none() {
             return Err(CaseFileError::Signed { check: file.check });
         }
         let again = Self { file, sources, nonce };
@@ -315,53 +314,65 @@ impl Again {
         }
     }
 
-    /// Its cases; another `attempt` has other ids.
-    pub(crate) fn cases(&self, attempt: u32) -> Vec<Case> {
-        let ids = self.ids(u64::from(attempt) << 32);
-        let filled = |bytes: &[u8]| fill(bytes, &ids, &self.sources);
+    /// Its cases, signed at `now_s` where they are; another `attempt` has other ids.
+    pub(crate) fn cases(&self, attempt: u32, now_s: u64) -> Vec<Case> {
+        let nonce = self.nonce.map(|nonce| Nonce(nonce.0.wrapping_add(u64::from(attempt) << 32)));
+        let ids = self.ids(nonce);
         let mut cases = self.file.cases.clone();
         for case in &mut cases {
             for script in case.steps.iter_mut().flat_map(|step| step.scripts_mut()) {
-                marks::rewrite(script, &filled);
+                self.fill_script(script, &ids, nonce, now_s);
             }
             for expected in &mut case.expected {
                 let payload = &mut expected.payload;
-                payload.bytes = filled(&payload.bytes);
-                payload.cmiuuid = String::from_utf8_lossy(&filled(payload.cmiuuid.as_bytes())).into_owned();
+                payload.bytes = self.filled(&payload.bytes, &ids);
+                let id = self.filled(payload.cmiuuid.as_bytes(), &ids);
+                payload.cmiuuid = String::from_utf8_lossy(&id).into_owned();
             }
         }
         cases
     }
 
     /// The n-th plain webhook, always with fresh ids.
-    pub(crate) fn canary(&self, n: u32) -> Script {
+    pub(crate) fn canary(&self, n: u32, now_s: u64) -> Script {
         let nonce = self.nonce.unwrap_or(self.sources.nonce);
-        let ids = self.new_ids(Nonce(nonce.0 ^ (u64::from(n) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let nonce = Nonce(nonce.0 ^ (u64::from(n) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut script = self.file.canary.clone();
-        marks::rewrite(&mut script, &|bytes: &[u8]| fill(bytes, &ids, &self.sources));
+        self.fill_script(&mut script, &self.ids(Some(nonce)), Some(nonce), now_s);
         script
     }
 
-    fn ids(&self, salt: u64) -> Vec<String> {
-        match self.nonce {
-            Some(nonce) => self.new_ids(Nonce(nonce.0.wrapping_add(salt))),
-            None => self.file.ids.clone(),
-        }
+    fn filled(&self, bytes: &[u8], ids: &[String]) -> Vec<u8> {
+        fill(bytes, ids, &self.sources, &[])
     }
 
-    fn new_ids(&self, nonce: Nonce) -> Vec<String> {
-        let new = |id: &String| {
-            String::from_utf8_lossy(&crate::deliver::new_id(id.as_bytes(), nonce.0)).into_owned()
+    /// Puts ids, secrets and the receiver's address in their places, and signs what is signed.
+    fn fill_script(&self, script: &mut Script, ids: &[String], nonce: Option<Nonce>, now_s: u64) {
+        let sign = |sent: &Sent| {
+            let (signed, key) = (sent.signed.as_ref()?, self.sources.signing_key.as_ref()?);
+            let id = nonce.map_or_else(|| signed.id.clone(), |nonce| renewed(&signed.id, nonce));
+            Some(signed.again(key, id, now_s, &|bytes| self.filled(bytes, ids)))
         };
-        self.file.ids.iter().map(new).collect()
+        let signed: Vec<_> = script.requests.iter().map(sign).collect();
+        marks::rewrite(script, &|bytes: &[u8]| fill(bytes, ids, &self.sources, &signed));
     }
+
+    fn ids(&self, nonce: Option<Nonce>) -> Vec<String> {
+        let ids = self.file.ids.iter();
+        ids.map(|id| nonce.map_or_else(|| id.clone(), |nonce| renewed(id, nonce))).collect()
+    }
+}
+
+/// Another id of the same shape.
+fn renewed(id: &str, nonce: Nonce) -> String {
+    String::from_utf8_lossy(&crate::deliver::new_id(id.as_bytes(), nonce.0)).into_owned()
 }
 
 impl CaseFile {
     /// What a script sends to a receiver at `host` and `target`, with the very ids; secrets stay marks.
     pub(crate) fn filled(&self, bytes: &[u8], host: &str, target: &str) -> Vec<u8> {
         let nobody = Sources::new(Profile::default(), Seed(0), Nonce(0), host, target);
-        fill(bytes, &self.ids, &nobody)
+        fill(bytes, &self.ids, &nobody, &[])
     }
 }
 

@@ -210,7 +210,8 @@ impl Composer {
 
     fn signature(&self, key: &SigningKey, payload: &Payload) -> Signature {
         let id = format!("msg_{:016x}{}", self.key ^ self.sources.nonce.0, payload.id.0);
-        Signature { key: key.clone(), id, time_s: self.sources.now_s, form: Form::One }
+        let now_s = self.sources.now_s;
+        Signature { key: key.clone(), id, time_s: now_s, now_s, form: Form::One }
     }
 
     /// The value of a capability that is declared as `name=value`.

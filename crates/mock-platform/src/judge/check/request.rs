@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::case_file::bytes;
-use super::{Payload, PayloadId, Signature};
+use super::{Payload, PayloadId, Signature, Signed};
 
 /// An HTTP/1 request, byte for byte: what a client library would put right stays wrong.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -173,6 +173,11 @@ impl Request {
     /// With no body and nothing that tells a length.
     pub(crate) fn bodyless(self) -> Self {
         self.without("Content-Type").body(Vec::new()).framing(Framing::Untold)
+    }
+
+    /// How it is signed, if it is.
+    pub(crate) fn signed_as(&self) -> Option<Signed> {
+        self.signature.as_ref().map(|signature| signature.of(&self.body))
     }
 
     /// The body, before it is framed.

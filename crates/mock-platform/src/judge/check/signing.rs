@@ -6,6 +6,9 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ring::hmac;
+use serde::{Deserialize, Serialize};
+
+use super::case_file::{bytes, is_default};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -24,7 +27,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// # Ok::<(), piopiy_mock_platform::judge::check::SigningKeyError>(())
 /// ```
 #[derive(Clone)]
-pub struct SigningKey(hmac::Key);
+pub struct SigningKey {
+    key: hmac::Key,
+    is_stray: bool,
+}
 
 /// A text that is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,16 +51,16 @@ impl SigningKey {
 
     /// One that is nobody's.
     pub(crate) fn stray() -> Self {
-        Self::of(&[0x5a; 32])
+        Self { is_stray: true, ..Self::of(&[0x5a; 32]) }
     }
 
     fn of(bytes: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, bytes), is_stray: false }
     }
 
     fn sign(&self, id: &str, time_s: u64, body: &[u8]) -> String {
         let signed = [format!("{id}.{time_s}.").as_bytes(), body].concat();
-        BASE64.encode(hmac::sign(&self.0, &signed))
+        BASE64.encode(hmac::sign(&self.key, &signed))
     }
 }
 
@@ -64,6 +70,9 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// What is no signature.
+const MALFORMED: &str = "v1,==, v1 sha256=";
+
 /// How a request is signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Signature {
@@ -72,16 +81,19 @@ pub(crate) struct Signature {
     pub(crate) id: String,
     /// Seconds since 1970.
     pub(crate) time_s: u64,
+    /// The same, of the time at which it is composed.
+    pub(crate) now_s: u64,
     pub(crate) form: Form,
 }
 
 /// What is written where the signature goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Form {
     /// The signature of the body.
     One,
     /// That of another body.
-    Of(Vec<u8>),
+    Of(#[serde(with = "bytes")] Vec<u8>),
     /// That of another key before it, as while keys are changed.
     BehindAnother,
     /// What is no signature.
@@ -91,6 +103,28 @@ pub(crate) enum Form {
 impl Signature {
     /// The header lines for a body.
     pub(crate) fn lines(&self, body: &[u8]) -> [String; 3] {
+        let [id, time, signature] = self.values(body);
+        [
+            format!("webhook-id: {id}"),
+            format!("webhook-timestamp: {time}"),
+            format!("webhook-signature: {signature}"),
+        ]
+    }
+
+    /// As a document has it.
+    pub(crate) fn of(&self, body: &[u8]) -> Signed {
+        Signed {
+            id: self.id.clone(),
+            offset_s: self.time_s.cast_signed() - self.now_s.cast_signed(),
+            form: self.form.clone(),
+            is_stray: self.key.is_stray,
+            body: body.to_vec(),
+            values: self.values(body).into(),
+        }
+    }
+
+    /// Id, time and signature.
+    fn values(&self, body: &[u8]) -> [String; 3] {
         let sign = |body: &[u8]| self.key.sign(&self.id, self.time_s, body);
         let signature = match &self.form {
             Form::One => format!("v1,{}", sign(body)),
@@ -99,13 +133,47 @@ impl Signature {
                 let other = SigningKey::stray().sign(&self.id, self.time_s, body);
                 format!("v1,{other} v1,{}", sign(body))
             }
-            Form::Malformed => "v1,==, v1 sha256=".to_owned(),
+            Form::Malformed => MALFORMED.to_owned(),
         };
-        [
-            format!("webhook-id: {}", self.id),
-            format!("webhook-timestamp: {}", self.time_s),
-            format!("webhook-signature: {signature}"),
-        ]
+        [self.id.clone(), self.time_s.to_string(), signature]
+    }
+}
+
+/// How a request is signed, without the key and without the time: what it takes to sign it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signed {
+    pub(crate) id: String,
+    /// How many seconds ahead of the time at which it is composed.
+    pub(crate) offset_s: i64,
+    pub(crate) form: Form,
+    /// Whether the key is nobody's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) is_stray: bool,
+    /// What is signed.
+    #[serde(with = "bytes")]
+    pub(crate) body: Vec<u8>,
+    /// What was written: id, time and signature.
+    #[serde(skip)]
+    pub(crate) values: Vec<String>,
+}
+
+impl Signed {
+    /// Signs it anew; what is written then.
+    pub(crate) fn again(
+        &self,
+        key: &SigningKey,
+        id: String,
+        now_s: u64,
+        filled: &dyn Fn(&[u8]) -> Vec<u8>,
+    ) -> [String; 3] {
+        let key = if self.is_stray { SigningKey::stray() } else { key.clone() };
+        let form = match &self.form {
+            Form::Of(other) => Form::Of(filled(other)),
+            form => form.clone(),
+        };
+        let signature =
+            Signature { key, id, time_s: now_s.saturating_add_signed(self.offset_s), now_s, form };
+        signature.values(&filled(&self.body))
     }
 }
 

@@ -1,4 +1,6 @@
 import base64
+import hashlib
+import hmac
 import json
 import os
 import random
@@ -69,8 +71,37 @@ def changed(value, how):
     return {"wrong": value[::-1] + value[:1], "cut": value[: len(value) // 2]}.get(how, value)
 
 
-def named(name):
+STRAY_KEY = b"\x5a" * 32
+
+
+def signing_key():
+    text = setting("SIGNING_KEY", "", "the key that webhooks are signed with, whsec_...").strip()
+    text = text[len("whsec_") :] if text.startswith("whsec_") else text
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+def written(signed):
+    """The id, the time and the signature of a request that is sent now; an id is the same for the same webhook."""
+    if signed is None:
+        return None
+    old, ahead, form, is_stray, body = signed
+    fresh_part = hashlib.sha256("".join([*NEW, old]).encode()).hexdigest()[:24]
+    own, at = old if os.environ.get("EXACT_IDS") else "msg_" + fresh_part, str(int(time.time()) + ahead)
+
+    def sign(key):
+        text = f"{own}.{at}.".encode() + filled(body)
+        return "v1," + base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
+
+    right = sign(STRAY_KEY if is_stray else signing_key())
+    forms = {"one": right, "behind_another": sign(STRAY_KEY) + " " + right, "malformed": "v1,==, v1 sha256="}
+    return {"id": own, "time": at, "signature": forms[form]}
+
+
+def named(name, signed=()):
     kind, _, rest = name.partition(".")
+    if kind == "signed":
+        number, _, which = rest.partition(".")
+        return signed[int(number)][which]
     if kind == "id":
         return NEW[int(rest)]
     if kind == "host":
@@ -86,11 +117,11 @@ def named(name):
     return changed(secret(header), how)
 
 
-def filled(data):
+def filled(data, signed=()):
     """The bytes with every mark replaced by what it stands for in this run."""
 
     def value(found):
-        text = named(found[1].decode()).encode()
+        text = named(found[1].decode(), signed).encode()
         if found[2] is None:
             return text
         return text[int(found[2]) : int(found[3]) if found[3] else None]
@@ -263,6 +294,7 @@ class Connection:
     def __init__(self, script, barrier, start, begun):
         self.script, self.barrier, self.start, self.begun = script, barrier, start, begun
         self.answers = Answers(script["methods"])
+        self.signed = [written(signed) for signed in script.get("signed", [])]
         self.ring = threading.Condition()
         self.end, self.timed_out, self.is_over, self.error = "open", False, False, None
         self.sent_at, self.sent_bytes, self.socket, self.tls = [], 0, None, None
@@ -403,7 +435,7 @@ class Connection:
         return True
 
     def send(self, data, ends_request=True, every=None, pause=0):
-        data = filled(data)
+        data = filled(data, self.signed)
         if every is None:
             self.write(data, 10)
         else:
@@ -636,7 +668,8 @@ def same_answers(case, saw, now):
 
 def half_sent():
     """A plain webhook of which half is sent; the other half goes when `finish` is called."""
-    whole = b"".join(filled(action[1]) for action in CANARY["actions"] if action[0] == "send")
+    signed = [written(signed) for signed in CANARY.get("signed", [])]
+    whole = b"".join(filled(action[1], signed) for action in CANARY["actions"] if action[0] == "send")
     half, go = len(whole) // 2, threading.Event()
     actions = [("send", whole[:half], False), ("held", go), ("send", whole[half:], True), ("answered",)]
     one = Connection({**CANARY, "actions": actions}, threading.Barrier(1), threading.Barrier(1), time.monotonic())

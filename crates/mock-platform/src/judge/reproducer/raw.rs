@@ -3,10 +3,9 @@ use std::fmt::Write;
 use super::Saw;
 use super::saw::{HEADERS, ends_matter};
 use super::shell::{TRUST, is_https, one_line};
-use crate::judge::check::case_file::SIGNED;
 use crate::judge::check::case_file::bytes::parts;
 use crate::judge::check::{
-    Action, Case, CaseFile, Expected, Hook, Opening, Script, Sent, Signal, Step, Turn,
+    Action, Case, CaseFile, Expected, Form, Hook, Opening, Script, Sent, Signal, Step, Turn,
 };
 
 /// The part that is the same for every check.
@@ -43,6 +42,9 @@ fn needs(file: &CaseFile) -> String {
     };
     if is_https(&file.target) {
         need(TRUST);
+    }
+    if file.is_signed {
+        need("SIGNING_KEY: the key that webhooks are signed with, whsec_…");
     }
     for name in &file.secrets {
         match name.as_str() {
@@ -130,9 +132,7 @@ fn data(file: &CaseFile, heading: &str) -> String {
     let all = all.collect::<Vec<_>>().concat();
     ids.retain(|id| all.contains(&format!("{{{{piopiy:id.{id}}}}}")));
     let listed: Vec<String> = file.ids.iter().map(|id| text_literal(id)).collect();
-    let cannot = if file.is_signed {
-        text_literal(SIGNED)
-    } else if steps().any(|step| matches!(step, Step::Flow(_) | Step::Reconcile)) {
+    let cannot = if steps().any(|step| matches!(step, Step::Flow(_) | Step::Reconcile)) {
         text_literal(
             "its webhooks are composed as they are sent, or a command is asked: use `piopiy-mock replay`",
         )
@@ -222,6 +222,10 @@ fn script_literal(script: &Script, expected: &[Expected], indent: &str) -> Strin
     };
     let of: Vec<String> = script.requests.iter().map(id).collect();
     let mut text = format!("{{\"methods\": [{}], \"of\": [{}], ", methods.join(", "), of.join(", "));
+    if script.requests.iter().any(|sent| sent.signed.is_some()) {
+        let signed: Vec<String> = script.requests.iter().map(|sent| signed_literal(sent, indent)).collect();
+        let _ = write!(text, "\"signed\": [{}], ", signed.join(", "));
+    }
     // Writing to a String cannot fail.
     if let Some(after) = script.arrives_after {
         let _ = write!(text, "\"arrives_after\": {}, ", after.as_secs_f64());
@@ -256,6 +260,25 @@ fn script_literal(script: &Script, expected: &[Expected], indent: &str) -> Strin
     }
     let _ = write!(text, "{indent}]}}");
     text
+}
+
+/// How a request is signed: its id, the seconds ahead of now, the form, whether the key is nobody's, and what is signed.
+fn signed_literal(sent: &Sent, indent: &str) -> String {
+    let Some(signed) = &sent.signed else { return "None".to_owned() };
+    let (form, body) = match &signed.form {
+        Form::One => ("one", &signed.body),
+        Form::Of(other) => ("one", other),
+        Form::BehindAnother => ("behind_another", &signed.body),
+        Form::Malformed => ("malformed", &signed.body),
+    };
+    let is_stray = if signed.is_stray { "True" } else { "False" };
+    format!(
+        "({}, {}, {}, {is_stray}, {})",
+        text_literal(&signed.id),
+        signed.offset_s,
+        text_literal(form),
+        bytes_literal(body, indent)
+    )
 }
 
 fn action_literal(action: &Action, indent: &str) -> String {

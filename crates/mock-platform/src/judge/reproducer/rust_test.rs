@@ -13,6 +13,9 @@ const TRUST: &str = "    let trust = match var(\"CACERT\") {
     };
 ";
 
+/// Where webhooks are signed.
+const KEY: &str = "    options.signing_key = Some(SigningKey::parse(&var(\"SIGNING_KEY\")?)?);\n";
+
 /// A test of a receiver's own suite: red now, green once the failure is put right.
 pub(super) fn source(file: &CaseFile) -> String {
     let name: String = format!("{} {}", file.check, file.title)
@@ -49,6 +52,8 @@ pub(super) fn source(file: &CaseFile) -> String {
         ),
         ("#USE_TRUST#", if is_https(&file.target) { "{Target, Trust}" } else { "Target" }),
         ("#ALLOWED#", &allowed([url, observe])),
+        ("#KEY#", if file.is_signed { KEY } else { "" }),
+        ("#USE_KEY#", if file.is_signed { "SigningKey, " } else { "" }),
         ("#HEADERS#", &headers.collect::<String>()),
     ] {
         source = source.replace(place, text);

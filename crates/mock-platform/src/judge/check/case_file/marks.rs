@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::ids::{Ids, all_sent};
-use crate::judge::check::{Action, Case, Opening, Request, Script, Sources};
+use crate::judge::check::case::Sent;
+use crate::judge::check::{Action, Case, Form, Opening, Request, Script, Sources};
 
 const OPEN: &[u8] = b"{{piopiy:";
 const CLOSE: &[u8] = b"}}";
@@ -34,7 +35,7 @@ impl<'a> Hidden<'a> {
         }
         for expected in &mut case.expected {
             let payload = &mut expected.payload;
-            payload.bytes = self.hide(&[&payload.bytes]).pop().unwrap_or_default();
+            payload.bytes = self.hide(&[&payload.bytes], &[]).pop().unwrap_or_default();
             payload.cmiuuid = self.hide_text(&payload.cmiuuid);
         }
     }
@@ -42,18 +43,24 @@ impl<'a> Hidden<'a> {
     pub(super) fn hide_script(&self, script: &mut Script) {
         let pieces: Vec<&[u8]> = script.actions.iter().filter_map(sent).collect();
         debug_assert_eq!(pieces.concat(), all_sent(script));
-        let mut hidden = self.hide(&pieces).into_iter();
+        let mut hidden = self.hide(&pieces, &script.requests).into_iter();
         if let Opening::Http2(request) = &mut script.opening {
-            let bytes = self.hide(&[&request.bytes()]).pop().unwrap_or_default();
+            let bytes = self.hide(&[&request.bytes()], &script.requests).pop().unwrap_or_default();
             **request = Request::of_bytes(&bytes);
         }
         for action in &mut script.actions {
             match action {
                 Action::Send { bytes, .. } => *bytes = hidden.next().unwrap_or_default(),
                 Action::SendUntilBlocked { bytes, .. } => {
-                    *bytes = self.hide(&[bytes]).pop().unwrap_or_default();
+                    *bytes = self.hide(&[bytes], &[]).pop().unwrap_or_default();
                 }
                 _ => {}
+            }
+        }
+        for signed in script.requests.iter_mut().filter_map(|sent| sent.signed.as_mut()) {
+            signed.body = self.hide(&[&signed.body], &[]).pop().unwrap_or_default();
+            if let Form::Of(other) = &mut signed.form {
+                *other = self.hide(&[other], &[]).pop().unwrap_or_default();
             }
         }
     }
@@ -79,10 +86,11 @@ impl<'a> Hidden<'a> {
     }
 
     /// Pieces that are sent one after another.
-    fn hide(&self, pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+    fn hide(&self, pieces: &[&[u8]], requests: &[Sent]) -> Vec<Vec<u8>> {
         let bytes = pieces.concat();
         let mut owners: Vec<Option<(usize, usize)>> = vec![None; bytes.len()];
-        let places = self.places(&bytes);
+        let mut places = signatures(&bytes, requests);
+        places.extend(self.places(&bytes));
         for (number, place) in places.iter().enumerate() {
             if place.positions.iter().all(|at| owners[*at].is_none()) {
                 for (offset, at) in place.positions.iter().enumerate() {
@@ -141,8 +149,35 @@ impl<'a> Hidden<'a> {
     }
 }
 
+/// What a signed request says of itself: id, time and signature.
+pub(super) type Written = Option<[String; 3]>;
+
+/// The parts of a signature, and the header lines that they are in.
+const SIGNED: [(&str, &str); 3] =
+    [("id", "webhook-id: "), ("time", "webhook-timestamp: "), ("signature", "webhook-signature: ")];
+
+/// Where requests are signed; `{{piopiy:signed.0.time}}` is when the first one was.
+fn signatures(bytes: &[u8], requests: &[Sent]) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (number, signed) in
+        requests.iter().enumerate().filter_map(|(n, sent)| Some((n, sent.signed.as_ref()?)))
+    {
+        let lines = SIGNED.iter().zip(&signed.values);
+        let all: String = lines.clone().map(|((_, name), value)| format!("{name}{value}\r\n")).collect();
+        for mut at in found(bytes, all.as_bytes()) {
+            for ((which, name), value) in lines.clone() {
+                let from = at + name.len();
+                let positions = (from..from + value.len()).collect();
+                places.push(Place { name: format!("signed.{number}.{which}"), positions });
+                at = from + value.len() + 2;
+            }
+        }
+    }
+    places
+}
+
 /// Puts what marks stand for in their place; a mark of something that is not there stays.
-pub(super) fn fill(bytes: &[u8], ids: &[String], sources: &Sources) -> Vec<u8> {
+pub(super) fn fill(bytes: &[u8], ids: &[String], sources: &Sources, signed: &[Written]) -> Vec<u8> {
     let mut filled = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some(at) = found(rest, OPEN).next() {
@@ -151,7 +186,7 @@ pub(super) fn fill(bytes: &[u8], ids: &[String], sources: &Sources) -> Vec<u8> {
             let text = std::str::from_utf8(&inner[..end]).ok()?;
             let (name, range) =
                 text.split_once('@').map_or((text, None), |(name, range)| (name, Some(range)));
-            let value = value(name, ids, sources)?;
+            let value = value(name, ids, sources, signed)?;
             let value = match range.and_then(|range| range.split_once('-')) {
                 Some((from, to)) => {
                     let end = value.len();
@@ -192,10 +227,21 @@ pub(super) fn rewrite(script: &mut Script, change: &dyn Fn(&[u8]) -> Vec<u8>) {
     }
 }
 
-fn value<'a>(name: &str, ids: &'a [String], sources: &'a Sources) -> Option<Cow<'a, str>> {
+fn value<'a>(
+    name: &str,
+    ids: &'a [String],
+    sources: &'a Sources,
+    signed: &'a [Written],
+) -> Option<Cow<'a, str>> {
     let (kind, rest) = name.split_once('.').unwrap_or((name, ""));
     match kind {
         "id" => ids.get(rest.parse::<usize>().ok()?).map(|id| Cow::Borrowed(id.as_str())),
+        "signed" => {
+            let (number, which) = rest.split_once('.')?;
+            let values = signed.get(number.parse::<usize>().ok()?)?.as_ref()?;
+            let at = SIGNED.iter().position(|(known, _)| *known == which)?;
+            Some(Cow::Borrowed(&values[at]))
+        }
         "host" => Some(Cow::Borrowed(&sources.host)),
         "target" => target_forms(&sources.target)
             .into_iter()

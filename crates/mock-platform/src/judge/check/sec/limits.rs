@@ -138,14 +138,15 @@ fn with_an_end(composer: &mut Composer, evidence: &Evidence<'_>) -> Vec<Case> {
     let mut end = format!("{:X}\r\n", cdr.bytes.len()).into_bytes();
     end.extend_from_slice(&cdr.bytes);
     end.extend_from_slice(b"\r\n0\r\n\r\n");
-    let request = composer.post(&cdr).body("").framing(Framing::chunked(1)).head();
+    let request = composer.post(&cdr).body("").framing(Framing::chunked(1));
+    let (signed, request) = (request.signed_as().map(Box::new), request.head());
     let mut spaces = b"10000\r\n".to_vec();
     spaces.resize(spaces.len() + 0x1_0000, b' ');
     spaces.extend_from_slice(b"\r\n");
     let until_blocked = Action::SendUntilBlocked { bytes: spaces, most: WITH_AN_END, patience: PATIENCE };
     let bytes = request.len();
     let mut script = Script::default().piece(request).act(until_blocked);
-    script.requests.push(Sent { method: "POST".to_owned(), of: Some(cdr.id), bytes });
+    script.requests.push(Sent { method: "POST".to_owned(), of: Some(cdr.id), bytes, signed });
     let script = script.act(Action::Send { bytes: end, split: None, ends_request: true });
     vec![Case::new("with an end").script(script.answered()).may_be_silent()]
 }
