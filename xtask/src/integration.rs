@@ -18,6 +18,7 @@ mod check;
 mod crash;
 mod deadlines;
 mod drain;
+mod examples;
 mod explore;
 mod failures;
 mod measured;
@@ -103,6 +104,8 @@ enum Run {
     ReproducersSigned,
     /// The test in Rust that one leaves behind.
     ReproducerTest,
+    /// An application of `examples/`, called.
+    Example(examples::Example),
     /// The commands of the README.
     Readme,
 }
@@ -147,6 +150,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("reproducers/tls".to_owned(), Run::ReproducersByTls));
     runs.push(("reproducers/signed".to_owned(), Run::ReproducersSigned));
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
+    runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -193,6 +197,7 @@ impl Run {
             Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.missing(),
             Self::Debugger => Documented::Flask.missing(),
             Self::Careful(receiver) => receiver.missing(),
+            Self::Example(example) => example.missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
@@ -210,6 +215,7 @@ impl Run {
         match self {
             Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.set_up(),
             Self::Debugger => Documented::Flask.set_up(),
+            Self::Example(example) => example.set_up(),
             _ => Ok(()),
         }
     }
@@ -237,6 +243,7 @@ impl Run {
             Self::ReproducersByTls => reproducers::by_tls().await,
             Self::ReproducersSigned => reproducers::signed().await,
             Self::ReproducerTest => reproducers::rust_test(world).await,
+            Self::Example(example) => examples::run(example).await,
             Self::Readme => readme::run(world).await,
         }
     }

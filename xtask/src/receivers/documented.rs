@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::install::{npm_ci, venv, venv_python};
 use crate::process::Process;
 use crate::tally::Missing;
 use crate::workspace;
@@ -46,25 +47,8 @@ impl Documented {
     pub(crate) fn set_up(self) -> anyhow::Result<()> {
         let folder = self.folder();
         match self {
-            Self::Express => {
-                let installed = folder.join("node_modules/.package-lock.json");
-                if is_newer(&installed, &folder.join("package-lock.json")) {
-                    return Ok(());
-                }
-                let mut npm = workspace::command("npm");
-                workspace::run(npm.args(["ci", "--no-audit", "--no-fund", "--prefix"]).arg(&folder))
-            }
-            Self::Flask => {
-                let venv = folder.join(".venv");
-                let python = venv_python(&venv);
-                // One that was copied or moved names a Python elsewhere: it is made anew.
-                if !workspace::works(&python.to_string_lossy(), &["-m", "pip", "--version"]) {
-                    workspace::run(workspace::command("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-                }
-                let mut pip = workspace::command(&python);
-                pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-                workspace::run(pip.arg("--requirement").arg(folder.join("requirements.txt")))
-            }
+            Self::Express => npm_ci(&folder),
+            Self::Flask => venv(&folder),
         }
     }
 
@@ -101,14 +85,4 @@ impl Documented {
             Self::Flask => "fixtures/receivers/flask",
         })
     }
-}
-
-fn venv_python(venv: &Path) -> PathBuf {
-    venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
-}
-
-/// Whether `file` exists and is not older than `than`.
-fn is_newer(file: &Path, than: &Path) -> bool {
-    let written = |path: &Path| std::fs::metadata(path)?.modified();
-    matches!((written(file), written(than)), (Ok(file), Ok(than)) if file >= than)
 }
