@@ -21,6 +21,7 @@ mod rerun;
 mod run;
 mod schema;
 mod send;
+mod serve;
 mod session;
 mod signals;
 mod target;
@@ -41,6 +42,8 @@ Examples:
   piopiy-mock run --to http://127.0.0.1:5000/webhook/cdr
   # One call, drawn as it happens
   piopiy-mock call inbound-answered --to http://127.0.0.1:5000/webhook/cdr --jump
+  # The whole platform, for an application that makes and takes calls
+  piopiy-mock serve --answer-url http://127.0.0.1:5000/answer --webhook-url http://127.0.0.1:5000/webhook/cdr
   # Whether a receiver stands what the platform may do
   piopiy-mock check http://127.0.0.1:5000/webhook/cdr
   # One webhook
@@ -71,6 +74,8 @@ enum Command {
     Send(send::SendArgs),
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", replay::EXAMPLES))]
     Replay(replay::ReplayArgs),
+    #[command(after_help = format!("{}\n\n{EXIT_CODES}", serve::EXAMPLES))]
+    Serve(serve::ServeArgs),
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
     Check(Box<check::CheckArgs>),
     #[command(after_help = report::EXAMPLES)]
@@ -117,6 +122,7 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Call(args) => block_on(call::run(args)),
         Command::Send(args) => block_on(send::run(args)),
         Command::Replay(args) => block_on(replay::run(args)),
+        Command::Serve(args) => block_on(serve::run(args, config)),
         Command::Check(args) => block_on(check::run(*args)),
         Command::Report(args) => report::run(&args),
         Command::Checks(args) => checks::run(&args),

@@ -10,10 +10,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, Command, Subcommand};
+use piopiy_mock_platform::platform;
 
 use self::file::ConfigFile;
 use self::layers::resolve;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, OrExit};
 
 pub(crate) use self::layers::arguments;
 
@@ -76,7 +77,20 @@ pub(crate) fn run(args: &ConfigArgs, given: Option<PathBuf>, cli: &Command) -> R
 
 /// Whether a file is right.
 pub(crate) fn check(path: &std::path::Path, cli: &Command) -> Result<(), Failure> {
-    ConfigFile::read(path, cli).map(drop)
+    ConfigFile::read(path, cli)?;
+    platform(Some(path), |_| ()).map(drop)
+}
+
+/// What `serve` is like, as a file says, and as is changed before it is checked.
+pub(crate) fn platform(
+    path: Option<&std::path::Path>,
+    change: impl FnOnce(&mut platform::Config),
+) -> Result<platform::Config, Failure> {
+    let (name, text) = match path {
+        Some(path) => (path.display().to_string(), file::text(path)?),
+        None => (FILE_NAME.to_owned(), String::new()),
+    };
+    platform::Config::parse_with(&name, &text, change).or_exit(Exit::Usage)
 }
 
 /// The commands that have a table: `check` first, for it is what most people configure.

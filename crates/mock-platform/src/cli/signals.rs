@@ -24,7 +24,10 @@ impl Signals {
     fn listen_for(last: usize) -> Self {
         let (noted, first) = watch::channel(None);
         let (noted_again, second) = watch::channel(None);
-        tokio::spawn(watch_until(last, [noted, noted_again]));
+        // Not by the task: a signal that comes before its first step would end the program.
+        if let Some(signals) = Both::open() {
+            tokio::spawn(watch_until(signals, last, [noted, noted_again]));
+        }
         Self { first, second }
     }
 
@@ -55,8 +58,7 @@ async fn noted(signal: &watch::Receiver<Option<Exit>>) -> Exit {
 }
 
 /// Notes one signal after another; the `last` one ends the program.
-async fn watch_until(last: usize, notes: [watch::Sender<Option<Exit>>; 2]) {
-    let Some(mut signals) = Both::open() else { return };
+async fn watch_until(mut signals: Both, last: usize, notes: [watch::Sender<Option<Exit>>; 2]) {
     for number in 1.. {
         let Some(exit) = signals.next().await else { return };
         if number == last {

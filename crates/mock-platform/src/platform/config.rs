@@ -161,7 +161,7 @@ pub enum ConfigError {
     #[error(transparent)]
     Text(#[from] ScenarioError),
     /// A URL may not be used.
-    #[error("{key}: {source}")]
+    #[error("{key} cannot be used")]
     Url {
         /// The key.
         key: String,
@@ -185,13 +185,22 @@ impl Config {
     /// Where the text is not TOML, has an unknown key, or a value that means nothing; the error names the file, the
     /// line and the column.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        Self::parse_with(name, text, |_| ())
+    }
+
+    /// Reads it, and changes it before it is checked: what a command line says comes before the file.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn parse_with(name: &str, text: &str, change: impl FnOnce(&mut Self)) -> Result<Self, ConfigError> {
         #[derive(Deserialize)]
         struct File {
             #[serde(default)]
             platform: Config,
         }
         let file: File = toml::from_str(text).map_err(|source| ScenarioError::toml(name, text, &source))?;
-        let config = file.platform.completed();
+        let mut config = file.platform.completed();
+        change(&mut config);
         config.check()?;
         Ok(config)
     }

@@ -19,3 +19,4 @@ mod plan_cli;
 mod plan_legal;
 mod plan_scenario;
 mod receivers;
+mod serve;

@@ -6,6 +6,9 @@ use toml::de::{DeTable, DeValue};
 use super::{FILE_NAME, configurable, is_configurable, key};
 use crate::cli::exit::{Exit, Failure, OrExit};
 
+/// What `serve` is like: read by the platform itself.
+const PLATFORM: &str = "platform";
+
 /// A file that was read: its options, checked by name.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
@@ -24,9 +27,7 @@ pub(super) struct Entry {
 
 impl ConfigFile {
     pub(super) fn read(path: &Path, cli: &Command) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| anyhow::anyhow!("the configuration {} cannot be read: {error}", path.display()))
-            .or_exit(Exit::Usage)?;
+        let text = text(path)?;
         Self::parse(path, &text, cli).map_err(|told| {
             Failure::new(Exit::Usage, anyhow::anyhow!("{}:{}: {}", path.display(), told.line, told.text))
         })
@@ -52,9 +53,15 @@ impl ConfigFile {
         for (name, table) in document.get_ref() {
             let line = line_of(name.span().start);
             let name = name.get_ref().as_ref();
+            if name == PLATFORM {
+                continue;
+            }
             let commands = || configurable(cli).map(Command::get_name);
             let command = configurable(cli).find(|command| command.get_name() == name).ok_or_else(|| {
-                let text = format!("there is no table for `{name}`{}", did_you_mean(name, commands()));
+                let text = format!(
+                    "there is no table for `{name}`{}",
+                    did_you_mean(name, commands().chain([PLATFORM]))
+                );
                 Told { line, text }
             })?;
             let DeValue::Table(table) = table.get_ref() else {
@@ -88,6 +95,12 @@ impl ConfigFile {
         }
         Ok(Self { path: path.to_owned(), entries })
     }
+}
+
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("the configuration {} cannot be read: {error}", path.display()))
+        .or_exit(Exit::Usage)
 }
 
 /// What is wrong with a file, and where.

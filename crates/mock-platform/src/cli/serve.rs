@@ -1,0 +1,158 @@
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use piopiy_events::Profile;
+use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::plan::Seed;
+use piopiy_mock_platform::platform::{Config, Exchange, ServeError, ServeOptions, Serving};
+use serde_json::json;
+
+use super::config;
+use super::exit::{Exit, Failure, OrExit};
+use super::session;
+use super::signals::Signals;
+use super::target::Format;
+
+/// How long webhooks may take that are on their way when it is told to stop.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  # One app, one number, and an application on port 5000
+  piopiy-mock serve --answer-url http://127.0.0.1:5000/answer --webhook-url http://127.0.0.1:5000/webhook/cdr
+  # For a test: any free ports, and one line of JSON once it is ready
+  piopiy-mock serve --listen 127.0.0.1:0 --control 127.0.0.1:0 --time-scale 20 --format json";
+
+/// The whole platform, for an application that makes and takes calls: REST, answer URL, audio, webhooks, console
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where the REST APIs are; port 0 for any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where console and control API are, on this machine only; port 0 for any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    control: SocketAddr,
+    /// Where live events and CDRs go, of each number that has no URL of its own in [platform]
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
+    /// Who says what happens to a call, for each number that has no URL of its own in [platform]
+    #[arg(long, value_name = "URL")]
+    answer_url: Option<String>,
+    /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+    /// The revision of the wire: global, global-2022 or india [default: that of [platform], or else global]
+    #[arg(long)]
+    profile: Option<Profile>,
+    /// What is random follows from this, decimal or 0x…; that of [platform], or else fresh
+    #[arg(long)]
+    seed: Option<Seed>,
+    /// Run virtual time N times as fast; audio is always in real time [default: that of [platform], or else 1]
+    #[arg(long, value_name = "N")]
+    time_scale: Option<f64>,
+    /// Write the ledger to a file: JSON Lines, to be read by others
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// What goes to stdout: text for people, or one line of JSON once it is ready (text then goes to stderr)
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
+impl ServeArgs {
+    /// What the file says, with what the command line says before it is checked.
+    fn config(&self, file: Option<&Path>) -> Result<Config, Failure> {
+        config::platform(file, |config| {
+            config.allow_hosts.extend(self.allow_host.iter().cloned());
+            config.profile = self.profile.unwrap_or(config.profile);
+            config.seed = self.seed.map(|seed| seed.0).or(config.seed);
+            config.time_scale = self.time_scale.unwrap_or(config.time_scale);
+            for number in &mut config.numbers {
+                if number.answer_url.is_none() {
+                    number.answer_url.clone_from(&self.answer_url);
+                }
+                if number.event_url.is_none() && number.cdr_url.is_none() {
+                    number.cdr_url.clone_from(&self.webhook_url);
+                }
+            }
+        })
+    }
+}
+
+pub(crate) async fn run(args: ServeArgs, given: Option<PathBuf>) -> Result<Exit, Failure> {
+    let signals = Signals::listen();
+    let file = config::found(given);
+    let config = args.config(file.as_deref())?;
+    let exchange = Exchange::start(config, args.ledger.clone()).or_exit(Exit::Environment)?;
+    let mut options = ServeOptions::default();
+    (options.rest, options.control) = (args.listen, args.control);
+    let serving = Serving::start(exchange, &options).await.map_err(|error| {
+        let exit = match error {
+            ServeError::ControlNotLocal(_) => Exit::Usage,
+            _ => Exit::Environment,
+        };
+        Failure::new(exit, error)
+    })?;
+    tell_ready(args.format, &serving, file.as_deref())?;
+    signals.wait().await;
+    let summary = serving.stop(PATIENCE).await.or_exit(Exit::Environment)?;
+    session::text(args.format, &summary.equation())?;
+    Ok(signals.seen().unwrap_or(Exit::Interrupted))
+}
+
+/// What whoever started it has to know.
+fn tell_ready(format: Format, serving: &Serving, file: Option<&Path>) -> Result<(), Failure> {
+    let config = serving.exchange().config();
+    let (rest, control) = (format!("http://{}", serving.rest()), format!("http://{}", serving.control()));
+    // A configuration that was completed has both.
+    let (app, number) = (config.apps.first(), config.numbers.first());
+    if format == Format::Json {
+        let line = json!({
+            "rest": rest,
+            "rest_v3": format!("{rest}/v3"),
+            "control": control,
+            "console": control,
+            "appid": app.map(|app| app.appid),
+            "secret": app.map(|app| &app.secret),
+            "token": app.and_then(|app| app.token.as_ref()),
+            "number": number.map(|number| number.number),
+        });
+        // Whoever waits for it has to get it.
+        writeln!(std::io::stdout().lock(), "{line}")?;
+    }
+    let shown = |url: Option<&String>, missing: &str| {
+        let target = url.and_then(|url| Target::parse(url, &config.allow_hosts).ok());
+        target.map_or_else(|| missing.to_owned(), |target| target.shown())
+    };
+    let mut text = format!(
+        "piopiy-mock {}, profile {}, seed {:#x}\n\
+         console      {control}\n\
+         REST v3      {rest}/v3\n\
+         REST legacy  {rest}/v2, {rest}/v1\n\
+         control API  {control}/api, described in {control}/api/openapi.json\n",
+        env!("CARGO_PKG_VERSION"),
+        config.profile,
+        serving.exchange().seed().0,
+    );
+    for app in &config.apps {
+        let is_known = app.secret == Config::ZERO.1;
+        let secrets = match file {
+            Some(file) if !is_known => format!("secret and token as in {}", file.display()),
+            _ => format!("secret {}, token {}", app.secret, app.token.as_deref().unwrap_or("none")),
+        };
+        text.push_str(&format!("app          {}, {secrets}\n", app.appid));
+    }
+    for number in &config.numbers {
+        text.push_str(&format!(
+            "number       {}\n  answers    {}\n  webhooks   {}\n",
+            number.number,
+            shown(number.answer_url.as_ref(), "nobody says what happens: give --answer-url URL"),
+            shown(number.cdr_url.as_ref().or(number.event_url.as_ref()), "not sent: give --webhook-url URL"),
+        ));
+    }
+    text.push_str("Point your SDK at the REST URL; Ctrl-C ends all calls and stops.");
+    session::text(format, &text)?;
+    Ok(())
+}

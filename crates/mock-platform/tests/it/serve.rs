@@ -1,0 +1,4 @@
+//! `piopiy-mock serve`: the platform as a process of its own.
+
+mod process;
+mod starting;

@@ -1,0 +1,71 @@
+use rustix::process::Signal;
+
+use super::process::Process;
+use crate::cli::check_refused;
+
+#[test]
+fn it_tells_where_it_is_in_one_line() {
+    let platform = Process::start(&[]);
+    let rest = platform.told("rest");
+    assert!(rest.starts_with("http://127.0.0.1:"), "{rest}");
+    assert_eq!(platform.told("rest_v3"), format!("{rest}/v3"));
+    assert_eq!(platform.told("console"), platform.told("control"));
+    assert_ne!(platform.told("control"), rest);
+    assert_eq!(platform.ready["appid"], 2_222_222);
+    assert_eq!(platform.ready["number"], 441_632_960_000_u64);
+    assert_eq!((platform.told("secret"), platform.told("token")), ("mock-secret", "mock-token"));
+}
+
+#[test]
+fn a_signal_ends_it_with_its_code() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let platform = Process::start(&[]);
+        platform.signal(signal);
+        let (status, told) = platform.ended();
+        assert_eq!(status.code(), Some(code), "{told}");
+        assert!(told.contains("planned 0 = acknowledged 0"), "{told}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_says_which_option_chooses_another() {
+    let platform = Process::start(&[]);
+    let taken = platform.told("rest").trim_start_matches("http://");
+    check_refused(&["serve", "--listen", taken, "--control", "127.0.0.1:0"], 3, "another with `--listen`");
+    check_refused(&["serve", "--listen", "127.0.0.1:0", "--control", taken], 3, "another with `--control`");
+}
+
+#[test]
+fn what_is_not_of_this_machine_is_refused() {
+    check_refused(&["serve", "--control", "0.0.0.0:0"], 2, "is not on this machine");
+    for option in ["--answer-url", "--webhook-url"] {
+        check_refused(&["serve", option, "http://app.example/"], 2, "`--allow-host app.example`");
+    }
+}
+
+#[test]
+fn a_file_says_what_it_is_like_and_flags_come_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("piopiy-mock.toml");
+    let path = path.to_str().unwrap();
+    let text = "[serve]\ntime-scale = 20\n[platform]\nprofile = \"india\"\n[[platform.app]]\nappid = 7\nsecret = \"a\"\n\
+                [[platform.number]]\nnumber = 912222222222\n";
+    std::fs::write(path, text).unwrap();
+    let platform = Process::start(&["--config", path, "--seed", "0x5eed"]);
+    assert_eq!(platform.ready["appid"], 7);
+    assert_eq!(platform.ready["number"], 912_222_222_222_u64);
+    assert!(platform.ready["token"].is_null());
+    platform.signal(Signal::INT);
+    let (_, told) = platform.ended();
+    assert!(told.contains("profile india, seed 0x5eed"), "{told}");
+    assert!(told.contains("app          7, secret and token as in "), "{told}");
+
+    std::fs::write(path, "[platform]\ntime-scal = 2\n").unwrap();
+    check_refused(
+        &["serve", "--config", path],
+        2,
+        "toml:2:1: unknown key `time-scal`: did you mean `time-scale`?",
+    );
+    std::fs::write(path, "[plattform]\n").unwrap();
+    check_refused(&["serve", "--config", path], 2, "did you mean `platform`?");
+}
