@@ -17,7 +17,7 @@ use piopiy_events::pcmo::{Action, Pcmo};
 use tokio::sync::mpsc;
 
 use super::config::{Answers, Config, Person};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, TransferStatus};
 use super::stream::StreamSession;
 use crate::deliver::Target;
 use crate::deliver::ledger::{Entry, Lane, MessageEntry, MessageKind, OverEntry};
@@ -211,12 +211,19 @@ impl Call {
         loop {
             let done = match queue.pop_front() {
                 Some(action) => self.act(action, queue.front()).await,
-                None => self.behind_the_last().await,
+                None => {
+                    // Whoever was to be called was: what failed is settled already.
+                    self.settle_transfer(TransferStatus::Completed);
+                    self.behind_the_last().await
+                }
             };
             match done {
                 Ok(acting::Next::Go) => {}
                 Ok(acting::Next::Instead(flow)) => queue = flow.into(),
-                Ok(acting::Next::HangUp) => return Ender::Platform,
+                Ok(acting::Next::HangUp) => {
+                    self.settle_transfer(TransferStatus::Completed);
+                    return Ender::Platform;
+                }
                 Err(Break::Over(by)) => return by,
                 Err(Break::Flow { flow, id }) => {
                     self.leave_bridge();

@@ -186,6 +186,11 @@ async fn a_transfer_takes_the_place_of_what_is_left() {
     while !said(&exchange.board().call(placed.call).unwrap()).contains(&"speak".to_owned()) {
         changes.recv().await.unwrap();
     }
+    // One that calls nobody is done when it is through.
+    let id = exchange.transfer(placed.call, Pcmo::parse(SPEAK.as_bytes()).unwrap()).unwrap();
+    while exchange.transfer_of(&id).unwrap().status.as_str() != "completed" {
+        tokio::task::yield_now().await;
+    }
     let flow = Pcmo::parse(BRIDGE.replace("]}]", "]},{\"action\":\"hangup\"}]").as_bytes()).unwrap();
     let id = exchange.transfer(placed.call, flow).unwrap();
     over(&exchange, placed.call).await;
