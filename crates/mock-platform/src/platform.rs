@@ -8,6 +8,7 @@ mod console;
 mod control;
 mod error;
 mod exchange;
+mod guard;
 mod rest;
 mod serve;
 mod stream;

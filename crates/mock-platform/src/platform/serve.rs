@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::exchange::Exchange;
-use super::{console, control, rest};
+use super::{console, control, guard, rest};
 use crate::deliver::ledger::LedgerError;
 use crate::judge::Summary;
 
@@ -73,7 +73,8 @@ impl Serving {
         let (control_listener, control) = bind(options.control, "--control").await?;
         let controls = Router::new()
             .nest("/api", control::router(exchange.clone()))
-            .merge(console::router(exchange.clone()));
+            .merge(console::router(exchange.clone()))
+            .layer(axum::middleware::from_fn(guard::guard));
         let tasks = [
             tokio::spawn(serve(rest_listener, rest::router(exchange.clone()))),
             tokio::spawn(serve(control_listener, controls)),
