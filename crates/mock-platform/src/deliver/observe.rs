@@ -334,6 +334,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_received_in_place_of_a_text_is_taken_as_it_came() {
+        let line = r#"{"seq":1,"cmiuuid":"x","leg":{"is":1},"status":7,"state":null,"quarantined":0}"#;
+        let effect = parse(line, "f", 0).unwrap().remove(0);
+        assert_eq!((effect.leg.as_deref(), effect.status.as_deref()), (Some(r#"{"is":1}"#), Some("7")));
+        assert_eq!((effect.state, effect.quarantined), (None, false));
+        assert!(parse(r#"{"seq":1,"quarantined":1}"#, "f", 0).unwrap()[0].quarantined);
+        assert!(parse(r#"{"seq":1,"quarantined":"maybe"}"#, "f", 0).is_err());
+    }
+
+    #[test]
     fn a_line_that_is_being_written_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("effects.jsonl");

@@ -1,6 +1,7 @@
 use piopiy_events::{Kind, Raw, Webhook};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What a receiver did once per webhook, as it says itself: one record of observe protocol v1.
 ///
@@ -19,27 +20,49 @@ pub struct Effect {
     /// Strictly increasing, from 1, in the order of the effects.
     pub seq: u64,
     /// As received; absent only where the webhook is kept aside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub cmiuuid: Option<String>,
     /// As received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub leg: Option<String>,
     /// `cdr`, `event` or `unknown`: what the receiver took it for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub kind: Option<String>,
     /// As received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub status: Option<String>,
     /// The payload, as it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub fields: Option<Raw>,
     /// The receiver's view of the call after this effect.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub state: Option<String>,
     /// Whether it was kept aside because it could not be understood.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
+    #[schemars(with = "bool")]
     pub quarantined: bool,
+}
+
+/// A text, or what else was received in its place, as it came: a leg that is an object is not the receiver's fault.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = Option::<Raw>::deserialize(deserializer)?;
+    Ok(value.filter(|value| !value.is_null()).map(|value| value.plain().into_owned()))
+}
+
+/// A boolean, or 0 and 1 as SQLite has them.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Option::<Raw>::deserialize(deserializer)?;
+    match value.as_ref().map_or("null", Raw::as_json) {
+        "true" | "1" => Ok(true),
+        "false" | "0" | "null" => Ok(false),
+        other => Err(D::Error::custom(format!("`quarantined` is {other}, expected true or false"))),
+    }
 }
 
 /// What an effect says about which webhook it is of; `None` is not said.
@@ -58,12 +81,17 @@ impl Effect {
         #[derive(Deserialize)]
         struct Rest {
             seq: u64,
+            #[serde(default, deserialize_with = "text")]
             cmiuuid: Option<String>,
+            #[serde(default, deserialize_with = "text")]
             leg: Option<String>,
+            #[serde(default, deserialize_with = "text")]
             kind: Option<String>,
+            #[serde(default, deserialize_with = "text")]
             status: Option<String>,
+            #[serde(default, deserialize_with = "text")]
             state: Option<String>,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "flag")]
             quarantined: bool,
         }
         let Rest { seq, cmiuuid, leg, kind, status, state, quarantined } = serde_json::from_str(line)?;
