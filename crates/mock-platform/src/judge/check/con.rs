@@ -23,9 +23,13 @@ pub(super) const CHECKS: &[Check] = &[
         observability: Observability::Partly,
         tags: &[Tag::Load],
         source: "RFC 9110 §15.6.4; RFC 6585 §4",
-        why: "A receiver that is asked too much may say so; what it has acknowledged it must keep.",
+        why: "A receiver that is asked too much may say so; what it has acknowledged it must keep, and still know when the crowd is over.",
         fixes: FIXES,
-        stimulus: |composer| [1, 8, 64, 512].map(|count| at_once(composer, count)).into(),
+        stimulus: |composer| {
+            let mut cases: Vec<Case> = [1, 8, 64].map(|count| at_once(composer, count)).into();
+            cases.push(between_repeats(composer, 512));
+            cases
+        },
         judge: nothing_lost,
         ..Check::BASE
     },
@@ -143,6 +147,17 @@ fn at_once(composer: &mut Composer, count: usize) -> Case {
         case = case.expect(&cdr, Count::Once);
     }
     case.scripts(scripts)
+}
+
+/// With a webhook before them that comes again behind them: it must not have been crowded out of what is remembered.
+fn between_repeats(composer: &mut Composer, count: usize) -> Case {
+    let crowd = at_once(composer, count);
+    let cdr = composer.cdr();
+    let script = Script::default().request(&composer.post(&cdr)).answered();
+    let mut case = Case::new(crowd.name).may_overload().script(script.clone());
+    case.steps.extend(crowd.steps);
+    case.expected = crowd.expected;
+    case.script(script).expect(&cdr, Count::Once)
 }
 
 fn step(composer: &mut Composer, rate: u32) -> Case {

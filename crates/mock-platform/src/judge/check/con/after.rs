@@ -75,10 +75,12 @@ pub(super) const OUTAGE: Check = Check {
     stimulus: |composer| {
         let mut case = Case::new("");
         let (mut lost, mut again) = (Vec::new(), Vec::new());
-        for _ in 0..100 {
+        for n in 0..100 {
             let cdr = composer.cdr();
             let request = composer.post(&cdr);
-            let unread = Action::Pause(Duration::from_millis(1));
+            // A reset takes away what the receiver has not read yet. Every other webhook has time to be taken, so that
+            // what comes again was there before.
+            let unread = Action::Pause(Duration::from_millis(if n % 2 == 0 { 1 } else { 1_000 }));
             lost.push(Script {
                 actions: vec![
                     Action::Send { bytes: request.bytes(), split: None, ends_request: false },

@@ -89,7 +89,13 @@ pub(super) const TRN_018: Check = Check {
         "Let the HTTP server of the framework read the request; never parse what one `recv` returned.",
     ),
     stimulus: split_everywhere,
-    judge: criteria::acknowledged,
+    judge: |evidence| {
+        let mut findings = criteria::acknowledged(evidence);
+        for case in evidence.cases {
+            criteria::uncorrupted(case, &mut findings);
+        }
+        findings
+    },
     ..Check::BASE
 };
 
@@ -110,8 +116,11 @@ fn taken_or_refused(evidence: &Evidence<'_>) -> Findings {
 /// Connections that are open at the same time.
 const SIDE_BY_SIDE: usize = 32;
 
+/// Characters of two, three and four bytes: whoever decodes piece by piece tears them.
+const WIDE: &str = "\"Zo\u{e9} \u{20ac} \u{1f4de}\"";
+
 fn split_everywhere(composer: &mut Composer) -> Vec<Case> {
-    let cdr = composer.cdr();
+    let cdr = composer.cdr().with("extra_params", WIDE);
     let pieces = Script::default().request_in_pieces(&composer.post(&cdr), 1, Duration::ZERO).answered();
     let every_byte = Case::new("each byte by itself").script(pieces).expect(&cdr, Count::Once);
 
@@ -121,12 +130,29 @@ fn split_everywhere(composer: &mut Composer) -> Vec<Case> {
     for some in boundaries.chunks(SIDE_BY_SIDE) {
         let mut scripts = Vec::new();
         for &at in some {
-            let cdr = composer.cdr();
+            let cdr = composer.cdr().with("extra_params", WIDE);
             let between = Action::Pause(Duration::ZERO);
             scripts.push(Script::default().request_around(&composer.post(&cdr), at, between).answered());
             in_two = in_two.expect(&cdr, Count::Once);
         }
         in_two = in_two.scripts(scripts);
     }
-    vec![every_byte, in_two]
+    vec![every_byte, in_two, within_characters(composer)]
+}
+
+/// Far enough apart for the receiver to read the first piece before the second is there.
+const APART: Duration = Duration::from_millis(100);
+
+fn within_characters(composer: &mut Composer) -> Case {
+    let mut case = Case::new("in two, within each character");
+    let mut scripts = Vec::new();
+    for nth in 0.. {
+        let cdr = composer.cdr().with("extra_params", WIDE);
+        let request = composer.post(&cdr);
+        let bytes = request.bytes();
+        let Some(at) = (0..bytes.len()).filter(|at| bytes[*at] & 0xC0 == 0x80).nth(nth) else { break };
+        scripts.push(Script::default().request_around(&request, at, Action::Pause(APART)).answered());
+        case = case.expect(&cdr, Count::Once);
+    }
+    case.scripts(scripts)
 }
