@@ -11,6 +11,7 @@ pub(crate) mod screen;
 mod select;
 pub(crate) mod sinks;
 mod stimuli;
+mod stream;
 pub(crate) mod surroundings;
 pub(crate) mod verdicts;
 
@@ -18,7 +19,7 @@ use std::io::Write;
 
 use anyhow::Context as _;
 use clap::Args;
-use piopiy_mock_platform::deliver::check_run::{CheckOptions, CheckRunError, broken, run_checks};
+use piopiy_mock_platform::deliver::check_run::{CheckOptions, CheckRunError, broken, empty, run_checks};
 use piopiy_mock_platform::judge::repeated;
 use piopiy_mock_platform::judge::report::{CheckReport, Human};
 
@@ -91,7 +92,7 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let target = args.receiver.target(&args.url)?;
     let options = args.options()?;
     let exit_zero = args.verdict.exit_zero;
-    let line = format!(
+    let rerun = format!(
         "piopiy-mock {}, profile {}, to {}, seed {}, nonce {}; rerun: {} --seed {}{}",
         env!("CARGO_PKG_VERSION"),
         options.profile,
@@ -102,11 +103,17 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
         options.seed,
         options.again_tail,
     );
+    let stream = args.sinks.begin()?;
     let actions = actions::Actions::begin(secrets(&options));
-    say(&line);
+    say(&rerun);
+    for pattern in args.select.unmatched() {
+        say(&format!("warning: no check has an id like {pattern}; `piopiy-mock checks` lists them"));
+    }
     if checks.is_empty() && !args.explore.is_wanted() {
         say("no check was selected; `piopiy-mock checks` lists them");
-        return Ok(if exit_zero { Exit::Fine } else { Exit::Inconclusive });
+        let exit = if exit_zero { Exit::Fine } else { Exit::Inconclusive };
+        args.told(actions, &stream, &empty(&target, &options), exit)?;
+        return Ok(exit);
     }
     let signals = Signals::listen_for_two();
     let mut runs = Vec::new();
@@ -117,22 +124,23 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
             // It repeats by itself what it finds.
             options.explore = None;
         }
-        let progress = progress::Line::new();
+        let line = progress::Line::new(checks.len());
+        let watch = stream::Watch { line: &line, stream: &stream, is_first: turn == 0 };
         let report = tokio::select! {
-            report = run_checks(&target, &checks, &options, &progress, signals.wait()) => report,
+            report = run_checks(&target, &checks, &options, &watch, signals.wait()) => report,
             // A receiver that was started is ended with what is dropped here.
             exit = signals.second() => {
-                progress.clear();
+                line.clear();
                 return Ok(exit);
             }
         };
-        progress.clear();
+        line.clear();
         match report {
             Ok(report) => runs.push(report),
             Err(error) => {
                 let report = broken(&target, &checks, &options, &error);
                 let failure = failure(error, exit_zero);
-                args.told(actions, &report, failure.exit)?;
+                args.told(actions, &stream, &report, failure.exit)?;
                 return Err(failure);
             }
         }
@@ -142,13 +150,13 @@ pub(crate) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     }
     let report = repeated(runs).context("nothing ran")?;
     let mut text = Human.render_styled(&report, &args.screen.style(&std::io::stderr()));
-    text.push_str(&line);
+    text.push_str(&rerun);
     say(&text);
     for trouble in &report.unwritten {
         say(&format!("error: {trouble}"));
     }
     let exit = signals.seen().unwrap_or_else(|| args.verdict.exit(&report));
-    args.told(actions, &report, exit)?;
+    args.told(actions, &stream, &report, exit)?;
     Ok(exit)
 }
 
@@ -157,10 +165,11 @@ impl CheckArgs {
     fn told(
         &self,
         actions: Option<actions::Actions>,
+        stream: &stream::Stream,
         report: &CheckReport,
         exit: Exit,
     ) -> Result<(), Failure> {
-        let written = self.sinks.write(report);
+        let written = self.sinks.finish(stream, report);
         if let Some(actions) = actions {
             let folder = self.sinks.folder().map(|folder| folder.display().to_string());
             let folder = folder.map(|folder| if folder.is_empty() { ".".to_owned() } else { folder });

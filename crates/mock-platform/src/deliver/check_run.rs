@@ -82,6 +82,12 @@ pub trait Progress: Sync {
     /// All that a check sends is sent; so many of them are over.
     fn over(&self, over: usize, of: usize, check: &str);
 
+    /// The receiver is there, and the run begins: its report, of no checks yet.
+    fn started(&self, _report: &CheckReport) {}
+
+    /// What came of a check, as far as that is known before the others are over.
+    fn judged(&self, _result: &CheckResult) {}
+
     /// What random schedules have come to so far, in a few words.
     fn explored(&self, _so_far: &str) {}
 }
@@ -154,6 +160,12 @@ pub fn broken(
         not_run: checks.iter().map(|check| check.id.into()).collect(),
         ..head(target, options)
     }
+}
+
+/// The report of a run for which nothing was selected.
+#[must_use]
+pub fn empty(target: &Target, options: &CheckOptions) -> CheckReport {
+    CheckReport { started_ms: wall_ms(), ..head(target, options) }
 }
 
 /// The report of a run that was stopped before it had begun.
@@ -319,6 +331,7 @@ impl<'a> Run<'a> {
                 shows: Shows::default(),
                 start_limit: options.start_limit,
                 is_local_name: target.is_local_name(),
+                takes_pings: options.capabilities.contains("ping"),
             },
             observer,
             process: Mutex::default(),
@@ -355,11 +368,13 @@ impl<'a> Run<'a> {
         progress: &dyn Progress,
         stop: impl Future<Output = ()>,
     ) -> CheckReport {
-        let (began, started_ms) = (Instant::now(), wall_ms());
+        let began = Instant::now();
+        let head = CheckReport { started_ms: wall_ms(), ..head };
+        progress.started(&head);
         let results = Mutex::new(BTreeMap::new());
         let exploration = Mutex::new(self.options.explore.as_ref().map(|_| Explored::default()));
         let all = async {
-            let course = Course::new(progress, &results, checks.len());
+            let course = Course::new(progress, &results, began, checks.len());
             Box::pin(self.all(checks, &course)).await;
             if let Some(explore) = &self.options.explore
                 && !self.is_enough(&course).await
@@ -383,7 +398,6 @@ impl<'a> Run<'a> {
         let mut results = std::mem::take(&mut *results.lock().await);
         let interrupted = is_stopped || results.len() < checks.len();
         let mut report = CheckReport {
-            started_ms,
             baseline_us: u64::try_from(self.terms.baseline.as_micros()).unwrap_or(u64::MAX),
             took_ms: millis(began.elapsed()),
             interrupted,

@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use super::Target;
@@ -116,10 +117,9 @@ pub(crate) async fn capabilities_at_url(url: &Target) -> Option<Shows> {
     let query =
         asked.query().map_or_else(|| "capabilities".to_owned(), |query| format!("{query}&capabilities"));
     asked.set_query(Some(&query));
-    let response = client().ok()?.get(asked).send().await.ok();
-    let mut response = response.filter(|response| response.status() == 200)?;
+    let mut answer = Answer::to(url, &asked).await.ok().filter(|answer| answer.status() == 200)?;
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
+    while let Some(chunk) = answer.chunk(url).await.ok()? {
         body.extend_from_slice(&chunk);
         if body.len() > MOST {
             // One that does not know the question answers with records, however many there are.
@@ -142,39 +142,57 @@ fn client() -> reqwest::Result<reqwest::Client> {
 async fn each_from_url(url: &Target, since: u64, mut see: impl FnMut(Effect)) -> Result<(), ObserveError> {
     let mut asked = url.url().clone();
     asked.query_pairs_mut().append_pair("since", &since.to_string());
-    if url.is_tls() {
-        return each_by_tls(url, &asked, since, see).await;
-    }
-    let failed =
-        |source: reqwest::Error| ObserveError::Request { url: url.shown(), source: source.without_url() };
-    let mut response = client().map_err(failed)?.get(asked).send().await.map_err(failed)?;
-    let status = response.status().as_u16();
+    let mut answer = Answer::to(url, &asked).await?;
+    let status = answer.status();
     if status != 200 {
         return Err(ObserveError::Status { url: url.shown(), status });
     }
     let mut lines = Lines::new(url.shown(), since);
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+    while let Some(chunk) = answer.chunk(url).await? {
         lines.read(&chunk, &mut see)?;
     }
     lines.end(&mut see)
 }
 
-async fn each_by_tls(
-    url: &Target,
-    asked: &reqwest::Url,
-    since: u64,
-    mut see: impl FnMut(Effect),
-) -> Result<(), ObserveError> {
-    let failed = |source| ObserveError::Secure { url: url.shown(), source };
-    let mut answer = secure::get(url, asked).await.map_err(failed)?;
-    if answer.status != 200 {
-        return Err(ObserveError::Status { url: url.shown(), status: answer.status });
+/// What a receiver answers when it is asked, by TLS or not.
+enum Answer {
+    Plain(reqwest::Response),
+    Secure(secure::Answer),
+}
+
+impl Answer {
+    /// Asks.
+    async fn to(url: &Target, asked: &reqwest::Url) -> Result<Self, ObserveError> {
+        if url.is_tls() {
+            let answer = secure::get(url, asked).await.map_err(|source| by_tls(url, source))?;
+            return Ok(Self::Secure(answer));
+        }
+        let client = client().map_err(|source| plain(url, source))?;
+        client.get(asked.clone()).send().await.map(Self::Plain).map_err(|source| plain(url, source))
     }
-    let mut lines = Lines::new(url.shown(), since);
-    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-        lines.read(&chunk, &mut see)?;
+
+    fn status(&self) -> u16 {
+        match self {
+            Self::Plain(answer) => answer.status().as_u16(),
+            Self::Secure(answer) => answer.status,
+        }
     }
-    lines.end(&mut see)
+
+    /// The next piece of its body.
+    async fn chunk(&mut self, url: &Target) -> Result<Option<Bytes>, ObserveError> {
+        match self {
+            Self::Plain(answer) => answer.chunk().await.map_err(|source| plain(url, source)),
+            Self::Secure(answer) => answer.chunk().await.map_err(|source| by_tls(url, source)),
+        }
+    }
+}
+
+fn plain(url: &Target, source: reqwest::Error) -> ObserveError {
+    ObserveError::Request { url: url.shown(), source: source.without_url() }
+}
+
+fn by_tls(url: &Target, source: Box<dyn std::error::Error + Send + Sync>) -> ObserveError {
+    ObserveError::Secure { url: url.shown(), source }
 }
 
 /// Reads a file to which a receiver appends its effects, one per line.

@@ -30,7 +30,7 @@ use super::check::{Check, Group, Observability, Outcome, Severity, Verdict};
 pub use comparison::Comparison;
 pub use exploration::{Exploration, Find};
 pub use human::{Human, TextStyle};
-pub use jsonl::lines_schema;
+pub use jsonl::{LineWriter, lines_schema};
 pub use markdown::markdown_within;
 pub use record::{AttemptRecord, CaseFinding, CaseRecord, ConnectionEnd, Ladder, Role, Rung, WebhookRecord};
 pub(crate) use recording::records;
@@ -140,6 +140,9 @@ pub struct CheckResult {
     /// What to add to the command line to see what could not be seen; empty where that would not help.
     #[serde(default)]
     pub unlock: Vec<String>,
+    /// When it was judged, in microseconds from the begin of the run.
+    #[serde(default)]
+    pub judged_us: u64,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What was sent and answered, case by case; the first few connections of each.
@@ -244,6 +247,7 @@ impl CheckResult {
             is_stale_known_failure: false,
             unlock: unlock::named_in(&outcome),
             outcome,
+            judged_us: 0,
             took_ms: 0,
             evidence,
             reproducer: Reproducer { command, folder: None, curl: None },

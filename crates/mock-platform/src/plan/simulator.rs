@@ -1,8 +1,9 @@
 mod untold;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use piopiy_events::{CallDirection, Form, Kind, Profile};
 
@@ -16,7 +17,7 @@ use super::story::Story;
 use super::timeline::{Entry, Happening, Leg, Timeline};
 use super::weights::Weights;
 use super::words::{CLOSINGS, STREAM_ERRORS, write_extra_params};
-use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario};
+use super::{PlanOptions, PlannedCall, PlannedWebhook, Scenario, ScenarioError};
 
 pub use untold::Untold;
 
@@ -111,6 +112,22 @@ impl Simulator {
             behaviour: Arc::new(behaviour),
             options,
         }
+    }
+
+    /// A simulator for one run of a built-in scenario. What follows from the scenario alone is made once in a process: it takes
+    /// far longer than a call.
+    pub(crate) fn builtin(name: &str, options: PlanOptions) -> Result<Self, ScenarioError> {
+        static MADE: LazyLock<BTreeMap<&'static str, OnceLock<Simulator>>> =
+            LazyLock::new(|| Scenario::builtin_names().map(|name| (name, OnceLock::new())).collect());
+        let slot = MADE.get(name);
+        if let Some(made) = slot.and_then(OnceLock::get) {
+            return Ok(made.with_options(options));
+        }
+        let made = Self::new(&Scenario::builtin(name)?, options);
+        if let Some(slot) = slot {
+            slot.get_or_init(|| made.clone());
+        }
+        Ok(made)
     }
 
     /// The same scenario with other options. What follows from the scenario alone is shared, not made again.

@@ -1,5 +1,7 @@
 //! `piopiy-mock check`, `checks` and `explain`: what they print, and how they end.
 
+use std::time::Duration;
+
 use assert_cmd::Command;
 
 use piopiy_gallery as gallery;
@@ -150,10 +152,99 @@ async fn a_token_comes_from_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_longer_than_its_limit_is_an_error() {
-    let fine = gallery::start("none").await;
-    let (exit, _, stderr) = run(&["check", &fine.url, "--only", "TRN-001", "--check-limit", "0s"]).await;
+    let tiring = tiring(Duration::from_secs(60)).await;
+    let args = ["check", &tiring.uri(), "--only", "TRN-001", "--check-limit", "300ms", "--ack-limit", "30s"];
+    let (exit, _, stderr) = run(&args).await;
     assert_eq!(exit, 3);
-    assert!(stderr.contains("not over within 0ns: see --check-limit"), "{stderr}");
+    assert!(stderr.contains("not over within 300ms: see --check-limit"), "{stderr}");
+}
+
+/// A receiver that acknowledges what the baseline is measured with, and takes its time from then on.
+async fn tiring(delay: Duration) -> wiremock::MockServer {
+    let receiver = wiremock::MockServer::start().await;
+    let answer = |answer| wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer);
+    answer(wiremock::ResponseTemplate::new(200)).up_to_n_times(10).mount(&receiver).await;
+    answer(wiremock::ResponseTemplate::new(200).set_delay(delay)).mount(&receiver).await;
+    receiver
+}
+
+/// Time passes at the receiver only where somebody has half an hour for it.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_the_platforms_time_waits_for_it_on_request_only() {
+    let fine = gallery::start("none").await;
+    let args =
+        ["check", &fine.url, "--observe-url", &fine.observe_url, "--only", "DUP-004", "--report", "json=-"];
+    let (exit, stdout, _) = run(&args).await;
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((exit, &report["checks"][0]["verdict"]), (0, &serde_json::json!("not_observed")));
+    assert_eq!(report["checks"][0]["unlock"], serde_json::json!(["--real-time or --hook-clock"]));
+
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("piopiy-mock"))
+        .args(args)
+        .args(["--real-time", "--no-failures"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // The ten of the baseline, and the first of the check; the next is due five minutes later.
+    let effects = async || {
+        let url = format!("{}?since=0", fine.observe_url);
+        reqwest::get(url).await.unwrap().text().await.unwrap().lines().count()
+    };
+    while effects().await < 11 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["not_run"], serde_json::json!(["DUP-004"]));
+}
+
+/// A receiver that takes no quarantine, and answers an empty body with 200, is warned of unless that is a ping.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ping_is_none_unless_it_is_declared() {
+    let receiver = wiremock::MockServer::start().await;
+    let given = |method| wiremock::Mock::given(wiremock::matchers::method(method));
+    let capabilities = r#"{"observe":1,"fields":true,"state":true,"quarantine":true}"#;
+    let answer = |body: &str| wiremock::ResponseTemplate::new(200).set_body_string(body);
+    given("GET")
+        .and(wiremock::matchers::query_param("capabilities", ""))
+        .respond_with(answer(capabilities))
+        .expect(1..)
+        .mount(&receiver)
+        .await;
+    given("GET").respond_with(answer("")).mount(&receiver).await;
+    given("POST").respond_with(wiremock::ResponseTemplate::new(200)).mount(&receiver).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("capabilities");
+    std::fs::write(&file, "# what it has\nping\n").unwrap();
+    let (url, declared) = (receiver.uri(), file.display().to_string());
+    let args =
+        ["check", &url, "--only", "JSN-005", "--observe-url", &url, "--settle", "50ms", "--report", "json=-"];
+    for (more, expected) in [(&[][..], "warn"), (&["--capabilities", &declared], "pass")] {
+        let (_, stdout, _) = run(&[&args[..], more].concat()).await;
+        let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(report["checks"][0]["verdict"], expected, "{}", report["checks"][0]["detail"]);
+    }
+}
+
+/// A pattern that is misspelt is told, and where nothing is left there is a report of that, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn patterns_that_fit_nothing_are_told() {
+    let fine = gallery::start("none").await;
+    let args = ["check", &fine.url, "--only", "TRN-001,TRM-*", "--skip", "DUB-001"];
+    let (exit, _, stderr) = run(&args).await;
+    assert_eq!(exit, 0, "{stderr}");
+    for pattern in ["TRM-*", "DUB-001"] {
+        assert!(stderr.contains(&format!("warning: no check has an id like {pattern};")), "{stderr}");
+    }
+    let (exit, stdout, _) = run(&["check", &fine.url, "--only", "XXX-*", "--report", "tap=-"]).await;
+    assert_eq!(exit, 4);
+    assert!(stdout.contains("1..0 # SKIP nothing ran"), "{stdout}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,14 +32,15 @@ struct State {
 }
 
 impl Line {
-    pub(crate) fn new() -> Self {
+    /// For so many checks.
+    pub(crate) fn new(of: usize) -> Self {
         let is_watched =
             std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() && !terminal::is_dumb();
         let state = State {
             began: Instant::now(),
             drawn: None,
             over: 0,
-            of: 0,
+            of,
             running: BTreeMap::new(),
             explored: String::new(),
         };

@@ -43,7 +43,7 @@ pub(crate) struct ReceiverArgs {
     #[arg(long, value_name = "POLICY")]
     malformed: Option<Malformed>,
     /// What the receiver has, as NAME or NAME=VALUE, one a line: secret, appid, health=/PATH, reconcile=/PATH (or
-    /// reconcile=CMD), http2, signature=KEY (or signature=env:NAME, signature=file:PATH)
+    /// reconcile=CMD), http2, ping (an empty body is one, and 2xx right), signature=KEY (or signature=env:NAME, signature=file:PATH)
     #[arg(long, value_name = "FILE")]
     capabilities: Option<PathBuf>,
 }
@@ -110,12 +110,47 @@ impl ReceiverArgs {
         let text = std::fs::read_to_string(path)
             .map_err(|error| anyhow::anyhow!("the capabilities {} cannot be read: {error}", path.display()))
             .or_exit(Exit::Usage)?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Ok(lines.map(str::to_owned).collect())
+        declared(&path.display().to_string(), &text).or_exit(Exit::Usage)
     }
 }
 
 const SIGNATURE: &str = "signature=";
+
+/// What can be declared, and whether it has a value.
+const CAPABILITIES: [(&str, bool); 7] = [
+    ("secret", false),
+    ("appid", false),
+    ("health", true),
+    ("reconcile", true),
+    ("http2", false),
+    ("ping", false),
+    ("signature", true),
+];
+
+/// The lines of a file of capabilities. What is misspelt would leave out a check without a word.
+fn declared(place: &str, text: &str) -> anyhow::Result<BTreeSet<String>> {
+    let mut declared = BTreeSet::new();
+    for (n, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, value) = line.split_once('=').map_or((line, None), |(name, value)| (name, Some(value)));
+        match CAPABILITIES.iter().find(|(known, _)| *known == name) {
+            Some((_, has_value)) if *has_value == value.is_some_and(|value| !value.is_empty()) => {
+                declared.insert(line.to_owned());
+            }
+            Some((_, true)) => anyhow::bail!("{place}:{}: write it like {name}=VALUE", n + 1),
+            Some((_, false)) => anyhow::bail!("{place}:{}: {name} has no value", n + 1),
+            None => {
+                let known: Vec<&str> = CAPABILITIES.iter().map(|(known, _)| *known).collect();
+                let known = known.join(", ");
+                anyhow::bail!("{place}:{}: there is no capability {name:?}: those known are {known}", n + 1)
+            }
+        }
+    }
+    Ok(declared)
+}
 
 /// The key itself, or where it is; what is wrong is told without it.
 fn signing_key(text: &str) -> anyhow::Result<SigningKey> {
@@ -136,6 +171,24 @@ fn signing_key(text: &str) -> anyhow::Result<SigningKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_capability_that_nobody_knows_is_told() {
+        let text = "# what it has\n\n  http2\nhealth=/up\nsignature=env:KEY\n";
+        let expected = ["health=/up", "http2", "signature=env:KEY"].map(str::to_owned);
+        assert_eq!(declared("file", text).unwrap(), BTreeSet::from(expected));
+        let check = |text: &str, expected: &str| {
+            let error = declared("file", text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        };
+        check(
+            "http2\nhtttp2",
+            "file:2: there is no capability \"htttp2\": those known are secret, appid, health",
+        );
+        check("health", "file:1: write it like health=VALUE");
+        check("health=", "file:1: write it like health=VALUE");
+        check("secret=hush", "file:1: secret has no value");
+    }
 
     #[test]
     fn a_key_is_read_from_where_it_is_and_never_told() {

@@ -39,6 +39,16 @@ impl SelectArgs {
         lists.into_iter().any(|given| given > 0) || self.all || self.soak
     }
 
+    /// Patterns of `--only` and `--skip` that fit no check there is: a word misspelt selects less than was meant.
+    pub(super) fn unmatched(&self) -> Vec<&str> {
+        let fits_none = |text: &&String| {
+            globs(std::slice::from_ref(*text)).is_ok_and(|globs| {
+                !all().iter().any(|check| globs.iter().any(|glob| glob.is_match(check.id)))
+            })
+        };
+        self.only.iter().chain(&self.skip).filter(fits_none).map(String::as_str).collect()
+    }
+
     pub(super) fn checks(&self) -> Result<Vec<&'static Check>, globset::Error> {
         let (only, skip) = (globs(&self.only)?, globs(&self.skip)?);
         let fits = |globs: &[GlobMatcher], check: &Check| globs.iter().any(|glob| glob.is_match(check.id));

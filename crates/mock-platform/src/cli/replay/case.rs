@@ -168,7 +168,7 @@ pub(crate) async fn run(args: CaseArgs) -> Result<Exit, Failure> {
         say(&format!("the failed run saw effects by {}; this one does not look at any", file.observation()));
     }
     let signals = Signals::listen_for_two();
-    let (exit_zero, progress) = (args.verdict.exit_zero, progress::Line::new());
+    let (exit_zero, progress) = (args.verdict.exit_zero, progress::Line::new(1));
     let report = tokio::select! {
         report = replay_case(&target, &file, &options, &progress, signals.wait()) => report,
         // A receiver that was started is ended with what is dropped here.

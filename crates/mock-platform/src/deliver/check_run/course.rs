@@ -24,6 +24,7 @@ const AT_A_TIME: usize = 16;
 pub(super) struct Course<'a> {
     progress: &'a dyn Progress,
     results: &'a Results,
+    began: Instant,
     total: usize,
     /// Checks whose stimuli are all sent.
     over: AtomicUsize,
@@ -38,8 +39,20 @@ struct Judged {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(progress: &'a dyn Progress, results: &'a Results, total: usize) -> Self {
-        Self { progress, results, total, over: AtomicUsize::new(0) }
+    pub(super) fn new(
+        progress: &'a dyn Progress,
+        results: &'a Results,
+        began: Instant,
+        total: usize,
+    ) -> Self {
+        Self { progress, results, began, total, over: AtomicUsize::new(0) }
+    }
+
+    /// Keeps what came of a check, and tells it.
+    async fn keep(&self, check: &Check, mut result: CheckResult) {
+        result.judged_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.progress.judged(&result);
+        self.results.lock().await.insert(check.id, result);
     }
 
     fn over(&self, check: &str) {
@@ -57,7 +70,7 @@ impl Run<'_> {
             let missing = self.missing(check);
             let mut result = CheckResult::new(check, unlocked_by(&missing), Vec::new(), self.command(check));
             result.unlock = missing.iter().map(|need| need.unlock()).collect();
-            course.results.lock().await.insert(check.id, result);
+            course.keep(check, result).await;
             course.over(check.id);
         }
         let counts_only = matches!(self.options.observation, Some(Observation::Command(_)));
@@ -190,7 +203,7 @@ impl Run<'_> {
                 Err(trouble) => self.unwritten.lock().await.push(trouble),
             }
             result.took_ms = millis(ran.took);
-            course.results.lock().await.insert(ran.check.id, result);
+            course.keep(ran.check, result).await;
         }
     }
 

@@ -239,6 +239,7 @@ mod tests {
             shows: super::super::Shows::default(),
             start_limit: Duration::from_secs(30),
             is_local_name,
+            takes_pings: false,
         };
         let findings = (check.judge)(&Evidence { cases: &cases, terms: &terms });
         assert_eq!(conclude(check, &findings, false).verdict, expected, "{error}");

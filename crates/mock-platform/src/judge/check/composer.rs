@@ -5,7 +5,7 @@ use std::time::Duration;
 use piopiy_events::{CallDirection, Profile, Webhook};
 
 use super::{Form, Payload, PayloadId, Request, Signature, SigningKey, Time};
-use crate::plan::{Nonce, PlanOptions, PlannedCall, Scenario, Seed, Simulator, SingleOptions, single};
+use crate::plan::{Nonce, PlanOptions, PlannedCall, Seed, Simulator, SingleOptions, single};
 
 /// What all stimuli of a run follow from.
 #[derive(Debug, Clone)]
@@ -167,11 +167,11 @@ impl Composer {
     /// # Panics
     /// If there is no such scenario.
     pub(crate) fn call_at(&mut self, scenario: &str, index: u64) -> (PlannedCall, Vec<Payload>) {
-        let scenario = Scenario::builtin(scenario).unwrap_or_else(|error| panic!("{error}"));
         let (_, nonce) = self.next();
         let mut options = PlanOptions::new(self.sources.profile, self.sources.seed);
         options.nonce = nonce;
-        let call = Simulator::new(&scenario, options).call(index);
+        let simulator = Simulator::builtin(scenario, options).unwrap_or_else(|error| panic!("{error}"));
+        let call = simulator.call(index);
         let payloads = call.webhooks.iter().map(|webhook| {
             let (n, _) = self.next();
             Self::wrap(n, webhook.body.clone())

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use piopiy_events::Identity;
+
 use super::case::{Expected, Sent};
 use super::{Case, Malformed, PayloadId, Usage};
 use crate::judge::Effect;
@@ -27,6 +29,8 @@ pub(crate) struct Terms {
     pub(crate) start_limit: Duration,
     /// Whether the receiver's name means this machine alone (`localhost`), and nobody has said its addresses.
     pub(crate) is_local_name: bool,
+    /// Whether the receiver takes an empty body for a ping, and says so.
+    pub(crate) takes_pings: bool,
 }
 
 /// What effect records hold: as `GET URL?capabilities` says, or as any record has shown.
@@ -267,19 +271,39 @@ impl CaseEvidence {
     /// once and are gone; `None` where that was not looked at.
     pub(crate) fn effects_of(&self, expected: &Expected) -> Option<Vec<&Effect>> {
         let Seen::Records(records) = &self.seen else { return None };
-        let fits = |effect: &&Effect| self.fits(effect, expected);
+        let id = expected.payload.cmiuuid.as_str();
+        // One of several with that id has to fit by the rest of its identity.
+        let is_shared = self.of_id(id).nth(1).is_some();
+        let identity = if is_shared { expected.payload.identity() } else { None };
+        let fits = |effect: &&Effect| {
+            effect.cmiuuid.as_deref() == Some(id)
+                && identity.as_ref().is_none_or(|identity| effect.clues().fit(identity))
+        };
         Some(self.gone().chain(records).filter(fits).collect())
     }
 
     /// The effects that can be of no other payload of the case than this one.
     pub(crate) fn effects_only_of(&self, expected: &Expected) -> Option<Vec<&Effect>> {
-        let identity = expected.payload.identity();
         let mut effects = self.effects_of(expected)?;
-        let others = || self.case.expected.iter().filter(|other| other.payload.id != expected.payload.id);
-        effects.retain(|effect| {
-            !others().any(|other| self.fits(effect, other) && other.payload.identity() != identity)
-        });
+        let identity = expected.payload.identity();
+        let others: Vec<Option<Identity>> = self
+            .of_id(&expected.payload.cmiuuid)
+            .filter(|other| other.payload.id != expected.payload.id)
+            .map(|other| other.payload.identity())
+            .filter(|other| *other != identity)
+            .collect();
+        if !others.is_empty() {
+            effects.retain(|effect| {
+                let clues = effect.clues();
+                !others.iter().any(|other| other.as_ref().is_none_or(|other| clues.fit(other)))
+            });
+        }
         Some(effects)
+    }
+
+    /// The expected payloads that share an id.
+    fn of_id(&self, cmiuuid: &str) -> impl Iterator<Item = &Expected> {
+        self.case.expected.iter().filter(move |expected| expected.payload.cmiuuid == cmiuuid)
     }
 
     /// Effects that were seen, and were not there any more in the end.
@@ -293,16 +317,5 @@ impl CaseEvidence {
             }
         }
         gone.into_iter()
-    }
-
-    fn fits(&self, effect: &Effect, expected: &Expected) -> bool {
-        let payload = &expected.payload;
-        if effect.cmiuuid.as_deref() != Some(&payload.cmiuuid) {
-            return false;
-        }
-        let shared = |other: &&Expected| other.payload.cmiuuid == payload.cmiuuid;
-        // One of several with that id has to fit by the rest of its identity.
-        self.case.expected.iter().filter(shared).count() < 2
-            || payload.identity().is_none_or(|identity| effect.clues().fit(&identity))
     }
 }

@@ -5,7 +5,7 @@ use piopiy_events::{Kind, Profile, Webhook};
 
 use super::variation::Variation;
 use crate::judge::check::{Case, Composer, Count, Payload, Script, Step};
-use crate::plan::{PlanOptions, Scenario, Seed, Simulator};
+use crate::plan::{PlanOptions, Seed, Simulator};
 
 /// Which webhooks of which calls are delivered, how often, in which order, and what beside what. The ids are not in it:
 /// each time it is carried out they are fresh.
@@ -77,7 +77,7 @@ pub(crate) struct Size {
 impl Call {
     /// A call of a built-in scenario; `None` where there is no such scenario.
     pub(super) fn plan(profile: Profile, seed: Seed, scenario: &'static str, index: u64) -> Option<Self> {
-        let plan = Simulator::new(&Scenario::builtin(scenario).ok()?, PlanOptions::new(profile, seed));
+        let plan = Simulator::builtin(scenario, PlanOptions::new(profile, seed)).ok()?;
         let webhooks = plan.call(index).webhooks.into_iter().map(|webhook| {
             let body = Webhook::parse(&webhook.body).ok();
             let text = |key: &str| {

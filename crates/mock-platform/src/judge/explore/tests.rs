@@ -37,6 +37,7 @@ fn terms() -> Terms {
         shows: crate::judge::check::Shows { fields: true, state: true, quarantine: true },
         start_limit: Duration::from_secs(30),
         is_local_name: false,
+        takes_pings: false,
     }
 }
 

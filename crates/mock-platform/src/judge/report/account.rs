@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{CaseRecord, CheckReport, CheckResult, Reproducer, rows};
+use super::{CaseRecord, CheckReport, CheckResult, Exploration, Find, Reproducer, rows};
 use crate::judge::check::{Group, Observability, Outcome, Severity, Verdict};
 
 /// What does a check again: a name and a command each.
@@ -40,49 +40,55 @@ pub(super) fn account(check: &CheckResult, most: usize) -> String {
 /// What random schedules have come to, each find as if it were a check; one for all of them where there is none.
 pub(super) fn explored(report: &CheckReport) -> Vec<CheckResult> {
     let Some(exploration) = &report.exploration else { return Vec::new() };
-    let result =
-        |id: &str, title: String, outcome, evidence: &[CaseRecord], reproducer: Reproducer| CheckResult {
-            id: id.to_owned().into(),
-            title: title.into(),
-            // It has none of the catalogue's; the nearest.
-            group: Group::Con,
-            severity: Severity::Must,
-            observability: Observability::Effects,
-            outcome,
-            is_stale_known_failure: false,
-            unlock: Vec::new(),
-            took_ms: 0,
-            evidence: evidence.to_vec(),
-            reproducer,
-        };
-    let mut results: Vec<CheckResult> = exploration
-        .findings
-        .iter()
-        .map(|find| {
-            let outcome = Outcome::new(find.verdict, format!("{}: {}", find.schedule, find.detail));
-            result(&find.id, find.title.clone(), outcome, &find.evidence, find.reproducer.clone())
-        })
-        .collect();
-    let whole = match &exploration.error {
+    let mut results: Vec<CheckResult> = exploration.findings.iter().map(found).collect();
+    let whole = whole(exploration);
+    if results.is_empty() || whole.verdict == Verdict::Error {
+        results.push(as_check("EXP", format!("{} random schedules", exploration.schedules), whole));
+        if let Some(all) = results.last_mut() {
+            all.took_ms = exploration.took_ms;
+            all.reproducer.command.clone_from(&report.rerun);
+        }
+    }
+    results
+}
+
+/// What random schedules have come to, but for what was found.
+pub(super) fn whole(exploration: &Exploration) -> Outcome {
+    match &exploration.error {
         Some(error) => Outcome::new(Verdict::Error, error.as_str()),
         None if exploration.schedules == 0 => {
             Outcome::new(Verdict::NotObserved, "the run was over before any was tried")
         }
         None => Outcome::new(Verdict::Pass, ""),
-    };
-    if results.is_empty() || whole.verdict == Verdict::Error {
-        let title = format!("{} random schedules", exploration.schedules);
-        let mut all = result(
-            "EXP",
-            title,
-            whole,
-            &[],
-            Reproducer { command: report.rerun.clone(), folder: None, curl: None },
-        );
-        all.took_ms = exploration.took_ms;
-        results.push(all);
     }
-    results
+}
+
+/// A find as if it were a check.
+pub(super) fn found(find: &Find) -> CheckResult {
+    let outcome = Outcome::new(find.verdict, format!("{}: {}", find.schedule, find.detail));
+    CheckResult {
+        evidence: find.evidence.clone(),
+        reproducer: find.reproducer.clone(),
+        ..as_check(&find.id, find.title.clone(), outcome)
+    }
+}
+
+/// As if it were a check. It has none of the catalogue's groups; the nearest.
+pub(super) fn as_check(id: &str, title: String, outcome: Outcome) -> CheckResult {
+    CheckResult {
+        id: id.to_owned().into(),
+        title: title.into(),
+        group: Group::Con,
+        severity: Severity::Must,
+        observability: Observability::Effects,
+        outcome,
+        is_stale_known_failure: false,
+        unlock: Vec::new(),
+        judged_us: 0,
+        took_ms: 0,
+        evidence: Vec::new(),
+        reproducer: Reproducer { command: String::new(), folder: None, curl: None },
+    }
 }
 
 /// Whether the receiver got anything wrong.

@@ -281,9 +281,9 @@ fn compared(comparison: &Comparison<'_>) -> String {
         let verdicts: Vec<&str> = row
             .results
             .iter()
-            .map(|result| result.map_or("not run", |it| word(it.outcome.verdict)))
+            .map(|result| result.as_ref().map_or("not run", |it| word(it.outcome.verdict)))
             .collect();
-        let _ = writeln!(text, "  {}  {}: {}", one_line(row.id), one_line(row.title), verdicts.join(" → "));
+        let _ = writeln!(text, "  {}  {}: {}", one_line(&row.id), one_line(&row.title), verdicts.join(" → "));
     }
     let _ = writeln!(
         text,

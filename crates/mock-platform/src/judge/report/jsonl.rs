@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
@@ -7,7 +9,8 @@ use super::{
     AttemptRecord, CaseFinding, CheckReport, CheckResult, CheckSummary, Exploration, Reporter, Rung,
 };
 use crate::deliver::ledger::leave_out_examples;
-use crate::judge::Effect;
+use crate::judge::check::Outcome;
+use crate::judge::{Effect, day};
 
 /// JSON Lines: a line for the run, for each attempt, effect and check, and for the sum.
 pub(super) struct JsonLines;
@@ -17,8 +20,49 @@ const SCHEMA: &str = "piopiy-mock.check-lines/v1";
 
 impl Reporter for JsonLines {
     fn render(&self, report: &CheckReport) -> String {
-        let mut lines = Lines { run_id: &report.run_id, seq: 0, text: String::new() };
-        lines.add(&Entry::Run(RunLine {
+        LineWriter::default().end(report)
+    }
+}
+
+/// Makes the lines of a run while it goes on: each call gives those that are new.
+///
+/// A check whose verdict has changed in the end is told once more: the last of its lines holds.
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::judge::report::LineWriter;
+///
+/// # fn told(report: &piopiy_mock_platform::judge::report::CheckReport) {
+/// let mut lines = LineWriter::default();
+/// print!("{}", lines.begin(report));
+/// for check in &report.checks {
+///     print!("{}", lines.check(check));
+/// }
+/// print!("{}", lines.end(report));
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct LineWriter {
+    run_id: String,
+    started_ms: u64,
+    seq: u64,
+    /// What was told last, from the begin of the run.
+    now_us: u64,
+    has_begun: bool,
+    /// What each check was said to be.
+    told: BTreeMap<String, Outcome>,
+}
+
+impl LineWriter {
+    /// The line of the run, once.
+    pub fn begin(&mut self, report: &CheckReport) -> String {
+        let mut text = String::new();
+        if std::mem::replace(&mut self.has_begun, true) {
+            return text;
+        }
+        report.run_id.clone_into(&mut self.run_id);
+        self.started_ms = report.started_ms;
+        let run = Entry::Run(RunLine {
             version: &report.version,
             started_ms: report.started_ms,
             seed: &report.seed,
@@ -27,52 +71,82 @@ impl Reporter for JsonLines {
             profile: report.profile.as_str(),
             observation: &report.observation,
             rerun: &report.rerun,
-        }));
-        for check in &report.checks {
-            for case in &check.evidence {
-                for rung in &case.ladder.rungs {
-                    if let Rung::Attempt(attempt) = rung {
-                        lines.add(&Entry::Attempt(AttemptLine {
-                            check: &check.id,
-                            case: &case.case,
-                            attempt,
-                        }));
-                    }
-                }
-                for effect in &case.ladder.observed {
-                    lines.add(&Entry::Observe(ObserveLine { check: &check.id, case: &case.case, effect }));
+        });
+        self.add(&mut text, &run);
+        text
+    }
+
+    /// The lines of a check that was judged.
+    pub fn check(&mut self, check: &CheckResult) -> String {
+        self.now_us = self.now_us.max(check.judged_us);
+        let mut text = String::new();
+        for case in &check.evidence {
+            for rung in &case.ladder.rungs {
+                if let Rung::Attempt(attempt) = rung {
+                    let line = AttemptLine { check: &check.id, case: &case.case, attempt };
+                    self.add(&mut text, &Entry::Attempt(line));
                 }
             }
-            lines.add(&Entry::Check(CheckLine::of(check)));
+            for effect in &case.ladder.observed {
+                let line = ObserveLine { check: &check.id, case: &case.case, effect };
+                self.add(&mut text, &Entry::Observe(line));
+            }
         }
+        self.add(&mut text, &Entry::Check(CheckLine::of(check)));
+        self.told.insert(check.id.clone().into_owned(), check.outcome.clone());
+        text
+    }
+
+    /// All that is left to tell, and the sum.
+    pub fn end(&mut self, report: &CheckReport) -> String {
+        let mut text = self.begin(report);
+        let is_new = |check: &&CheckResult| self.told.get(check.id.as_ref()) != Some(&check.outcome);
+        let mut left: Vec<&CheckResult> = report.checks.iter().filter(is_new).collect();
+        left.sort_by_key(|check| check.judged_us);
+        for check in left {
+            if self.told.contains_key(check.id.as_ref()) {
+                self.add(&mut text, &Entry::Check(CheckLine::of(check)));
+            } else {
+                text.push_str(&self.check(check));
+            }
+        }
+        self.now_us = self.now_us.max(report.took_ms.saturating_mul(1_000));
         if let Some(exploration) = &report.exploration {
-            lines.add(&Entry::Exploration(ExplorationLine { exploration }));
+            self.add(&mut text, &Entry::Exploration(ExplorationLine { exploration }));
         }
-        lines.add(&Entry::Summary(SummaryLine {
+        let summary = Entry::Summary(SummaryLine {
             took_ms: report.took_ms,
             interrupted: report.interrupted,
             error: report.error.as_deref(),
             not_run: report.not_run.iter().map(AsRef::as_ref).collect(),
             summary: report.summary,
-        }));
-        lines.text
+        });
+        self.add(&mut text, &summary);
+        text
     }
-}
 
-struct Lines<'a> {
-    run_id: &'a str,
-    seq: u64,
-    text: String,
-}
-
-impl Lines<'_> {
-    fn add(&mut self, entry: &Entry<'_>) {
-        let line = Line { schema: SCHEMA, run_id: self.run_id, seq: self.seq, entry };
+    fn add(&mut self, text: &mut String, entry: &Entry<'_>) {
+        let line = Line {
+            schema: SCHEMA,
+            run_id: &self.run_id,
+            seq: self.seq,
+            ts: wall(self.started_ms.saturating_add(self.now_us / 1_000)),
+            t_ns: self.now_us.saturating_mul(1_000),
+            entry,
+        };
         // Texts, numbers and lists of them: nothing that could not be written.
-        self.text.push_str(&serde_json::to_string(&line).unwrap_or_default());
-        self.text.push('\n');
+        text.push_str(&serde_json::to_string(&line).unwrap_or_default());
+        text.push('\n');
         self.seq += 1;
     }
+}
+
+/// As RFC 3339 has it, in UTC.
+fn wall(ms: u64) -> String {
+    let (year, month, day) = day::of(ms / 86_400_000);
+    let (second, milli) = (ms / 1_000 % 86_400, ms % 1_000);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 /// One line.
@@ -81,6 +155,8 @@ struct Line<'a> {
     schema: &'static str,
     run_id: &'a str,
     seq: u64,
+    ts: String,
+    t_ns: u64,
     #[serde(flatten)]
     entry: &'a Entry<'a>,
 }
@@ -140,7 +216,7 @@ struct ObserveLine<'a> {
     effect: &'a Effect,
 }
 
-/// What came of one check.
+/// What came of one check; of several lines of one check the last holds.
 #[derive(Serialize, JsonSchema)]
 struct CheckLine<'a> {
     id: &'a str,
@@ -234,6 +310,11 @@ pub fn lines_schema() -> Value {
             "schema": { "const": SCHEMA },
             "run_id": { "type": "string", "description": "Different for each run." },
             "seq": { "type": "integer", "minimum": 0, "description": "Which line, from 0." },
+            "ts": { "type": "string", "format": "date-time", "description": "When it was told, by the clock." },
+            "t_ns": {
+                "type": "integer", "minimum": 0,
+                "description": "When it was told, in nanoseconds from the begin of the run; it never goes back.",
+            },
             "kind": { "type": "string", "description": "What the line tells; unknown kinds are passed over." },
         },
         "allOf": kinds,

@@ -104,7 +104,7 @@ fn head(report: &CheckReport) -> String {
 fn section(check: &CheckResult) -> String {
     let mut text = format!(
         "\n### {} {}: {} ({})\n\n",
-        check.id,
+        escaped(&check.id),
         escaped(&check.title),
         word(check.outcome.verdict),
         check.severity
@@ -138,8 +138,8 @@ fn foot(report: &CheckReport) -> String {
         text.push_str("\n### Not seen\n\n");
     }
     for locked in locked {
-        // Writing to a String cannot fail. The text is ours, with its own backticks.
-        let _ = writeln!(text, "- {}", locked.text);
+        // Writing to a String cannot fail. The backticks are ours; what they enclose is of the report.
+        let _ = writeln!(text, "- {}", escaped(&locked.text).replace("\\`", "`"));
     }
     let _ = writeln!(text, "\nrerun:\n\n{}", fenced("sh", &report.rerun));
     text
@@ -157,9 +157,9 @@ fn compared(comparison: &Comparison<'_>) -> String {
     let _ = writeln!(text, "\n|---|{}", "---|".repeat(comparison.runs.len()));
     for row in &comparison.rows {
         let emphasis = if row.has_changed { "**" } else { "" };
-        let _ = write!(text, "| {emphasis}{}{emphasis} {} |", row.id, escaped(row.title));
+        let _ = write!(text, "| {emphasis}{}{emphasis} {} |", escaped(&row.id), escaped(&row.title));
         for result in &row.results {
-            let word = result.map_or("not run", |check| word(check.outcome.verdict));
+            let word = result.as_ref().map_or("not run", |check| word(check.outcome.verdict));
             let _ = write!(text, " {emphasis}{word}{emphasis} |");
         }
         text.push('\n');

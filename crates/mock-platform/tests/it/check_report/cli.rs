@@ -48,6 +48,107 @@ async fn several_reports_are_written_and_read_again() {
     assert!(stderr.contains("again.html:1: this is no JSON"), "{stderr}");
 }
 
+/// Whoever reads lines has them while the run goes on, and the last of them at Ctrl-C.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_told_as_they_come() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::Stdio;
+
+    let receiver = wiremock::MockServer::start().await;
+    let given = |answer| wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer);
+    given(wiremock::ResponseTemplate::new(200)).up_to_n_times(10).mount(&receiver).await;
+    let late = wiremock::ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
+    given(late).mount(&receiver).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deep/lines.jsonl");
+    let url = receiver.uri();
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("piopiy-mock"))
+            .args([
+                "check",
+                &url,
+                "--only",
+                "TRN-001",
+                "--no-failures",
+                "--ack-limit",
+                "60s",
+                "--report",
+                "jsonl=-",
+            ])
+            .args(["--report", &format!("jsonl={}", file.display())])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        stdout.read_line(&mut text).unwrap();
+        assert!(text.contains("\"kind\":\"run\"") && child.try_wait().unwrap().is_none(), "{text}");
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        stdout.read_to_string(&mut text).unwrap();
+        let code = child.wait().unwrap().code();
+        assert_eq!(std::fs::read_to_string(file).unwrap(), text);
+        (code, text)
+    });
+    let (code, text) = ended.await.unwrap();
+    assert_eq!(code, Some(130));
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["kind"], &last["interrupted"]), (&"summary".into(), &true.into()), "{text}");
+    assert_eq!(last["not_run"], serde_json::json!(["TRN-001"]));
+}
+
+/// A reader that goes away says nothing of the receiver.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_reads_changes_no_exit_code() {
+    let receiver = gallery::start("conflict-for-repeats").await;
+    for kind in ["json", "jsonl"] {
+        let (url, report) = (receiver.url.clone(), format!("{kind}=-"));
+        let ended = tokio::task::spawn_blocking(move || {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("piopiy-mock"));
+            command.args(["check", &url, "--only", "DUP-001", "--no-failures", "--report", &report]);
+            command.stdout(writer).output().unwrap()
+        });
+        assert_eq!(ended.await.unwrap().status.code(), Some(1), "{kind}");
+    }
+}
+
+/// What cannot be written is told before many minutes of checks, where that can be known.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_that_cannot_be_written_are_told_before_the_run() {
+    let receiver = gallery::start("none").await;
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |reports: &[&str]| {
+        let reports = reports.iter().flat_map(|report| ["--report", *report]);
+        let args: Vec<&str> =
+            ["check", &receiver.url, "--only", "TRN-001"].into_iter().chain(reports).collect();
+        let (exit, _, stderr) = run(&args, &[]).await;
+        (exit, stderr)
+    };
+    let place = folder.path().display();
+    for report in [format!("html={place}"), "html=/proc/none/report.html".to_owned()] {
+        let (exit, stderr) = check(&[&report]).await;
+        assert_eq!(exit, 3);
+        assert!(stderr.contains("the report /") && stderr.contains("cannot be written"), "{stderr}");
+        assert!(!stderr.contains("passed"), "it ran: {stderr}");
+    }
+    let same = format!("{place}/report");
+    let (exit, stderr) = check(&[&format!("html={same}"), &format!("json={same}")]).await;
+    assert_eq!(exit, 2);
+    assert!(stderr.contains("two reports cannot both go to"), "{stderr}");
+    // A full disk is seen when there is something to write.
+    for kind in ["json", "jsonl"] {
+        let (exit, stderr) = check(&[&format!("{kind}=/dev/full")]).await;
+        assert_eq!(exit, 3);
+        assert!(stderr.contains("the report /dev/full cannot be written"), "{stderr}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_cannot_begin_is_reported_too() {
     let url = crate::receivers::closed().await;

@@ -2,8 +2,8 @@
 
 use piopiy_mock_platform::judge::check::Verdict;
 use piopiy_mock_platform::judge::report::{
-    CheckReport, CheckSummary, Comparison, Human, Reporter, TextStyle, github, lines_schema, markdown_within,
-    reporter,
+    CheckReport, CheckSummary, Comparison, Human, LineWriter, Reporter, TextStyle, github, lines_schema,
+    markdown_within, reporter,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -120,10 +120,73 @@ fn json_lines_are_numbered_and_valid() {
         let errors: Vec<String> = schema.iter_errors(&line).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{line}: {errors:#?}");
         assert_eq!((line["seq"].as_u64(), line["run_id"].as_str()), (Some(n as u64), Some("00")));
+        let is_last = line["kind"] == "summary";
+        let (ts, t_ns) = if is_last {
+            ("2026-07-01T00:01:05.432Z", 65_432_000_000)
+        } else {
+            ("2026-07-01T00:00:00.000Z", 0)
+        };
+        assert_eq!((line["ts"].as_str(), line["t_ns"].as_u64()), (Some(ts), Some(t_ns)));
         kinds.push(line["kind"].as_str().unwrap().to_owned());
     }
     assert_eq!(kinds[..4], ["run", "attempt", "observe", "check"]);
     assert_eq!(kinds.last().unwrap(), "summary");
+}
+
+/// What is told while a run goes on is what is told in the end; what has changed since is told once more.
+#[test]
+fn json_lines_can_be_told_one_by_one() {
+    let mut report = report("plain", 0);
+    for (n, check) in report.checks.iter_mut().enumerate() {
+        check.judged_us = 1_500_000 * (10 - n as u64);
+    }
+    let mut lines = LineWriter::default();
+    let mut text = lines.begin(&report);
+    for check in report.checks.iter().rev() {
+        text.push_str(&lines.check(check));
+    }
+    let told = text.lines().count();
+    assert_eq!(text.clone() + &lines.end(&report), render("jsonl", &report));
+    assert_eq!(lines.begin(&report), "");
+
+    let mut lines = LineWriter::default();
+    let mut text =
+        report.checks.iter().rev().fold(lines.begin(&report), |text, check| text + &lines.check(check));
+    report.checks[1].outcome.verdict = Verdict::Inconclusive;
+    text.push_str(&lines.end(&report));
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), told + 2);
+    let changed = &lines[told];
+    assert_eq!((&changed["id"], &changed["verdict"]), (&json!("TRN-002"), &json!("inconclusive")));
+    let times: Vec<u64> = lines.iter().map(|line| line["t_ns"].as_u64().unwrap()).collect();
+    assert!(times.is_sorted() && times[1] == 4_500_000_000, "{times:?}");
+}
+
+/// A saved report may have been written by anybody.
+#[test]
+fn ids_that_are_odd_break_nothing() {
+    let mut report = report("plain", 0);
+    for check in &mut report.checks {
+        check.id = format!("{HOSTILE} | <img src=x> **x** {}", check.id).into();
+        check.unlock = vec![HOSTILE.to_owned()];
+    }
+    report.not_run = vec![HOSTILE.to_owned().into()];
+    let junit = render("junit", &report);
+    let document = roxmltree::Document::parse(&junit).unwrap();
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("testcase")).count(), 8);
+    assert_eq!(points(&render("tap", &report)).len(), 9);
+    assert_eq!(render("jsonl", &report).lines().count(), 8 * 3 + 2);
+    let markdown = render("markdown", &report);
+    let outside = outside_of_fences(&markdown);
+    assert!(!outside.contains("<b>") && !outside.contains("<img") && !outside.contains("**x**"), "{outside}");
+    assert!(!render("html", &report).contains("<img"));
+    assert!(!Human.render(&report).contains('\u{1b}'));
+    assert_eq!(github::annotations(&report).lines().count(), 4);
+    let reports = [("a".to_owned(), report.clone()), ("b|<b>".to_owned(), report)];
+    let comparison = Comparison::of(&reports);
+    let compared = reporter("markdown").unwrap().compare(&comparison).unwrap();
+    assert!(!compared.contains("<b>") && !compared.contains("**x**"), "{compared}");
+    assert!(!Human.compare(&comparison).unwrap().contains('\u{1b}'));
 }
 
 /// A test point: whether it is ok, its number, and its directive.
@@ -264,7 +327,7 @@ fn several_runs_are_compared_with_what_changed_first() {
     after.checks[3].outcome.verdict = Verdict::Pass;
     let reports = [("before".to_owned(), before), ("after".to_owned(), after)];
     let comparison = Comparison::of(&reports);
-    let ids: Vec<&str> = comparison.rows.iter().map(|row| row.id).collect();
+    let ids: Vec<&str> = comparison.rows.iter().map(|row| row.id.as_ref()).collect();
     assert_eq!((comparison.changed(), &ids[..3]), (2, &["DUP-000", "TRN-004", "TRN-001"][..]));
     let compare = |kind: &str| reporter(kind).unwrap().compare(&comparison);
     insta::assert_snapshot!(compare("markdown").unwrap());
@@ -318,6 +381,20 @@ fn what_was_explored_is_told_everywhere() {
         assert!(text.contains("EXP-001") && text.contains("duplicated: two deliveries"), "{kind}: {text}");
     }
     assert!(render("markdown", &one).contains("check: failed"));
+
+    // Its number is another in each run: what is the same is the kind of fault.
+    let mut unexplored = report.clone();
+    unexplored.exploration = None;
+    let reports = [unexplored, none, one.clone()].map(|report| ("run".to_owned(), report));
+    let comparison = Comparison::of(&reports);
+    assert_eq!((comparison.rows.len(), comparison.changed()), (1, 1));
+    for kind in ["html", "markdown", "text"] {
+        let text = reporter(kind).unwrap().compare(&comparison).unwrap();
+        let told = ["EXP-duplicated", "duplicated: two deliveries", "not run", "passed", "failed"];
+        assert!(told.iter().all(|told| text.contains(told)), "{kind}: {text}");
+    }
+    let again = [one.clone(), one.clone()].map(|report| ("run".to_owned(), report));
+    assert_eq!(Comparison::of(&again).changed(), 0);
     assert!(github::annotations(&one).starts_with("::error title=EXP-001 "));
     assert!(github::outputs(&one, "failed", "").contains("failed=EXP-001\n"));
 }

@@ -108,8 +108,12 @@ fn no_webhooks(composer: &mut Composer) -> Vec<Case> {
     cases.into()
 }
 
-/// 2xx is allowed, as to a ping; where the body should have been refused, or could have been kept, it is not.
+/// 2xx is allowed, as to a ping; where the body should have been refused, or could have been kept, it is not, unless the
+/// receiver is said to take pings.
 fn refused_or_a_ping(evidence: &Evidence<'_>) -> Findings {
+    if evidence.terms.takes_pings {
+        return criteria::taken_or_refused(evidence);
+    }
     let mut findings = if evidence.terms.malformed == Malformed::Reject {
         criteria::refused_or_quarantined(evidence)
     } else {

@@ -72,7 +72,7 @@ fn compared(row: &Row<'_>, comparison: &Comparison<'_>) -> Markup {
                 span.verdicts {
                     @for (n, result) in row.results.iter().enumerate() {
                         @if n > 0 { span.mute { "→" } }
-                        (verdict(*result))
+                        (verdict(result.as_deref()))
                     }
                 }
             }
