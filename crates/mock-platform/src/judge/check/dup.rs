@@ -29,8 +29,13 @@ pub(super) const CHECKS: &[Check] = &[
         fixes: FIXES,
         stimulus: |composer| {
             let cdr = composer.cdr();
-            let request = composer.post(&cdr);
-            vec![Case::new("").send(&request).send(&request).expect(&cdr, Count::Once)]
+            let event = composer.payload("live.stream_connected");
+            let twice = |name: &str, payload: &Payload, count: Count| {
+                let request = composer.post(payload);
+                Case::new(name).send(&request).send(&request).expect(payload, count)
+            };
+            // A receiver may have no use for a live event; one that has, has it once.
+            vec![twice("a CDR", &cdr, Count::Once), twice("a live event", &event, Count::OnceIfKnown)]
         },
         judge: criteria::acknowledged,
         ..Check::BASE
