@@ -33,6 +33,7 @@ mod registry;
 mod request;
 mod rty;
 mod sch;
+mod script;
 mod sec;
 mod signing;
 mod surroundings;
@@ -41,9 +42,7 @@ mod usage;
 pub(crate) mod value;
 mod verdict;
 
-pub(crate) use case::{
-    Action, Case, Count, Expected, Flow, Opening, Script, Sent, Signal, Split, Step, shown,
-};
+pub(crate) use case::{Case, Count, Expected, Flow, Signal, Step};
 pub(crate) use case_file::{Again, Failed};
 pub use case_file::{CaseFile, CaseFileError};
 pub(crate) use composer::Composer;
@@ -59,6 +58,7 @@ pub(crate) use minimal::minimal;
 pub(crate) use payload::{Payload, PayloadId};
 pub use registry::{all, find};
 pub(crate) use request::{Framing, Request};
+pub(crate) use script::{Action, Opening, Script, Sent, Split, shown};
 pub(crate) use signing::{Form, Signature, Signed};
 pub use signing::{SigningKey, SigningKeyError};
 pub(crate) use surroundings::Turn;

@@ -225,7 +225,7 @@ mod tests {
             printed: Vec::new(),
             error: None,
         };
-        let sent = super::super::case::Sent { method: "POST".to_owned(), of: None, bytes: 1, signed: None };
+        let sent = super::super::Sent { method: "POST".to_owned(), of: None, bytes: 1, signed: None };
         let unanswered = Transcript { requests: vec![sent], ..Transcript::default() };
         let answers = vec![Answer { status: 200, ..Answer::default() }];
         let fine = Transcript { answers, ..unanswered.clone() };

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ids::Ids;
 use self::marks::{Hidden, fill};
-use super::case::Sent;
+use super::script::Sent;
 use super::{Case, CaseEvidence, Check, Malformed, Outcome, Script, Sources, Terms, Verdict, find};
 use crate::judge::explore;
 use crate::judge::reproducer::Saw;

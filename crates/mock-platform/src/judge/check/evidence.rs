@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use piopiy_events::Identity;
 
-use super::case::{Expected, Sent};
-use super::{Case, Malformed, PayloadId, Usage};
+use super::case::Expected;
+use super::{Case, Malformed, PayloadId, Sent, Usage};
 use crate::judge::Effect;
 
 /// All that a check is judged by.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::ids::{Ids, all_sent};
-use crate::judge::check::case::Sent;
+use crate::judge::check::script::Sent;
 use crate::judge::check::{Action, Case, Form, Opening, Request, Script, Sources};
 
 const OPEN: &[u8] = b"{{piopiy:";

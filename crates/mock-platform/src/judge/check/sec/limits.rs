@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::case::Sent;
+use super::super::script::Sent;
 use super::super::{
     Action, Answer, Case, CaseEvidence, Check, Composer, Evidence, Findings, Fixes, Framing, Observability,
     Request, Script, Severity, Step, Tag, Transcript,
