@@ -15,6 +15,7 @@ mod action;
 mod calls;
 mod careful;
 mod check;
+mod console;
 mod crash;
 mod deadlines;
 mod drain;
@@ -26,6 +27,7 @@ mod readme;
 mod reproducers;
 mod schedule;
 mod syncs;
+mod webdriver;
 
 /// Which runs, and what to do with those that cannot run here.
 #[derive(Debug, clap::Args)]
@@ -106,6 +108,8 @@ enum Run {
     ReproducerTest,
     /// An application of `examples/`, called.
     Example(examples::Example),
+    /// The console, in a browser.
+    Console,
     /// The commands of the README.
     Readme,
 }
@@ -151,6 +155,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("reproducers/signed".to_owned(), Run::ReproducersSigned));
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
+    runs.push(("console/browser".to_owned(), Run::Console));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -198,6 +203,7 @@ impl Run {
             Self::Debugger => Documented::Flask.missing(),
             Self::Careful(receiver) => receiver.missing(),
             Self::Example(example) => example.missing(),
+            Self::Console => webdriver::missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
@@ -244,6 +250,7 @@ impl Run {
             Self::ReproducersSigned => reproducers::signed().await,
             Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Example(example) => examples::run(example).await,
+            Self::Console => console::run().await,
             Self::Readme => readme::run(world).await,
         }
     }

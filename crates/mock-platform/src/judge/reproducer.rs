@@ -44,6 +44,11 @@ pub(crate) fn files(file: &CaseFile) -> Vec<File> {
     files
 }
 
+/// A text as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
+    curl::quoted(text)
+}
+
 /// The stimulus as one line for `curl`, with the very ids; `None` where curl cannot express it, or the line would be too
 /// long to be read.
 pub(crate) fn curl_line(file: &CaseFile) -> Option<String> {

@@ -18,7 +18,7 @@ const ROWS: usize = 2_000;
 /// How many messages that belong to no call are.
 const LOOSE: usize = 200;
 /// Copies that are sent by hand are counted from here, so that they never meet a webhook of the call's own.
-const BY_HAND: u32 = 10_000;
+pub(super) const BY_HAND: u32 = 10_000;
 
 /// What happened so far, by call.
 #[derive(Debug)]
@@ -128,6 +128,18 @@ impl Board {
     pub fn calls(&self) -> Vec<CallView> {
         let state = lock(&self.state);
         state.calls.iter().rev().map(|(&call, seen)| seen.view(call)).collect()
+    }
+
+    /// The newest calls, and how many are remembered.
+    pub(super) fn newest(&self, count: usize) -> (Vec<CallView>, usize) {
+        let state = lock(&self.state);
+        let newest = state.calls.iter().rev().take(count).map(|(&call, seen)| seen.view(call)).collect();
+        (newest, state.calls.len())
+    }
+
+    /// Whether a call is on.
+    pub(super) fn is_busy(&self) -> bool {
+        lock(&self.state).calls.values().any(|seen| !seen.is_over)
     }
 
     /// One call.

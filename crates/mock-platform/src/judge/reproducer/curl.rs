@@ -109,7 +109,7 @@ fn line_of(file: &CaseFile, case: &Case) -> Option<String> {
     (!line.is_empty() && line.len() <= LONGEST_LINE && !line.contains(char::is_control)).then_some(line)
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

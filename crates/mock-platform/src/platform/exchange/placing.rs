@@ -40,6 +40,8 @@ pub struct Outbound {
     pub from: u64,
     /// Who is called.
     pub to: u64,
+    /// How they behave; as the configuration says where nothing is given.
+    pub customer: Option<Person>,
     /// What happens when they pick up.
     pub then: Then,
     /// What comes back as `extra_params`.
@@ -60,6 +62,7 @@ impl Outbound {
             appid,
             from,
             to,
+            customer: None,
             then,
             extra_params: None,
             ring_seconds: None,
@@ -160,7 +163,7 @@ impl Exchange {
             from: outbound.from,
             to: outbound.to,
             account,
-            person: config.person(outbound.to, true).clone(),
+            person: outbound.customer.unwrap_or_else(|| config.person(outbound.to, true).clone()),
             flow,
             answer_url,
             extra_params: outbound.extra_params,
