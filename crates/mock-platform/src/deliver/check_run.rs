@@ -1,5 +1,6 @@
 //! Runs checks against a receiver: sends their stimuli, looks at the effects, and has them judged.
 
+mod blank;
 mod course;
 mod explore;
 mod failures;
@@ -9,8 +10,10 @@ mod observer;
 mod options;
 mod passing;
 mod process;
+mod progress;
 mod replayed;
 mod rounds;
+mod sighting;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -20,6 +23,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, RwLock, Semaphore};
 use tokio::time::Instant;
 
+pub use self::blank::{broken, empty};
+use self::blank::{head, unstarted};
 use self::course::Course;
 use self::explore::Explored;
 use self::hooks::Hooks;
@@ -28,6 +33,7 @@ pub use self::observer::{Observation, ObserverError};
 pub use self::options::{CheckOptions, ExploreOptions};
 use self::process::Process;
 pub use self::process::ProcessError;
+pub use self::progress::Progress;
 pub use self::replayed::replay_case;
 use super::probe::Probe;
 use super::stream::is_of_tls;
@@ -37,7 +43,7 @@ use crate::judge::check::{
     Transcript,
 };
 use crate::judge::day;
-use crate::judge::report::{CheckReport, CheckResult, CheckSummary, Exploration, SCHEMA};
+use crate::judge::report::{CheckReport, CheckResult, CheckSummary};
 
 /// Why checks could not be run at all.
 #[derive(Debug, thiserror::Error)]
@@ -72,31 +78,6 @@ pub enum CheckRunError {
     /// A failed check cannot be sent again.
     #[error(transparent)]
     Case(#[from] CaseFileError),
-}
-
-/// What is said while checks run.
-pub trait Progress: Sync {
-    /// A check has begun.
-    fn begun(&self, check: &str);
-
-    /// All that a check sends is sent; so many of them are over.
-    fn over(&self, over: usize, of: usize, check: &str);
-
-    /// The receiver is there, and the run begins: its report, of no checks yet.
-    fn started(&self, _report: &CheckReport) {}
-
-    /// What came of a check, as far as that is known before the others are over.
-    fn judged(&self, _result: &CheckResult) {}
-
-    /// What random schedules have come to so far, in a few words.
-    fn explored(&self, _so_far: &str) {}
-}
-
-/// Says nothing.
-impl Progress for () {
-    fn begun(&self, _check: &str) {}
-
-    fn over(&self, _over: usize, _of: usize, _check: &str) {}
 }
 
 /// Checks that run side by side; those that wait do not count.
@@ -138,69 +119,6 @@ pub async fn run_checks(
     match Run::start(target, options, None, stop.as_mut()).await? {
         Some(run) => Ok(Box::pin(run.whole(checks, head, progress, stop)).await),
         None => Ok(unstarted(head, checks, options)),
-    }
-}
-
-/// The report of a run that could not begin.
-#[must_use]
-pub fn broken(
-    target: &Target,
-    checks: &[&'static Check],
-    options: &CheckOptions,
-    error: &CheckRunError,
-) -> CheckReport {
-    let mut text = error.to_string();
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    for cause in causes {
-        text.push_str(&format!(": {cause}"));
-    }
-    CheckReport {
-        started_ms: wall_ms(),
-        error: Some(text),
-        not_run: checks.iter().map(|check| check.id.into()).collect(),
-        ..head(target, options)
-    }
-}
-
-/// The report of a run for which nothing was selected.
-#[must_use]
-pub fn empty(target: &Target, options: &CheckOptions) -> CheckReport {
-    CheckReport { started_ms: wall_ms(), ..head(target, options) }
-}
-
-/// The report of a run that was stopped before it had begun.
-fn unstarted(head: CheckReport, checks: &[&'static Check], options: &CheckOptions) -> CheckReport {
-    CheckReport {
-        started_ms: wall_ms(),
-        interrupted: true,
-        not_run: checks.iter().map(|check| check.id.into()).collect(),
-        exploration: options.explore.as_ref().map(|_| Exploration::default()),
-        ..head
-    }
-}
-
-/// A report of no checks yet.
-fn head(target: &Target, options: &CheckOptions) -> CheckReport {
-    CheckReport {
-        schema: SCHEMA.into(),
-        run_id: format!("{:016x}", options.seed.0.rotate_left(32) ^ options.nonce.0),
-        version: env!("CARGO_PKG_VERSION").into(),
-        started_ms: 0,
-        seed: options.seed.to_string(),
-        nonce: options.nonce.to_string(),
-        target: target.shown(),
-        profile: options.profile,
-        observation: options.observation.as_ref().map_or("none", Observation::name).into(),
-        baseline_us: 0,
-        took_ms: 0,
-        rerun: format!("{} --seed {}{}", options.again, options.seed, options.again_tail),
-        interrupted: false,
-        error: None,
-        not_run: Vec::new(),
-        checks: Vec::new(),
-        exploration: None,
-        summary: CheckSummary::default(),
-        unwritten: Vec::new(),
     }
 }
 

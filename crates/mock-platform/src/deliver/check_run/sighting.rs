@@ -1,0 +1,160 @@
+//! What a run sees of the receiver: its effects, single or counted, and its log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Run;
+use super::observer::is_stray;
+use super::rounds::Ran;
+use crate::judge::Effect;
+use crate::judge::check::{Case, CaseEvidence, Seen};
+
+/// How long a line of the receiver's log may take to come.
+const LOG_LIMIT: Duration = Duration::from_millis(300);
+
+impl Run<'_> {
+    /// The effects of a case so far; none where single effects are not seen.
+    pub(super) async fn look_at(&self, case: &Case) -> Result<Vec<Effect>, String> {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return Ok(Vec::new());
+        };
+        let effects = observer.settled().await.map_err(|error| error.to_string())?;
+        Ok(effects.into_iter().filter(|effect| is_of(case, effect)).collect())
+    }
+
+    /// How many effects there are before a case, where they are only counted.
+    pub(super) async fn count_before(&self) -> Result<i64, String> {
+        match &self.observer {
+            Some(observer) if !observer.sees_records() => {
+                observer.count_before().await.map_err(|error| error.to_string())
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// How many effects there are in the end, where they are only counted.
+    pub(super) async fn count(&self) -> Result<i64, String> {
+        match &self.observer {
+            Some(observer) if !observer.sees_records() => {
+                observer.count().await.map_err(|error| error.to_string())
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// How many more there are, `extra` aside. Records are looked at when all is sent.
+    pub(super) async fn counted(&self, before: Result<i64, String>, extra: usize) -> Result<Seen, String> {
+        match &self.observer {
+            Some(observer) if !observer.sees_records() => {
+                Ok(Seen::Count(self.count().await? - before? - extra as i64))
+            }
+            _ => Ok(Seen::Nothing),
+        }
+    }
+
+    /// The number of the last effect so far.
+    pub(super) async fn last_effect(&self) -> Result<u64, String> {
+        match &self.observer {
+            Some(observer) if observer.sees_records() => {
+                observer.last().await.map_err(|error| error.to_string())
+            }
+            _ => Ok(0),
+        }
+    }
+
+    /// Waits for an effect without an id behind `begin`: the next case would be given one that comes late.
+    pub(super) async fn await_stray(&self, begin: u64) {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return;
+        };
+        if let Err(error) = observer.stray_after(begin).await {
+            // It is asked again when the effects are looked at; what matters is said then.
+            tracing::debug!("{error}");
+        }
+    }
+
+    /// Gives each case the effects without an id that came after its begin and before the next one's.
+    pub(super) async fn give_strays(
+        &self,
+        cases: &mut [CaseEvidence],
+        begins: Vec<Result<u64, String>>,
+    ) -> Result<(), String> {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return Ok(());
+        };
+        let mut begins = begins.into_iter().collect::<Result<Vec<_>, _>>()?;
+        begins.push(u64::MAX);
+        let all = observer.settled().await.map_err(|error| error.to_string())?;
+        for (case, window) in cases.iter_mut().zip(begins.windows(2)) {
+            let is_own =
+                |effect: &&Effect| effect.seq > window[0] && effect.seq <= window[1] && is_stray(effect);
+            case.seen = Seen::Records(all.iter().filter(is_own).cloned().collect());
+        }
+        Ok(())
+    }
+
+    /// Looks into the log of the receiver for the marks of what ran, where the suite has started it.
+    pub(super) async fn read_log(&self, ran: &mut [Ran]) {
+        let cases = ran.iter_mut().flat_map(|ran| &mut ran.cases);
+        let deadline = Instant::now() + LOG_LIMIT;
+        for (case, mark) in
+            cases.filter_map(|case| Some((case.case.log_mark.clone()?, case))).map(|(m, c)| (c, m))
+        {
+            loop {
+                let Some(lines) = self.process.lock().await.as_ref().map(|it| it.lines_with(&mark)) else {
+                    return;
+                };
+                case.log = lines;
+                if !case.log.is_empty() || Instant::now() >= deadline {
+                    break;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    /// Looks at the effects of what ran, once there are no more for a while, and gives each case its own.
+    pub(super) async fn look(&self, mut ran: Vec<Ran>) -> Vec<Ran> {
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
+            return ran;
+        };
+        if ran.is_empty() {
+            return ran;
+        }
+        match observer.settled().await {
+            Ok(effects) => {
+                let mut by_id: BTreeMap<&str, Vec<&Effect>> = BTreeMap::new();
+                for effect in &effects {
+                    if let Some(id) = &effect.cmiuuid {
+                        by_id.entry(id).or_default().push(effect);
+                    }
+                }
+                for evidence in ran.iter_mut().flat_map(|ran| &mut ran.cases) {
+                    let ids: BTreeSet<&str> =
+                        evidence.case.expected.iter().map(|own| own.payload.cmiuuid.as_str()).collect();
+                    let own = ids.iter().filter_map(|id| by_id.get(id)).flatten();
+                    let mut own: Vec<Effect> = own.copied().cloned().collect();
+                    own.sort_by_key(|effect| effect.seq);
+                    match &mut evidence.seen {
+                        Seen::Records(strays) => strays.extend(own),
+                        seen => *seen = Seen::Records(own),
+                    }
+                }
+            }
+            Err(error) => {
+                for ran in &mut ran {
+                    ran.unseen = Some(format!("its effects could not be seen: {error}"));
+                }
+            }
+        }
+        ran
+    }
+}
+
+/// Whether an effect names one of the payloads of a case.
+fn is_of(case: &Case, effect: &Effect) -> bool {
+    let id = effect.cmiuuid.as_deref();
+    case.expected.iter().any(|own| id == Some(&own.payload.cmiuuid))
+}
