@@ -35,14 +35,15 @@ pub use board::{Board, CallView, Change, Row, WebhookRow};
 pub use builder::MockPlatformBuilder;
 pub use call::{Ender, Hold};
 pub use config::{
-    AfterLast, Answers, App, BadAnswer, Choices, Config, ConfigError, Delivery, FaultRates, NoDigits, Number,
-    Person, UnknownAction,
+    AfterLast, Answers, App, BadAnswer, Choices, Config, ConfigError, Delivery, FaultRates, LegacyCodes,
+    LegacyErrors, NoDigits, Number, Person, UnknownAction,
 };
 pub use error::{PlaceError, StartError};
 pub use exchange::{
     Exchange, ExchangeError, Inbound, NoSuchCall, Outbound, PlaceCallError, Placed, ResendError, Then,
     Transfer, TransferStatus,
 };
+pub use rest::{Failure, RestRules, rest_openapi};
 pub use serve::{ServeError, ServeOptions, Serving};
 
 /// A PIOPIY in this process.

@@ -1,14 +1,15 @@
 use std::io::Write;
 
 use anyhow::anyhow;
-use piopiy_mock_platform::{deliver, judge, plan};
+use piopiy_mock_platform::{deliver, judge, plan, platform};
 
 use super::exit::{Exit, Failure};
 
 /// Print a JSON Schema; without a name, list the names
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`, `check`, `check-lines`; `openapi` is the OpenAPI document
+    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`, `check`, `check-lines`; `openapi` is the OpenAPI
+    /// document of the webhooks, `rest-openapi` that of the REST APIs
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -40,6 +41,7 @@ fn schemas() -> Vec<(String, String)> {
         ("check-lines", judge::report::lines_schema()),
         ("ledger", deliver::ledger::schema()),
         ("plan", plan::file::schema()),
+        ("rest-openapi", platform::rest_openapi()),
     ] {
         schemas.push((name.to_owned(), format!("{document:#}\n")));
     }

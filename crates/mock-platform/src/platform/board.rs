@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use piopiy_events::{CallState, Phase, Webhook};
+use piopiy_events::{CallState, Kind, Phase, Webhook};
 use tokio::sync::broadcast;
 
 use super::exchange::lock;
@@ -175,6 +175,31 @@ impl Board {
             let found = state.calls.iter().rev().find(|(_, seen)| seen.ids.iter().any(|known| known == id));
             found.map(|(&call, _)| call)
         })
+    }
+
+    /// The CDRs that were sent, or were to be sent, of all calls that are remembered, each with its call, the newest
+    /// first; those that fit.
+    pub(super) fn cdrs(&self, fits: impl Fn(&Webhook) -> bool) -> Vec<(u64, Webhook)> {
+        let state = lock(&self.state);
+        let mut found: Vec<(u64, Webhook)> = Vec::new();
+        for (&call, seen) in state.calls.iter().rev() {
+            for row in &seen.rows {
+                let body = match row {
+                    Row::Webhook(row) if row.plan.webhook < BY_HAND => row.plan.body.as_bytes(),
+                    Row::Message(message) if message.what == MessageKind::Unsent => {
+                        message.request.as_ref().map(|body| body.as_bytes()).unwrap_or_default()
+                    }
+                    _ => continue,
+                };
+                if let Ok(webhook) = Webhook::parse(body)
+                    && webhook.kind() == Some(Kind::Cdr)
+                    && fits(&webhook)
+                {
+                    found.push((call, webhook));
+                }
+            }
+        }
+        found
     }
 
     /// Whose webhook URLs hold for a call.

@@ -111,6 +111,7 @@ pub(super) async fn run(
         hang_up_at_us: None,
         ends_at_us: None,
         transfer: None,
+        waiting: None,
         setting,
     };
     call.whole().await;
@@ -149,6 +150,8 @@ pub(super) struct Call {
     ends_at_us: Option<u64>,
     /// The transfer that is carried out.
     transfer: Option<String>,
+    /// A call flow that came while it rang: it is carried out once somebody picks up.
+    waiting: Option<(Pcmo, Option<String>)>,
 }
 
 impl Call {
@@ -160,11 +163,15 @@ impl Call {
             CallDirection::Inbound => self.inbound().await,
             CallDirection::Outbound => self.outbound().await,
         };
-        self.end(ended.unwrap_or_else(|broken| match broken {
-            Break::Over(by) => by,
-            Break::Flow { .. } => Ender::Platform,
-        }))
-        .await;
+        let by = match ended {
+            Ok(by) | Err(Break::Over(by)) => by,
+            // It came while the application was asked.
+            Err(Break::Flow { flow, id }) => {
+                self.take_up(id);
+                self.carry_out(flow.actions).await
+            }
+        };
+        self.end(by).await;
     }
 
     async fn inbound(&mut self) -> Result<Ender, Break> {
@@ -201,7 +208,13 @@ impl Call {
             return Ok(Ender::Platform);
         }
         self.answer();
-        let flow = self.first_flow().await?;
+        let flow = match self.waiting.take() {
+            Some((flow, id)) => {
+                self.take_up(id);
+                flow.actions
+            }
+            None => self.first_flow().await?,
+        };
         Ok(self.carry_out(flow).await)
     }
 

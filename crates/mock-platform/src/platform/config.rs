@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use piopiy_events::Profile;
 use serde::{Deserialize, Deserializer};
 
+use super::rest::RestRules;
 use crate::deliver::{DeliveryOptions, Faults, Order, Pace, Redelivery, Target, TargetError};
 use crate::plan::{Length, ScenarioError};
 
-pub use choices::{AfterLast, BadAnswer, Choices, NoDigits, UnknownAction};
+pub use choices::{AfterLast, BadAnswer, Choices, LegacyCodes, LegacyErrors, NoDigits, UnknownAction};
 pub use people::{Answers, Person};
 
 /// What a running platform is like. Written as TOML, in the table `[platform]` of `piopiy-mock.toml`.
@@ -81,6 +82,8 @@ pub struct Config {
     pub faults: FaultRates,
     /// What it does where nothing is documented.
     pub choices: Choices,
+    /// What the REST APIs do on purpose, besides answering.
+    pub rest: RestRules,
 }
 
 /// An app of the account.
@@ -357,6 +360,7 @@ impl Default for Config {
             delivery: Delivery::default(),
             faults: FaultRates::default(),
             choices: Choices::default(),
+            rest: RestRules::default(),
         }
     }
 }

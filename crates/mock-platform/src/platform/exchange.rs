@@ -4,7 +4,7 @@
 mod placing;
 mod transfers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::board::Board;
 use super::call::Command;
 use super::config::{Config, ConfigError};
+use super::rest::{Gate, RestRules};
 use crate::deliver::ledger::{Entry, LedgerError, MessageEntry, RunEntry};
 use crate::deliver::{
     Asker, Clock, DeliverError, Faults, Ledger, PlacedCall, Target, Targets, deliver_placed, fresh, wall_ms,
@@ -54,6 +55,10 @@ pub(super) struct Shared {
     balances: Mutex<BTreeMap<u64, i128>>,
     transfers: transfers::Transfers,
     judge: Arc<Mutex<Judge>>,
+    /// What stands before the REST APIs.
+    pub(super) gate: Mutex<Gate>,
+    /// The names of SIP endpoints.
+    sip: Mutex<BTreeSet<String>>,
 }
 
 /// Why a platform did not start.
@@ -132,6 +137,7 @@ impl Exchange {
         let balances =
             config.apps.iter().map(|app| (app.appid, i128::from(config.opening_balance))).collect();
         let faults = config.faults.faults(seed.0);
+        let gate = Mutex::new(Gate::new(config.rest.clone()));
         Ok(Self {
             shared: Arc::new(Shared {
                 config: RwLock::new(Arc::new(config)),
@@ -150,6 +156,8 @@ impl Exchange {
                 balances: Mutex::new(balances),
                 transfers: transfers::Transfers::default(),
                 judge,
+                gate,
+                sip: Mutex::default(),
             }),
         })
     }
@@ -219,6 +227,24 @@ impl Exchange {
     /// Sets what goes wrong with webhooks from now on.
     pub fn set_faults(&self, faults: Faults) {
         *self.shared.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// What the REST APIs do on purpose; failures as many as are left.
+    #[must_use]
+    pub fn rest_rules(&self) -> RestRules {
+        lock(&self.shared.gate).rules().clone()
+    }
+
+    /// Sets what the REST APIs do on purpose.
+    pub fn set_rest_rules(&self, rules: RestRules) {
+        *lock(&self.shared.gate) = Gate::new(rules);
+    }
+
+    /// Adds a SIP endpoint; whether there was none of that name, and room for it.
+    pub(super) fn add_sip(&self, name: &str) -> bool {
+        const MOST: usize = 10_000;
+        let mut names = lock(&self.shared.sip);
+        names.len() < MOST && names.insert(name.to_owned())
     }
 
     /// The number of the call with this id: its number, a leg's `cmiuuid`, or its `request_id`. Calls that are over too,

@@ -1,10 +1,39 @@
 //! The REST APIs of PIOPIY, as its SDKs call them: v1 and v2 with credentials in the body, v3 with a bearer token.
 
+mod endpoint;
+mod gate;
+mod legacy;
+mod openapi;
+mod reply;
+mod v3;
+
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, any};
 
 use super::exchange::Exchange;
+use endpoint::{ENDPOINTS, answer, method_of, unknown, wrong_method};
+
+pub(super) use gate::Gate;
+pub use gate::{Failure, RestRules};
+pub use openapi::document as rest_openapi;
+
+/// The longest body that is read: a call flow is far shorter.
+const BODY_LIMIT: usize = 256 * 1024;
 
 /// What answers on the REST port.
 pub(super) fn router(exchange: Exchange) -> Router {
-    Router::new().with_state(exchange)
+    let mut router = Router::new();
+    let mut paths: Vec<&str> = ENDPOINTS.iter().map(|endpoint| endpoint.path).collect();
+    paths.dedup();
+    for path in paths {
+        let mut methods: MethodRouter<Exchange> = any(wrong_method);
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.path == path) {
+            methods = methods.on(method_of(endpoint), move |exchange, parts, body| {
+                answer(endpoint, exchange, parts, body)
+            });
+        }
+        router = router.route(path, methods);
+    }
+    router.fallback(unknown).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(exchange)
 }

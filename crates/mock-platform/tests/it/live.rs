@@ -2,4 +2,5 @@
 
 mod app;
 mod flow;
+mod rest;
 mod stories;

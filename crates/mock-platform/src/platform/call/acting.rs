@@ -1,6 +1,6 @@
 //! The actions of a call flow, one after the other.
 
-use piopiy_events::pcmo::{Action, Param, Play, Prompt, Speak};
+use piopiy_events::pcmo::{Action, Param, Pcmo, Play, Prompt, Speak};
 
 use super::Call;
 use super::passing::{Break, Passed};
@@ -98,6 +98,13 @@ impl Call {
             self.exchange.settle_transfer(&id, TransferStatus::Started);
             self.settle_transfer(TransferStatus::Failed("network_error"));
             self.transfer = Some(id);
+        }
+    }
+
+    /// A call flow that came while it rang; one before it will never be carried out.
+    pub(super) fn replace_waiting(&mut self, flow: Pcmo, id: Option<String>) {
+        if let Some((_, Some(before))) = self.waiting.replace((flow, id)) {
+            self.exchange.settle_transfer(&before, TransferStatus::Failed("unreachable"));
         }
     }
 

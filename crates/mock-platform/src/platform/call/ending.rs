@@ -13,6 +13,9 @@ const CLOSING: Duration = Duration::from_secs(2);
 impl Call {
     pub(super) async fn end(&mut self, by: Ender) {
         self.settle_transfer(TransferStatus::Failed("unreachable"));
+        if let Some((_, Some(waiting))) = self.waiting.take() {
+            self.exchange.settle_transfer(&waiting, TransferStatus::Failed("unreachable"));
+        }
         self.hang_up_at_us = None;
         self.ends_at_us = None;
         self.pressing.clear();

@@ -105,6 +105,10 @@ impl Call {
                 }
                 Ok(Passed::Nothing)
             }
+            Command::Transfer { flow, id } if !self.is_inbound() && !self.live.is_answered(0) => {
+                self.replace_waiting(flow, id);
+                Ok(Passed::Nothing)
+            }
             Command::Transfer { flow, id } => Err(Break::Flow { flow, id }),
             Command::DropStream(code) => {
                 if let Some(stream) = &self.stream {

@@ -27,6 +27,10 @@ pub struct Choices {
     pub record_delay: Length,
     /// How long a call may last.
     pub longest_call: Length,
+    /// Under which key the first generation of the REST API answers its code.
+    pub legacy_codes: LegacyCodes,
+    /// With which HTTP status it refuses.
+    pub legacy_errors: LegacyErrors,
 }
 
 impl Default for Choices {
@@ -43,6 +47,8 @@ impl Default for Choices {
             per_character: ms(60),
             record_delay: ms(500),
             longest_call: ms(5_400_000),
+            legacy_codes: LegacyCodes::Both,
+            legacy_errors: LegacyErrors::Http200,
         }
     }
 }
@@ -89,4 +95,29 @@ pub enum NoDigits {
     NextAction,
     /// The action URL is told of no digits, as an empty string.
     Post,
+}
+
+/// Under which key the first generation of the REST API answers its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LegacyCodes {
+    /// `code`, as the pages say.
+    Code,
+    /// `cmi_code`, as the vendor's examples say.
+    CmiCode,
+    /// Both.
+    Both,
+}
+
+/// With which HTTP status the first generation of the REST API refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LegacyErrors {
+    /// 200: the code is in the body, where the vendor's examples look for it.
+    #[serde(rename = "http-200")]
+    Http200,
+    /// The code itself, as the pages call it an HTTP status.
+    HttpStatus,
 }

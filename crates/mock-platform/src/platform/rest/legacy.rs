@@ -1,0 +1,88 @@
+//! v1 and v2: credentials in the body, and a `code` in the answer.
+
+mod calls;
+mod records;
+
+use piopiy_events::rest::legacy::MakeCall;
+use piopiy_events::{AppId, OpenObject, ParseError, Secret};
+use serde_json::json;
+use subtle::ConstantTimeEq as _;
+
+use super::endpoint::Request;
+use super::reply::Reply;
+use crate::platform::config::{App, Choices};
+
+pub(super) use calls::{act, make_call, make_call_asking};
+pub(super) use records::{cdr_of_leg, cdrs_of_request, recording};
+
+/// The codes that the pages name: wrong credentials, a property of the wrong type, one that is not there.
+const DENIED: u16 = 420;
+const WRONG: u16 = 422;
+const MISSING: u16 = 502;
+
+/// Adds a SIP endpoint: the platform remembers its name, nothing more.
+pub(super) fn add_sip(request: &Request<'_>) -> Reply {
+    let config = request.exchange.config();
+    let choices = &config.choices;
+    let body = match piopiy_events::rest::legacy::AddSip::parse(request.body) {
+        Ok(body) => body,
+        Err(error) => return no_object(choices, &error),
+    };
+    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
+        return reply;
+    }
+    let (Some(username), Some(password)) = (&body.username, &body.password) else {
+        return Reply::refused(choices, MISSING, "username and password are required");
+    };
+    let name = username.text().into_owned();
+    if name.is_empty() || name.len() > 64 || password.text().is_empty() {
+        return Reply::refused(choices, WRONG, "username has 1 to 64 characters, and password at least one");
+    }
+    if !request.exchange.add_sip(&name) {
+        return Reply::refused(choices, 400, format!("{name} is there already"));
+    }
+    Reply::ok(json!({
+        "code": "cmi-200",
+        "username": name,
+        "password": &*password.text(),
+        "connect_URL": "sip.piopiy.invalid",
+        "audio": true,
+        "video": true,
+        "type": "SIP",
+    }))
+}
+
+/// The app whose credentials these are.
+fn signed_in(
+    request: &Request<'_>,
+    appid: Option<&AppId>,
+    secret: Option<&Secret>,
+    denied: u16,
+) -> Result<App, Reply> {
+    let config = request.exchange.config();
+    let given = secret.map(|secret| secret.text().into_owned()).unwrap_or_default();
+    let app = appid.and_then(|appid| appid.text().parse().ok());
+    let app = app.and_then(|appid| config.app(appid));
+    // As long for an app that there is not as for a secret that is wrong.
+    let known = app.map_or("", |app| app.secret.as_str());
+    let is_right = bool::from(known.as_bytes().ct_eq(given.as_bytes()));
+    match app {
+        Some(app) if is_right => Ok(app.clone()),
+        _ => Err(Reply::refused(&config.choices, denied, "appid or secret is wrong")),
+    }
+}
+
+fn no_object(choices: &Choices, error: &ParseError) -> Reply {
+    Reply::refused(choices, WRONG, format!("the body is no JSON object: {error}"))
+}
+
+/// A number of 7 to 15 digits.
+fn phone(body: &MakeCall, key: &str) -> Result<Option<u64>, String> {
+    let Some(raw) = body.get(key) else { return Ok(None) };
+    // The pages and the SDKs say that it is a JSON number.
+    let number = raw.integer().filter(|_| raw.text().is_none()).and_then(|number| u64::try_from(number).ok());
+    match number.filter(|number| (1_000_000..1_000_000_000_000_000).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => Err(format!("{key} must be a number of 7 to 15 digits, without + and without quotes")),
+    }
+}

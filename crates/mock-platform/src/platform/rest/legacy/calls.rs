@@ -1,0 +1,121 @@
+use piopiy_events::OpenObject as _;
+use piopiy_events::rest::legacy::{CallAction, MakeCall};
+use serde_json::json;
+
+use super::{DENIED, MISSING, WRONG, no_object, phone, signed_in};
+use crate::platform::call::{Ender, Hold};
+use crate::platform::exchange::{Outbound, PlaceCallError, Placed, Then};
+use crate::platform::rest::endpoint::Request;
+use crate::platform::rest::reply::Reply;
+
+/// A call with a call flow.
+pub(in crate::platform::rest) fn make_call(request: &Request<'_>) -> Reply {
+    let choices = &request.exchange.config().choices;
+    let body = match read(request) {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let flow = match body.pcmo.as_ref().map(|pcmo| pcmo.get()) {
+        Some(Ok(flow)) => flow,
+        Some(Err(_)) => return Reply::refused(choices, WRONG, "pcmo must be an array of actions"),
+        None => return Reply::refused(choices, MISSING, "pcmo is required"),
+    };
+    match place(request, &body, Then::Flow(flow)) {
+        Ok(placed) => {
+            let id = placed.request_id.unwrap_or_default();
+            let body = json!({
+                "data": { "status": "progress", "request_id": id },
+                "status": "progress",
+                "request_id": id,
+            });
+            Reply::legacy(choices, body).about(placed.call)
+        }
+        Err(reply) => reply,
+    }
+}
+
+/// A call that asks an answer URL.
+pub(in crate::platform::rest) fn make_call_asking(request: &Request<'_>) -> Reply {
+    let choices = &request.exchange.config().choices;
+    let body = match read(request) {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let Some(url) = &body.answer_url else {
+        return Reply::refused(choices, MISSING, "answer_url is required");
+    };
+    match place(request, &body, Then::Ask(url.text().into_owned())) {
+        Ok(placed) => {
+            let id = placed.request_id.unwrap_or_default();
+            let body = json!({ "data": { "status": "progress", "request_id": id } });
+            Reply::legacy(choices, body).about(placed.call)
+        }
+        Err(reply) => reply,
+    }
+}
+
+/// Holds, takes back or ends a call. What is answered is not documented.
+pub(in crate::platform::rest) fn act(request: &Request<'_>) -> Reply {
+    let choices = &request.exchange.config().choices;
+    let body = match CallAction::parse(request.body) {
+        Ok(body) => body,
+        Err(error) => return no_object(choices, &error),
+    };
+    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
+        return reply;
+    }
+    let (Some(action), Some(id)) = (&body.action, body.leg_id()) else {
+        return Reply::refused(choices, MISSING, "action and cmiuuid are required");
+    };
+    let Some(call) = request.exchange.find(&id.text()) else {
+        return Reply::refused(choices, 404, "there is no such call");
+    };
+    let action = action.text();
+    let done = match &*action {
+        "hold" => request.exchange.hold(call, Hold::On),
+        "unhold" => request.exchange.hold(call, Hold::Off),
+        "holdToggle" => request.exchange.hold(call, Hold::Toggle),
+        "hangup" => request.exchange.hang_up(call, Ender::Api),
+        _ => {
+            let text = "action must be hold, unhold, holdToggle or hangup";
+            return Reply::refused(choices, WRONG, text).about(call);
+        }
+    };
+    match done {
+        Ok(()) => Reply::legacy(choices, json!({ "status": "success", "action": action }))
+            .about(call)
+            .choosing("the answer is not documented"),
+        Err(_) => Reply::refused(choices, 404, "the call is over").about(call),
+    }
+}
+
+fn read(request: &Request<'_>) -> Result<MakeCall, Reply> {
+    let choices = &request.exchange.config().choices;
+    let body = MakeCall::parse(request.body).map_err(|error| no_object(choices, &error))?;
+    signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED)?;
+    Ok(body)
+}
+
+fn place(request: &Request<'_>, body: &MakeCall, then: Then) -> Result<Placed, Reply> {
+    let choices = &request.exchange.config().choices;
+    let app = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED)?;
+    let wrong = |text: String| Reply::refused(choices, WRONG, text);
+    let (from, to) = (phone(body, "from").map_err(wrong)?, phone(body, "to").map_err(wrong)?);
+    let (Some(from), Some(to)) = (from, to) else {
+        return Err(Reply::refused(choices, MISSING, "from and to are required"));
+    };
+    let mut outbound = Outbound::new(app.appid, from, to, then);
+    // An object in requests, a string in webhooks.
+    outbound.extra_params = body.extra_params.as_ref().map(|params| params.as_json().to_owned());
+    if let Some(duration) = &body.duration {
+        let seconds = duration.text().parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
+        let Some(seconds) = seconds else {
+            return Err(wrong("duration must be a number of seconds, from 1 to 86400".to_owned()));
+        };
+        outbound.talk_seconds = Some(seconds);
+    }
+    request.exchange.call_out(outbound).map_err(|error| match error {
+        PlaceCallError::Url(error) => wrong(format!("answer_url: {error}")),
+        other => wrong(other.to_string()),
+    })
+}

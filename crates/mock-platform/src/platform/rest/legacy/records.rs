@@ -1,0 +1,107 @@
+use piopiy_events::rest::legacy::{CmiuuidCdr, RequestIdCdr};
+use piopiy_events::{OpenObject as _, Profile, Webhook};
+use serde_json::{Map, Value, json};
+use subtle::ConstantTimeEq as _;
+
+use super::signed_in;
+use crate::platform::rest::endpoint::Request;
+use crate::platform::rest::reply::{Body, Reply};
+use axum::http::StatusCode;
+
+/// Everything that is wrong has this code here.
+const NOTHING: u16 = 404;
+
+/// The CDR of a leg.
+pub(in crate::platform::rest) fn cdr_of_leg(request: &Request<'_>) -> Reply {
+    let choices = &request.exchange.config().choices;
+    let Ok(body) = CmiuuidCdr::parse(request.body) else {
+        return Reply::refused(choices, NOTHING, "the body is no JSON object");
+    };
+    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), NOTHING) {
+        return reply;
+    }
+    let id = body.cmiuuid.as_ref().map(|id| id.text().into_owned()).unwrap_or_default();
+    match request.exchange.board().cdrs(|cdr| text(cdr, "cmiuuid") == id).first() {
+        Some((call, cdr)) => {
+            let answer = json!({ "cdr": summary(request, cdr) });
+            Reply::legacy(choices, answer).about(*call)
+        }
+        None => Reply::refused(choices, NOTHING, "there is no CDR of that cmiuuid"),
+    }
+}
+
+/// The CDRs of a request, leg b first.
+pub(in crate::platform::rest) fn cdrs_of_request(request: &Request<'_>) -> Reply {
+    let choices = &request.exchange.config().choices;
+    let Ok(body) = RequestIdCdr::parse(request.body) else {
+        return Reply::refused(choices, NOTHING, "the body is no JSON object");
+    };
+    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), NOTHING) {
+        return reply;
+    }
+    let id = body.request_id.as_ref().map(|id| id.text().into_owned()).unwrap_or_default();
+    let mut cdrs = request.exchange.board().cdrs(|cdr| !id.is_empty() && text(cdr, "request_id") == id);
+    if cdrs.is_empty() {
+        return Reply::refused(choices, NOTHING, "there is no CDR of that request_id");
+    }
+    // The only sample has leg b in front.
+    cdrs.sort_by_key(|(_, cdr)| std::cmp::Reverse(text(cdr, "leg")));
+    let call = cdrs[0].0;
+    let all: Vec<Value> = cdrs.iter().map(|(_, cdr)| summary(request, cdr)).collect();
+    Reply::legacy(choices, json!({ "count": all.len(), "cdr": all })).about(call)
+}
+
+/// A recording, as bytes; a JSON answer is a failure.
+pub(in crate::platform::rest) fn recording(request: &Request<'_>) -> Reply {
+    let config = request.exchange.config();
+    let choices = &config.choices;
+    let app = request.query("appid").and_then(|appid| appid.parse().ok()).and_then(|appid| config.app(appid));
+    let given = request.query("secret").or_else(|| request.query("token")).unwrap_or_default();
+    let is_right = |known: &str| !known.is_empty() && bool::from(known.as_bytes().ct_eq(given.as_bytes()));
+    let known = app.is_some_and(|app| is_right(&app.secret) || app.token.as_deref().is_some_and(is_right));
+    if !known {
+        return Reply::refused(choices, super::DENIED, "appid, token or secret is wrong");
+    }
+    let name = request.query("file").unwrap_or_default();
+    // A name, and nothing that leads elsewhere.
+    let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+    let file = config.recordings.as_ref().filter(|_| is_name).map(|folder| folder.join(&name));
+    match file.and_then(|file| std::fs::read(file).ok()) {
+        Some(bytes) => {
+            let json = Reply::ok(Value::Null);
+            Reply { status: StatusCode::OK, body: Body::Audio(bytes), ..json }
+        }
+        None => Reply::refused(choices, NOTHING, "there is no such recording"),
+    }
+}
+
+fn text(cdr: &Webhook, key: &str) -> String {
+    cdr.text(key).unwrap_or_default().into_owned()
+}
+
+/// The fields that a look-up shows. Money is text in global, and numbers in India.
+fn summary(request: &Request<'_>, cdr: &Webhook) -> Value {
+    let india = request.exchange.config().profile == Profile::India;
+    let mut summary = Map::new();
+    for (key, of) in [
+        ("duration", "duration"),
+        ("balance", "balance"),
+        ("rate", "call_rate"),
+        ("from", "from"),
+        ("to", "to"),
+        ("time", "time"),
+        ("leg", "leg"),
+        ("direction", "direction"),
+        ("status", "status"),
+    ] {
+        let value = cdr.get(of).and_then(|raw| serde_json::from_str(raw.as_json()).ok());
+        let value = match (value, india, matches!(key, "balance" | "rate")) {
+            // CDRs of India have no money in them.
+            (None, true, true) => json!(0),
+            (None, ..) => continue,
+            (Some(value), ..) => value,
+        };
+        summary.insert(key.to_owned(), value);
+    }
+    Value::Object(summary)
+}

@@ -1,0 +1,165 @@
+use axum::http::StatusCode;
+use piopiy_events::pcmo::{Action, Endpoint, Pcmo};
+use serde_json::{Map, Value, json};
+
+use super::calls::pipeline;
+use super::valid;
+use super::{invalid, object, signed_in};
+use crate::platform::call::Ender;
+use crate::platform::exchange::TransferStatus;
+use crate::platform::rest::endpoint::Request;
+use crate::platform::rest::reply::Reply;
+
+/// `POST /voice/call/hangup`.
+pub(in crate::platform::rest) fn hang_up(request: &Request<'_>) -> Reply {
+    by_body(request, valid::HANG_UP, |call, _| ended(request, call))
+}
+
+/// `POST /calls/{id}/actions/hangup`.
+pub(in crate::platform::rest) fn hang_up_by_id(request: &Request<'_>) -> Reply {
+    by_path(request, valid::HANG_UP_ACTION, |call, _| ended(request, call))
+}
+
+/// `POST /voice/pcmo/transfer`.
+pub(in crate::platform::rest) fn transfer_pcmo(request: &Request<'_>) -> Reply {
+    by_body(request, valid::TRANSFER, |call, body| transferred(request, call, pipeline(body)))
+}
+
+/// `POST /calls/{id}/actions/transfer`: blind with a pipeline, warm with somebody to be called.
+pub(in crate::platform::rest) fn transfer(request: &Request<'_>) -> Reply {
+    by_path(request, valid::TRANSFER_ACTION, |call, body| {
+        let text = |key: &str| body.get(key).and_then(Value::as_str);
+        let given = [body.contains_key("pipeline"), text("to_number").is_some(), text("sip_uri").is_some()];
+        if given.into_iter().filter(|given| *given).count() != 1 {
+            return invalid("one of pipeline, to_number and sip_uri is required, and one alone");
+        }
+        let flow = match (text("to_number"), text("sip_uri")) {
+            (Some(number), _) => connecting(&Endpoint::pstn_text(number), body),
+            (None, Some(uri)) => connecting(&Endpoint::sip_uri(uri), body),
+            (None, None) => pipeline(body),
+        };
+        transferred(request, call, flow)
+    })
+}
+
+/// `GET /calls/{id}`: 404 once it is over. What the body holds is not documented.
+pub(in crate::platform::rest) fn status(request: &Request<'_>) -> Reply {
+    if let Err(reply) = signed_in(request) {
+        return reply;
+    }
+    let view = request.exchange.find(request.id()).and_then(|call| request.exchange.board().call(call));
+    match view {
+        Some(view) if !view.is_over => Reply::ok(json!({
+            "call_id": view.begin.cmiuuid,
+            "request_id": view.begin.request_id,
+            "status": view.phase.as_str(),
+            "direction": view.begin.direction,
+            "from": view.begin.from.to_string(),
+            "to": view.begin.to.to_string(),
+        }))
+        .about(view.call)
+        .choosing("the body is not documented"),
+        _ => gone(),
+    }
+}
+
+/// `GET /transfers/{id}`.
+pub(in crate::platform::rest) fn transfer_status(request: &Request<'_>) -> Reply {
+    if let Err(reply) = signed_in(request) {
+        return reply;
+    }
+    let Some(transfer) = request.exchange.transfer_of(request.id()) else {
+        return Reply::failed(StatusCode::NOT_FOUND, "TRANSFER_NOT_FOUND", "there is no such transfer");
+    };
+    let call = request.exchange.board().call(transfer.call);
+    let mut answer = json!({
+        "request_id": transfer.id,
+        "call_id": call.map(|view| view.begin.cmiuuid),
+        "status": transfer.status.as_str(),
+    });
+    if let TransferStatus::Failed(reason) = transfer.status {
+        answer["reason"] = reason.into();
+    }
+    Reply::ok(answer).about(transfer.call)
+}
+
+/// A call that the body names.
+fn by_body(
+    request: &Request<'_>,
+    shape: valid::Shape,
+    act: impl FnOnce(u64, &Map<String, Value>) -> Reply,
+) -> Reply {
+    let checked = signed_in(request).and_then(|_| object(request)).and_then(|body| {
+        valid::check(shape, &body).map_err(invalid)?;
+        Ok(body)
+    });
+    match checked {
+        Ok(body) => {
+            let id = body.get("call_id").and_then(Value::as_str).unwrap_or_default();
+            request.exchange.find(id).map_or_else(gone, |call| act(call, &body))
+        }
+        Err(reply) => reply,
+    }
+}
+
+/// A call that the path names.
+fn by_path(
+    request: &Request<'_>,
+    shape: valid::Shape,
+    act: impl FnOnce(u64, &Map<String, Value>) -> Reply,
+) -> Reply {
+    let checked = signed_in(request).and_then(|_| object(request)).and_then(|body| {
+        valid::check(shape, &body).map_err(invalid)?;
+        Ok(body)
+    });
+    match checked {
+        Ok(body) => request.exchange.find(request.id()).map_or_else(gone, |call| act(call, &body)),
+        Err(reply) => reply,
+    }
+}
+
+fn ended(request: &Request<'_>, call: u64) -> Reply {
+    match request.exchange.hang_up(call, Ender::Api) {
+        Ok(()) => Reply::ok(json!({ "message": "queued", "call_id": id_of(request, call) })).about(call),
+        Err(_) => gone().about(call),
+    }
+}
+
+fn transferred(request: &Request<'_>, call: u64, flow: Pcmo) -> Reply {
+    if let Some(open) = request.exchange.open_transfer(call) {
+        let body = json!({ "error": "transfer_in_progress", "request_id": open.id });
+        return Reply::json(StatusCode::CONFLICT, body).about(call);
+    }
+    match request.exchange.transfer(call, flow) {
+        Ok(id) => Reply::ok(json!({
+            "message": "queued",
+            "call_id": id_of(request, call),
+            "request_id": id,
+        }))
+        .about(call),
+        Err(_) => gone().about(call),
+    }
+}
+
+fn connecting(endpoint: &Endpoint, body: &Map<String, Value>) -> Pcmo {
+    let mut members = json!({ "action": "connect", "params": {} });
+    if let Some(caller) = body.get("caller_id") {
+        members["params"]["caller_id"] = caller.clone();
+    }
+    if let Some(seconds) = body.get("timeout_sec") {
+        members["params"]["options"] = json!({ "ring_timeout_sec": seconds });
+    }
+    let endpoint = serde_json::to_value(endpoint).unwrap_or_default();
+    members["endpoints"] = json!([endpoint]);
+    let text = Value::Array(vec![members]).to_string();
+    // It is an array.
+    Pcmo::parse(text.as_bytes()).unwrap_or_else(|_| Pcmo::from_iter([Action::hangup()]))
+}
+
+fn id_of(request: &Request<'_>, call: u64) -> Option<String> {
+    request.exchange.board().call(call).map(|view| view.begin.cmiuuid)
+}
+
+fn gone() -> Reply {
+    Reply::failed(StatusCode::NOT_FOUND, "CALL_NOT_FOUND", "no such call is on")
+}

@@ -1,0 +1,477 @@
+//! The bodies of v3, as the vendor's SDKs check them (their copy of the server's schema): a table that bodies are
+//! checked with and that the OpenAPI document is made of.
+
+use serde_json::{Map, Value, json};
+
+/// The members of an object; there are no others.
+pub(in crate::platform::rest) type Shape = &'static [Member];
+
+#[derive(Debug)]
+pub(in crate::platform::rest) struct Member {
+    key: &'static str,
+    required: bool,
+    kind: Kind,
+}
+
+/// What a value has to be.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// A string of 7 to 16 digits, the first not 0.
+    Phone,
+    Uuid,
+    /// A string of so many characters.
+    Text(usize, usize),
+    Whole(i64, i64),
+    Number,
+    Flag,
+    Word(&'static [&'static str]),
+    /// Any value: SDK.md knows three types for it.
+    Any,
+    Object(Shape),
+    /// The user's own: names, and values that are text, numbers or yes and no.
+    Variables,
+    /// The same, at most ten, with short texts.
+    Data,
+    /// At least one of these words.
+    Words(&'static [&'static str]),
+    Endpoints,
+    /// At least one action; whether `connect` needs a `caller_id`.
+    Pipeline(bool),
+}
+
+const fn needs(key: &'static str, kind: Kind) -> Member {
+    Member { key, required: true, kind }
+}
+
+const fn may(key: &'static str, kind: Kind) -> Member {
+    Member { key, required: false, kind }
+}
+
+const OPTIONS: Shape = &[
+    may("max_duration_sec", Kind::Whole(30, 7_200)),
+    may("record", Kind::Flag),
+    may("ring_timeout_sec", Kind::Whole(5, 120)),
+];
+
+pub(in crate::platform::rest) const AI_CALL: Shape = &[
+    needs("caller_id", Kind::Phone),
+    needs("to_number", Kind::Phone),
+    needs("agent_id", Kind::Uuid),
+    may("options", Kind::Object(OPTIONS)),
+    may("variables", Kind::Variables),
+];
+
+pub(in crate::platform::rest) const PCMO_CALL: Shape = &[
+    needs("caller_id", Kind::Phone),
+    needs("to_number", Kind::Phone),
+    needs("app_id", Kind::Text(1, 64)),
+    needs("pipeline", Kind::Pipeline(true)),
+    may("options", Kind::Object(OPTIONS)),
+    may("variables", Kind::Variables),
+    may("agent_id", Kind::Uuid),
+];
+
+pub(in crate::platform::rest) const FLOW_CALL: Shape = &[
+    needs("flow_id", Kind::Uuid),
+    needs("org_id", Kind::Uuid),
+    needs("caller_id", Kind::Phone),
+    needs("to_number", Kind::Phone),
+    needs("app_id", Kind::Text(1, 64)),
+    may("options", Kind::Object(OPTIONS)),
+    may("variables", Kind::Variables),
+];
+
+pub(in crate::platform::rest) const TRANSFER: Shape =
+    &[needs("call_id", Kind::Uuid), needs("pipeline", Kind::Pipeline(true))];
+
+pub(in crate::platform::rest) const HANG_UP: Shape =
+    &[needs("call_id", Kind::Uuid), may("cause", Kind::Text(1, 64)), may("reason", Kind::Text(1, 256))];
+
+pub(in crate::platform::rest) const HANG_UP_ACTION: Shape =
+    &[may("cause", Kind::Text(1, 64)), may("reason", Kind::Text(1, 256))];
+
+pub(in crate::platform::rest) const TRANSFER_ACTION: Shape = &[
+    may("to_number", Kind::Phone),
+    may("sip_uri", Kind::Text(1, 256)),
+    may("caller_id", Kind::Phone),
+    may("timeout_sec", Kind::Whole(5, 120)),
+    may("confirm", Kind::Flag),
+    may("hold_audio", Kind::Any),
+    may("transfer_summary", Kind::Text(1, 4_096)),
+    may("sip_headers", Kind::Variables),
+    may("variables", Kind::Variables),
+    // The SDK sends `connect` without a `caller_id` here.
+    may("pipeline", Kind::Pipeline(false)),
+];
+
+const RECORDING: Shape = &[
+    may("enabled", Kind::Flag),
+    may("channels", Kind::Word(&["dual", "single"])),
+    may("format", Kind::Word(&["mp3", "wav"])),
+];
+
+const CONNECT_OPTIONS: Shape = &[
+    may("max_duration_sec", Kind::Whole(10, 7_200)),
+    may("ring_timeout_sec", Kind::Whole(5, 120)),
+    may("machine_detection", Kind::Flag),
+    may("recording", Kind::Object(RECORDING)),
+    may("waiting_music", Kind::Text(1, 256)),
+];
+
+const CONNECT_PARAMS: [Shape; 2] = [
+    &[
+        may("caller_id", Kind::Phone),
+        may("strategy", Kind::Word(&["sequential", "simultaneous"])),
+        may("options", Kind::Object(CONNECT_OPTIONS)),
+        may("metadata", Kind::Variables),
+    ],
+    &[
+        needs("caller_id", Kind::Phone),
+        may("strategy", Kind::Word(&["sequential", "simultaneous"])),
+        may("options", Kind::Object(CONNECT_OPTIONS)),
+        may("metadata", Kind::Variables),
+    ],
+];
+
+const PROMPT: Shape = &[
+    needs("type", Kind::Word(&["file", "say"])),
+    may("file_name", Kind::Text(1, 256)),
+    may("say", Kind::Text(1, 4_096)),
+    may("voice_id", Kind::Text(1, 64)),
+    may("language", Kind::Text(1, 64)),
+    may("speed", Kind::Number),
+];
+
+const DTMF: Shape = &[
+    may("min_digits", Kind::Whole(0, 64)),
+    may("max_digits", Kind::Whole(1, 64)),
+    may("finish_on_key", Kind::Text(0, 1)),
+    may("first_digit_timeout", Kind::Whole(0, 300)),
+    may("inter_digit_timeout", Kind::Whole(0, 300)),
+    may("flush_buffer", Kind::Flag),
+];
+
+const RETRIES: Shape = &[
+    may("max", Kind::Whole(0, 10)),
+    may("no_input_prompt", Kind::Object(PROMPT)),
+    may("invalid_prompt", Kind::Object(PROMPT)),
+];
+
+const ON_RESULT: Shape = &[
+    needs("type", Kind::Word(&["url", "pcmo"])),
+    may("url", Kind::Text(1, 2_048)),
+    may("ref", Kind::Text(1, 256)),
+];
+
+/// The actions of a pipeline; `action` is among the members of none.
+const ACTIONS: [(&str, [Shape; 2]); 7] = {
+    const PLAY: Shape = &[needs("file_name", Kind::Text(1, 256))];
+    const ASK: Shape = &[
+        needs("prompt", Kind::Object(PROMPT)),
+        may("input", Kind::Words(&["dtmf", "speech"])),
+        needs("on_result", Kind::Object(ON_RESULT)),
+        may("dtmf", Kind::Object(DTMF)),
+        may("retries", Kind::Object(RETRIES)),
+    ];
+    const INPUT: Shape = &[needs("on_result", Kind::Object(ON_RESULT)), may("dtmf", Kind::Object(DTMF))];
+    const PARAM: Shape = &[needs("data", Kind::Data)];
+    const RECORD: Shape =
+        &[may("format", Kind::Word(&["mp3", "wav"])), may("channels", Kind::Word(&["single", "dual"]))];
+    const CONNECT: [Shape; 2] = [
+        &[needs("params", Kind::Object(CONNECT_PARAMS[0])), needs("endpoints", Kind::Endpoints)],
+        &[needs("params", Kind::Object(CONNECT_PARAMS[1])), needs("endpoints", Kind::Endpoints)],
+    ];
+    [
+        ("connect", CONNECT),
+        ("play", [PLAY; 2]),
+        ("play_get_input", [ASK; 2]),
+        ("param", [PARAM; 2]),
+        ("record", [RECORD; 2]),
+        ("hangup", [&[]; 2]),
+        ("input", [INPUT; 2]),
+    ]
+};
+
+/// Those that can be called; `type` is among the members of none.
+const ENDPOINTS: [(&str, Shape); 3] = [
+    ("pstn", &[needs("number", Kind::Phone), may("headers", Kind::Variables)]),
+    ("sip", &[needs("uri", Kind::Text(1, 256)), may("headers", Kind::Variables)]),
+    ("agent", &[needs("id", Kind::Uuid), may("headers", Kind::Variables)]),
+];
+
+/// Whether a body is of a shape; where it is not, and what is wanted there.
+pub(in crate::platform::rest) fn check(shape: Shape, body: &Map<String, Value>) -> Result<(), String> {
+    members(shape, body, None, "")
+}
+
+fn members(shape: Shape, object: &Map<String, Value>, besides: Option<&str>, at: &str) -> Result<(), String> {
+    if let Some(missing) = shape.iter().find(|member| member.required && !object.contains_key(member.key)) {
+        return Err(format!("{at}/{} is required", missing.key));
+    }
+    for (key, value) in object {
+        if besides == Some(key.as_str()) {
+            continue;
+        }
+        let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        match shape.iter().find(|member| member.key == key) {
+            Some(member) => fits(member.kind, value, &at)?,
+            None => return Err(format!("{at} is not known here")),
+        }
+    }
+    Ok(())
+}
+
+fn fits(kind: Kind, value: &Value, at: &str) -> Result<(), String> {
+    let wants = |what: &str| Err(format!("{at} must be {what}"));
+    let text = value.as_str();
+    match kind {
+        Kind::Any => Ok(()),
+        Kind::Phone if text.is_some_and(is_phone) => Ok(()),
+        Kind::Phone => wants("a string of 7 to 16 digits, the first not 0"),
+        Kind::Uuid if text.is_some_and(is_uuid) => Ok(()),
+        Kind::Uuid => wants("a UUID"),
+        Kind::Text(least, most) => match text.map(|text| text.chars().count()) {
+            Some(length) if (least..=most).contains(&length) => Ok(()),
+            _ => wants(&format!("a string of {least} to {most} characters")),
+        },
+        Kind::Whole(least, most) => match value.as_i64() {
+            Some(number) if (least..=most).contains(&number) => Ok(()),
+            _ => wants(&format!("a whole number from {least} to {most}")),
+        },
+        Kind::Number if value.is_number() => Ok(()),
+        Kind::Number => wants("a number"),
+        Kind::Flag if value.is_boolean() => Ok(()),
+        Kind::Flag => wants("true or false"),
+        Kind::Word(words) if text.is_some_and(|text| words.contains(&text)) => Ok(()),
+        Kind::Word(words) => wants(&format!("one of {}", words.join(", "))),
+        Kind::Object(shape) => match value.as_object() {
+            Some(object) => members(shape, object, None, at),
+            None => wants("an object"),
+        },
+        Kind::Variables | Kind::Data => variables(kind, value, at),
+        Kind::Words(words) => match value.as_array() {
+            Some(items) if !items.is_empty() => {
+                let mut items = items.iter().enumerate();
+                items.try_for_each(|(n, item)| fits(Kind::Word(words), item, &format!("{at}/{n}")))
+            }
+            _ => wants("an array of at least one word"),
+        },
+        Kind::Endpoints => endpoints(value, at),
+        Kind::Pipeline(needs_caller) => pipeline(needs_caller, value, at),
+    }
+}
+
+fn variables(kind: Kind, value: &Value, at: &str) -> Result<(), String> {
+    let Some(object) = value.as_object() else { return Err(format!("{at} must be an object")) };
+    let is_data = matches!(kind, Kind::Data);
+    if is_data && object.len() > 10 {
+        return Err(format!("{at} may have at most 10 members"));
+    }
+    for (key, value) in object {
+        if !is_name(key) {
+            return Err(format!("{at}: {key:?} is no name: letters, digits and _, no digit first"));
+        }
+        let fine = value.is_number() || value.is_boolean() || value.is_string();
+        if !fine || (is_data && value.as_str().is_some_and(|text| text.chars().count() > 256)) {
+            return Err(format!("{at}/{key} must be a text, a number, true or false"));
+        }
+    }
+    Ok(())
+}
+
+fn endpoints(value: &Value, at: &str) -> Result<(), String> {
+    let Some(items) = value.as_array().filter(|items| !items.is_empty()) else {
+        return Err(format!("{at} must be an array of at least one endpoint"));
+    };
+    let mut agents = 0;
+    for (n, item) in items.iter().enumerate() {
+        let at = format!("{at}/{n}");
+        let Some(object) = item.as_object() else { return Err(format!("{at} must be an object")) };
+        let kind = object.get("type").and_then(Value::as_str);
+        let Some((name, shape)) = ENDPOINTS.iter().find(|(name, _)| Some(*name) == kind) else {
+            return Err(format!("{at}/type must be one of pstn, sip, agent"));
+        };
+        members(shape, object, Some("type"), &at)?;
+        match *name {
+            "agent" => agents += 1,
+            _ if agents > 0 => return Err(format!("{at}: agents come last")),
+            _ => {}
+        }
+    }
+    if agents > 2 { Err(format!("{at} may have at most 2 agents")) } else { Ok(()) }
+}
+
+fn pipeline(needs_caller: bool, value: &Value, at: &str) -> Result<(), String> {
+    let Some(items) = value.as_array().filter(|items| !items.is_empty()) else {
+        return Err(format!("{at} must be an array of at least one action"));
+    };
+    for (n, item) in items.iter().enumerate() {
+        let at = format!("{at}/{n}");
+        let Some(object) = item.as_object() else { return Err(format!("{at} must be an object")) };
+        let name = object.get("action").and_then(Value::as_str);
+        let Some((_, shapes)) = ACTIONS.iter().find(|(known, _)| Some(*known) == name) else {
+            let known: Vec<&str> = ACTIONS.iter().map(|(name, _)| *name).collect();
+            return Err(format!("{at}/action must be one of {}", known.join(", ")));
+        };
+        members(shapes[usize::from(needs_caller)], object, Some("action"), &at)?;
+    }
+    Ok(())
+}
+
+fn is_phone(text: &str) -> bool {
+    (7..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0')
+}
+
+/// As the Python SDK takes it: with or without dashes, in braces or not.
+fn is_uuid(text: &str) -> bool {
+    let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let digits = bare.replace('-', "");
+    digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_name(text: &str) -> bool {
+    let starts = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    starts && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The JSON Schema of a shape.
+pub(in crate::platform::rest) fn schema(shape: Shape) -> Value {
+    object_schema(shape, None)
+}
+
+fn object_schema(shape: Shape, constant: Option<(&str, &str)>) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    if let Some((key, value)) = constant {
+        properties.insert(key.to_owned(), json!({ "const": value }));
+        required.push(key);
+    }
+    for member in shape {
+        properties.insert(member.key.to_owned(), kind_schema(member.kind));
+        if member.required {
+            required.push(member.key);
+        }
+    }
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn kind_schema(kind: Kind) -> Value {
+    match kind {
+        Kind::Any => json!({}),
+        Kind::Phone => json!({ "type": "string", "pattern": "^[1-9][0-9]{6,15}$" }),
+        Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
+        Kind::Text(least, most) => json!({ "type": "string", "minLength": least, "maxLength": most }),
+        Kind::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Kind::Number => json!({ "type": "number" }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Word(words) => json!({ "enum": words }),
+        Kind::Object(shape) => object_schema(shape, None),
+        Kind::Variables | Kind::Data => {
+            let is_data = matches!(kind, Kind::Data);
+            let text = if is_data {
+                json!({ "type": "string", "maxLength": 256 })
+            } else {
+                json!({ "type": "string" })
+            };
+            let mut schema = json!({
+                "type": "object",
+                "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+                "additionalProperties": { "anyOf": [text, { "type": "number" }, { "type": "boolean" }] },
+            });
+            if is_data {
+                schema["maxProperties"] = 10.into();
+            }
+            schema
+        }
+        Kind::Words(words) => json!({ "type": "array", "minItems": 1, "items": { "enum": words } }),
+        Kind::Endpoints => {
+            let kinds = ENDPOINTS.map(|(name, shape)| object_schema(shape, Some(("type", name))));
+            json!({ "type": "array", "minItems": 1, "items": { "anyOf": kinds } })
+        }
+        Kind::Pipeline(needs_caller) => {
+            let kinds = ACTIONS.map(|(name, shapes)| {
+                object_schema(shapes[usize::from(needs_caller)], Some(("action", name)))
+            });
+            json!({ "type": "array", "minItems": 1, "items": { "anyOf": kinds } })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(shape: Shape, body: &Value, expected: Result<(), &str>) {
+        let got = super::check(shape, body.as_object().unwrap());
+        assert_eq!(got, expected.map_err(str::to_owned), "{body}");
+    }
+
+    const AGENT: &str = "3f0c2f0e-7a53-4c56-9a0c-0d3f6f4c2b11";
+
+    #[test]
+    fn bodies_are_checked_to_the_last_member() {
+        let ai = |more: Value| {
+            let mut body =
+                json!({ "caller_id": "441632960000", "to_number": "447700900123", "agent_id": AGENT });
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            body
+        };
+        check(AI_CALL, &ai(json!({})), Ok(()));
+        check(AI_CALL, &ai(json!({ "variables": { "a": 1, "_b": "x" } })), Ok(()));
+        check(AI_CALL, &json!({ "to_number": "447700900123" }), Err("/caller_id is required"));
+        check(
+            AI_CALL,
+            &ai(json!({ "to_number": 447_700_900_123_u64 })),
+            Err("/to_number must be a string of 7 to 16 digits, the first not 0"),
+        );
+        check(AI_CALL, &ai(json!({ "agent_id": "x" })), Err("/agent_id must be a UUID"));
+        check(AI_CALL, &ai(json!({ "colour": 1 })), Err("/colour is not known here"));
+        check(
+            AI_CALL,
+            &ai(json!({ "options": { "ring_timeout_sec": 4 } })),
+            Err("/options/ring_timeout_sec must be a whole number from 5 to 120"),
+        );
+        check(
+            AI_CALL,
+            &ai(json!({ "variables": { "a": null } })),
+            Err("/variables/a must be a text, a number, true or false"),
+        );
+    }
+
+    #[test]
+    fn pipelines_are_checked_action_by_action() {
+        let of = |actions: Value| json!({ "call_id": AGENT, "pipeline": actions });
+        check(TRANSFER, &of(json!([{ "action": "hangup" }])), Ok(()));
+        check(TRANSFER, &of(json!([])), Err("/pipeline must be an array of at least one action"));
+        check(
+            TRANSFER,
+            &of(json!([{ "action": "speak", "text": "x" }])),
+            Err(
+                "/pipeline/0/action must be one of connect, play, play_get_input, param, record, hangup, input",
+            ),
+        );
+        let connect = json!([{ "action": "connect", "params": {}, "endpoints": [{ "type": "agent", "id": AGENT },
+            { "type": "pstn", "number": "447700900123" }] }]);
+        check(TRANSFER, &of(connect.clone()), Err("/pipeline/0/params/caller_id is required"));
+        let blind = json!({ "pipeline": connect });
+        check(TRANSFER_ACTION, &blind, Err("/pipeline/0/endpoints/1: agents come last"));
+    }
+
+    #[test]
+    fn schemas_say_the_same() {
+        let schema = schema(PCMO_CALL);
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let body = json!({ "caller_id": "441632960000", "to_number": "447700900123", "app_id": "2222222",
+            "pipeline": [{ "action": "play", "file_name": "a.wav" }] });
+        assert!(validator.is_valid(&body));
+        assert!(super::check(PCMO_CALL, body.as_object().unwrap()).is_ok());
+        let body = json!({ "caller_id": "0441632960000" });
+        assert!(!validator.is_valid(&body));
+    }
+}
