@@ -1,6 +1,7 @@
 //! Live calls: what the platform asks an application, what it does about the answer, and what it tells its receiver.
 
 mod app;
+mod console;
 mod flow;
 mod rest;
 mod stories;

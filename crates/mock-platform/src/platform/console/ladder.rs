@@ -167,3 +167,103 @@ fn cut(text: &str, most: u32) -> (String, bool) {
     }
     (text.chars().take(most.saturating_sub(1)).chain(['…']).collect(), true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{NARROW, WIDE, cut, drawn, flowing, lines};
+    use crate::deliver::ledger::{CallEntry, Lane, MessageEntry, MessageKind};
+    use crate::platform::board::{CallView, Row};
+    use crate::platform::console::rungs::{Line, rungs};
+
+    fn call(messages: Vec<MessageEntry>) -> CallView {
+        CallView {
+            call: 4,
+            begin: CallEntry {
+                call: 4,
+                at_ms: 1_000,
+                ts_ms: 0,
+                direction: "inbound".into(),
+                from: 447_700_900_123,
+                to: 441_632_960_000,
+                account: 441_632_960_000,
+                appid: 2_222_222,
+                cmiuuid: "an id".into(),
+                request_id: None,
+            },
+            phase: piopiy_events::Phase::Streaming,
+            is_over: false,
+            rows: messages.into_iter().map(|message| Row::Message(Box::new(message))).collect(),
+        }
+    }
+
+    fn streamed() -> CallView {
+        use Lane::{AnswerUrl, Caller, Platform, WebSocket};
+        let mut asks =
+            MessageEntry::new(1_004, Platform, AnswerUrl, MessageKind::Flow, "POST answer URL: stream");
+        (asks.status, asks.took_ns) = (Some(200), Some(15_000_000));
+        let audio = |at, from, to, label: &str| MessageEntry::new(at, from, to, MessageKind::Audio, label);
+        call(vec![
+            MessageEntry::new(1_000, Caller, Platform, MessageKind::Person, "calls 441632960000"),
+            asks,
+            audio(1_020, Platform, WebSocket, "dials the stream"),
+            audio(1_025, WebSocket, Platform, "connected"),
+            audio(15_900, WebSocket, Platform, "closes 1006"),
+        ])
+    }
+
+    #[test]
+    fn every_message_is_a_rung_and_every_answer_one_of_its_own() {
+        let rungs = rungs(&streamed(), 1.0);
+        let told: Vec<_> =
+            rungs.iter().map(|rung| (rung.at_ms, rung.row, rung.from, rung.to, rung.text.as_str())).collect();
+        use Line::{Answer, Caller, Platform, WebSocket};
+        assert_eq!(
+            told,
+            [
+                (1_000, 0, Caller, Platform, "calls 441632960000"),
+                (1_004, 1, Platform, Answer, "POST answer URL"),
+                (1_019, 1, Answer, Platform, "200 · stream"),
+                (1_020, 2, Platform, WebSocket, "dials the stream"),
+                (1_025, 3, WebSocket, Platform, "connected"),
+                (15_900, 4, WebSocket, Platform, "closes 1006"),
+            ]
+        );
+        assert_eq!(flowing(&rungs), [(4, 5)]);
+        assert_eq!(flowing(&rungs[..5]), [(4, 5)], "it flows still");
+        assert_eq!(lines(&rungs, &NARROW), [Caller, Platform, Answer, WebSocket, Line::Webhooks]);
+        assert_eq!(lines(&[], &NARROW).len(), 3);
+        assert_eq!(lines(&[], &WIDE).len(), 5);
+    }
+
+    #[test]
+    fn a_drawing_is_two_widths_of_the_same() {
+        let drawn = drawn(&streamed(), Some(3), 1.0).into_string();
+        insta::assert_snapshot!(drawn.replace("><", ">\n<"));
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_text() {
+        let hostile = "</title></text><script>alert(1)</script>\"' onload=x";
+        let mut message =
+            MessageEntry::new(1_000, Lane::WebSocket, Lane::Platform, MessageKind::Audio, hostile.repeat(9));
+        message.choice = Some(hostile.into());
+        let drawn = drawn(&call(vec![message]), None, 1.0).into_string();
+        assert!(!drawn.contains("<script") && !drawn.contains("\"' onload"), "{drawn}");
+    }
+
+    #[test]
+    fn a_long_ladder_is_cut_in_its_middle() {
+        let message =
+            |at| MessageEntry::new(at, Lane::Caller, Lane::Platform, MessageKind::Person, format!("no {at}"));
+        let drawn = drawn(&call((1_000..2_000).map(message).collect()), None, 1.0).into_string();
+        assert!(drawn.contains("600 messages in the middle are not drawn."));
+        assert_eq!(drawn.matches("class=\"rung").count(), 2 * super::MOST);
+        assert!(drawn.contains(">no 1000<") && drawn.contains(">no 1999<") && !drawn.contains(">no 1500<"));
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_ends_in_dots() {
+        assert_eq!(cut("öööö", 4), ("öööö".to_owned(), false));
+        assert_eq!(cut("ööööö", 4), ("ööö…".to_owned(), true));
+    }
+}

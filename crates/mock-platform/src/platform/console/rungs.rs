@@ -29,7 +29,7 @@ impl Line {
             Self::Platform => ("platform", "platform"),
             Self::Answer => ("answer URL", "answer"),
             Self::WebSocket => ("WebSocket app", "ws app"),
-            Self::Webhooks => ("webhooks", "webhooks"),
+            Self::Webhooks => ("webhooks", "hooks"),
         }
     }
 }

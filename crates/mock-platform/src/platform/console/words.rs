@@ -165,3 +165,18 @@ fn ended_ms(view: &CallView) -> u64 {
     let webhooks = view.webhooks().filter(|row| row.plan.webhook < BY_HAND).map(|row| row.plan.at_ms);
     messages.chain(webhooks).max().unwrap_or(view.begin.at_ms)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{minutes, seconds, since, took};
+
+    #[test]
+    fn times_are_as_fine_as_they_need_to_be() {
+        assert_eq!([0, 4, 9_999].map(since), ["0.000", "0.004", "9.999"]);
+        assert_eq!([10_000, 99_949].map(since), ["10.0", "99.9"]);
+        assert_eq!([100_000, 3_600_000].map(since), ["1:40", "60:00"]);
+        assert_eq!([99_999, 100_000].map(seconds), ["99.9 s", "1:40 min"]);
+        assert_eq!([0, 59_999, 123_000].map(minutes), ["0:00", "0:59", "2:03"]);
+        assert_eq!([999_999, 3_200_000, 1_250_000_000].map(took), ["<1 ms", "3 ms", "1.2 s"]);
+    }
+}
