@@ -26,6 +26,7 @@ mod measured;
 mod readme;
 mod reproducers;
 mod schedule;
+mod sdk;
 mod syncs;
 mod webdriver;
 
@@ -110,6 +111,8 @@ enum Run {
     Example(examples::Example),
     /// The console, in a browser.
     Console,
+    /// An SDK of PIOPIY's against the REST APIs.
+    Sdk(sdk::Sdk),
     /// The commands of the README.
     Readme,
 }
@@ -156,6 +159,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
     runs.push(("console/browser".to_owned(), Run::Console));
+    runs.extend(sdk::Sdk::ALL.map(|it| (format!("sdk/{}", it.name()), Run::Sdk(it))));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -203,6 +207,7 @@ impl Run {
             Self::Debugger => Documented::Flask.missing(),
             Self::Careful(receiver) => receiver.missing(),
             Self::Example(example) => example.missing(),
+            Self::Sdk(sdk) => sdk.missing(),
             Self::Console => webdriver::missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
@@ -222,6 +227,7 @@ impl Run {
             Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.set_up(),
             Self::Debugger => Documented::Flask.set_up(),
             Self::Example(example) => example.set_up(),
+            Self::Sdk(sdk) => sdk.set_up(),
             _ => Ok(()),
         }
     }
@@ -251,6 +257,7 @@ impl Run {
             Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Example(example) => examples::run(example).await,
             Self::Console => console::run().await,
+            Self::Sdk(sdk) => sdk::run(sdk).await,
             Self::Readme => readme::run(world).await,
         }
     }

@@ -28,6 +28,10 @@ enum Kind {
     /// Any value: SDK.md knows three types for it.
     Any,
     Object(Shape),
+    /// The same, with further members that its `type` requires.
+    Typed(Shape, Requires),
+    /// An object of the user's own, whatever is in it.
+    Headers,
     /// The user's own: names, and values that are text, numbers or yes and no.
     Variables,
     /// The same, at most ten, with short texts.
@@ -38,6 +42,13 @@ enum Kind {
     /// At least one action; whether `connect` needs a `caller_id`.
     Pipeline(bool),
 }
+
+/// Which members each `type` requires.
+type Requires = &'static [(&'static str, &'static [&'static str])];
+
+/// What has no bound but that of the body.
+const ANY_TEXT: Kind = Kind::Text(0, usize::MAX);
+const COUNT: Kind = Kind::Whole(1, i64::MAX);
 
 const fn needs(key: &'static str, kind: Kind) -> Member {
     Member { key, required: true, kind }
@@ -92,13 +103,13 @@ pub(in crate::platform::rest) const HANG_UP_ACTION: Shape =
 
 pub(in crate::platform::rest) const TRANSFER_ACTION: Shape = &[
     may("to_number", Kind::Phone),
-    may("sip_uri", Kind::Text(1, 256)),
+    may("sip_uri", ANY_TEXT),
     may("caller_id", Kind::Phone),
     may("timeout_sec", Kind::Whole(5, 120)),
     may("confirm", Kind::Flag),
     may("hold_audio", Kind::Any),
-    may("transfer_summary", Kind::Text(1, 4_096)),
-    may("sip_headers", Kind::Variables),
+    may("transfer_summary", ANY_TEXT),
+    may("sip_headers", Kind::Headers),
     may("variables", Kind::Variables),
     // The SDK sends `connect` without a `caller_id` here.
     may("pipeline", Kind::Pipeline(false)),
@@ -115,7 +126,7 @@ const CONNECT_OPTIONS: Shape = &[
     may("ring_timeout_sec", Kind::Whole(5, 120)),
     may("machine_detection", Kind::Flag),
     may("recording", Kind::Object(RECORDING)),
-    may("waiting_music", Kind::Text(1, 256)),
+    may("waiting_music", ANY_TEXT),
 ];
 
 const CONNECT_PARAMS: [Shape; 2] = [
@@ -133,47 +144,46 @@ const CONNECT_PARAMS: [Shape; 2] = [
     ],
 ];
 
-const PROMPT: Shape = &[
-    needs("type", Kind::Word(&["file", "say"])),
-    may("file_name", Kind::Text(1, 256)),
-    may("say", Kind::Text(1, 4_096)),
-    may("voice_id", Kind::Text(1, 64)),
-    may("language", Kind::Text(1, 64)),
-    may("speed", Kind::Number),
-];
+const PROMPT: Kind = Kind::Typed(
+    &[
+        needs("type", Kind::Word(&["file", "say"])),
+        may("file_name", ANY_TEXT),
+        may("say", ANY_TEXT),
+        may("voice_id", ANY_TEXT),
+        may("language", ANY_TEXT),
+        may("speed", Kind::Number),
+    ],
+    &[("file", &["file_name"]), ("say", &["say", "language", "voice_id", "speed"])],
+);
 
 const DTMF: Shape = &[
-    may("min_digits", Kind::Whole(0, 64)),
-    may("max_digits", Kind::Whole(1, 64)),
+    may("min_digits", COUNT),
+    may("max_digits", COUNT),
     may("finish_on_key", Kind::Text(0, 1)),
-    may("first_digit_timeout", Kind::Whole(0, 300)),
-    may("inter_digit_timeout", Kind::Whole(0, 300)),
+    may("first_digit_timeout", COUNT),
+    may("inter_digit_timeout", COUNT),
     may("flush_buffer", Kind::Flag),
 ];
 
-const RETRIES: Shape = &[
-    may("max", Kind::Whole(0, 10)),
-    may("no_input_prompt", Kind::Object(PROMPT)),
-    may("invalid_prompt", Kind::Object(PROMPT)),
-];
+const RETRIES: Shape =
+    &[may("max", Kind::Whole(0, i64::MAX)), may("no_input_prompt", PROMPT), may("invalid_prompt", PROMPT)];
 
-const ON_RESULT: Shape = &[
-    needs("type", Kind::Word(&["url", "pcmo"])),
-    may("url", Kind::Text(1, 2_048)),
-    may("ref", Kind::Text(1, 256)),
-];
+const ON_RESULT: Kind = Kind::Typed(
+    &[needs("type", Kind::Word(&["url", "pcmo"])), may("url", ANY_TEXT), may("ref", ANY_TEXT)],
+    &[("url", &["url"]), ("pcmo", &["ref"])],
+);
 
 /// The actions of a pipeline; `action` is among the members of none.
 const ACTIONS: [(&str, [Shape; 2]); 7] = {
-    const PLAY: Shape = &[needs("file_name", Kind::Text(1, 256))];
+    const PLAY: Shape = &[needs("file_name", ANY_TEXT)];
     const ASK: Shape = &[
-        needs("prompt", Kind::Object(PROMPT)),
-        may("input", Kind::Words(&["dtmf", "speech"])),
-        needs("on_result", Kind::Object(ON_RESULT)),
+        needs("prompt", PROMPT),
+        needs("input", Kind::Words(&["dtmf", "speech"])),
+        needs("on_result", ON_RESULT),
         may("dtmf", Kind::Object(DTMF)),
         may("retries", Kind::Object(RETRIES)),
     ];
-    const INPUT: Shape = &[needs("on_result", Kind::Object(ON_RESULT)), may("dtmf", Kind::Object(DTMF))];
+    const INPUT: Shape = &[needs("on_result", ON_RESULT), may("dtmf", Kind::Object(DTMF))];
     const PARAM: Shape = &[needs("data", Kind::Data)];
     const RECORD: Shape =
         &[may("format", Kind::Word(&["mp3", "wav"])), may("channels", Kind::Word(&["single", "dual"]))];
@@ -194,9 +204,9 @@ const ACTIONS: [(&str, [Shape; 2]); 7] = {
 
 /// Those that can be called; `type` is among the members of none.
 const ENDPOINTS: [(&str, Shape); 3] = [
-    ("pstn", &[needs("number", Kind::Phone), may("headers", Kind::Variables)]),
-    ("sip", &[needs("uri", Kind::Text(1, 256)), may("headers", Kind::Variables)]),
-    ("agent", &[needs("id", Kind::Uuid), may("headers", Kind::Variables)]),
+    ("pstn", &[needs("number", Kind::Phone), may("headers", Kind::Headers)]),
+    ("sip", &[needs("uri", ANY_TEXT), may("headers", Kind::Headers)]),
+    ("agent", &[needs("id", Kind::Uuid), may("headers", Kind::Headers)]),
 ];
 
 /// Whether a body is of a shape; where it is not, and what is wanted there.
@@ -232,10 +242,12 @@ fn fits(kind: Kind, value: &Value, at: &str) -> Result<(), String> {
         Kind::Uuid => wants("a UUID"),
         Kind::Text(least, most) => match text.map(|text| text.chars().count()) {
             Some(length) if (least..=most).contains(&length) => Ok(()),
+            _ if most == usize::MAX => wants("a string"),
             _ => wants(&format!("a string of {least} to {most} characters")),
         },
         Kind::Whole(least, most) => match value.as_i64() {
             Some(number) if (least..=most).contains(&number) => Ok(()),
+            _ if most == i64::MAX => wants(&format!("a whole number of at least {least}")),
             _ => wants(&format!("a whole number from {least} to {most}")),
         },
         Kind::Number if value.is_number() => Ok(()),
@@ -248,6 +260,16 @@ fn fits(kind: Kind, value: &Value, at: &str) -> Result<(), String> {
             Some(object) => members(shape, object, None, at),
             None => wants("an object"),
         },
+        Kind::Typed(shape, requires) => {
+            let Some(object) = value.as_object() else { return wants("an object") };
+            members(shape, object, None, at)?;
+            let kind = object.get("type").and_then(Value::as_str);
+            let required = requires.iter().find(|(name, _)| Some(*name) == kind).map(|(_, keys)| *keys);
+            let missing = required.unwrap_or_default().iter().find(|key| !object.contains_key(**key));
+            missing.map_or(Ok(()), |key| Err(format!("{at}/{key} is required")))
+        }
+        Kind::Headers if value.is_object() => Ok(()),
+        Kind::Headers => wants("an object"),
         Kind::Variables | Kind::Data => variables(kind, value, at),
         Kind::Words(words) => match value.as_array() {
             Some(items) if !items.is_empty() => {
@@ -365,12 +387,21 @@ fn kind_schema(kind: Kind) -> Value {
         Kind::Any => json!({}),
         Kind::Phone => json!({ "type": "string", "pattern": "^[1-9][0-9]{6,15}$" }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
+        Kind::Text(_, usize::MAX) => json!({ "type": "string" }),
         Kind::Text(least, most) => json!({ "type": "string", "minLength": least, "maxLength": most }),
+        Kind::Whole(least, i64::MAX) => json!({ "type": "integer", "minimum": least }),
         Kind::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Kind::Number => json!({ "type": "number" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Object(shape) => object_schema(shape, None),
+        Kind::Typed(shape, requires) => {
+            let mut schema = object_schema(shape, None);
+            let rule = |(name, keys): &(&str, &[&str])| json!({ "if": { "properties": { "type": { "const": name } } }, "then": { "required": keys } });
+            schema["allOf"] = requires.iter().map(rule).collect();
+            schema
+        }
+        Kind::Headers => json!({ "type": "object" }),
         Kind::Variables | Kind::Data => {
             let is_data = matches!(kind, Kind::Data);
             let text = if is_data {
