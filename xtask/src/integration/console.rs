@@ -74,6 +74,8 @@ async fn tour(
     live_only(browser).await?;
     picture(browser, pictures, "console").await?;
     if let Some(folder) = pictures {
+        // High enough for all of it.
+        browser.look(1_400, 1_500, "light").await?;
         let ladder = browser.element("#ladder").await?;
         save(folder, "ladder", &ladder.screenshot().await?)?;
     }
