@@ -1,7 +1,11 @@
 use super::*;
 
 fn check(text: &str, expected: Result<(), &str>) {
-    let got = Config::parse("mine.toml", text).map(drop).map_err(|error| error.to_string());
+    let told = |error: ConfigError| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        format!("{error}{}", cause.unwrap_or_default())
+    };
+    let got = Config::parse("mine.toml", text).map(drop).map_err(told);
     match (got, expected) {
         (Ok(()), Ok(())) => {}
         (Err(message), Err(part)) => assert!(message.contains(part), "{text}: {message}"),
@@ -31,7 +35,7 @@ fn what_is_wrong_is_told_with_its_place() {
     check("[[platform.number]]\nnumber = 1\napp = 3", Err("has an app that there is not"));
     check(
         "[[platform.number]]\nnumber = 1\nanswer-url = \"http://app.example/\"",
-        Err("[[platform.number]] 1: answer-url: app.example is not on this machine"),
+        Err("[[platform.number]] 1: answer-url cannot be used: app.example is not on this machine"),
     );
     check("[platform.faults]\nloss = 2", Err("probability of `loss`"));
 }

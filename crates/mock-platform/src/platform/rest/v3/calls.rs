@@ -63,7 +63,7 @@ fn placed(
     let mut outbound =
         Outbound::new(app.appid, number("caller_id"), number("to_number"), Then::Flow(flow(&body)));
     if let Some(options) = body.get("options") {
-        let seconds = |key: &str| options.get(key).and_then(Value::as_u64);
+        let seconds = |key: &str| u64::try_from(options.get(key).and_then(valid::whole)?).ok();
         outbound.ring_seconds = seconds("ring_timeout_sec");
         outbound.talk_seconds = seconds("max_duration_sec");
         outbound.record = options.get("record").and_then(Value::as_bool).unwrap_or_default();

@@ -245,7 +245,8 @@ fn fits(kind: Kind, value: &Value, at: &str) -> Result<(), String> {
             _ if most == usize::MAX => wants("a string"),
             _ => wants(&format!("a string of {least} to {most} characters")),
         },
-        Kind::Whole(least, most) => match value.as_i64() {
+        // As a JSON Schema has it, 60.0 is a whole number.
+        Kind::Whole(least, most) => match whole(value) {
             Some(number) if (least..=most).contains(&number) => Ok(()),
             _ if most == i64::MAX => wants(&format!("a whole number of at least {least}")),
             _ => wants(&format!("a whole number from {least} to {most}")),
@@ -338,6 +339,12 @@ fn pipeline(needs_caller: bool, value: &Value, at: &str) -> Result<(), String> {
         members(shapes[usize::from(needs_caller)], object, Some("action"), &at)?;
     }
     Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it saturates, and what is checked has bounds")]
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    let of_float = || value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
+    value.as_i64().or_else(of_float)
 }
 
 fn is_phone(text: &str) -> bool {
@@ -487,10 +494,14 @@ mod tests {
                 "/pipeline/0/action must be one of connect, play, play_get_input, param, record, hangup, input",
             ),
         );
-        let connect = json!([{ "action": "connect", "params": {}, "endpoints": [{ "type": "agent", "id": AGENT },
-            { "type": "pstn", "number": "447700900123" }] }]);
-        check(TRANSFER, &of(connect.clone()), Err("/pipeline/0/params/caller_id is required"));
-        let blind = json!({ "pipeline": connect });
+        let connect =
+            |endpoints: Value| json!([{ "action": "connect", "params": {}, "endpoints": endpoints }]);
+        let agent = json!({ "type": "agent", "id": AGENT });
+        let customer = json!({ "type": "pstn", "number": "447700900123" });
+        let alone = connect(json!([customer]));
+        check(TRANSFER, &of(alone.clone()), Err("/pipeline/0/params/caller_id is required"));
+        check(TRANSFER_ACTION, &json!({ "pipeline": alone }), Ok(()));
+        let blind = json!({ "pipeline": connect(json!([agent, customer])) });
         check(TRANSFER_ACTION, &blind, Err("/pipeline/0/endpoints/1: agents come last"));
     }
 
