@@ -26,6 +26,7 @@ mod measured;
 mod readme;
 mod reproducers;
 mod schedule;
+mod schemathesis;
 mod sdk;
 mod syncs;
 mod webdriver;
@@ -111,6 +112,8 @@ enum Run {
     Example(examples::Example),
     /// The console, in a browser.
     Console,
+    /// Requests after the OpenAPI document, right and wrong ones.
+    Schemathesis,
     /// An SDK of PIOPIY's against the REST APIs.
     Sdk(sdk::Sdk),
     /// The commands of the README.
@@ -160,6 +163,7 @@ fn all() -> Vec<(String, Run)> {
     runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
     runs.push(("console/browser".to_owned(), Run::Console));
     runs.extend(sdk::Sdk::ALL.map(|it| (format!("sdk/{}", it.name()), Run::Sdk(it))));
+    runs.push(("rest/schemathesis".to_owned(), Run::Schemathesis));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -208,6 +212,7 @@ impl Run {
             Self::Careful(receiver) => receiver.missing(),
             Self::Example(example) => example.missing(),
             Self::Sdk(sdk) => sdk.missing(),
+            Self::Schemathesis => sdk::Sdk::Python.missing(),
             Self::Console => webdriver::missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
@@ -228,6 +233,7 @@ impl Run {
             Self::Debugger => Documented::Flask.set_up(),
             Self::Example(example) => example.set_up(),
             Self::Sdk(sdk) => sdk.set_up(),
+            Self::Schemathesis => schemathesis::set_up(),
             _ => Ok(()),
         }
     }
@@ -258,6 +264,7 @@ impl Run {
             Self::Example(example) => examples::run(example).await,
             Self::Console => console::run().await,
             Self::Sdk(sdk) => sdk::run(sdk).await,
+            Self::Schemathesis => schemathesis::rest(world).await,
             Self::Readme => readme::run(world).await,
         }
     }
