@@ -35,22 +35,22 @@ pub(crate) struct ServeArgs {
     /// Where console and control API are, on this machine only; port 0 for any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     control: SocketAddr,
-    /// Where live events and CDRs go, of each number that has no URL of its own in [platform]
+    /// Where live events and CDRs go, of each number that has no URL of its own in `[platform]`
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
-    /// Who says what happens to a call, for each number that has no URL of its own in [platform]
+    /// Who says what happens to a call, for each number that has no URL of its own in `[platform]`
     #[arg(long, value_name = "URL")]
     answer_url: Option<String>,
     /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
-    /// The revision of the wire: global, global-2022 or india [default: that of [platform], or else global]
+    /// The revision of the wire: global, global-2022 or india [default: that of `[platform]`, or else global]
     #[arg(long)]
     profile: Option<Profile>,
-    /// What is random follows from this, decimal or 0x…; that of [platform], or else fresh
+    /// What is random follows from this, decimal or 0x…; that of `[platform]`, or else fresh
     #[arg(long)]
     seed: Option<Seed>,
-    /// Run virtual time N times as fast; audio is always in real time [default: that of [platform], or else 1]
+    /// Run virtual time N times as fast; audio is always in real time [default: that of `[platform]`, or else 1]
     #[arg(long, value_name = "N")]
     time_scale: Option<f64>,
     /// Write the ledger to a file: JSON Lines, to be read by others
