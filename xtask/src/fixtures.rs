@@ -83,6 +83,7 @@ fn generated() -> anyhow::Result<BTreeMap<String, String>> {
     let records = [
         ("schemas/check.json", piopiy_mock_platform::judge::report::schema()),
         ("schemas/check-lines.json", piopiy_mock_platform::judge::report::lines_schema()),
+        ("schemas/control-openapi.json", piopiy_mock_platform::platform::control_openapi()),
         ("schemas/rest-openapi.json", piopiy_mock_platform::platform::rest_openapi()),
         ("schemas/plan.json", piopiy_mock_platform::plan::file::schema()),
         ("schemas/ledger.json", piopiy_mock_platform::deliver::ledger::schema()),

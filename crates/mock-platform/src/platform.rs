@@ -38,6 +38,7 @@ pub use config::{
     AfterLast, Answers, App, BadAnswer, Choices, Config, ConfigError, Delivery, FaultRates, LegacyCodes,
     LegacyErrors, NoDigits, Number, Person, UnknownAction,
 };
+pub use control::control_openapi;
 pub use error::{PlaceError, StartError};
 pub use exchange::{
     Exchange, ExchangeError, Inbound, NoSuchCall, Outbound, PlaceCallError, Placed, ResendError, Then,

@@ -254,6 +254,11 @@ impl Exchange {
         self.shared.board.find(id)
     }
 
+    /// How many calls are on.
+    pub(super) fn calls_on(&self) -> usize {
+        lock(&self.shared.calls).len()
+    }
+
     /// Somebody presses keys on leg a.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
     }
 }
 
-fn refusal(uri: &Uri, headers: &HeaderMap, changes: bool) -> Option<&'static str> {
+/// Why a request is refused; `changes` says whether it may be no other origin's.
+pub(super) fn refusal(uri: &Uri, headers: &HeaderMap, changes: bool) -> Option<&'static str> {
     // HTTP/1.1 has the host in a header, HTTP/2 and proxy requests have it in the target.
     let host = uri.authority().map(|authority| authority.as_str()).or_else(|| text(headers, &header::HOST));
     let Some(host) = host else {

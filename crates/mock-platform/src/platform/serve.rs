@@ -72,9 +72,9 @@ impl Serving {
         let (rest_listener, rest) = bind(options.rest, "--listen").await?;
         let (control_listener, control) = bind(options.control, "--control").await?;
         let controls = Router::new()
-            .nest("/api", control::router(exchange.clone()))
-            .merge(console::router(exchange.clone()))
-            .layer(axum::middleware::from_fn(guard::guard));
+            .merge(console::router(exchange.clone()).layer(axum::middleware::from_fn(guard::guard)))
+            // It has a guard of its own, whose refusals programs can read.
+            .nest("/api", control::router(exchange.clone()));
         let tasks = [
             tokio::spawn(serve(rest_listener, rest::router(exchange.clone()))),
             tokio::spawn(serve(control_listener, controls)),

@@ -2,6 +2,7 @@
 
 mod app;
 mod console;
+mod control;
 mod flow;
 mod rest;
 mod stories;

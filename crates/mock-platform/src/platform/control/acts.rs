@@ -1,0 +1,50 @@
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::Control;
+use super::answers::CallAnswer;
+use super::calls::view;
+use super::refusal::Refusal;
+use super::requests::{DropStream, HangUp, HoldCall, Id, Press, keys, read};
+use crate::platform::exchange::NoSuchCall;
+
+/// The call will do it; it may not have done so yet.
+type Accepted = Result<(StatusCode, Json<CallAnswer>), Refusal>;
+
+/// `POST /api/calls/{id}/digits`.
+pub(super) async fn press(State(control): State<Control>, Id(id): Id, body: Body) -> Accepted {
+    let request: Press = read(body).await?;
+    keys(&request.digits)?;
+    act(&control, &id, |call| control.exchange.press(call, &request.digits))
+}
+
+/// `POST /api/calls/{id}/hangup`.
+pub(super) async fn hang_up(State(control): State<Control>, Id(id): Id, body: Body) -> Accepted {
+    let request: HangUp = read(body).await?;
+    act(&control, &id, |call| control.exchange.hang_up(call, request.ender()))
+}
+
+/// `POST /api/calls/{id}/hold`.
+pub(super) async fn hold(State(control): State<Control>, Id(id): Id, body: Body) -> Accepted {
+    let request: HoldCall = read(body).await?;
+    act(&control, &id, |call| control.exchange.hold(call, request.how()))
+}
+
+/// `POST /api/calls/{id}/stream/drop`.
+pub(super) async fn drop_stream(State(control): State<Control>, Id(id): Id, body: Body) -> Accepted {
+    let request: DropStream = read(body).await?;
+    let (None | Some(1000..=1003 | 1007..=1014 | 3000..=4999)) = request.code else {
+        return Err(Refusal::meaningless(
+            "a close code that may be sent is 1000 to 1003, 1007 to 1014 or 3000 to 4999; none breaks the connection",
+        ));
+    };
+    act(&control, &id, |call| control.exchange.drop_stream(call, request.code))
+}
+
+fn act(control: &Control, id: &str, act: impl FnOnce(u64) -> Result<(), NoSuchCall>) -> Accepted {
+    let known = view(control, id)?;
+    act(known.call).map_err(|_| Refusal::not_found("the call is over"))?;
+    Ok((StatusCode::ACCEPTED, Json(CallAnswer::brief(&known))))
+}

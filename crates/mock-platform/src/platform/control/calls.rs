@@ -1,0 +1,82 @@
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use tokio::time::{Instant, timeout_at};
+
+use super::Control;
+use super::answers::{CallAnswer, CallsAnswer};
+use super::refusal::Refusal;
+use super::requests::{Asked, Id, Listed, PlaceCall, Waiting, read};
+use crate::platform::board::CallView;
+use crate::platform::exchange::Inbound;
+
+/// Who calls where nobody says: a number that nobody can have.
+const SOMEBODY: u64 = 447_700_900_123;
+/// How many calls may be on at once.
+const MOST_CALLS: usize = 1_000;
+/// How many are listed where nobody says.
+const LISTED: usize = 200;
+/// How long a request may wait for the end of a call.
+const LONGEST_WAIT_MS: u64 = 120_000;
+
+/// `POST /api/calls`.
+pub(super) async fn place(
+    State(control): State<Control>,
+    body: Body,
+) -> Result<(StatusCode, Json<CallAnswer>), Refusal> {
+    let request: PlaceCall = read(body).await?;
+    let flow = request.flow()?;
+    let config = control.exchange.config();
+    if control.exchange.calls_on() >= MOST_CALLS {
+        return Err(Refusal::too_many(format!("{MOST_CALLS} calls are on: end some of them first")));
+    }
+    let first = config.numbers.first().map(|number| number.number).unwrap_or_default();
+    let from = request.from.map_or(SOMEBODY, |number| number.0);
+    let mut inbound = Inbound::from_to(from, request.to.map_or(first, |number| number.0));
+    inbound.then = flow;
+    inbound.caller = request.person.map(|habits| habits.of(config.person(from, true).clone())).transpose()?;
+    let placed =
+        control.exchange.call_in(inbound).map_err(|error| Refusal::meaningless(error.to_string()))?;
+    let view = view(&control, &placed.call.to_string())?;
+    Ok((StatusCode::CREATED, Json(CallAnswer::brief(&view))))
+}
+
+/// `GET /api/calls`.
+pub(super) async fn list(State(control): State<Control>, Asked(listed): Asked<Listed>) -> Json<CallsAnswer> {
+    let (calls, remembered) = control.exchange.board().newest(listed.limit.unwrap_or(LISTED));
+    Json(CallsAnswer { calls: calls.iter().map(CallAnswer::brief).collect(), remembered })
+}
+
+/// `GET /api/calls/{id}`: at once, or once it is over and its webhooks are settled.
+pub(super) async fn one(
+    State(control): State<Control>,
+    Id(id): Id,
+    Asked(waiting): Asked<Waiting>,
+) -> Result<Json<CallAnswer>, Refusal> {
+    let wait_ms = waiting.wait_ms.unwrap_or(0);
+    if wait_ms > LONGEST_WAIT_MS {
+        return Err(Refusal::meaningless(format!("`wait_ms` is {LONGEST_WAIT_MS} at most")));
+    }
+    let until = Instant::now() + Duration::from_millis(wait_ms);
+    let mut changes = control.exchange.board().changes();
+    loop {
+        let view = view(&control, &id)?;
+        if (view.is_over && view.is_settled()) || Instant::now() >= until {
+            return Ok(Json(CallAnswer::whole(&view)));
+        }
+        // Late, or behind: either way it is looked at again.
+        let _ = timeout_at(until, changes.recv()).await;
+    }
+}
+
+/// The call with an id, however it is called.
+pub(super) fn view(control: &Control, id: &str) -> Result<CallView, Refusal> {
+    let exchange = &control.exchange;
+    let view = exchange.find(id).and_then(|call| exchange.board().call(call));
+    view.ok_or_else(|| {
+        Refusal::not_found("there is no such call, or it is forgotten: GET /api/calls lists them")
+    })
+}

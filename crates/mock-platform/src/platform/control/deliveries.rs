@@ -1,0 +1,43 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::Control;
+use super::answers::{DeliveriesAnswer, DeliveryAnswer};
+use super::calls::view;
+use super::refusal::Refusal;
+use super::requests::{Asked, Id, Listed};
+use crate::platform::exchange::ResendError;
+
+/// How many are listed where nobody says.
+const LISTED: usize = 1_000;
+
+/// `GET /api/deliveries`.
+pub(super) async fn list(
+    State(control): State<Control>,
+    Asked(listed): Asked<Listed>,
+) -> Result<Json<DeliveriesAnswer>, Refusal> {
+    let calls = match &listed.call {
+        Some(id) => vec![view(&control, id)?],
+        None => control.exchange.board().calls(),
+    };
+    let webhooks = calls.iter().flat_map(|call| call.webhooks().map(DeliveryAnswer::new));
+    Ok(Json(DeliveriesAnswer { deliveries: webhooks.take(listed.limit.unwrap_or(LISTED)).collect() }))
+}
+
+/// `POST /api/deliveries/{id}/resend`.
+pub(super) async fn resend(
+    State(control): State<Control>,
+    Id(id): Id,
+) -> Result<(StatusCode, Json<DeliveriesAnswer>), Refusal> {
+    let unknown = || Refusal::not_found("there is no such delivery: GET /api/deliveries lists them");
+    let (call, webhook) = id.split_once('-').ok_or_else(unknown)?;
+    let (Ok(call), Ok(webhook)) = (call.parse(), webhook.parse()) else { return Err(unknown()) };
+    control.exchange.resend(call, webhook).map_err(|error| match error {
+        ResendError::Unknown => unknown(),
+        ResendError::NoUrl => Refusal::meaningless(error.to_string()),
+    })?;
+    let view = view(&control, &call.to_string())?;
+    let deliveries = view.webhooks().filter(|row| row.plan.webhook == webhook).map(DeliveryAnswer::new);
+    Ok((StatusCode::ACCEPTED, Json(DeliveriesAnswer { deliveries: deliveries.collect() })))
+}

@@ -1,0 +1,280 @@
+//! What may be asked for, and how it is read: within limits of size and time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use piopiy_events::pcmo::Pcmo;
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::Control;
+use super::refusal::Refusal;
+use crate::plan::{Distribution, Length};
+use crate::platform::call::{Ender, Hold};
+use crate::platform::config::{Answers, Person};
+
+/// Bytes of a body.
+const LARGEST: usize = 1 << 20;
+/// How long it may take to come in.
+const SLOWEST: Duration = Duration::from_secs(10);
+/// How many keys may be pressed at once, and how often somebody may be asked for some.
+const MOST_KEYS: usize = 64;
+
+/// The body, which may be left out where nothing in it has to be said.
+pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    let collected = tokio::time::timeout(SLOWEST, Limited::new(body, LARGEST).collect()).await;
+    let bytes = match collected.map_err(|_| Refusal::too_slow())? {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(Refusal::too_large(LARGEST)),
+        Err(error) => return Err(Refusal::unreadable(format!("the body broke off: {error}"))),
+    };
+    let text = if bytes.is_empty() { b"{}" } else { &bytes[..] };
+    // An array would be taken for the values of an object without their keys.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(Refusal::meaningless("the body is to be an object"));
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        if error.is_data() {
+            Refusal::meaningless(error.to_string())
+        } else {
+            Refusal::unreadable(format!("the body is no JSON: {error}"))
+        }
+    })
+}
+
+/// The id in the path.
+pub(super) struct Id(pub(super) String);
+
+impl FromRequestParts<Control> for Id {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Control) -> Result<Self, Refusal> {
+        let unreadable = |error: PathRejection| Refusal::unreadable(error.body_text());
+        let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(unreadable)?;
+        Ok(Self(id))
+    }
+}
+
+/// The parameters behind the path.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Control> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Control) -> Result<Self, Refusal> {
+        let unreadable = |error: QueryRejection| Refusal::unreadable(error.body_text());
+        let Query(asked) = Query::<T>::from_request_parts(parts, state).await.map_err(unreadable)?;
+        Ok(Self(asked))
+    }
+}
+
+/// A customer calls a number of the account.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PlaceCall {
+    /// Who calls; somebody whose number nobody can have, where it is left out.
+    #[schemars(with = "Option<u64>")]
+    pub(super) from: Option<TelephoneNumber>,
+    /// The number of the account; the first one where it is left out.
+    #[schemars(with = "Option<u64>")]
+    pub(super) to: Option<TelephoneNumber>,
+    /// How the caller behaves, where they do otherwise than the configuration says.
+    pub(super) person: Option<Habits>,
+    /// What happens, in place of what the answer URL says: a call flow.
+    #[schemars(with = "Option<Vec<serde_json::Map<String, serde_json::Value>>>")]
+    pub(super) flow: Option<Box<RawValue>>,
+}
+
+impl PlaceCall {
+    pub(super) fn flow(&self) -> Result<Option<Pcmo>, Refusal> {
+        let parsed = self.flow.as_ref().map(|flow| Pcmo::parse(flow.get().as_bytes()));
+        parsed.transpose().map_err(|error| Refusal::meaningless(format!("`flow` is no call flow: {error}")))
+    }
+}
+
+/// What somebody does otherwise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Habits {
+    /// `yes`, `no`, `busy` or `rejects`, where they are called.
+    #[schemars(with = "Option<String>")]
+    answers: Option<Answers>,
+    /// How long it rings before, such as `2s`.
+    #[schemars(with = "Option<String>")]
+    answers_after: Option<Distribution>,
+    /// What they press when they are asked: one text for each time.
+    digits: Option<Vec<String>>,
+    /// How long they take for each key.
+    #[schemars(with = "Option<String>")]
+    digit_after: Option<Distribution>,
+    /// How long after the pick-up they hang up.
+    #[schemars(with = "Option<String>")]
+    hangs_up_after: Option<Length>,
+    /// How long they wait for somebody to pick up.
+    #[schemars(with = "Option<String>")]
+    patience: Option<Length>,
+}
+
+impl Habits {
+    /// Whoever it is, with these habits.
+    pub(super) fn of(self, mut person: Person) -> Result<Person, Refusal> {
+        if let Some(digits) = self.digits {
+            if digits.len() > MOST_KEYS {
+                return Err(Refusal::meaningless(format!("`person.digits` has more than {MOST_KEYS} texts")));
+            }
+            digits.iter().try_for_each(|text| keys(text))?;
+            person.digits = digits;
+        }
+        person.answers = self.answers.unwrap_or(person.answers);
+        person.answers_after = self.answers_after.unwrap_or(person.answers_after);
+        person.digit_after = self.digit_after.unwrap_or(person.digit_after);
+        person.hangs_up_after = self.hangs_up_after.or(person.hangs_up_after);
+        person.patience = self.patience.unwrap_or(person.patience);
+        Ok(person)
+    }
+}
+
+/// Keys are pressed on leg a.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Press {
+    /// 0 to 9, * and #.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[0-9*#]+$"))]
+    pub(super) digits: String,
+}
+
+/// Whether somebody could press that.
+pub(super) fn keys(text: &str) -> Result<(), Refusal> {
+    let is_key = |key: char| key.is_ascii_digit() || key == '*' || key == '#';
+    if text.is_empty() || text.len() > MOST_KEYS || !text.chars().all(is_key) {
+        let message = format!("keys are 0 to 9, * and #, at least one and {MOST_KEYS} at most");
+        return Err(Refusal::meaningless(message));
+    }
+    Ok(())
+}
+
+/// Somebody hangs up.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HangUp {
+    /// Who.
+    by: By,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    /// Whoever is on leg a.
+    #[default]
+    Caller,
+    /// Whoever is on leg b.
+    Callee,
+    /// The platform itself.
+    Platform,
+}
+
+impl HangUp {
+    pub(super) fn ender(&self) -> Ender {
+        match self.by {
+            By::Caller => Ender::Caller,
+            By::Callee => Ender::Callee,
+            By::Platform => Ender::Platform,
+        }
+    }
+}
+
+/// The caller is put on hold, or taken back.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HoldCall {
+    /// Which of the two.
+    hold: How,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    /// On hold.
+    #[default]
+    On,
+    /// Taken back.
+    Off,
+    /// The other of the two.
+    Toggle,
+}
+
+impl HoldCall {
+    pub(super) fn how(&self) -> Hold {
+        match self.hold {
+            How::On => Hold::On,
+            How::Off => Hold::Off,
+            How::Toggle => Hold::Toggle,
+        }
+    }
+}
+
+/// The audio stream breaks.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DropStream {
+    /// The close code that is sent; where it is left out the connection breaks without one, which is 1006.
+    pub(super) code: Option<u16>,
+}
+
+/// Virtual time moves on.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Advance {
+    /// Milliseconds: 30 days at most.
+    #[schemars(range(max = 2_592_000_000_u64))]
+    pub(super) by_ms: u64,
+}
+
+/// How many, of which call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Listed {
+    pub(super) limit: Option<usize>,
+    pub(super) call: Option<String>,
+}
+
+/// How long to wait for the end.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Waiting {
+    pub(super) wait_ms: Option<u64>,
+}
+
+/// A telephone number, as JSON number or text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TelephoneNumber(pub(super) u64);
+
+impl<'de> Deserialize<'de> for TelephoneNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+        impl Visitor<'_> for NumberOrText {
+            type Value = TelephoneNumber;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a telephone number with its country code: 1 to 15 digits")
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<TelephoneNumber, E> {
+                let is_one = (1..1_000_000_000_000_000).contains(&number);
+                let wrong = || E::invalid_value(serde::de::Unexpected::Unsigned(number), &self);
+                if is_one { Ok(TelephoneNumber(number)) } else { Err(wrong()) }
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TelephoneNumber, E> {
+                match text.strip_prefix('+').unwrap_or(text).parse() {
+                    Ok(number) => self.visit_u64(number),
+                    Err(_) => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(NumberOrText)
+    }
+}

@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use tokio::time::{Instant, timeout_at};
+
+use super::Control;
+use super::answers::{ClockAnswer, ConfigAnswer, Rates, ResetAnswer, SummaryAnswer};
+use super::refusal::Refusal;
+use super::requests::{Advance, read};
+use crate::platform::call::Ender;
+
+/// How long calls may take to end when everything is reset.
+const RESET: Duration = Duration::from_secs(5);
+/// How far time may be moved at once.
+const FARTHEST_MS: u64 = 30 * 24 * 3_600_000;
+
+/// `GET /api/faults`.
+pub(super) async fn faults(State(control): State<Control>) -> Json<Rates> {
+    let faults = control.exchange.faults();
+    Json(Rates {
+        duplicate: faults.duplicate,
+        reorder: faults.reorder,
+        delay: faults.delay,
+        loss: faults.loss,
+    })
+}
+
+/// `PUT /api/faults`: what is left out goes wrong no more.
+pub(super) async fn set_faults(State(control): State<Control>, body: Body) -> Result<Json<Rates>, Refusal> {
+    let rates: Rates = read(body).await?;
+    let mut faults = control.exchange.faults();
+    for (name, given, rate) in [
+        ("duplicate", rates.duplicate, &mut faults.duplicate),
+        ("reorder", rates.reorder, &mut faults.reorder),
+        ("delay", rates.delay, &mut faults.delay),
+        ("loss", rates.loss, &mut faults.loss),
+    ] {
+        if !(0.0..=1.0).contains(&given) {
+            return Err(Refusal::meaningless(format!("`{name}` is {given}: a probability is from 0 to 1")));
+        }
+        *rate = given;
+    }
+    control.exchange.set_faults(faults);
+    Ok(Json(rates))
+}
+
+/// `POST /api/clock/advance`.
+pub(super) async fn advance(
+    State(control): State<Control>,
+    body: Body,
+) -> Result<Json<ClockAnswer>, Refusal> {
+    let Advance { by_ms } = read(body).await?;
+    if by_ms > FARTHEST_MS {
+        return Err(Refusal::meaningless(format!("`by_ms` is {FARTHEST_MS} at most, which is 30 days")));
+    }
+    control.exchange.advance(by_ms);
+    Ok(Json(ClockAnswer { now_ms: control.exchange.now_ms() }))
+}
+
+/// `POST /api/reset`: every call is ended and forgotten, and what goes wrong is what the configuration says.
+pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
+    let exchange = &control.exchange;
+    let config = exchange.config();
+    exchange.set_faults(config.faults.faults(exchange.seed().0));
+    exchange.set_rest_rules(config.rest.clone());
+    let until = Instant::now() + RESET;
+    let mut changes = exchange.board().changes();
+    let on: Vec<u64> =
+        exchange.board().calls().iter().filter(|view| !view.is_over).map(|view| view.call).collect();
+    for call in on {
+        // One that ended meanwhile is over.
+        let _ = exchange.hang_up(call, Ender::Platform);
+    }
+    while exchange.board().is_busy() && Instant::now() < until {
+        let _ = timeout_at(until, changes.recv()).await;
+    }
+    exchange.board().clear();
+    Json(ResetAnswer { calls: exchange.board().calls().len() })
+}
+
+/// `GET /api/config`.
+pub(super) async fn config(State(control): State<Control>) -> Json<ConfigAnswer> {
+    Json(ConfigAnswer::new(&control.exchange.config()))
+}
+
+/// `GET /api/summary`.
+pub(super) async fn summary(State(control): State<Control>) -> Json<SummaryAnswer> {
+    let exchange = &control.exchange;
+    Json(SummaryAnswer {
+        now_ms: exchange.now_ms(),
+        seed: format!("{:#x}", exchange.seed().0),
+        calls_on: exchange.calls_on(),
+        summary: exchange.summary(),
+    })
+}
