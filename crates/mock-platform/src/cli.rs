@@ -1,5 +1,6 @@
 //! The command line: thin, one file for each command.
 
+mod ca;
 mod call;
 mod check;
 mod checks;
@@ -76,6 +77,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     #[command(after_help = format!("{}\n\n{EXIT_CODES}", serve::EXAMPLES))]
     Serve(serve::ServeArgs),
+    #[command(after_help = ca::EXAMPLES)]
+    Ca(ca::CaArgs),
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
     Check(Box<check::CheckArgs>),
     #[command(after_help = report::EXAMPLES)]
@@ -123,6 +126,7 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Send(args) => block_on(send::run(args)),
         Command::Replay(args) => block_on(replay::run(args)),
         Command::Serve(args) => block_on(serve::run(args, config)),
+        Command::Ca(args) => ca::run(&args),
         Command::Check(args) => block_on(check::run(*args)),
         Command::Report(args) => report::run(&args),
         Command::Checks(args) => checks::run(&args),

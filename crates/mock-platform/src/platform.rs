@@ -12,6 +12,7 @@ mod guard;
 mod rest;
 mod serve;
 mod stream;
+mod tls;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +47,7 @@ pub use exchange::{
 };
 pub use rest::{Failure, RestRules, rest_openapi};
 pub use serve::{ServeError, ServeOptions, Serving};
+pub use tls::{CaError, LocalCa};
 
 /// A PIOPIY in this process.
 ///

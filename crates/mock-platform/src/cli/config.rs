@@ -95,8 +95,19 @@ pub(crate) fn platform(
 
 /// The commands that have a table: `check` first, for it is what most people configure.
 fn configurable(cli: &Command) -> impl Iterator<Item = &Command> {
-    const WITHOUT: [&str; 10] =
-        ["doctor", "learn", "init", "config", "completions", "man", "schema", "checks", "explain", "report"];
+    const WITHOUT: [&str; 11] = [
+        "ca",
+        "doctor",
+        "learn",
+        "init",
+        "config",
+        "completions",
+        "man",
+        "schema",
+        "checks",
+        "explain",
+        "report",
+    ];
     let has_options = |command: &&Command| {
         !WITHOUT.contains(&command.get_name()) && command.get_arguments().any(is_configurable)
     };

@@ -1,6 +1,9 @@
+mod reloading;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,11 +13,11 @@ use piopiy_mock_platform::plan::Seed;
 use piopiy_mock_platform::platform::{Config, Exchange, ServeError, ServeOptions, Serving};
 use serde_json::json;
 
-use super::config;
 use super::exit::{Exit, Failure, OrExit};
 use super::session;
 use super::signals::Signals;
 use super::target::Format;
+use super::{ca, config};
 
 /// How long webhooks may take that are on their way when it is told to stop.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,7 +27,11 @@ Examples:
   # One app, one number, and an application on port 5000
   piopiy-mock serve --answer-url http://127.0.0.1:5000/answer --webhook-url http://127.0.0.1:5000/webhook/cdr
   # For a test: any free ports, and one line of JSON once it is ready
-  piopiy-mock serve --listen 127.0.0.1:0 --control 127.0.0.1:0 --time-scale 20 --format json";
+  piopiy-mock serve --listen 127.0.0.1:0 --control 127.0.0.1:0 --time-scale 20 --format json
+  # For an SDK that knows the platform's own https addresses alone
+  piopiy-mock serve --tls 127.0.0.1:443
+
+The configuration file is read again when it changes, and on SIGHUP; calls go on.";
 
 /// The whole platform, for an application that makes and takes calls: REST, answer URL, audio, webhooks, console
 #[derive(Debug, Args)]
@@ -35,6 +42,9 @@ pub(crate) struct ServeArgs {
     /// Where console and control API are, on this machine only; port 0 for any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     control: SocketAddr,
+    /// The REST APIs by TLS too, with certificates of the local authority (see `piopiy-mock ca`)
+    #[arg(long, value_name = "ADDRESS")]
+    tls: Option<SocketAddr>,
     /// Where live events and CDRs go, of each number that has no URL of its own in `[platform]`
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
@@ -88,6 +98,11 @@ pub(crate) async fn run(args: ServeArgs, given: Option<PathBuf>) -> Result<Exit,
     let exchange = Exchange::start(config, args.ledger.clone()).or_exit(Exit::Environment)?;
     let mut options = ServeOptions::default();
     (options.rest, options.control) = (args.listen, args.control);
+    if let Some(address) = args.tls {
+        options.tls = Some((address, Arc::new(ca::open()?)));
+    }
+    // From now on, so that no change is missed.
+    let reloading = file.as_deref().map(reloading::Watched::new);
     let serving = Serving::start(exchange, &options).await.map_err(|error| {
         let exit = match error {
             ServeError::ControlNotLocal(_) => Exit::Usage,
@@ -96,7 +111,10 @@ pub(crate) async fn run(args: ServeArgs, given: Option<PathBuf>) -> Result<Exit,
         Failure::new(exit, error)
     })?;
     tell_ready(args.format, &serving, file.as_deref())?;
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = reloading::keep_current(reloading, |file| args.config(Some(file)), serving.exchange()) => {}
+    }
     let summary = serving.stop(PATIENCE).await.or_exit(Exit::Environment)?;
     session::text(args.format, &summary.equation())?;
     Ok(signals.seen().unwrap_or(Exit::Interrupted))
@@ -108,8 +126,9 @@ fn tell_ready(format: Format, serving: &Serving, file: Option<&Path>) -> Result<
     let (rest, control) = (format!("http://{}", serving.rest()), format!("http://{}", serving.control()));
     // A configuration that was completed has both.
     let (app, number) = (config.apps.first(), config.numbers.first());
+    let tls = serving.tls().map(|tls| format!("https://{tls}"));
     if format == Format::Json {
-        let line = json!({
+        let mut line = json!({
             "rest": rest,
             "rest_v3": format!("{rest}/v3"),
             "control": control,
@@ -119,6 +138,9 @@ fn tell_ready(format: Format, serving: &Serving, file: Option<&Path>) -> Result<
             "token": app.and_then(|app| app.token.as_ref()),
             "number": number.map(|number| number.number),
         });
+        if let Some(tls) = &tls {
+            line["rest_tls"] = tls.as_str().into();
+        }
         // Whoever waits for it has to get it.
         writeln!(std::io::stdout().lock(), "{line}")?;
     }
@@ -136,6 +158,9 @@ fn tell_ready(format: Format, serving: &Serving, file: Option<&Path>) -> Result<
         config.profile,
         serving.exchange().seed().0,
     );
+    if let Some(tls) = &tls {
+        text.push_str(&format!("by TLS       {tls}; `piopiy-mock ca` prints whom to trust\n"));
+    }
     for app in &config.apps {
         let is_known = app.secret == Config::ZERO.1;
         let secrets = match file {

@@ -47,6 +47,41 @@ impl Signals {
     }
 }
 
+/// SIGHUP, which asks a program that serves to read its configuration again. It never comes where there is none.
+#[cfg(unix)]
+pub(crate) struct Hangups(Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Hangups {
+    pub(crate) fn listen() -> Self {
+        Self(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok())
+    }
+
+    pub(crate) async fn next(&mut self) {
+        let came = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if came.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) struct Hangups;
+
+#[cfg(not(unix))]
+impl Hangups {
+    pub(crate) fn listen() -> Self {
+        Self
+    }
+
+    pub(crate) async fn next(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn noted(signal: &watch::Receiver<Option<Exit>>) -> Exit {
     let mut signal = signal.clone();
     let seen = signal.wait_for(Option::is_some).await.ok().and_then(|seen| *seen);

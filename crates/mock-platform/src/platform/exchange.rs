@@ -174,6 +174,13 @@ impl Exchange {
     /// If the configuration means nothing; then nothing has changed.
     pub fn reload(&self, config: Config) -> Result<(), ConfigError> {
         config.check()?;
+        let before = self.config();
+        if config.faults != before.faults {
+            self.set_faults(config.faults.faults(self.shared.seed.0));
+        }
+        if config.rest != before.rest {
+            self.set_rest_rules(config.rest.clone());
+        }
         {
             let mut balances = lock(&self.shared.balances);
             for app in &config.apps {

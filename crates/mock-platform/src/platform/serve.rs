@@ -1,31 +1,38 @@
 //! The listeners of a running platform: one for the REST APIs, one for control API and console.
 
+mod accept;
+mod deadline;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use self::accept::{Limits, accept};
 use super::exchange::Exchange;
+use super::tls::{CaError, LocalCa};
 use super::{console, control, guard, rest};
 use crate::deliver::ledger::LedgerError;
 use crate::judge::Summary;
 
 /// Where a platform listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServeOptions {
     /// The REST APIs; port 0 for any.
     pub rest: SocketAddr,
     /// Control API and console; on this machine only.
     pub control: SocketAddr,
+    /// The REST APIs by TLS, with certificates of this authority; port 0 for any.
+    pub tls: Option<(SocketAddr, Arc<LocalCa>)>,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self { rest: ([127, 0, 0, 1], 8080).into(), control: ([127, 0, 0, 1], 8081).into() }
+        Self { rest: ([127, 0, 0, 1], 8080).into(), control: ([127, 0, 0, 1], 8081).into(), tls: None }
     }
 }
 
@@ -48,6 +55,9 @@ pub enum ServeError {
         "the control API acts for whoever reaches it: {0} is not on this machine; use a loopback address"
     )]
     ControlNotLocal(SocketAddr),
+    /// There is no certificate.
+    #[error(transparent)]
+    Certificate(#[from] CaError),
 }
 
 /// A platform that listens.
@@ -57,7 +67,8 @@ pub struct Serving {
     exchange: Exchange,
     rest: SocketAddr,
     control: SocketAddr,
-    tasks: [JoinHandle<()>; 2],
+    tls: Option<SocketAddr>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Serving {
@@ -75,11 +86,19 @@ impl Serving {
             .merge(console::router(exchange.clone()).layer(axum::middleware::from_fn(guard::guard)))
             // It has a guard of its own, whose refusals programs can read.
             .nest("/api", control::router(exchange.clone()));
-        let tasks = [
-            tokio::spawn(serve(rest_listener, rest::router(exchange.clone()))),
-            tokio::spawn(serve(control_listener, controls)),
+        let limits = Limits::default();
+        let mut tasks = vec![
+            tokio::spawn(accept(rest_listener, rest::router(exchange.clone()), None, limits)),
+            tokio::spawn(accept(control_listener, controls, None, limits)),
         ];
-        Ok(Self { exchange, rest, control, tasks })
+        let mut tls = None;
+        if let Some((address, ca)) = &options.tls {
+            let config = ca.server_config()?;
+            let (listener, bound) = bind(*address, "--tls").await?;
+            tasks.push(tokio::spawn(accept(listener, rest::router(exchange.clone()), Some(config), limits)));
+            tls = Some(bound);
+        }
+        Ok(Self { exchange, rest, control, tls, tasks })
     }
 
     /// The platform behind it.
@@ -98,6 +117,12 @@ impl Serving {
     #[must_use]
     pub fn control(&self) -> SocketAddr {
         self.control
+    }
+
+    /// Where the REST APIs are by TLS, where they are.
+    #[must_use]
+    pub fn tls(&self) -> Option<SocketAddr> {
+        self.tls
     }
 
     /// Ends every call, waits for their webhooks as long as `patience` lasts, and stops listening.
@@ -120,15 +145,4 @@ async fn bind(address: SocketAddr, option: &'static str) -> Result<(TcpListener,
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
-}
-
-async fn serve(listener: TcpListener, router: Router) {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!("a connection keeps Nagle's algorithm: {error}");
-        }
-    });
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("a listener has failed: {error}");
-    }
 }

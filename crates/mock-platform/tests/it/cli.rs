@@ -56,6 +56,7 @@ fn help_has_examples_and_the_exit_codes() {
         ("help_send", vec!["send", "--help"]),
         ("help_replay", vec!["replay", "--help"]),
         ("help_serve", vec!["serve", "--help"]),
+        ("help_ca", vec!["ca", "--help"]),
     ] {
         let output = mock(&args);
         assert!(output.status.success());

@@ -15,8 +15,14 @@ pub(super) struct Process {
 impl Process {
     /// At free ports, with further options.
     pub(super) fn start(options: &[&str]) -> Self {
+        Self::start_with(options, &[])
+    }
+
+    /// And with an environment.
+    pub(super) fn start_with(options: &[&str], environment: &[(&str, &str)]) -> Self {
         let ports = ["serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--format", "json"];
         let mut child = command(&[&ports, options].concat())
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

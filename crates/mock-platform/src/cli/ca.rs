@@ -1,0 +1,64 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use piopiy_mock_platform::platform::LocalCa;
+
+use super::exit::{Exit, Failure, OrExit};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  # What a client is to trust, in a file
+  piopiy-mock ca --out piopiy-mock-ca.pem
+  SSL_CERT_FILE=piopiy-mock-ca.pem python app.py
+  NODE_EXTRA_CA_CERTS=piopiy-mock-ca.pem node app.js
+
+The certificates are those of `serve --tls`: for rest.piopiy.com, rest.telecmi.com,
+piopiy.telecmi.com and localhost. The authority can vouch for no other name; its key stays in a file
+that only you can read.";
+
+/// Print the certificate that clients of `serve --tls` are to trust; it is made when it is first asked for
+#[derive(Debug, Args)]
+pub(crate) struct CaArgs {
+    /// Write it to this file, in place of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &CaArgs) -> Result<Exit, Failure> {
+    let ca = open()?;
+    match &args.out {
+        Some(path) => {
+            std::fs::write(path, ca.certificate())
+                .map_err(|error| anyhow::anyhow!("{} cannot be written: {error}", path.display()))
+                .or_exit(Exit::Environment)?;
+            // Nobody may be reading.
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "{}: written; its key stays in {}",
+                path.display(),
+                ca.path().display()
+            );
+        }
+        None => std::io::stdout().lock().write_all(ca.certificate().as_bytes())?,
+    }
+    Ok(Exit::Fine)
+}
+
+/// The authority of this user.
+pub(crate) fn open() -> Result<LocalCa, Failure> {
+    let folder = folder().ok_or_else(|| {
+        let error = anyhow::anyhow!(
+            "nobody says where your data is kept: set XDG_DATA_HOME to a folder, for the certificate authority"
+        );
+        Failure::new(Exit::Environment, error)
+    })?;
+    LocalCa::open(&folder).or_exit(Exit::Environment)
+}
+
+fn folder() -> Option<PathBuf> {
+    let given = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local").join("share"));
+    let windows = || std::env::var_os("LOCALAPPDATA").map(PathBuf::from);
+    given.or_else(home).or_else(windows).map(|folder| folder.join("piopiy-mock"))
+}

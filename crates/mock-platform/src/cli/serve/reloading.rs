@@ -1,0 +1,67 @@
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use piopiy_mock_platform::platform::{Config, Exchange};
+
+use crate::cli::exit::Failure;
+use crate::cli::signals::Hangups;
+
+/// How often a file is looked at.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// A file, and how it was when it was last read.
+pub(super) struct Watched {
+    path: PathBuf,
+    seen: Option<(SystemTime, u64)>,
+    hangups: Hangups,
+}
+
+impl Watched {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), seen: stamp(path), hangups: Hangups::listen() }
+    }
+
+    /// Waits until it is to be read again.
+    async fn changed(&mut self) {
+        loop {
+            tokio::select! {
+                () = self.hangups.next() => {
+                    self.seen = stamp(&self.path);
+                    return;
+                }
+                () = tokio::time::sleep(EVERY) => {
+                    // Away for a moment, as editors have it: what holds goes on.
+                    let Some(now) = stamp(&self.path) else { continue };
+                    if self.seen.replace(now) != Some(now) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Has the platform be as the file says, whenever that changes; never ends.
+pub(super) async fn keep_current(
+    watched: Option<Watched>,
+    read: impl Fn(&Path) -> Result<Config, Failure>,
+    exchange: &Exchange,
+) {
+    let Some(mut watched) = watched else { return std::future::pending().await };
+    loop {
+        watched.changed().await;
+        let file = watched.path.display();
+        let read = read(&watched.path).map_err(|failure| failure.error);
+        let told = match read.and_then(|config| Ok(exchange.reload(config)?)) {
+            Ok(()) => format!("{file}: read again; calls that are on go on as they began"),
+            Err(error) => format!("{file} is not taken, and what it said before holds: {error:#}"),
+        };
+        // Nobody may be reading.
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr().lock(), format_args!("{told}\n"));
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

@@ -1,0 +1,57 @@
+use std::process::Command;
+
+use piopiy_mock_platform::deliver::Trust;
+use piopiy_mock_platform::platform::LocalCa;
+
+use super::process::Process;
+use crate::cli::{command, stdout};
+
+/// What curl says of a URL, by the names and the certificate that it is told.
+fn asked(url: &str, name: &str, ca: &str) -> Option<String> {
+    let (host, port) = url.trim_start_matches("https://").rsplit_once(':').unwrap();
+    let resolve = format!("{name}:{port}:{host}");
+    let url = format!("https://{name}:{port}/openapi.json");
+    let args = ["--silent", "--show-error", "--noproxy", "*", "--cacert", ca, "--resolve", &resolve, &url];
+    let output = Command::new("curl").args(args).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_platform_has_its_own_names_and_no_others() {
+    let data = tempfile::tempdir().unwrap();
+    let home = data.path().to_str().unwrap();
+    let out = data.path().join("ca.pem");
+    let out = out.to_str().unwrap();
+    let printed = command(&["ca"]).env("XDG_DATA_HOME", home).output().unwrap();
+    let written = command(&["ca", "--out", out]).env("XDG_DATA_HOME", home).output().unwrap();
+    assert!(written.status.success());
+    assert_eq!(stdout(&printed), std::fs::read_to_string(out).unwrap(), "the same authority");
+    assert!(!stdout(&printed).contains("PRIVATE"));
+    assert!(Trust::certificates(stdout(&printed).as_bytes()).is_ok());
+
+    let platform = Process::start_with(&["--tls", "127.0.0.1:0"], &[("XDG_DATA_HOME", home)]);
+    let url = platform.told("rest_tls");
+    for name in ["rest.piopiy.com", "rest.telecmi.com", "piopiy.telecmi.com", "localhost"] {
+        let answer = asked(url, name, out).unwrap_or_else(|| panic!("{name}"));
+        assert!(answer.contains("/v3/voice/pcmo/call"), "{answer}");
+    }
+    assert_eq!(asked(url, "www.piopiy.com", out), None, "no such name is in the certificate");
+    let other = tempfile::tempdir().unwrap();
+    let other_ca = other.path().join("other.pem");
+    std::fs::write(&other_ca, LocalCa::open(other.path()).unwrap().certificate()).unwrap();
+    assert_eq!(asked(url, "rest.piopiy.com", other_ca.to_str().unwrap()), None, "another authority");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_key_is_for_its_owner_alone_and_a_broken_file_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = LocalCa::open(folder.path()).unwrap();
+    assert_eq!(std::fs::metadata(ca.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
+    assert!(!format!("{ca:?}").contains("PRIVATE"));
+    std::fs::write(ca.path(), "nothing").unwrap();
+    let error = LocalCa::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("remove it, and a new one is made"), "{error}");
+}
