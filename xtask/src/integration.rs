@@ -28,6 +28,7 @@ mod reproducers;
 mod schedule;
 mod schemathesis;
 mod sdk;
+pub(crate) mod stream;
 mod syncs;
 mod webdriver;
 
@@ -116,6 +117,10 @@ enum Run {
     Schemathesis,
     /// An SDK of PIOPIY's against the REST APIs.
     Sdk(sdk::Sdk),
+    /// One audio stream, sample by sample.
+    StreamEcho,
+    /// A hundred of them at once.
+    StreamHundred,
     /// The commands of the README.
     Readme,
 }
@@ -164,6 +169,8 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("console/browser".to_owned(), Run::Console));
     runs.extend(sdk::Sdk::ALL.map(|it| (format!("sdk/{}", it.name()), Run::Sdk(it))));
     runs.push(("rest/schemathesis".to_owned(), Run::Schemathesis));
+    runs.push(("stream/echo".to_owned(), Run::StreamEcho));
+    runs.push(("stream/hundred".to_owned(), Run::StreamHundred));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -265,6 +272,8 @@ impl Run {
             Self::Console => console::run().await,
             Self::Sdk(sdk) => sdk::run(sdk).await,
             Self::Schemathesis => schemathesis::rest(world).await,
+            Self::StreamEcho => stream::one().await,
+            Self::StreamHundred => stream::hundred().await,
             Self::Readme => readme::run(world).await,
         }
     }

@@ -48,6 +48,9 @@ enum Task {
     Gallery(gallery::Options),
     /// Write every generated file anew: schemas, OpenAPI document, golden plans
     Fixtures(fixtures::Options),
+    /// The application of the runs `stream/…`
+    #[command(hide = true)]
+    EchoApplication,
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Gallery(options) => gallery::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
+        Task::EchoApplication => integration::stream::serve_echo(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

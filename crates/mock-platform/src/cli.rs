@@ -25,6 +25,7 @@ mod send;
 mod serve;
 mod session;
 mod signals;
+mod stream_check;
 mod target;
 mod terminal;
 mod untold;
@@ -79,6 +80,8 @@ enum Command {
     Serve(serve::ServeArgs),
     #[command(after_help = ca::EXAMPLES)]
     Ca(ca::CaArgs),
+    #[command(after_help = stream_check::EXAMPLES)]
+    StreamCheck(stream_check::StreamCheckArgs),
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
     Check(Box<check::CheckArgs>),
     #[command(after_help = report::EXAMPLES)]
@@ -127,6 +130,7 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Replay(args) => block_on(replay::run(args)),
         Command::Serve(args) => block_on(serve::run(args, config)),
         Command::Ca(args) => ca::run(&args),
+        Command::StreamCheck(args) => block_on(stream_check::run(args)),
         Command::Check(args) => block_on(check::run(*args)),
         Command::Report(args) => report::run(&args),
         Command::Checks(args) => checks::run(&args),

@@ -47,6 +47,7 @@ pub use exchange::{
 };
 pub use rest::{Failure, RestRules, rest_openapi};
 pub use serve::{ServeError, ServeOptions, Serving};
+pub use stream::{StreamCheck, StreamCheckError, StreamFaults, Streams};
 pub use tls::{CaError, LocalCa};
 
 /// A PIOPIY in this process.

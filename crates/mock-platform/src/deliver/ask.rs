@@ -61,6 +61,11 @@ impl Asker {
         self.send(request.body(body), limit, ANSWER_LIMIT).await
     }
 
+    /// GETs a file of up to `most` bytes.
+    pub(crate) async fn get(&self, target: &Target, limit: Duration, most: usize) -> Asked {
+        self.send(self.client.get(target.url().clone()), limit, most).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder, limit: Duration, most: usize) -> Asked {
         let began = Instant::now();
         let deadline = began + limit;

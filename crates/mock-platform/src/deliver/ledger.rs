@@ -9,6 +9,7 @@
 mod body;
 mod codec;
 mod entry;
+mod figures;
 mod header;
 mod message;
 mod reader;
@@ -21,6 +22,7 @@ pub use entry::{
     AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome, Entry, FaultEntry, ObserveEntry, OutcomeEntry,
     PlanEntry, RunEntry, SCHEMA, SummaryEntry,
 };
+pub use figures::StreamFigures;
 pub use header::fresh;
 pub use message::{CallEntry, Lane, MessageEntry, MessageKind, OverEntry};
 pub use reader::{LedgerError, LedgerReader, read};

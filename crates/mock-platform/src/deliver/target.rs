@@ -163,7 +163,7 @@ impl Target {
     }
 
     /// What it is reached at.
-    pub(super) async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
         if self.addresses.is_empty() {
             return Ok(tokio::net::lookup_host(self.authority()).await?.collect());
         }
@@ -203,7 +203,7 @@ impl Target {
         self.url.scheme() == "https"
     }
 
-    pub(super) fn trust(&self) -> &Trust {
+    pub(crate) fn trust(&self) -> &Trust {
         &self.trust
     }
 

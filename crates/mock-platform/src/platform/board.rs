@@ -8,7 +8,8 @@ use tokio::sync::broadcast;
 
 use super::exchange::lock;
 use crate::deliver::ledger::{
-    AttemptEntry, CallEntry, DeliveryOutcome, Entry, FaultEntry, MessageEntry, MessageKind, PlanEntry, Record,
+    AttemptEntry, CallEntry, DeliveryOutcome, Entry, FaultEntry, MessageEntry, MessageKind, PlanEntry,
+    Record, StreamFigures,
 };
 
 /// How many calls are remembered; the oldest that are over go first.
@@ -107,6 +108,11 @@ impl CallView {
             Row::Webhook(row) => Some(&**row),
             Row::Message(_) => None,
         })
+    }
+
+    /// What was measured of its audio streams that are over.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamFigures> {
+        self.messages().filter_map(|message| message.figures.as_ref())
     }
 
     /// Whether nothing more will come of the webhooks that were sent so far.

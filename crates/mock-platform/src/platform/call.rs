@@ -10,15 +10,16 @@ mod passing;
 mod streaming;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use piopiy_events::CallDirection;
-use piopiy_events::pcmo::{Action, Pcmo};
+use piopiy_events::pcmo::{Action, Pcmo, Stream};
 use tokio::sync::mpsc;
 
 use super::config::{Answers, Config, Person};
 use super::exchange::{Exchange, TransferStatus};
-use super::stream::StreamSession;
+use super::stream::{Speaker, StreamSession};
 use crate::deliver::Target;
 use crate::deliver::ledger::{Entry, Lane, MessageEntry, MessageKind, OverEntry};
 use crate::plan::draw::{Draws, Purpose};
@@ -108,6 +109,11 @@ pub(super) async fn run(
         bridged: None,
         on_hold: false,
         is_recorded: setting.record,
+        picked_up_us: None,
+        stream_on_answer: None,
+        streams: 0,
+        talked_to: None,
+        tracks: None,
         hang_up_at_us: None,
         ends_at_us: None,
         transfer: None,
@@ -144,6 +150,16 @@ pub(super) struct Call {
     bridged: Option<usize>,
     on_hold: bool,
     is_recorded: bool,
+    /// When leg a was picked up: virtual microseconds.
+    picked_up_us: Option<u64>,
+    /// A stream that is opened when the other party picks up.
+    stream_on_answer: Option<Stream>,
+    /// How many streams there were.
+    streams: u32,
+    /// Whoever is on leg b, and what they say.
+    talked_to: Option<Speaker>,
+    /// Both directions of the last stream.
+    tracks: Option<(PathBuf, PathBuf)>,
     /// When the person on leg a hangs up: virtual microseconds.
     hang_up_at_us: Option<u64>,
     /// When the platform does.
@@ -253,6 +269,7 @@ impl Call {
             return;
         }
         self.happens(&Happened::Answered);
+        self.picked_up_us = Some(self.now_us());
         let hangs_up = self.setting.person.hangs_up_after;
         self.hang_up_at_us = hangs_up.map(|after| self.after_ms(after.millis()));
         self.ends_at_us = Some(self.after_ms(self.setting.talk_ms));

@@ -10,6 +10,7 @@ use piopiy_events::Profile;
 use serde::{Deserialize, Deserializer};
 
 use super::rest::RestRules;
+use super::stream::Streams;
 use crate::deliver::{DeliveryOptions, Faults, Order, Pace, Redelivery, Target, TargetError};
 use crate::plan::{Length, ScenarioError};
 
@@ -84,6 +85,8 @@ pub struct Config {
     pub choices: Choices,
     /// What the REST APIs do on purpose, besides answering.
     pub rest: RestRules,
+    /// How audio streams are carried.
+    pub stream: Streams,
 }
 
 /// An app of the account.
@@ -264,6 +267,7 @@ impl Config {
                 }
             }
         }
+        self.stream.check().map_err(|what| ConfigError::Meaning(format!("[platform.stream] {what}")))?;
         self.delivery_options().check().map_err(|error| ConfigError::Meaning(format!("platform: {error}")))
     }
 
@@ -280,7 +284,13 @@ impl Config {
     /// # Errors
     /// As [`Config::target`].
     pub fn stream_target(&self, url: &str) -> Result<Target, TargetError> {
-        Target::parse_websocket(url, &self.allow_hosts)
+        let target = Target::parse_websocket(url, &self.allow_hosts)?;
+        // What the file has was checked with the rest.
+        let trust = self.stream.trust().ok().flatten();
+        Ok(match trust {
+            Some(trust) if target.is_tls() => target.trusting(trust),
+            _ => target,
+        })
     }
 
     /// The app with an id.
@@ -361,6 +371,7 @@ impl Default for Config {
             faults: FaultRates::default(),
             choices: Choices::default(),
             rest: RestRules::default(),
+            stream: Streams::default(),
         }
     }
 }

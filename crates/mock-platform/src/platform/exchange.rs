@@ -17,6 +17,7 @@ use super::board::Board;
 use super::call::Command;
 use super::config::{Config, ConfigError};
 use super::rest::{Gate, RestRules};
+use super::stream::{StreamFaults, Temporary};
 use crate::deliver::ledger::{Entry, LedgerError, MessageEntry, RunEntry};
 use crate::deliver::{
     Asker, Clock, DeliverError, Faults, Ledger, PlacedCall, Target, Targets, deliver_placed, fresh, wall_ms,
@@ -57,6 +58,10 @@ pub(super) struct Shared {
     judge: Arc<Mutex<Judge>>,
     /// What stands before the REST APIs.
     pub(super) gate: Mutex<Gate>,
+    /// What goes wrong with audio streams.
+    stream_faults: RwLock<StreamFaults>,
+    /// Where recordings are where nobody said where.
+    pub(super) temporary: Temporary,
     /// The names of SIP endpoints.
     sip: Mutex<BTreeSet<String>>,
 }
@@ -71,6 +76,9 @@ pub enum ExchangeError {
     /// The ledger file cannot be created.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// There is no folder for recordings.
+    #[error("there is no folder for recordings: set `recordings` in [platform]")]
+    Recordings(#[source] std::io::Error),
     /// The HTTP client cannot be set up.
     #[error("the HTTP client could not be set up")]
     Client(#[source] reqwest::Error),
@@ -103,7 +111,11 @@ impl Exchange {
     /// # }
     /// ```
     pub fn start(config: Config, ledger_file: Option<std::path::PathBuf>) -> Result<Self, ExchangeError> {
+        let mut config = config;
         config.check()?;
+        let temporary = Temporary::new().map_err(ExchangeError::Recordings)?;
+        config.recordings.get_or_insert_with(|| temporary.path().to_owned());
+        let stream_faults = RwLock::new(config.stream.faults);
         let asker = Asker::new().map_err(ExchangeError::Client)?;
         let seed = Seed(config.seed.unwrap_or_else(fresh));
         let nonce = Nonce(fresh());
@@ -157,6 +169,8 @@ impl Exchange {
                 transfers: transfers::Transfers::default(),
                 judge,
                 gate,
+                stream_faults,
+                temporary,
                 sip: Mutex::default(),
             }),
         })
@@ -173,6 +187,7 @@ impl Exchange {
     /// # Errors
     /// If the configuration means nothing; then nothing has changed.
     pub fn reload(&self, config: Config) -> Result<(), ConfigError> {
+        let mut config = config;
         config.check()?;
         let before = self.config();
         if config.faults != before.faults {
@@ -181,6 +196,7 @@ impl Exchange {
         if config.rest != before.rest {
             self.set_rest_rules(config.rest.clone());
         }
+        config.recordings.get_or_insert_with(|| self.shared.temporary.path().to_owned());
         {
             let mut balances = lock(&self.shared.balances);
             for app in &config.apps {
@@ -234,6 +250,22 @@ impl Exchange {
     /// Sets what goes wrong with webhooks from now on.
     pub fn set_faults(&self, faults: Faults) {
         *self.shared.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// What goes wrong with audio streams on purpose.
+    #[must_use]
+    pub fn stream_faults(&self) -> StreamFaults {
+        *self.shared.stream_faults.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets what goes wrong with the audio streams that are opened from now on.
+    ///
+    /// # Errors
+    /// Where a fault means nothing: see [`StreamFaults::check`].
+    pub fn set_stream_faults(&self, faults: StreamFaults) -> Result<(), String> {
+        faults.check()?;
+        *self.shared.stream_faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+        Ok(())
     }
 
     /// What the REST APIs do on purpose; failures as many as are left.

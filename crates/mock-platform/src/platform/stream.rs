@@ -1,19 +1,31 @@
 //! Audio streams: the platform is the WebSocket client, as PIOPIY is.
 
-use std::borrow::Cow;
-use std::time::Duration;
+mod check;
+mod decode;
+mod dial;
+mod line;
+mod meter;
+mod playing;
+mod reading;
+mod recording;
+mod resample;
+mod settings;
+mod voice;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use std::path::PathBuf;
+
 use piopiy_events::pcmo::Pcmo;
-use piopiy_events::stream::{CommandKind, StreamMessage};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::deliver::Target;
+use crate::deliver::ledger::StreamFigures;
+
+pub use check::{StreamCheck, StreamCheckError};
+pub(super) use decode::Clip;
+pub(super) use reading::causes;
+pub(super) use recording::{Temporary, join, talk};
+pub use settings::{StreamFaults, Streams};
+pub(super) use voice::{LARGEST, Speaker, Voice, read};
 
 /// How a stream is opened.
 #[derive(Debug)]
@@ -21,6 +33,27 @@ pub(super) struct StreamSpec {
     pub(super) target: Target,
     /// Samples per second.
     pub(super) sample_rate: u32,
+    pub(super) listens: Listens,
+    pub(super) caller: Speaker,
+    pub(super) callee: Option<Speaker>,
+    pub(super) settings: Streams,
+    pub(super) faults: StreamFaults,
+    /// What is random follows from it.
+    pub(super) seed: u64,
+    /// Where both directions are written.
+    pub(super) heard: Option<PathBuf>,
+    pub(super) said: Option<PathBuf>,
+}
+
+/// Whose voice an application hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listens {
+    /// Whoever is on leg a.
+    Caller,
+    /// Whoever is on leg b.
+    Callee,
+    /// Both, mixed.
+    Both,
 }
 
 /// What happened on a stream.
@@ -31,6 +64,8 @@ pub(super) enum StreamEvent {
     Note(String),
     /// A call flow to be carried out.
     Flow(Pcmo),
+    /// What was measured, before it is over.
+    Figures(StreamFigures),
     /// It is over, with the close code of RFC 6455.
     Closed {
         code: u16,
@@ -46,6 +81,7 @@ pub(super) enum StreamEvent {
 #[derive(Debug)]
 enum Control {
     Hold(bool),
+    Callee(Option<Voice>),
     Drop(Option<u16>),
     HangUp,
 }
@@ -55,14 +91,16 @@ enum Control {
 pub(super) struct StreamSession {
     events: mpsc::UnboundedReceiver<StreamEvent>,
     control: mpsc::UnboundedSender<Control>,
+    sample_rate: u32,
 }
 
 impl StreamSession {
     pub(super) fn open(spec: StreamSpec) -> Self {
         let (told, events) = mpsc::unbounded_channel();
         let (control, controlled) = mpsc::unbounded_channel();
+        let sample_rate = spec.sample_rate;
         tokio::spawn(run(spec, told, controlled));
-        Self { events, control }
+        Self { events, control, sample_rate }
     }
 
     /// The next thing that happens. May be dropped at any time.
@@ -74,6 +112,15 @@ impl StreamSession {
     /// The caller is on hold: nothing is heard and nothing is said.
     pub(super) fn hold(&self, on: bool) {
         self.control(Control::Hold(on));
+    }
+
+    /// Somebody is on leg b from now on, or nobody.
+    pub(super) fn callee(&self, voice: Option<Voice>) {
+        self.control(Control::Callee(voice));
+    }
+
+    pub(super) fn sample_rate(&self) -> u32 {
+        self.sample_rate
     }
 
     /// The connection breaks, or is closed with a code.
@@ -92,81 +139,30 @@ impl StreamSession {
     }
 }
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-const FRAME: Duration = Duration::from_millis(20);
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
 async fn run(
     spec: StreamSpec,
     told: mpsc::UnboundedSender<StreamEvent>,
     mut controlled: mpsc::UnboundedReceiver<Control>,
 ) {
-    let url = spec.target.as_websocket();
-    let connecting = tokio::time::timeout(CONNECT_LIMIT, tokio_tungstenite::connect_async(url));
-    let event = match connecting.await {
-        Err(_) => StreamEvent::Failed { code: 10, error: "Timed out".to_owned() },
-        Ok(Err(error)) => StreamEvent::Failed { code: 6, error: error.to_string() },
-        Ok(Ok((socket, _))) => {
-            let _ = told.send(StreamEvent::Connected);
-            let (code, reason) = exchange(&spec, socket, &told, &mut controlled).await;
+    // Whoever watches may be gone.
+    let tell = |event| drop(told.send(event));
+    let mut voices = Vec::new();
+    for speaker in [Some(&spec.caller), spec.callee.as_ref()].into_iter().flatten() {
+        voices.push(Voice::of(speaker, spec.sample_rate).await.unwrap_or_else(|error| {
+            tell(StreamEvent::Note(format!("{}; speech is made up in its place", causes(&error))));
+            Voice::bursts(speaker.seed, spec.sample_rate)
+        }));
+    }
+    let mut voices = voices.into_iter();
+    let caller = voices.next().unwrap_or_else(|| Voice::bursts(spec.seed, spec.sample_rate));
+    let voices = (caller, voices.next());
+    tell(match dial::dial(&spec.target).await {
+        Err(error) => StreamEvent::Failed { code: error.code(), error: error.to_string() },
+        Ok(socket) => {
+            tell(StreamEvent::Connected);
+            let (code, reason, figures) = line::carry(&spec, voices, socket, &told, &mut controlled).await;
+            tell(StreamEvent::Figures(figures));
             StreamEvent::Closed { code, reason }
         }
-    };
-    let _ = told.send(event);
-}
-
-/// Both directions, until one ends; the close code and the reason.
-async fn exchange(
-    spec: &StreamSpec,
-    mut socket: Socket,
-    told: &mpsc::UnboundedSender<StreamEvent>,
-    controlled: &mut mpsc::UnboundedReceiver<Control>,
-) -> (u16, String) {
-    let mut frames = tokio::time::interval(FRAME);
-    let silence = Bytes::from(vec![0; spec.sample_rate as usize / 50 * 2]);
-    let mut on_hold = false;
-    let abnormal = || (1006, "Abnormal closure".to_owned());
-    loop {
-        tokio::select! {
-            _ = frames.tick(), if !on_hold => {
-                if socket.send(Message::Binary(silence.clone())).await.is_err() {
-                    return abnormal();
-                }
-            }
-            control = controlled.recv() => match control {
-                Some(Control::Hold(on)) => on_hold = on,
-                Some(Control::Drop(None)) => return abnormal(),
-                Some(Control::Drop(Some(code))) => return close(&mut socket, code, "").await,
-                Some(Control::HangUp) | None => return close(&mut socket, 1000, "Normal closure").await,
-            },
-            message = socket.next() => match message {
-                None | Some(Err(_)) => return abnormal(),
-                Some(Ok(Message::Close(frame))) => return closed_by(frame),
-                Some(Ok(Message::Text(text))) => match StreamMessage::parse(text.as_bytes()) {
-                    Ok(StreamMessage::Pcmo(flow)) => { let _ = told.send(StreamEvent::Flow(flow)); }
-                    Ok(StreamMessage::Command(command)) if command.kind() == Some(CommandKind::Stop) => {
-                        return close(&mut socket, 1000, "Normal closure").await;
-                    }
-                    Ok(_) => {}
-                    Err(error) => { let _ = told.send(StreamEvent::Note(format!("what it sent is no JSON: {error}"))); }
-                },
-                Some(Ok(_)) => {}
-            },
-        }
-    }
-}
-
-async fn close(socket: &mut Socket, code: u16, reason: &'static str) -> (u16, String) {
-    let frame = CloseFrame { code: CloseCode::from(code), reason: Cow::Borrowed(reason).as_ref().into() };
-    // It may be gone already.
-    let _ = socket.close(Some(frame)).await;
-    (code, reason.to_owned())
-}
-
-fn closed_by(frame: Option<CloseFrame>) -> (u16, String) {
-    match frame {
-        Some(frame) => (frame.code.into(), frame.reason.to_string()),
-        None => (1005, "No status received".to_owned()),
-    }
+    });
 }

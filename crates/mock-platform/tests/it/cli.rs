@@ -57,6 +57,7 @@ fn help_has_examples_and_the_exit_codes() {
         ("help_replay", vec!["replay", "--help"]),
         ("help_serve", vec!["serve", "--help"]),
         ("help_ca", vec!["ca", "--help"]),
+        ("help_stream_check", vec!["stream-check", "--help"]),
     ] {
         let output = mock(&args);
         assert!(output.status.success());

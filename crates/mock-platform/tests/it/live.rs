@@ -6,3 +6,4 @@ mod control;
 mod flow;
 mod rest;
 mod stories;
+mod stream;

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Body;
+use super::{Body, StreamFigures};
 
 /// Something that passed between two parties of a live call, webhooks apart: a row of its ladder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +43,9 @@ pub struct MessageEntry {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What was measured of an audio stream that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<StreamFigures>,
 }
 
 /// A party of a live call: a line of its ladder.
@@ -102,6 +105,7 @@ impl MessageEntry {
             status: None,
             took_ns: None,
             error: None,
+            figures: None,
         }
     }
 }

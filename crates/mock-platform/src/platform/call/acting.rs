@@ -25,8 +25,10 @@ impl Call {
         match action {
             Action::Play(play) => {
                 self.answer();
+                // It is heard from now on, however long it takes to look at.
+                let began = self.now_us();
                 let length = self.length_of(&play).await;
-                self.spend(length).await?;
+                self.spend_until(began.saturating_add(length.saturating_mul(1_000))).await?;
                 Ok(Next::Go)
             }
             Action::Speak(speak) => {
@@ -52,10 +54,7 @@ impl Call {
                 self.param(&param);
                 Ok(Next::Go)
             }
-            Action::Stream(stream) => {
-                self.answer();
-                self.open_stream(&stream, behind).await
-            }
+            Action::Stream(stream) => self.stream(*stream, behind).await,
             Action::Hangup(_) => Ok(Next::HangUp),
             Action::Clear(_) => Ok(Next::Instead(Vec::new())),
             // An action that is not known, or no action at all.

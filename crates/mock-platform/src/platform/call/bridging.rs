@@ -176,6 +176,7 @@ impl Call {
         self.happens(&Happened::Bridged(leg));
         self.bridged = Some(leg);
         self.settle_transfer(TransferStatus::Completed);
+        self.joined(party.number, party.person.says.clone()).await;
         let hangs_up = party.person.hangs_up_after.map(|after| after.millis());
         let until = self.after_ms(hangs_up.unwrap_or(u64::MAX).min(talk_ms));
         while self.pass(Some(until)).await? != Passed::Time {}
@@ -192,6 +193,7 @@ impl Call {
     /// The other party is gone; leg a stays.
     pub(super) fn leave_bridge(&mut self) {
         let Some(leg) = self.bridged.take() else { return };
+        self.parted();
         self.happens(&Happened::HungUp(leg));
         if !self.is_inbound() {
             self.close_leg(leg);

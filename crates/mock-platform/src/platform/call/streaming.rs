@@ -1,4 +1,6 @@
-//! The audio stream of a call, and the files that it plays.
+//! The audio stream of a call, the files that it plays, and its recording.
+
+use std::path::{Component, Path};
 
 use piopiy_events::pcmo::{Action, Play, Stream};
 
@@ -8,15 +10,34 @@ use super::collecting::calls_somebody;
 use super::passing::{Break, Passed};
 use crate::deliver::ledger::{Lane, MessageKind};
 use crate::plan::Happened;
-use crate::platform::stream::{StreamEvent, StreamSession, StreamSpec};
+use crate::plan::draw::split_mix;
+use crate::platform::stream::{
+    Clip, LARGEST, Listens, Speaker, StreamEvent, StreamSession, StreamSpec, Voice, causes, join, read, talk,
+};
+
+/// The rate of a recording without a stream.
+const RATE: u32 = 8_000;
 
 impl Call {
-    /// Opens a stream. It is waited for, unless the next action calls somebody: then both are heard beside it.
-    pub(super) async fn open_stream(
-        &mut self,
-        stream: &Stream,
-        behind: Option<&Action>,
-    ) -> Result<Next, Break> {
+    /// A stream. It is waited for, unless the next action calls somebody: then both are heard beside it.
+    pub(super) async fn stream(&mut self, stream: Stream, behind: Option<&Action>) -> Result<Next, Break> {
+        let on_answer = stream.stream_on_answer.as_ref().and_then(piopiy_events::Flag::is_set);
+        let is_beside = behind.is_some_and(calls_somebody);
+        if is_beside && on_answer.unwrap_or(false) {
+            self.choose("stream_on_answer", "the stream is opened when the other party picks up");
+            self.stream_on_answer = Some(stream);
+            return Ok(Next::Go);
+        }
+        self.answer();
+        self.open_stream(&stream);
+        if is_beside {
+            return Ok(Next::Go);
+        }
+        while self.stream.is_some() && self.pass(None).await? != Passed::StreamOver {}
+        Ok(Next::Go)
+    }
+
+    fn open_stream(&mut self, stream: &Stream) {
         let url = stream.ws_url.as_ref().map(|url| url.text().into_owned()).unwrap_or_default();
         let target = match self.config.stream_target(&url) {
             Ok(target) => target,
@@ -26,23 +47,104 @@ impl Call {
                     "it is told as one that failed",
                 );
                 self.happens(&Happened::StreamError { code: 6, error: "Connection failed".to_owned() });
-                return Ok(Next::Go);
+                return;
             }
         };
         let mut dials = self.message(Lane::Platform, Lane::WebSocket, MessageKind::Audio, "dials the stream");
-        dials.url = Some(target.shown());
+        dials.url = Some(crate::deliver::without_secrets(&target.as_websocket()));
         self.exchange.tell(dials);
-        let quality = stream.voice_quality.as_ref().map(|quality| quality.text().into_owned());
+        self.streams += 1;
+        let (heard, said) = self.tracks_of_stream();
         let spec = StreamSpec {
             target,
-            sample_rate: if quality.as_deref() == Some("16000") { 16_000 } else { 8_000 },
+            sample_rate: self.rate_of(stream),
+            listens: self.listens_to(stream),
+            caller: self.caller_speaks(),
+            callee: self.talked_to.clone(),
+            settings: self.config.stream.clone(),
+            faults: self.exchange.stream_faults(),
+            seed: split_mix(self.exchange.seed().0, self.live.index()),
+            heard,
+            said,
         };
         self.stream = Some(StreamSession::open(spec));
-        if behind.is_some_and(calls_somebody) {
-            return Ok(Next::Go);
+    }
+
+    fn rate_of(&self, stream: &Stream) -> u32 {
+        let quality = stream.voice_quality.as_ref().map(|quality| quality.text().into_owned());
+        match quality.as_deref() {
+            None | Some("8000") => 8_000,
+            Some("16000") => 16_000,
+            Some(other) => {
+                self.choose(format!("voice_quality {other:?} is not documented"), "it is taken for 8000");
+                8_000
+            }
         }
-        while self.stream.is_some() && self.pass(None).await? != Passed::StreamOver {}
-        Ok(Next::Go)
+    }
+
+    fn listens_to(&self, stream: &Stream) -> Listens {
+        let mode = stream.listen_mode.as_ref().map(|mode| mode.text().into_owned());
+        match mode.as_deref() {
+            Some("caller") => Listens::Caller,
+            Some("callee") => Listens::Callee,
+            Some("both") => Listens::Both,
+            other => {
+                let label = match other {
+                    Some(other) => format!("listen_mode {other:?} is not documented"),
+                    None => "listen_mode is missing".to_owned(),
+                };
+                self.choose(label, "the caller is heard");
+                Listens::Caller
+            }
+        }
+    }
+
+    fn caller_speaks(&self) -> Speaker {
+        let seed = split_mix(self.exchange.seed().0, self.live.index() * 2);
+        Speaker { says: self.setting.person.says.clone(), seed }
+    }
+
+    /// Where the directions of the stream that is opened are written.
+    fn tracks_of_stream(&mut self) -> (Option<std::path::PathBuf>, Option<std::path::PathBuf>) {
+        let wanted = self.config.stream.record || self.is_recorded;
+        let Some(folder) = self.config.recordings.clone().filter(|_| wanted) else { return (None, None) };
+        if let Err(error) = std::fs::create_dir_all(&folder) {
+            self.choose(format!("{} cannot be made: {error}", folder.display()), "nothing is recorded");
+            return (None, None);
+        }
+        let id = self.live.leg_id(0);
+        let nth = if self.streams > 1 { format!("-{}", self.streams) } else { String::new() };
+        let path = |direction: &str| {
+            let path = folder.join(format!("{id}{nth}-{direction}.wav"));
+            self.exchange.shared().temporary.keep(&path);
+            path
+        };
+        let tracks = (path("heard"), path("said"));
+        self.tracks = Some(tracks.clone());
+        (Some(tracks.0), Some(tracks.1))
+    }
+
+    /// Somebody is on leg b.
+    pub(super) async fn joined(&mut self, number: u64, says: Option<std::path::PathBuf>) {
+        let speaker = Speaker { says, seed: split_mix(self.exchange.seed().0, number) };
+        self.talked_to = Some(speaker.clone());
+        if let Some(stream) = self.stream_on_answer.take() {
+            self.open_stream(&stream);
+        } else if let Some(stream) = &self.stream {
+            let voice = Voice::of(&speaker, stream.sample_rate()).await;
+            let voice = voice.unwrap_or_else(|error| {
+                self.choose(causes(&error), "speech is made up in its place");
+                Voice::bursts(speaker.seed, stream.sample_rate())
+            });
+            stream.callee(Some(voice));
+        }
+    }
+
+    /// Nobody is on leg b any more.
+    pub(super) fn parted(&self) {
+        if let Some(stream) = &self.stream {
+            stream.callee(None);
+        }
     }
 
     pub(super) fn hear_stream(&mut self, event: StreamEvent) -> Result<Passed, Break> {
@@ -69,6 +171,13 @@ impl Call {
                 }
                 Err(Break::Flow { flow, id: None })
             }
+            StreamEvent::Figures(figures) => {
+                let label = figures.to_string();
+                let mut message = self.message(Lane::Platform, Lane::Platform, MessageKind::Audio, label);
+                message.figures = Some(figures);
+                self.exchange.tell(message);
+                Ok(Passed::Nothing)
+            }
             StreamEvent::Closed { code, reason } => {
                 self.stream = None;
                 let label = format!("closes {code}");
@@ -88,11 +197,77 @@ impl Call {
 
     /// How long a file lasts: milliseconds. Why it is not known, where it is not.
     pub(super) async fn measured(&mut self, play: &Play) -> Result<u64, String> {
-        let name = play.file_url.as_ref().or(play.file_name.as_ref());
-        let name = name.map(|name| name.text().into_owned()).ok_or("no file is named")?;
-        Err(format!("{name} is not measured"))
+        // The Python SDK sends the URL in both.
+        let named = play.file_url.as_ref().or(play.file_name.as_ref());
+        let name = named.map(|name| name.text().into_owned()).ok_or("no file is named")?;
+        let clip = if name.contains("://") { self.fetched(&name).await } else { self.found(&name).await };
+        let shown = crate::deliver::without_secrets(&name);
+        clip.map(|clip| clip.millis()).map_err(|why| format!("{shown} is not measured: {why}"))
+    }
+
+    async fn fetched(&self, url: &str) -> Result<Clip, String> {
+        let target = self.config.target(url).map_err(|error| error.to_string())?;
+        let limit = std::time::Duration::from_millis(self.config.choices.answer_timeout.millis());
+        let asked = self.exchange.shared().asker.get(&target, limit, LARGEST as usize).await;
+        let bytes = asked.taken()?.to_vec();
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let kind = Path::new(path).extension().and_then(|kind| kind.to_str()).unwrap_or("mp3");
+        Clip::decode(bytes, kind).await.map_err(|error| causes(&error))
+    }
+
+    async fn found(&self, name: &str) -> Result<Clip, String> {
+        let folder =
+            self.config.files.as_ref().ok_or("set `files` in [platform] to the folder that it is in")?;
+        let is_inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        if !is_inside || name.is_empty() {
+            return Err("its name leads out of the folder `files`".to_owned());
+        }
+        read(&folder.join(name)).await.map_err(|error| causes(&error))
     }
 
     /// Writes the recording, if the call is recorded.
-    pub(super) async fn finish_recording(&mut self) {}
+    pub(super) async fn finish_recording(&mut self) {
+        let (Some(picked_up), Some(folder)) = (self.picked_up_us, self.config.recordings.clone()) else {
+            return;
+        };
+        if !self.is_recorded {
+            return;
+        }
+        let name = format!("{}.wav", self.live.leg_id(0));
+        let path = folder.join(&name);
+        self.exchange.shared().temporary.keep(&path);
+        let written = match self.tracks.clone() {
+            Some((heard, said)) => {
+                let to = path.clone();
+                tokio::task::spawn_blocking(move || join(&heard, &said, &to).map_err(|error| causes(&error)))
+                    .await
+            }
+            None => {
+                let longest = self.config.stream.longest_recording.millis();
+                let lasted = (self.now_us().saturating_sub(picked_up) / 1_000).min(longest);
+                let (caller, callee) = (self.caller_speaks(), self.talked_to.clone());
+                self.choose("a call without a stream has no audio", "what people would say is recorded");
+                let made = async move {
+                    let mut caller = Voice::of(&caller, RATE).await.map_err(|error| causes(&error))?;
+                    let mut callee = match &callee {
+                        Some(callee) => Some(Voice::of(callee, RATE).await.map_err(|error| causes(&error))?),
+                        None => None,
+                    };
+                    let written = tokio::task::spawn_blocking(move || {
+                        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+                        talk(&path, RATE, lasted, &mut caller, callee.as_mut())
+                            .map_err(|error| causes(&error))
+                    });
+                    written.await.unwrap_or_else(|error| Err(error.to_string()))
+                };
+                Ok(made.await)
+            }
+        };
+        let label = match written {
+            Ok(Ok(())) => format!("writes the recording {name}"),
+            Ok(Err(why)) => format!("the recording {name} is not written: {why}"),
+            Err(error) => format!("the recording {name} is not written: {error}"),
+        };
+        self.say(Lane::Platform, Lane::Platform, MessageKind::Audio, label);
+    }
 }

@@ -1,0 +1,143 @@
+use crate::deliver::ledger::StreamFigures;
+
+/// Silence of the application that ends within this is a gap; a longer one is a pause between two things it says.
+const GAP_MS: u64 = 500;
+/// How long before a word it was silent, for the word to be the beginning of something.
+const STILL_FRAMES: u32 = 10;
+/// As loud as this on average is speech.
+const LOUD: u64 = 200;
+/// A break after more than this answers nothing that the caller said.
+const BARGE_MS: u64 = 5_000;
+
+/// Measures an application. All times are milliseconds since it was connected.
+#[derive(Debug)]
+pub(super) struct Meter {
+    figures: StreamFigures,
+    rate: u32,
+    played: u64,
+    discarded: u64,
+    cut: u64,
+    /// When there was nothing more to play.
+    dry_at: Option<u64>,
+    is_playing: bool,
+    /// For how many frames the caller was silent.
+    still: u32,
+    /// When the caller began to speak while something was played.
+    barged_at: Option<u64>,
+}
+
+impl Meter {
+    pub(super) fn new(rate: u32) -> Self {
+        Self {
+            figures: StreamFigures::default(),
+            rate,
+            played: 0,
+            discarded: 0,
+            cut: 0,
+            dry_at: None,
+            is_playing: false,
+            still: STILL_FRAMES,
+            barged_at: None,
+        }
+    }
+
+    /// Audio came; so many samples wait now, and so many had no room.
+    pub(super) fn came(&mut self, now_ms: u64, queued: usize, cut: usize) {
+        self.figures.first_audio_ms.get_or_insert(now_ms);
+        self.figures.ahead_ms = self.figures.ahead_ms.max(self.millis(queued as u64));
+        self.cut += cut as u64;
+        if let Some(dry) = self.dry_at.take() {
+            let silent = now_ms.saturating_sub(dry);
+            if silent <= GAP_MS {
+                self.figures.gaps += 1;
+                self.figures.longest_gap_ms = self.figures.longest_gap_ms.max(silent);
+            }
+        }
+    }
+
+    /// A frame was played; so many samples of it were the application's, of so many.
+    pub(super) fn played(&mut self, now_ms: u64, count: usize, of: usize) {
+        self.played += count as u64;
+        if self.is_playing && count < of {
+            self.dry_at = Some(now_ms);
+            self.is_playing = false;
+        } else if count > 0 {
+            self.is_playing = count == of;
+        }
+    }
+
+    /// A frame was sent.
+    pub(super) fn sent(&mut self, now_ms: u64, frame: &[i16], is_taken: bool) {
+        self.figures.frames += 1;
+        self.figures.unread_frames += u64::from(!is_taken);
+        let sum: u64 = frame.iter().map(|sample| u64::from(sample.unsigned_abs())).sum();
+        if sum / (frame.len().max(1) as u64) < LOUD {
+            self.still = self.still.saturating_add(1);
+        } else {
+            if self.still >= STILL_FRAMES && self.is_playing {
+                self.barged_at = Some(now_ms);
+            }
+            self.still = 0;
+        }
+    }
+
+    /// The application broke off; so many samples were not played.
+    pub(super) fn broke(&mut self, now_ms: u64, discarded: usize) {
+        self.figures.breaks += 1;
+        self.discarded += discarded as u64;
+        // Silence is meant.
+        self.dry_at = None;
+        self.is_playing = false;
+        if let Some(at) = self.barged_at.take() {
+            let after = now_ms.saturating_sub(at);
+            if after <= BARGE_MS {
+                self.figures.break_ms = Some(self.figures.break_ms.unwrap_or(0).max(after));
+            }
+        }
+    }
+
+    pub(super) fn figures(&self, now_ms: u64) -> StreamFigures {
+        let mut figures = self.figures.clone();
+        figures.lasted_ms = now_ms;
+        figures.played_ms = self.millis(self.played);
+        figures.discarded_ms = self.millis(self.discarded);
+        figures.cut_ms = self.millis(self.cut);
+        figures
+    }
+
+    fn millis(&self, samples: u64) -> u64 {
+        samples * 1_000 / u64::from(self.rate.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_silence_is_a_gap_and_a_long_one_is_none() {
+        let mut meter = Meter::new(8_000);
+        meter.came(212, 1_600, 0);
+        meter.played(220, 160, 160);
+        meter.played(240, 0, 160);
+        meter.came(300, 160, 0);
+        meter.played(300, 160, 160);
+        meter.played(320, 80, 160);
+        meter.came(2_000, 160, 8_000);
+        let figures = meter.figures(3_000);
+        assert_eq!((figures.first_audio_ms, figures.gaps, figures.longest_gap_ms), (Some(212), 1, 60));
+        assert_eq!((figures.ahead_ms, figures.played_ms, figures.cut_ms), (200, 50, 1_000));
+    }
+
+    #[test]
+    fn a_break_is_measured_from_the_callers_first_word() {
+        let mut meter = Meter::new(8_000);
+        meter.came(0, 8_000, 0);
+        meter.played(20, 160, 160);
+        meter.sent(1_000, &[2_000; 160], true);
+        meter.sent(1_020, &[2_000; 160], true);
+        meter.broke(1_180, 4_000);
+        let figures = meter.figures(2_000);
+        assert_eq!((figures.breaks, figures.break_ms, figures.discarded_ms), (1, Some(180), 500));
+    }
+}
