@@ -76,6 +76,7 @@ pub struct Config {
     /// How people on leg a behave who have no entry of their own.
     pub caller: Person,
     /// How people on leg b behave who have no entry of their own.
+    #[serde(deserialize_with = "people::callee")]
     pub callee: Person,
     /// How webhooks are delivered.
     pub delivery: Delivery,

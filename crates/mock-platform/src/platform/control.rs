@@ -48,6 +48,7 @@ pub(super) fn router(exchange: Exchange) -> Router {
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/resend", post(deliveries::resend))
         .route("/faults", get(settings::faults).put(settings::set_faults))
+        .route("/stream/faults", get(settings::stream_faults).put(settings::set_stream_faults))
         .route("/clock/advance", post(settings::advance))
         .route("/reset", post(settings::reset))
         .route("/config", get(settings::config))

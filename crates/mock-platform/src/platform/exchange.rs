@@ -196,6 +196,10 @@ impl Exchange {
         if config.rest != before.rest {
             self.set_rest_rules(config.rest.clone());
         }
+        if config.stream.faults != before.stream.faults {
+            // They were checked with the rest.
+            let _ = self.set_stream_faults(config.stream.faults);
+        }
         config.recordings.get_or_insert_with(|| self.shared.temporary.path().to_owned());
         {
             let mut balances = lock(&self.shared.balances);

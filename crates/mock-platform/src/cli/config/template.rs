@@ -8,8 +8,11 @@ use super::{configurable, is_configurable, is_many, key};
 const HEAD: &str = "\
 # Options of piopiy-mock, a table for each command. Take the # away from what is to hold.
 # A flag comes before PIOPIY_MOCK_… in the environment (PIOPIY_MOCK_SETTLE for --settle), and that before this file.
-# Secrets are not for this file: there are --token-file and PIOPIY_MOCK_TOKEN.
+# Secrets are not for this file: there are --token-file and PIOPIY_MOCK_TOKEN. Those of [platform] are nobody's.
 ";
+
+/// The table of `serve`, which follows from no option.
+pub(super) const PLATFORM: &str = include_str!("platform.toml");
 
 /// The whole file.
 pub(crate) fn template(cli: &Command) -> String {
@@ -29,6 +32,7 @@ pub(crate) fn template(cli: &Command) -> String {
             text.push_str(&format!("# {} = {}\n", key(arg), example(arg)));
         }
     }
+    text.push_str(PLATFORM);
     text
 }
 

@@ -108,8 +108,9 @@ fn the_template_has_every_option_and_each_is_understood() {
             .and_then(|rest| rest.split_once(" = "))
             .is_some_and(|(key, _)| keys.contains(&key.to_owned()))
     };
+    let options = text.trim_end_matches(template::PLATFORM);
     let uncommented: Vec<&str> =
-        text.lines().map(|line| if is_option(line) { &line[2..] } else { line }).collect();
+        options.lines().map(|line| if is_option(line) { &line[2..] } else { line }).collect();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
     for text in [text.clone(), uncommented.join("\n")] {
@@ -134,4 +135,68 @@ fn the_nearest_file_is_found_up_to_the_root_of_the_repository() {
     assert_eq!(found(&deep), Some(repository.join(FILE_NAME)));
     std::fs::write(deep.join(FILE_NAME), "").unwrap();
     assert_eq!(found(&deep), Some(deep.join(FILE_NAME)));
+}
+
+/// The keys of a table, as its reader tells them to who gives one that there is not.
+fn keys<T: serde::de::DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+    let told = toml::from_str::<T>("no-such-key = 1").unwrap_err().message().to_owned();
+    let (_, known) = told.split_once(", expected ").unwrap_or_else(|| panic!("{told}"));
+    known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_template_has_every_key_of_the_platform_and_its_default() {
+    use piopiy_mock_platform::platform::{
+        Choices, Config, Delivery, Failure, FaultRates, Number, Person, RestRules, StreamFaults, Streams,
+    };
+    let tables = [
+        ("[platform]", keys::<Config>()),
+        ("[[platform.number]]", keys::<Number>()),
+        ("[platform.caller]", keys::<Person>()),
+        ("[platform.delivery]", keys::<Delivery>()),
+        ("[platform.faults]", keys::<FaultRates>()),
+        ("[platform.choices]", keys::<Choices>()),
+        ("[platform.rest]", keys::<RestRules>()),
+        ("[[platform.rest.fail]]", keys::<Failure>()),
+        ("[platform.stream]", keys::<Streams>()),
+        ("[platform.stream.faults]", keys::<StreamFaults>()),
+    ];
+    let text = template::PLATFORM;
+    for (table, keys) in tables {
+        let (_, section) = text.split_once(&format!("{table}\n")).unwrap_or_else(|| panic!("{table}"));
+        let section = section.split("\n\n").next().unwrap();
+        for key in keys {
+            let (name, array) =
+                (table.trim_matches(['[', ']']), format!("[[{}.{key}]]", table.trim_matches(['[', ']'])));
+            let is_there = section.lines().any(|line| line.starts_with(&format!("# {key} = ")))
+                || text.contains(&format!("\n[{name}.{key}]\n"))
+                || text.contains(&array)
+                // Whose habits they are is said of a person alone.
+                || (table, &*key) == ("[platform.caller]", "number");
+            assert!(is_there, "{key} of {table} is not in it");
+        }
+    }
+    let is_key = |line: &str| {
+        let key = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = ")).map(|(key, _)| key);
+        key.is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'))
+            || line.starts_with("# [[")
+    };
+    // No default is what needs a file or another entry.
+    let examples = ["files", "recordings", "says", "ca", "seed", "rate-limit", "hangs-up-after = \"60s\""];
+    let examples_of_streams = ["drop-after-ms", "close-after-ms", "close-code"];
+    let is_example = |line: &str| {
+        examples.iter().chain(&examples_of_streams).any(|key| line.starts_with(&format!("# {key}")))
+    };
+    let holds = |line: &&str| !is_key(line) || !is_example(line);
+    let uncommented = |line: &str| if is_key(line) { line[2..].to_owned() } else { line.to_owned() };
+    let lines: Vec<String> = text.lines().filter(holds).map(uncommented).collect();
+    let read = |text: &str| Config::parse("template", text).unwrap();
+    let mut all = read(&lines.join("\n"));
+    assert_eq!(all.numbers.pop().map(|number| number.number), Some(Config::ZERO.3));
+    assert_eq!((all.people.len(), all.rest.fail.len()), (1, 1));
+    (all.people, all.rest.fail) = (Vec::new(), Vec::new());
+    let mut default = read("");
+    default.numbers.clear();
+    assert_eq!(all, default);
+    assert_eq!(read(text), Config::default().completed());
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::plan::{Distribution, Length, Shape};
 
@@ -71,4 +71,11 @@ impl Default for Person {
     fn default() -> Self {
         Self::caller()
     }
+}
+
+/// Whoever is on leg b hangs up after a while, whatever else is said of them.
+pub(super) fn callee<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Person, D::Error> {
+    let person = Person::deserialize(deserializer)?;
+    let hangs_up_after = person.hangs_up_after.or(Person::callee().hangs_up_after);
+    Ok(Person { hangs_up_after, ..person })
 }

@@ -110,6 +110,28 @@ pub(super) struct Rates {
     pub(super) loss: f64,
 }
 
+/// What goes wrong with audio streams on purpose, of those that are opened from now on.
+#[derive(Debug, Default, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StreamRates {
+    /// The connection breaks after so many milliseconds, without a word: 1006.
+    pub(super) drop_after_ms: Option<u64>,
+    /// It is closed after so many milliseconds, with `close_code`.
+    pub(super) close_after_ms: Option<u64>,
+    /// The code that it is closed with, then and at the end of the call.
+    #[schemars(range(min = 1000, max = 4999))]
+    pub(super) close_code: Option<u16>,
+    /// Of a frame being held back: a probability.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) late: f64,
+    /// For how many milliseconds.
+    #[schemars(range(max = 600_000))]
+    pub(super) late_ms: u64,
+    /// Each frame comes up to so many milliseconds after its time.
+    #[schemars(range(max = 600_000))]
+    pub(super) jitter_ms: u64,
+}
+
 /// The virtual clock.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ClockAnswer {

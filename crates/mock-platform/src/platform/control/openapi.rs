@@ -6,7 +6,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::answers::{
-    CallAnswer, CallsAnswer, ClockAnswer, ConfigAnswer, DeliveriesAnswer, Rates, ResetAnswer, SummaryAnswer,
+    CallAnswer, CallsAnswer, ClockAnswer, ConfigAnswer, DeliveriesAnswer, Rates, ResetAnswer, StreamRates,
+    SummaryAnswer,
 };
 use super::refusal::Refusal;
 use super::requests::{Advance, DropStream, HangUp, HoldCall, PlaceCall, Press};
@@ -132,6 +133,17 @@ fn operations() -> Vec<Operation> {
             body: Some(Body(of::<Rates>, true)),
             refusals: with_body,
             ..base("put", "/faults", "Sets what goes wrong from now on", ok(of::<Rates>))
+        },
+        base("get", "/stream/faults", "What goes wrong with audio streams on purpose", ok(of::<StreamRates>)),
+        Operation {
+            body: Some(Body(of::<StreamRates>, true)),
+            refusals: with_body,
+            ..base(
+                "put",
+                "/stream/faults",
+                "Sets it, for streams that are opened from now on",
+                ok(of::<StreamRates>),
+            )
         },
         Operation {
             body: Some(Body(of::<Advance>, true)),

@@ -6,10 +6,11 @@ use axum::extract::State;
 use tokio::time::{Instant, timeout_at};
 
 use super::Control;
-use super::answers::{ClockAnswer, ConfigAnswer, Rates, ResetAnswer, SummaryAnswer};
+use super::answers::{ClockAnswer, ConfigAnswer, Rates, ResetAnswer, StreamRates, SummaryAnswer};
 use super::refusal::Refusal;
 use super::requests::{Advance, read};
 use crate::platform::call::Ender;
+use crate::platform::stream::StreamFaults;
 
 /// How long calls may take to end when everything is reset.
 const RESET: Duration = Duration::from_secs(5);
@@ -46,6 +47,40 @@ pub(super) async fn set_faults(State(control): State<Control>, body: Body) -> Re
     Ok(Json(rates))
 }
 
+/// `GET /api/stream/faults`.
+pub(super) async fn stream_faults(State(control): State<Control>) -> Json<StreamRates> {
+    let faults = control.exchange.stream_faults();
+    Json(StreamRates {
+        drop_after_ms: faults.drop_after_ms,
+        close_after_ms: faults.close_after_ms,
+        close_code: faults.close_code,
+        late: faults.late,
+        late_ms: faults.late_ms,
+        jitter_ms: faults.jitter_ms,
+    })
+}
+
+/// `PUT /api/stream/faults`: what is left out goes wrong no more.
+pub(super) async fn set_stream_faults(
+    State(control): State<Control>,
+    body: Body,
+) -> Result<Json<StreamRates>, Refusal> {
+    let rates: StreamRates = read(body).await?;
+    let faults = StreamFaults {
+        drop_after_ms: rates.drop_after_ms,
+        close_after_ms: rates.close_after_ms,
+        close_code: rates.close_code,
+        late: rates.late,
+        late_ms: rates.late_ms,
+        jitter_ms: rates.jitter_ms,
+    };
+    control
+        .exchange
+        .set_stream_faults(faults)
+        .map_err(|what| Refusal::meaningless(what.replace('-', "_")))?;
+    Ok(Json(rates))
+}
+
 /// `POST /api/clock/advance`.
 pub(super) async fn advance(
     State(control): State<Control>,
@@ -65,6 +100,8 @@ pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     let config = exchange.config();
     exchange.set_faults(config.faults.faults(exchange.seed().0));
     exchange.set_rest_rules(config.rest.clone());
+    // They were checked when the configuration was.
+    let _ = exchange.set_stream_faults(config.stream.faults);
     let until = Instant::now() + RESET;
     let mut changes = exchange.board().changes();
     let on: Vec<u64> =

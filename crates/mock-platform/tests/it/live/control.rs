@@ -107,6 +107,7 @@ async fn a_flow_a_person_faults_and_a_reset() {
     assert_eq!(control.post("/reset", json!({})).await["calls"], 0);
     assert_eq!(control.get("/calls").await["calls"], json!([]));
     assert_eq!(control.get("/faults").await["duplicate"], 0.0);
+    assert_eq!(control.get("/stream/faults").await["jitter_ms"], 0);
 }
 
 #[tokio::test]
