@@ -240,6 +240,11 @@ impl Config {
         }
         let mut tokens = BTreeSet::new();
         for app in &self.apps {
+            // Whoever sends none would be let in.
+            if app.secret.is_empty() || app.token.as_deref() == Some("") {
+                let text = "its secret or its token is empty; leave `token` out where v3 is not to be used";
+                return meaning(format!("[[platform.app]] {}: {text}", app.appid));
+            }
             if app.token.as_ref().is_some_and(|token| !tokens.insert(token)) {
                 return meaning(format!("[[platform.app]]: {} has the token of another app", app.appid));
             }

@@ -37,6 +37,11 @@ fn what_is_wrong_is_told_with_its_place() {
         "[[platform.number]]\nnumber = 1\nanswer-url = \"http://app.example/\"",
         Err("[[platform.number]] 1: answer-url cannot be used: app.example is not on this machine"),
     );
+    check(
+        "[[platform.app]]\nappid = 1\nsecret = \"\"",
+        Err("[[platform.app]] 1: its secret or its token is empty"),
+    );
+    check("[[platform.app]]\nappid = 1\nsecret = \"a\"\ntoken = \"\"", Err("its token is empty"));
     check("[platform.faults]\nloss = 2", Err("probability of `loss`"));
 }
 

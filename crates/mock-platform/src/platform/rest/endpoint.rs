@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::reply::{Body, Reply};
 use super::{legacy, openapi, v3};
 use crate::deliver::ledger::{Lane, MessageEntry, MessageKind};
+use crate::platform::config::App;
 use crate::platform::exchange::{Exchange, lock};
 
 /// A request that is answered.
@@ -96,6 +97,16 @@ impl Request<'_> {
         at.and_then(|at| self.parts.uri.path().split('/').nth(at)).unwrap_or_default()
     }
 
+    /// The call of an app with this id; those of other apps are none of its business.
+    pub(super) fn call_of(&self, app: &App, id: &str) -> Option<u64> {
+        self.exchange.find(id).filter(|&call| self.owns(app, call))
+    }
+
+    /// Whether a call is of an app.
+    pub(super) fn owns(&self, app: &App, call: u64) -> bool {
+        self.exchange.board().call(call).is_some_and(|view| view.begin.appid == app.appid)
+    }
+
     /// A parameter of the query, decoded.
     pub(super) fn query(&self, name: &str) -> Option<String> {
         let query = self.parts.uri.query().unwrap_or_default();
@@ -128,17 +139,20 @@ pub(super) async fn answer(
         }
     };
     if endpoint.kind != Kind::Open {
-        tell(&exchange, endpoint, &parts.uri, &body, &reply, began);
+        tell(&exchange, &format!("{} {}", endpoint.method, endpoint.path), &parts.uri, &body, &reply, began);
     }
     reply.into_response()
 }
 
-pub(super) async fn unknown(uri: Uri) -> Reply {
+/// Nothing is there: most often a base URL that lacks its `/v3`, which is why the timeline has it, too.
+pub(super) async fn unknown(State(exchange): State<Exchange>, uri: Uri) -> Reply {
     let message = format!("nothing is at {}; /openapi.json says what there is", uri.path());
-    Reply::failed(StatusCode::NOT_FOUND, "not_found", message)
+    let reply = Reply::failed(StatusCode::NOT_FOUND, "not_found", message);
+    tell(&exchange, "unknown path", &uri, &[], &reply, Instant::now());
+    reply
 }
 
-pub(super) async fn wrong_method(uri: Uri) -> Reply {
+pub(super) async fn wrong_method(State(exchange): State<Exchange>, uri: Uri) -> Reply {
     let allowed: Vec<&str> = ENDPOINTS
         .iter()
         .filter(|endpoint| fits(endpoint.path, uri.path()))
@@ -148,6 +162,7 @@ pub(super) async fn wrong_method(uri: Uri) -> Reply {
     let message = format!("{} takes {allowed} alone", uri.path());
     let mut reply = Reply::failed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
     reply.headers.extend(HeaderValue::from_str(&allowed).ok().map(|allowed| (header::ALLOW, allowed)));
+    tell(&exchange, "wrong method", &uri, &[], &reply, Instant::now());
     reply
 }
 
@@ -160,8 +175,8 @@ fn fits(pattern: &str, path: &str) -> bool {
 /// How much of a body is kept for people to look at.
 const KEPT: usize = 64 * 1024;
 
-fn tell(exchange: &Exchange, endpoint: &Endpoint, uri: &Uri, body: &[u8], reply: &Reply, began: Instant) {
-    let label = format!("{} {} {}", endpoint.method, endpoint.path, reply.status.as_u16());
+fn tell(exchange: &Exchange, what: &str, uri: &Uri, body: &[u8], reply: &Reply, began: Instant) {
+    let label = format!("{what} {}", reply.status.as_u16());
     let mut message =
         MessageEntry::new(exchange.now_ms(), Lane::Api, Lane::Platform, MessageKind::Rest, label);
     message.call = reply.call;
@@ -173,6 +188,9 @@ fn tell(exchange: &Exchange, endpoint: &Endpoint, uri: &Uri, body: &[u8], reply:
         message.request = Some(text.into_bytes().into());
     }
     if let Body::Json(answer) = &reply.body {
+        // Some answers repeat what is secret.
+        let mut answer = answer.clone();
+        hide(&mut answer);
         message.answer = Some(answer.to_string().into_bytes().into());
     }
     exchange.tell(message);

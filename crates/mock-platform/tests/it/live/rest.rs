@@ -291,3 +291,88 @@ fn no_body_makes_a_server_error() {
         prop_assert!(is_fine, "{path}: {status}");
     });
 }
+
+#[tokio::test]
+async fn the_timeline_has_what_nothing_answers_and_no_password() {
+    let api = Api::start("").await;
+    let body = json!({ "appid": 2_222_222, "secret": "mock-secret", "username": "ann", "password": "hush" });
+    let (_, added) = api.post("/v1/endpoint/add_sip", body).await;
+    assert_eq!(added["password"], "hush", "who asks is answered as documented");
+    api.post("/voice/ai/call", json!({})).await;
+    api.get("/v3/voice/ai/call").await;
+    let told = api.exchange().board().loose();
+    let labels: Vec<&str> = told.iter().map(|message| message.label.as_str()).collect();
+    assert_eq!(labels, ["POST /v1/endpoint/add_sip 200", "unknown path 404", "wrong method 405"]);
+    for message in &told {
+        for bytes in [&message.request, &message.answer].into_iter().flatten() {
+            assert!(!String::from_utf8_lossy(bytes.as_bytes()).contains("hush"), "{}", message.label);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_app_has_its_own_calls_alone() {
+    let more = "[platform.choices]\nafter-last-action = \"stay\"\n\
+                [[platform.app]]\nappid = 2222222\nsecret = \"mock-secret\"\ntoken = \"mock-token\"\n\
+                [[platform.app]]\nappid = 3333333\nsecret = \"other-secret\"\ntoken = \"other-token\"";
+    let api = Api::start(more).await;
+    let pipeline = json!([{ "action": "play", "file_name": "a.wav" }]);
+    let body = json!({ "caller_id": NUMBER.to_string(), "to_number": CUSTOMER.to_string(), "app_id": "2222222",
+        "pipeline": pipeline });
+    let (_, placed) = api.post("/v3/voice/pcmo/call", body).await;
+    let id = placed["call_id"].as_str().unwrap();
+    let as_other = |method, path: String, body: Value| {
+        let api = &api;
+        async move { api.send(method, &path, "other-token", body.to_string()).await.0 }
+    };
+    assert_eq!(as_other(Method::GET, format!("/v3/calls/{id}"), json!({})).await, 404);
+    assert_eq!(as_other(Method::POST, format!("/v3/calls/{id}/actions/hangup"), json!({})).await, 404);
+    let moved = json!({ "call_id": id, "pipeline": pipeline });
+    assert_eq!(as_other(Method::POST, "/v3/voice/pcmo/transfer".to_owned(), moved.clone()).await, 404);
+    let (_, queued) = api.post("/v3/voice/pcmo/transfer", moved).await;
+    let transfer = format!("/v3/transfers/{}", queued["request_id"].as_str().unwrap());
+    assert_eq!(as_other(Method::GET, transfer.clone(), json!({})).await, 404);
+    assert_eq!(api.get(&transfer).await.0, 200);
+    let other = json!({ "appid": 3_333_333, "secret": "other-secret", "action": "hangup", "cmiuuid": id,
+        "request_id": placed["request_id"] });
+    assert_eq!(api.post("/v1/call/action", other.clone()).await.1["code"], 404);
+    assert_eq!(api.post("/v3/voice/call/hangup", json!({ "call_id": id })).await.0, 200);
+    api.is_over(&json!(id)).await;
+    for path in ["/v1/piopiy/cmiuuid_cdr", "/v1/piopiy/requestid_cdr"] {
+        assert_eq!(api.post(path, other.clone()).await.1["code"], 404, "{path}");
+        let mut own = other.clone();
+        (own["appid"], own["secret"]) = (json!(2_222_222), json!("mock-secret"));
+        assert_eq!(api.post(path, own).await.1["code"], 200, "{path}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_files_of_the_folder_are_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ok.wav"), b"RIFF").unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.wav")).status().unwrap();
+    assert!(pipe.success());
+    std::fs::create_dir(folder.path().join("folder.wav")).unwrap();
+    std::fs::File::create(folder.path().join("long.wav")).unwrap().set_len(65 * 1024 * 1024).unwrap();
+    let text = format!("[platform]\nrecordings = {:?}", folder.path());
+    let exchange = Exchange::start(Config::parse("test", &text).unwrap(), None).unwrap();
+    let mut options = ServeOptions::default();
+    (options.rest, options.control) = (([127, 0, 0, 1], 0).into(), ([127, 0, 0, 1], 0).into());
+    let serving = Serving::start(exchange, &options).await.unwrap();
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+    for (file, is_there) in [
+        ("ok.wav", true),
+        ("pipe.wav", false),
+        ("folder.wav", false),
+        ("long.wav", false),
+        ("..%2Fok.wav", false),
+        ("%2Fetc%2Fpasswd", false),
+    ] {
+        let url =
+            format!("http://{}/v2/piopiy/play?appid=2222222&secret=mock-secret&file={file}", serving.rest());
+        let body = client.get(url).send().await.unwrap().bytes().await.unwrap();
+        assert_eq!(&body[..] == b"RIFF", is_there, "{file}: {body:?}");
+        assert!(is_there || serde_json::from_slice::<Value>(&body).unwrap()["code"] == 404, "{file}");
+    }
+}

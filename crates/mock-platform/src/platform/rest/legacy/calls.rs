@@ -61,13 +61,14 @@ pub(in crate::platform::rest) fn act(request: &Request<'_>) -> Reply {
         Ok(body) => body,
         Err(error) => return no_object(choices, &error),
     };
-    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
-        return reply;
-    }
+    let app = match signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
+        Ok(app) => app,
+        Err(reply) => return reply,
+    };
     let (Some(action), Some(id)) = (&body.action, body.leg_id()) else {
         return Reply::refused(choices, MISSING, "action and cmiuuid are required");
     };
-    let Some(call) = request.exchange.find(&id.text()) else {
+    let Some(call) = request.call_of(&app, &id.text()) else {
         return Reply::refused(choices, 404, "there is no such call");
     };
     let action = action.text();

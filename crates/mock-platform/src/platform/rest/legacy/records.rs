@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use piopiy_events::rest::legacy::{CmiuuidCdr, RequestIdCdr};
 use piopiy_events::{OpenObject as _, Profile, Webhook};
 use serde_json::{Map, Value, json};
@@ -17,11 +19,13 @@ pub(in crate::platform::rest) fn cdr_of_leg(request: &Request<'_>) -> Reply {
     let Ok(body) = CmiuuidCdr::parse(request.body) else {
         return Reply::refused(choices, NOTHING, "the body is no JSON object");
     };
-    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), NOTHING) {
-        return reply;
-    }
+    let app = match signed_in(request, body.appid.as_ref(), body.secret.as_ref(), NOTHING) {
+        Ok(app) => app,
+        Err(reply) => return reply,
+    };
     let id = body.cmiuuid.as_ref().map(|id| id.text().into_owned()).unwrap_or_default();
-    match request.exchange.board().cdrs(|cdr| text(cdr, "cmiuuid") == id).first() {
+    let cdrs = request.exchange.board().cdrs(|cdr| text(cdr, "cmiuuid") == id);
+    match cdrs.iter().find(|(call, _)| request.owns(&app, *call)) {
         Some((call, cdr)) => {
             let answer = json!({ "cdr": summary(request, cdr) });
             Reply::legacy(choices, answer).about(*call)
@@ -36,11 +40,13 @@ pub(in crate::platform::rest) fn cdrs_of_request(request: &Request<'_>) -> Reply
     let Ok(body) = RequestIdCdr::parse(request.body) else {
         return Reply::refused(choices, NOTHING, "the body is no JSON object");
     };
-    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), NOTHING) {
-        return reply;
-    }
+    let app = match signed_in(request, body.appid.as_ref(), body.secret.as_ref(), NOTHING) {
+        Ok(app) => app,
+        Err(reply) => return reply,
+    };
     let id = body.request_id.as_ref().map(|id| id.text().into_owned()).unwrap_or_default();
     let mut cdrs = request.exchange.board().cdrs(|cdr| !id.is_empty() && text(cdr, "request_id") == id);
+    cdrs.retain(|(call, _)| request.owns(&app, *call));
     if cdrs.is_empty() {
         return Reply::refused(choices, NOTHING, "there is no CDR of that request_id");
     }
@@ -66,13 +72,20 @@ pub(in crate::platform::rest) fn recording(request: &Request<'_>) -> Reply {
     // A name, and nothing that leads elsewhere.
     let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
     let file = config.recordings.as_ref().filter(|_| is_name).map(|folder| folder.join(&name));
-    match file.and_then(|file| std::fs::read(file).ok()) {
+    match file.and_then(|file| contents(&file)) {
         Some(bytes) => {
             let json = Reply::ok(Value::Null);
             Reply { status: StatusCode::OK, body: Body::Audio(bytes), ..json }
         }
         None => Reply::refused(choices, NOTHING, "there is no such recording"),
     }
+}
+
+/// What is in a file; nothing of what is none (a pipe would be waited for), or longer than a recording gets.
+fn contents(file: &Path) -> Option<Vec<u8>> {
+    const LONGEST: u64 = 64 * 1024 * 1024;
+    let about = std::fs::metadata(file).ok()?;
+    (about.is_file() && about.len() <= LONGEST).then(|| std::fs::read(file).ok()).flatten()
 }
 
 fn text(cdr: &Webhook, key: &str) -> String {

@@ -6,6 +6,7 @@ use super::calls::pipeline;
 use super::valid;
 use super::{invalid, object, signed_in};
 use crate::platform::call::Ender;
+use crate::platform::config::App;
 use crate::platform::exchange::TransferStatus;
 use crate::platform::rest::endpoint::Request;
 use crate::platform::rest::reply::Reply;
@@ -44,10 +45,11 @@ pub(in crate::platform::rest) fn transfer(request: &Request<'_>) -> Reply {
 
 /// `GET /calls/{id}`: 404 once it is over. What the body holds is not documented.
 pub(in crate::platform::rest) fn status(request: &Request<'_>) -> Reply {
-    if let Err(reply) = signed_in(request) {
-        return reply;
-    }
-    let view = request.exchange.find(request.id()).and_then(|call| request.exchange.board().call(call));
+    let app = match signed_in(request) {
+        Ok(app) => app,
+        Err(reply) => return reply,
+    };
+    let view = request.call_of(&app, request.id()).and_then(|call| request.exchange.board().call(call));
     match view {
         Some(view) if !view.is_over => Reply::ok(json!({
             "call_id": view.begin.cmiuuid,
@@ -65,10 +67,12 @@ pub(in crate::platform::rest) fn status(request: &Request<'_>) -> Reply {
 
 /// `GET /transfers/{id}`.
 pub(in crate::platform::rest) fn transfer_status(request: &Request<'_>) -> Reply {
-    if let Err(reply) = signed_in(request) {
-        return reply;
-    }
-    let Some(transfer) = request.exchange.transfer_of(request.id()) else {
+    let app = match signed_in(request) {
+        Ok(app) => app,
+        Err(reply) => return reply,
+    };
+    let transfer = request.exchange.transfer_of(request.id());
+    let Some(transfer) = transfer.filter(|transfer| request.owns(&app, transfer.call)) else {
         return Reply::failed(StatusCode::NOT_FOUND, "TRANSFER_NOT_FOUND", "there is no such transfer");
     };
     let call = request.exchange.board().call(transfer.call);
@@ -89,14 +93,10 @@ fn by_body(
     shape: valid::Shape,
     act: impl FnOnce(u64, &Map<String, Value>) -> Reply,
 ) -> Reply {
-    let checked = signed_in(request).and_then(|_| object(request)).and_then(|body| {
-        valid::check(shape, &body).map_err(invalid)?;
-        Ok(body)
-    });
-    match checked {
-        Ok(body) => {
+    match checked(request, shape) {
+        Ok((app, body)) => {
             let id = body.get("call_id").and_then(Value::as_str).unwrap_or_default();
-            request.exchange.find(id).map_or_else(gone, |call| act(call, &body))
+            request.call_of(&app, id).map_or_else(gone, |call| act(call, &body))
         }
         Err(reply) => reply,
     }
@@ -108,14 +108,17 @@ fn by_path(
     shape: valid::Shape,
     act: impl FnOnce(u64, &Map<String, Value>) -> Reply,
 ) -> Reply {
-    let checked = signed_in(request).and_then(|_| object(request)).and_then(|body| {
-        valid::check(shape, &body).map_err(invalid)?;
-        Ok(body)
-    });
-    match checked {
-        Ok(body) => request.exchange.find(request.id()).map_or_else(gone, |call| act(call, &body)),
+    match checked(request, shape) {
+        Ok((app, body)) => request.call_of(&app, request.id()).map_or_else(gone, |call| act(call, &body)),
         Err(reply) => reply,
     }
+}
+
+fn checked(request: &Request<'_>, shape: valid::Shape) -> Result<(App, Map<String, Value>), Reply> {
+    let app = signed_in(request)?;
+    let body = object(request)?;
+    valid::check(shape, &body).map_err(invalid)?;
+    Ok((app, body))
 }
 
 fn ended(request: &Request<'_>, call: u64) -> Reply {
