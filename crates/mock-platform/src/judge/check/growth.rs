@@ -1,11 +1,16 @@
 //! Whether what a receiver takes up grows with what it is sent.
 
-use super::{Findings, Flowed, Sample, Usage};
+use super::{Case, Findings, Flow, Flowed, Sample, Signal, Step, Usage};
 
 /// Caches, pools and allocators fill up at first.
 const FLOOR_BYTES: u64 = 16 << 20;
 /// Connections come and go while it is measured.
 const FLOOR_DESCRIPTORS: u64 = 16;
+
+/// A flow into a fresh process: what all checks before have filled up would be large enough to hide what comes on top.
+pub(super) fn case(flow: Flow) -> Case {
+    Case::new("").step(Step::Stop(Signal::Terminate)).step(Step::Start).step(Step::Flow(flow)).may_overload()
+}
 
 /// How much more the receiver took up in the last third of a flow than in the second; `None` where the system does not
 /// tell.

@@ -1,6 +1,6 @@
 //! Half an hour of ordinary traffic.
 
-use super::super::{Case, Check, Findings, Fixes, Flow, Need, Observability, Severity, Step, Tag, growth};
+use super::super::{Check, Findings, Fixes, Flow, Need, Observability, Severity, Tag, growth};
 
 pub(super) const SOAK: Check = Check {
     id: "CON-006",
@@ -18,7 +18,7 @@ pub(super) const SOAK: Check = Check {
         const RATE: u32 = 50;
         let seconds = (30 * composer.sources.slow_limit).as_secs_f64();
         let count = (f64::from(RATE) * seconds) as u32;
-        vec![Case::new("").step(Step::Flow(Flow { count, rate: Some(RATE), samples: 60 })).may_overload()]
+        vec![growth::case(Flow { count, rate: Some(RATE), samples: 60 })]
     },
     judge: |evidence| {
         let mut findings = Findings::default();

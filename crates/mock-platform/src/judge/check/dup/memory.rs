@@ -1,6 +1,6 @@
 //! What a receiver keeps in memory to know duplicates by.
 
-use super::super::{Case, Check, Findings, Fixes, Flow, Need, Observability, Severity, Step, Tag, growth};
+use super::super::{Check, Findings, Fixes, Flow, Need, Observability, Severity, Tag, growth};
 
 pub(super) const MEMORY: Check = Check {
     id: "DUP-013",
@@ -16,7 +16,7 @@ pub(super) const MEMORY: Check = Check {
     ),
     stimulus: |composer| {
         let flow = Flow { count: composer.sources.unique_ids, rate: None, samples: 60 };
-        vec![Case::new("").step(Step::Flow(flow)).may_overload()]
+        vec![growth::case(flow)]
     },
     judge: |evidence| {
         let mut findings = Findings::default();
