@@ -63,6 +63,7 @@ pub(crate) fn run(args: &ConfigArgs, given: Option<PathBuf>, cli: &Command) -> R
         text.push_str(&format!("[{}]\n", command.get_name()));
         for arg in command.get_arguments().filter(|arg| is_configurable(arg)) {
             if let Some(setting) = resolve(command, arg, file.as_ref()) {
+                setting.words(command, arg)?;
                 let value = setting.toml(arg);
                 let told = if *origin { format!("  # {}", setting.origin) } else { String::new() };
                 text.push_str(&format!("{} = {value}{told}\n", key(arg)));

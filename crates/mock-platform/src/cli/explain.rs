@@ -23,6 +23,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
             .into_iter()
             .map(|check| (strsim::jaro_winkler(&args.id.to_uppercase(), check.id), check.id));
         let hint = closest
+            .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|one, other| one.0.total_cmp(&other.0))
             .map(|(_, id)| format!(": did you mean {id}?"))
             .unwrap_or_default();

@@ -72,6 +72,9 @@ async fn checks_are_listed_and_explained() {
     let (exit, _, stderr) = run(&["explain", "DUP-0001"]).await;
     assert_eq!(exit, 2);
     assert!(stderr.contains("did you mean DUP-001?"), "{stderr}");
+    let (exit, _, stderr) = run(&["explain", "FOO"]).await;
+    assert_eq!(exit, 2);
+    assert!(!stderr.contains("did you mean"), "{stderr}");
 }
 
 /// The suite starts the receiver, and leaves none behind.
@@ -312,6 +315,11 @@ async fn options_come_from_a_file_that_init_writes_and_never_writes_over() {
     assert_eq!(exit, 0);
     assert!(stdout.contains(&format!("repeat = 2  # {path}:2\n")), "{stdout}");
     assert!(stdout.contains("settle = \"500ms\"  # default\n"), "{stdout}");
+    let mut show = Command::cargo_bin("piopiy-mock").unwrap();
+    show.args(["config", "show", "check", "--config", path]).env("PIOPIY_MOCK_SEED", "abc");
+    let output = tokio::task::spawn_blocking(move || show.output().unwrap()).await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("PIOPIY_MOCK_SEED: `seed` of `check`"));
     let fine = gallery::start("none").await;
     let (exit, _, stderr) = run(&["check", &fine.url, "--only", "TRN-001", "--config", path]).await;
     assert_eq!(exit, 0, "{stderr}");

@@ -38,6 +38,17 @@ impl Setting {
         let values: Vec<String> = self.values.iter().map(|value| word(value)).collect();
         if is_many(arg) { format!("[{}]", values.join(", ")) } else { values.concat() }
     }
+
+    /// As words of the command line.
+    ///
+    /// # Errors
+    /// If the option takes no such value.
+    pub(super) fn words(&self, command: &Command, arg: &Arg) -> Result<Vec<OsString>, Failure> {
+        words(arg, self).map_err(|reason| {
+            let (key, name) = (key(arg), command.get_name());
+            Failure::new(Exit::Usage, anyhow::anyhow!("{}: `{key}` of `{name}`: {reason}", self.origin))
+        })
+    }
 }
 
 /// A value of a file: what is a number or a truth value stays one.
@@ -104,10 +115,7 @@ pub(crate) fn arguments(
             continue;
         }
         let Some(setting) = beyond_flags(command, arg, file.as_ref(), environment) else { continue };
-        let words = words(arg, &setting).map_err(|reason| {
-            let key = key(arg);
-            Failure::new(Exit::Usage, anyhow::anyhow!("{}: `{key}` of `{name}`: {reason}", setting.origin))
-        })?;
+        let words = setting.words(command, arg)?;
         if arg.is_last_set() {
             last = words;
         } else {

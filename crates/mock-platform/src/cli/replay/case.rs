@@ -27,7 +27,8 @@ Examples:
 /// What a check failed with, again, judged by that check
 ///
 /// The steps, bytes and expectations are those of the file; nothing is generated. The ids get new values of the same
-/// shape, unless --exact-ids is given.
+/// shape, unless --exact-ids is given. Neither the environment nor `piopiy-mock.toml` is read: the options of the failed run
+/// are in the file, all but its secrets.
 #[derive(Debug, Parser)]
 #[command(name = "replay", bin_name = "piopiy-mock replay", max_term_width = 100, after_help = format!("{EXAMPLES}\n\n{}", check::EXIT_CODES))]
 pub(crate) struct CaseArgs {
