@@ -41,7 +41,7 @@
 //! * [`plan`] makes calls from a scenario and a seed. Pure.
 //! * [`deliver`] posts them, and keeps the [ledger](deliver::ledger). All the I/O.
 //! * [`judge`] says what a ledger means. Pure.
-//! * [`platform`] is the three of them in one process: [`MockPlatform`].
+//! * [`platform`] is the three of them in one process: [`MockPlatform`], and live calls: REST APIs, call flows, audio streams.
 //!
 //! # Isolation
 //! Every [`MockPlatform`] has its own ids, clock, connections and ledger, and stops when it is dropped, so tests may run
@@ -50,8 +50,8 @@
 //! host is allowed by name; proxies in the environment are not used.
 //!
 //! # Limitations
-//! * Webhooks only: no REST API, answer URL or audio stream yet.
-//! * Plain `http://`; no TLS.
+//! * Applications are called by plain `http://`, streams by `ws` and `wss`.
+//! * Virtual time of live calls is scaled, not jumped over: an application that is asked needs time of the clock.
 //! * Much of what a call posts is documented in part or not at all; such payloads are marked as guesses, and can be
 //!   left out.
 //! * Nobody documents when the real platform gives up on an answer, or whether it keeps the order of a call's

@@ -38,5 +38,6 @@ pub use scenario::{
 pub use seed::{GENERATOR, Nonce, ParseSeedError, Seed};
 pub use set::{SetError, set};
 pub use simulator::{CallBuffer, Simulator, Untold, WrittenWebhook};
+pub(crate) use single::unknown_event;
 pub use single::{SingleError, SingleOptions, single};
 pub use story::{Party, Plot, Story};

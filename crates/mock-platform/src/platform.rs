@@ -9,6 +9,7 @@ mod control;
 mod error;
 mod exchange;
 mod guard;
+mod live;
 mod rest;
 mod serve;
 mod stream;
@@ -45,6 +46,7 @@ pub use exchange::{
     Exchange, ExchangeError, Inbound, NoSuchCall, Outbound, PlaceCallError, Placed, ResendError, Then,
     Transfer, TransferStatus,
 };
+pub use live::{CallHandle, Expectation, Times, WaitError, WebhookMatcher};
 pub use rest::{Failure, RestRules, rest_openapi};
 pub use serve::{ServeError, ServeOptions, Serving};
 pub use stream::{StreamCheck, StreamCheckError, StreamFaults, Streams};
@@ -55,6 +57,12 @@ pub use tls::{CaError, LocalCa};
 /// Every platform is on its own: its own seed, ids, clock and ledger, so tests may run side by side. It stops when it
 /// is dropped. By default virtual time jumps over gaps, so that a call of minutes, or a CDR that is sent again after
 /// half an hour, takes as long as the receiver needs to answer.
+///
+/// Calls come in two ways. [`place_call`](Self::place_call) plans a whole call from a scenario and posts its webhooks: for a
+/// receiver. [`call_in`](Self::call_in), [`call_out`](Self::call_out) and whatever an application asks for at
+/// [`rest_url`](Self::rest_url) are live: the application decides what happens, the test acts in the call, and its virtual time
+/// runs ten times faster than the clock unless [`time_scale`](MockPlatformBuilder::time_scale) says otherwise. Ledger and
+/// summary of the platform itself are those of planned calls; live ones have theirs in [`exchange`](Self::exchange).
 ///
 /// # Examples
 /// ```
@@ -89,6 +97,7 @@ pub struct MockPlatform {
     engine: JoinHandle<Result<(), DeliverError>>,
     ledger: Ledger,
     judge: Arc<Mutex<Judge>>,
+    live: live::Live,
 }
 
 impl MockPlatform {
@@ -154,6 +163,7 @@ impl MockPlatform {
     /// ```
     pub fn point_at(&self, url: &str) -> Result<(), TargetError> {
         let targets = Targets::both(Target::parse(url, &self.allowed)?.without_tls()?);
+        self.live.point_at(url);
         *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(targets));
         Ok(())
     }
@@ -394,10 +404,11 @@ impl MockPlatform {
     }
 }
 
-/// Nothing is in flight for somebody who is gone.
+/// Nothing is in flight for somebody who is gone; what was expected is checked, and was not waited for.
 impl Drop for MockPlatform {
     fn drop(&mut self) {
         self.engine.abort();
+        self.live.end();
     }
 }
 

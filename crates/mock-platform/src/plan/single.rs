@@ -117,11 +117,7 @@ fn choose(
     let of_name: Vec<_> =
         Form::named(profile, name).flat_map(|form| form.legs.iter().map(move |leg| (form, *leg))).collect();
     if of_name.is_empty() {
-        let hint = closest(name, profile).map_or_else(
-            || "; `piopiy-mock events` lists them".to_owned(),
-            |close| format!(": did you mean {close}?"),
-        );
-        return Err(SingleError::UnknownEvent { profile, name: name.to_owned(), hint });
+        return Err(unknown_event(name, profile));
     }
     let wanted = |(form, leg): &&(&'static Form, &'static str)| {
         options.leg.as_deref().is_none_or(|wanted| wanted == *leg)
@@ -132,6 +128,15 @@ fn choose(
         let known = of_name.iter().map(|(form, leg)| format!("leg {leg} of {} calls", form.call));
         SingleError::NoSuchLeg { profile, name: name.to_owned(), known: known.collect::<Vec<_>>().join(", ") }
     })
+}
+
+/// That a profile has no event of a name, with the likeliest that it has.
+pub(crate) fn unknown_event(name: &str, profile: Profile) -> SingleError {
+    let hint = closest(name, profile).map_or_else(
+        || "; `piopiy-mock events` lists them".to_owned(),
+        |close| format!(": did you mean {close}?"),
+    );
+    SingleError::UnknownEvent { profile, name: name.to_owned(), hint }
 }
 
 fn closest(name: &str, profile: Profile) -> Option<&'static str> {

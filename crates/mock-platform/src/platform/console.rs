@@ -10,8 +10,8 @@ mod live;
 mod page;
 mod place;
 mod recordings;
-mod rungs;
-mod words;
+pub(super) mod rungs;
+pub(super) mod words;
 
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+use super::exchange::ExchangeError;
+use super::serve::ServeError;
 use crate::deliver::ledger::LedgerError;
 use crate::deliver::{InvalidOptions, ObserveError, TargetError};
 use crate::plan::{ScenarioError, SetError, SingleError};
@@ -15,6 +17,12 @@ pub enum StartError {
     /// The ledger cannot be written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Live calls cannot be carried out.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// The REST and control APIs do not listen.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
 }
 
 /// Why a call could not be placed, or its receiver not be looked at.

@@ -401,6 +401,16 @@ impl Exchange {
         Ok(judge.summary())
     }
 
+    /// Ends it at once: nothing is sent any more.
+    pub(super) fn abandon(&self) {
+        lock(&self.shared.webhooks).take();
+        if let Some(engine) = lock(&self.shared.engine).take() {
+            engine.abort();
+        }
+        // A call that hears nothing any more is over.
+        lock(&self.shared.calls).clear();
+    }
+
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }

@@ -3,6 +3,8 @@
 mod app;
 mod console;
 mod control;
+mod documented;
+mod expecting;
 mod flow;
 mod rest;
 mod stories;

@@ -113,7 +113,9 @@ pub enum Shape {
 }
 
 impl Distribution {
-    pub(crate) const fn new(shape: Shape) -> Self {
+    /// A shape without bounds.
+    #[must_use]
+    pub const fn new(shape: Shape) -> Self {
         Self { shape, min: None, max: None }
     }
 

@@ -60,6 +60,13 @@ impl Person {
         }
     }
 
+    /// The same, pressing keys when they are asked: one text for each time.
+    #[must_use]
+    pub fn pressing<T: Into<String>>(mut self, digits: impl IntoIterator<Item = T>) -> Self {
+        self.digits = digits.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Somebody on leg b: hangs up after a while.
     #[must_use]
     pub fn callee() -> Self {

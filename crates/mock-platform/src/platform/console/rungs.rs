@@ -9,7 +9,7 @@ use crate::platform::board::{BY_HAND, CallView, Row, WebhookRow};
 
 /// Who something passes between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Line {
+pub(in crate::platform) enum Line {
     Api,
     Caller,
     Callee,
@@ -21,7 +21,7 @@ pub(super) enum Line {
 
 impl Line {
     /// The name at its head, and a short one.
-    pub(super) fn names(self) -> (&'static str, &'static str) {
+    pub(in crate::platform) fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Api => ("API client", "API"),
             Self::Caller => ("caller", "caller"),
@@ -36,16 +36,16 @@ impl Line {
 
 /// One line of a ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rung {
-    pub(super) at_ms: u64,
+pub(in crate::platform) struct Rung {
+    pub(in crate::platform) at_ms: u64,
     /// Which row of the call it is of.
     pub(super) row: usize,
-    pub(super) from: Line,
-    pub(super) to: Line,
+    pub(in crate::platform) from: Line,
+    pub(in crate::platform) to: Line,
     /// The class that colours it.
     pub(super) kind: &'static str,
-    pub(super) text: String,
-    pub(super) status: Option<(String, Tone)>,
+    pub(in crate::platform) text: String,
+    pub(in crate::platform) status: Option<(String, Tone)>,
     /// Whether it was made to go wrong, or never went.
     pub(super) is_odd: bool,
     /// Whether audio flows from here on, or no longer.
@@ -53,7 +53,7 @@ pub(super) struct Rung {
 }
 
 /// All of a call.
-pub(super) fn rungs(view: &CallView, time_scale: f64) -> Vec<Rung> {
+pub(in crate::platform) fn rungs(view: &CallView, time_scale: f64) -> Vec<Rung> {
     let mut rungs = Vec::new();
     for (row, what) in view.rows.iter().enumerate() {
         match what {

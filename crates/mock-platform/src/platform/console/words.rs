@@ -7,7 +7,7 @@ use crate::platform::board::{BY_HAND, CallView, WebhookRow};
 
 /// The colour of a thing, as a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::platform) enum Tone {
     Good,
     Odd,
     Bad,
@@ -40,7 +40,7 @@ pub(super) fn since(ms: u64) -> String {
 }
 
 /// The same with its unit.
-pub(super) fn seconds(ms: u64) -> String {
+pub(in crate::platform) fn seconds(ms: u64) -> String {
     format!("{} {}", since(ms), if ms < 100_000 { "s" } else { "min" })
 }
 
