@@ -23,6 +23,7 @@ mod examples;
 mod explore;
 mod failures;
 mod measured;
+mod pages;
 mod readme;
 mod reproducers;
 mod schedule;
@@ -111,6 +112,8 @@ enum Run {
     ReproducerTest,
     /// An application of `examples/`, called.
     Example(examples::Example),
+    /// The test that a page shows, on the application that it names.
+    Page(pages::Page),
     /// The console, in a browser.
     Console,
     /// Requests after the OpenAPI document, right and wrong ones.
@@ -166,6 +169,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("reproducers/signed".to_owned(), Run::ReproducersSigned));
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
+    runs.extend(pages::Page::ALL.map(|it| (format!("pages/{}", it.name()), Run::Page(it))));
     runs.push(("console/browser".to_owned(), Run::Console));
     runs.extend(sdk::Sdk::ALL.map(|it| (format!("sdk/{}", it.name()), Run::Sdk(it))));
     runs.push(("rest/schemathesis".to_owned(), Run::Schemathesis));
@@ -218,6 +222,7 @@ impl Run {
             Self::Debugger => Documented::Flask.missing(),
             Self::Careful(receiver) => receiver.missing(),
             Self::Example(example) => example.missing(),
+            Self::Page(page) => page.missing(),
             Self::Sdk(sdk) => sdk.missing(),
             Self::Schemathesis => sdk::Sdk::Python.missing(),
             Self::Console => webdriver::missing(),
@@ -239,6 +244,7 @@ impl Run {
             Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.set_up(),
             Self::Debugger => Documented::Flask.set_up(),
             Self::Example(example) => example.set_up(),
+            Self::Page(page) => page.set_up(),
             Self::Sdk(sdk) => sdk.set_up(),
             Self::Schemathesis => schemathesis::set_up(),
             _ => Ok(()),
@@ -269,6 +275,7 @@ impl Run {
             Self::ReproducersSigned => reproducers::signed().await,
             Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Example(example) => examples::run(example).await,
+            Self::Page(page) => pages::run(page).await,
             Self::Console => console::run().await,
             Self::Sdk(sdk) => sdk::run(sdk).await,
             Self::Schemathesis => schemathesis::rest(world).await,

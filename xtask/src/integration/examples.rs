@@ -105,7 +105,7 @@ impl Example {
 /// Where it does not come up, or does not do what its README says.
 pub(super) async fn run(example: Example) -> anyhow::Result<String> {
     let port = free_ports().await?;
-    let app = App::start(example, port).await?;
+    let app = Application::start(example, port).await?;
     let text = format!(
         "[platform]\ntime-scale = {SCALE}\n[[platform.number]]\nnumber = {NUMBER}\n\
          answer-url = \"http://127.0.0.1:{port}/answer\"\nevent-url = \"http://127.0.0.1:{port}/webhook/cdr\"\n\
@@ -153,13 +153,13 @@ async fn call(exchange: &Exchange, key: &str, hangs_up_after: &str) -> anyhow::R
 }
 
 /// An application that runs. Dropped, it is killed.
-struct App {
+pub(super) struct Application {
     children: Vec<Child>,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-impl App {
-    async fn start(example: Example, port: u16) -> anyhow::Result<Self> {
+impl Application {
+    pub(super) async fn start(example: Example, port: u16) -> anyhow::Result<Self> {
         let mut app = Self { children: Vec::new(), lines: Arc::default() };
         for mut command in example.commands(port)? {
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -233,7 +233,7 @@ impl App {
     }
 
     /// Asks it to end, and waits until it has.
-    async fn stop(mut self) -> anyhow::Result<()> {
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         for child in &mut self.children {
             let id = child.id().with_context(|| "it has ended by itself")?;
             workspace::run(workspace::command("sh").args(["-c", &format!("kill -TERM {id}")]))?;
@@ -249,7 +249,7 @@ fn with(mut command: Command, arguments: &[&str]) -> Command {
 }
 
 /// A port where nobody listens, with another one behind it.
-async fn free_ports() -> anyhow::Result<u16> {
+pub(super) async fn free_ports() -> anyhow::Result<u16> {
     for _ in 0..50 {
         let port = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
         let Some(behind) = port.checked_add(1) else { continue };

@@ -356,11 +356,12 @@ impl Exchange {
         self.shared.transfers.open(call)
     }
 
-    /// Sends a webhook of a call once more, at once, as a delivery of its own; where it goes now.
+    /// Sends a webhook of a call once more, at once, as a delivery of its own; where it goes now. Which webhook of the call
+    /// the copy is, once it is on the board.
     ///
     /// # Errors
     /// If there is no such webhook, or no URL for it.
-    pub fn resend(&self, call: u64, webhook: u32) -> Result<(), ResendError> {
+    pub fn resend(&self, call: u64, webhook: u32) -> Result<u32, ResendError> {
         let (entry, seq) = self.shared.board.webhook(call, webhook).ok_or(ResendError::Unknown)?;
         let account = self.shared.board.account_of(call).unwrap_or_default();
         let targets = self.targets(account).ok_or(ResendError::NoUrl)?;
@@ -369,7 +370,7 @@ impl Exchange {
         let profile = entry.profile;
         let planned = crate::plan::PlannedCall::new(call, profile, "sent again by hand".into(), vec![again]);
         let (placed, _) = PlacedCall::next_of_call(planned, Vec::new());
-        if self.send(placed, targets) { Ok(()) } else { Err(ResendError::NoUrl) }
+        if self.send(placed, targets) { Ok(seq) } else { Err(ResendError::NoUrl) }
     }
 
     /// Ends every call, waits until their webhooks are out or `patience` is over, and ends the ledger.

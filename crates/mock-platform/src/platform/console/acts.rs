@@ -71,7 +71,7 @@ pub(super) async fn resend(
     Form(fields): Fields,
 ) -> Response {
     match console.exchange.resend(call, webhook) {
-        Ok(()) => {
+        Ok(_) => {
             let row = field(&fields, "row").parse::<usize>().ok();
             let to = row.map_or_else(|| format!("/calls/{call}"), |row| format!("/calls/{call}/rows/{row}"));
             Redirect::to(&to).into_response()

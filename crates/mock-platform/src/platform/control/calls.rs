@@ -50,7 +50,7 @@ pub(super) async fn list(State(control): State<Control>, Asked(listed): Asked<Li
     Json(CallsAnswer { calls: calls.iter().map(CallAnswer::brief).collect(), remembered })
 }
 
-/// `GET /api/calls/{id}`: at once, or once it is over and its webhooks are settled.
+/// `GET /api/calls/{id}`: at once, or once it is in a phase, or once it is over and its webhooks are settled.
 pub(super) async fn one(
     State(control): State<Control>,
     Id(id): Id,
@@ -60,11 +60,13 @@ pub(super) async fn one(
     if wait_ms > LONGEST_WAIT_MS {
         return Err(Refusal::meaningless(format!("`wait_ms` is {LONGEST_WAIT_MS} at most")));
     }
+    let phase = waiting.phase()?;
     let until = Instant::now() + Duration::from_millis(wait_ms);
     let mut changes = control.exchange.board().changes();
     loop {
         let view = view(&control, &id)?;
-        if (view.is_over && view.is_settled()) || Instant::now() >= until {
+        let has_come = phase.is_some_and(|phase| phase == view.phase);
+        if has_come || (view.is_over && view.is_settled()) || Instant::now() >= until {
             return Ok(Json(CallAnswer::whole(&view)));
         }
         // Late, or behind: either way it is looked at again.

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use tokio::time::{Instant, timeout_at};
 
 use super::Control;
 use super::answers::{DeliveriesAnswer, DeliveryAnswer};
@@ -25,7 +28,11 @@ pub(super) async fn list(
     Ok(Json(DeliveriesAnswer { deliveries: webhooks.take(listed.limit.unwrap_or(LISTED)).collect() }))
 }
 
-/// `POST /api/deliveries/{id}/resend`.
+/// How long the copy may take to be on its way.
+const SOON: Duration = Duration::from_secs(5);
+
+/// `POST /api/deliveries/{id}/resend`: the copy, once it is on its way, so that whoever waits for the call to be settled waits
+/// for it, too.
 pub(super) async fn resend(
     State(control): State<Control>,
     Id(id): Id,
@@ -33,11 +40,19 @@ pub(super) async fn resend(
     let unknown = || Refusal::not_found("there is no such delivery: GET /api/deliveries lists them");
     let (call, webhook) = id.split_once('-').ok_or_else(unknown)?;
     let (Ok(call), Ok(webhook)) = (call.parse(), webhook.parse()) else { return Err(unknown()) };
-    control.exchange.resend(call, webhook).map_err(|error| match error {
+    let mut changes = control.exchange.board().changes();
+    let copy = control.exchange.resend(call, webhook).map_err(|error| match error {
         ResendError::Unknown => unknown(),
         ResendError::NoUrl => Refusal::meaningless(error.to_string()),
     })?;
-    let view = view(&control, &call.to_string())?;
-    let deliveries = view.webhooks().filter(|row| row.plan.webhook == webhook).map(DeliveryAnswer::new);
-    Ok((StatusCode::ACCEPTED, Json(DeliveriesAnswer { deliveries: deliveries.collect() })))
+    let until = Instant::now() + SOON;
+    loop {
+        let view = view(&control, &call.to_string())?;
+        let deliveries = view.webhooks().filter(|row| row.plan.webhook == copy).map(DeliveryAnswer::new);
+        let deliveries: Vec<_> = deliveries.collect();
+        if !deliveries.is_empty() || Instant::now() >= until {
+            return Ok((StatusCode::ACCEPTED, Json(DeliveriesAnswer { deliveries })));
+        }
+        let _ = timeout_at(until, changes.recv()).await;
+    }
 }

@@ -102,11 +102,18 @@ fn operations() -> Vec<Operation> {
             )
         },
         Operation {
-            asked: &[(
-                "wait_ms",
-                "integer",
-                "how long to wait until the call is over and its webhooks are settled: 120000 at most",
-            )],
+            asked: &[
+                (
+                    "wait_ms",
+                    "integer",
+                    "how long to wait until the call is over and its webhooks are settled: 120000 at most",
+                ),
+                (
+                    "phase",
+                    "string",
+                    "wait no longer than until the call is offered, ringing, active, streaming, bridged, ended_answered or ended_missed",
+                ),
+            ],
             refusals: &["400", "404", "422"],
             ..base("get", "/calls/{id}", "One call, with all that happened in it", ok(of::<CallAnswer>))
         },
@@ -124,7 +131,7 @@ fn operations() -> Vec<Operation> {
             ..base(
                 "post",
                 "/deliveries/{id}/resend",
-                "Sends a webhook once more",
+                "Sends a webhook once more; the copy",
                 ("202", Some(of::<DeliveriesAnswer>)),
             )
         },

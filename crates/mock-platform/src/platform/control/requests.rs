@@ -7,6 +7,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use piopiy_events::Phase;
 use piopiy_events::pcmo::Pcmo;
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Visitor};
@@ -244,12 +245,37 @@ pub(super) struct Listed {
     pub(super) call: Option<String>,
 }
 
-/// How long to wait for the end.
+/// How long to wait, and what for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Waiting {
     pub(super) wait_ms: Option<u64>,
+    /// Comes before the end, where it is given.
+    pub(super) phase: Option<String>,
 }
+
+impl Waiting {
+    /// The phase that is waited for.
+    pub(super) fn phase(&self) -> Result<Option<Phase>, Refusal> {
+        let Some(name) = &self.phase else { return Ok(None) };
+        let known = PHASES.into_iter().find(|phase| phase.as_str() == name);
+        known.map(Some).ok_or_else(|| {
+            let names = PHASES.map(Phase::as_str).join(", ");
+            Refusal::meaningless(format!("`phase` is one of {names}"))
+        })
+    }
+}
+
+/// What can be waited for.
+const PHASES: [Phase; 7] = [
+    Phase::Offered,
+    Phase::Ringing,
+    Phase::Active,
+    Phase::Streaming,
+    Phase::Bridged,
+    Phase::EndedAnswered,
+    Phase::EndedMissed,
+];
 
 /// A telephone number, as JSON number or text.
 #[derive(Debug, Clone, Copy)]

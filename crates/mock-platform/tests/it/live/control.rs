@@ -1,8 +1,6 @@
 //! The control API, by HTTP: what each path does, and that nothing sent to it ends in a 5xx or an answer that its document
 //! does not have.
 
-use std::time::Duration;
-
 use piopiy_events::Profile;
 use piopiy_mock_platform::platform::{Exchange, ServeOptions, Serving, control_openapi};
 use reqwest::{Method, StatusCode};
@@ -59,9 +57,8 @@ async fn a_call_is_placed_pressed_and_read() {
     let control = Control::start(&url, "").await;
     let placed = control.post("/calls", json!({ "from": "+447700900123" })).await;
     let path = format!("/calls/{}", placed["cmiuuid"].as_str().unwrap());
-    while control.get(&path).await["phase"] != "active" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let call = control.get(&format!("{path}?wait_ms=20000&phase=active")).await;
+    assert_eq!((&call["is_over"], &call["phase"]), (&json!(false), &json!("active")));
     control.post(&format!("{path}/digits"), json!({ "digits": "1" })).await;
     let call = control.get(&format!("{path}?wait_ms=20000")).await;
     assert_eq!((&call["is_over"], &call["phase"]), (&json!(true), &json!("ended_answered")));
@@ -78,10 +75,11 @@ async fn a_call_is_placed_pressed_and_read() {
 
     let deliveries = control.get(&format!("/deliveries?call={}", placed["call"])).await;
     let last = deliveries["deliveries"][2]["id"].as_str().unwrap().to_owned();
-    control.post(&format!("/deliveries/{last}/resend"), json!({})).await;
-    while app.posted("/webhooks").len() < 4 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let again = control.post(&format!("/deliveries/{last}/resend"), json!({})).await;
+    assert_eq!(again["deliveries"][0]["webhook"], 10_001, "{again}");
+    let call = control.get(&format!("{path}?wait_ms=20000")).await;
+    assert_eq!(call["rows"].as_array().unwrap().last().unwrap()["attempts"][0]["status"], 200, "{call}");
+    assert_eq!(app.posted("/webhooks").len(), 4);
     assert_eq!(app.posted("/webhooks")[3], app.posted("/webhooks")[2]);
 }
 
@@ -169,7 +167,7 @@ async fn bad_requests_have_the_answers_of_the_document() {
             let upper: Method = method.to_uppercase().parse().unwrap();
             for id in ["0", "99", "0-99", "x", "%00", "%ff"] {
                 let path = template.trim_start_matches("/api").replace("{id}", id);
-                for query in ["", "?limit=x&wait_ms=-1", "?wait_ms=999999999&call=x"] {
+                for query in ["", "?limit=x&wait_ms=-1", "?wait_ms=999999999&call=x", "?phase=gone"] {
                     for body in bodies {
                         let (status, answer) =
                             control.ask(upper.clone(), &format!("{path}{query}"), body).await;
