@@ -5,6 +5,7 @@ mod console;
 mod control;
 mod documented;
 mod expecting;
+mod files;
 mod flow;
 mod rest;
 mod stories;

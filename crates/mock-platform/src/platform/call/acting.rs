@@ -27,7 +27,7 @@ impl Call {
                 self.answer();
                 // It is heard from now on, however long it takes to look at.
                 let began = self.now_us();
-                let length = self.length_of(&play).await;
+                let length = self.length_of(&play, false).await?.unwrap_or_default();
                 self.spend_until(began.saturating_add(length.saturating_mul(1_000))).await?;
                 Ok(Next::Go)
             }
@@ -114,25 +114,28 @@ impl Call {
         }
     }
 
-    /// How long a prompt of v3 takes.
-    pub(super) async fn length_of_prompt(&mut self, prompt: &Prompt) -> u64 {
+    /// How long a prompt of v3 takes; none where a key ended it while that was found out.
+    pub(super) async fn length_of_prompt(&mut self, prompt: &Prompt) -> Result<Option<u64>, Break> {
         if let Some(text) = &prompt.say {
-            return self.length_of_words(&text.text());
+            return Ok(Some(self.length_of_words(&text.text())));
         }
         let mut play = Play::new();
         play.file_name = prompt.file_name.clone();
-        self.length_of(&play).await
+        self.length_of(&play, true).await
     }
 
-    pub(super) async fn length_of(&mut self, play: &Play) -> u64 {
+    /// How long a file lasts: milliseconds. With `until_key`, none where a key was pressed while it was looked at.
+    pub(super) async fn length_of(&mut self, play: &Play, until_key: bool) -> Result<Option<u64>, Break> {
         let unknown = self.config.choices.unknown_file.millis();
-        match self.measured(play).await {
-            Ok(millis) => millis,
-            Err(reason) => {
+        let measuring = self.measured(play);
+        Ok(match self.meanwhile(measuring, until_key).await? {
+            Some(Err(reason)) => {
                 self.choose(reason, &format!("it is taken to last {:.1} s", unknown as f64 / 1_000.0));
-                unknown
+                Some(unknown)
             }
-        }
+            Some(Ok(millis)) => Some(millis),
+            None => None,
+        })
     }
 
     fn length_of_text(&self, speak: &Speak) -> u64 {

@@ -62,15 +62,12 @@ impl Call {
         let began_ms = self.now_us() / 1_000;
         let asker = self.exchange.shared().asker.clone();
         let limit = Duration::from_millis(self.config.choices.answer_timeout.millis());
-        let asked = {
-            let asking = asker.post(target, body.clone(), limit);
-            let mut asking = std::pin::pin!(asking);
-            loop {
-                tokio::select! {
-                    asked = &mut asking => break asked,
-                    passed = self.pass(None) => { passed?; }
-                }
-            }
+        let asking = {
+            let (target, body) = (target.clone(), body.clone());
+            async move { asker.post(&target, body, limit).await }
+        };
+        let Some(asked) = self.meanwhile(asking, false).await? else {
+            return Ok(Told::Nothing(self.config.choices.bad_answer));
         };
         let (told, choice) = self.understand(&asked);
         let label = match (&told, asked.taken()) {

@@ -62,11 +62,15 @@ impl Call {
         for attempt in 0..tries.min(20) {
             let first = attempt == 0;
             self.digits.clear();
-            let prompted = match (&again, first) {
-                (Some(prompt), false) => self.length_of_prompt(prompt).await,
-                _ => self.prompt_of(input).await,
+            // It is heard from now on, however long it takes to look at.
+            let began = self.now_us();
+            let lasts = match (&again, first) {
+                (Some(prompt), false) => self.length_of_prompt(prompt).await?,
+                _ => self.prompt_of(input).await?,
             };
-            self.prompt(prompted).await?;
+            if let Some(millis) = lasts {
+                self.prompt(began.saturating_add(millis.saturating_mul(1_000))).await?;
+            }
             self.begin_pressing();
             digits = self.collect(&wanted).await?;
             if digits.len() >= wanted.least.max(1) {
@@ -82,8 +86,7 @@ impl Call {
     }
 
     /// Lets a prompt play; a key that is pressed ends it.
-    async fn prompt(&mut self, millis: u64) -> Result<(), Break> {
-        let until = self.after_ms(millis);
+    async fn prompt(&mut self, until: u64) -> Result<(), Break> {
         loop {
             match self.pass(Some(until)).await? {
                 Passed::Time | Passed::Digit => return Ok(()),
@@ -92,7 +95,7 @@ impl Call {
         }
     }
 
-    async fn prompt_of(&mut self, input: &PlayGetInput) -> u64 {
+    async fn prompt_of(&mut self, input: &PlayGetInput) -> Result<Option<u64>, Break> {
         let prompt: Option<Prompt> = input.prompt.as_ref().and_then(|prompt| prompt.get().ok());
         if let Some(prompt) = prompt {
             return self.length_of_prompt(&prompt).await;
@@ -101,7 +104,7 @@ impl Call {
         // The Python SDK puts a URL into both.
         play.file_name = input.file_name.clone().filter(|_| input.file_url.is_none());
         play.file_url = input.file_url.clone();
-        self.length_of(&play).await
+        self.length_of(&play, true).await
     }
 
     /// The person on leg a reaches for the keys, if there is something left that they press.

@@ -55,6 +55,24 @@ impl Call {
         }
     }
 
+    /// Waits for something that takes its time, while the call goes on. With `until_key`, a key that is pressed ends it:
+    /// none then.
+    pub(super) async fn meanwhile<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        until_key: bool,
+    ) -> Result<Option<T>, Break> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(Some(done)),
+                passed = self.pass(None) => if passed? == Passed::Digit && until_key {
+                    return Ok(None);
+                },
+            }
+        }
+    }
+
     fn is_time(&mut self, until_us: Option<u64>) -> Result<Passed, Break> {
         let now = self.now_us();
         if self.hang_up_at_us.is_some_and(|at| at <= now) {

@@ -1,6 +1,8 @@
 //! The audio stream of a call, the files that it plays, and its recording.
 
 use std::path::{Component, Path};
+use std::sync::Arc;
+use std::time::Duration;
 
 use piopiy_events::pcmo::{Action, Play, Stream};
 
@@ -8,9 +10,11 @@ use super::Call;
 use super::acting::Next;
 use super::collecting::calls_somebody;
 use super::passing::{Break, Passed};
+use crate::deliver::Asker;
 use crate::deliver::ledger::{Lane, MessageKind};
 use crate::plan::Happened;
 use crate::plan::draw::split_mix;
+use crate::platform::config::Config;
 use crate::platform::stream::{
     Clip, LARGEST, Listens, Speaker, StreamEvent, StreamSession, StreamSpec, Voice, causes, join, read, talk,
 };
@@ -196,33 +200,21 @@ impl Call {
     }
 
     /// How long a file lasts: milliseconds. Why it is not known, where it is not.
-    pub(super) async fn measured(&mut self, play: &Play) -> Result<u64, String> {
+    pub(super) fn measured(&self, play: &Play) -> impl Future<Output = Result<u64, String>> + use<> {
         // The Python SDK sends the URL in both.
         let named = play.file_url.as_ref().or(play.file_name.as_ref());
-        let name = named.map(|name| name.text().into_owned()).ok_or("no file is named")?;
-        let clip = if name.contains("://") { self.fetched(&name).await } else { self.found(&name).await };
-        let shown = crate::deliver::without_secrets(&name);
-        clip.map(|clip| clip.millis()).map_err(|why| format!("{shown} is not measured: {why}"))
-    }
-
-    async fn fetched(&self, url: &str) -> Result<Clip, String> {
-        let target = self.config.target(url).map_err(|error| error.to_string())?;
-        let limit = std::time::Duration::from_millis(self.config.choices.answer_timeout.millis());
-        let asked = self.exchange.shared().asker.get(&target, limit, LARGEST as usize).await;
-        let bytes = asked.taken()?.to_vec();
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let kind = Path::new(path).extension().and_then(|kind| kind.to_str()).unwrap_or("mp3");
-        Clip::decode(bytes, kind).await.map_err(|error| causes(&error))
-    }
-
-    async fn found(&self, name: &str) -> Result<Clip, String> {
-        let folder =
-            self.config.files.as_ref().ok_or("set `files` in [platform] to the folder that it is in")?;
-        let is_inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-        if !is_inside || name.is_empty() {
-            return Err("its name leads out of the folder `files`".to_owned());
+        let name = named.map(|name| name.text().into_owned());
+        let (config, asker) = (Arc::clone(&self.config), self.exchange.shared().asker.clone());
+        async move {
+            let name = name.ok_or("no file is named")?;
+            let clip = if name.contains("://") {
+                fetched(&config, &asker, &name).await
+            } else {
+                found(&config, &name).await
+            };
+            let shown = crate::deliver::without_secrets(&name);
+            clip.map(|clip| clip.millis()).map_err(|why| format!("{shown} is not measured: {why}"))
         }
-        read(&folder.join(name)).await.map_err(|error| causes(&error))
     }
 
     /// Writes the recording, if the call is recorded.
@@ -270,4 +262,23 @@ impl Call {
         };
         self.say(Lane::Platform, Lane::Platform, MessageKind::Audio, label);
     }
+}
+
+async fn fetched(config: &Config, asker: &Asker, url: &str) -> Result<Clip, String> {
+    let target = config.target(url).map_err(|error| error.to_string())?;
+    let limit = Duration::from_millis(config.choices.answer_timeout.millis());
+    let asked = asker.get(&target, limit, LARGEST as usize).await;
+    asked.taken()?;
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let kind = Path::new(path).extension().and_then(|kind| kind.to_str()).unwrap_or("mp3");
+    Clip::decode(asked.body, kind).await.map_err(|error| causes(&error))
+}
+
+async fn found(config: &Config, name: &str) -> Result<Clip, String> {
+    let folder = config.files.as_ref().ok_or("set `files` in [platform] to the folder that it is in")?;
+    let is_inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    if !is_inside || name.is_empty() {
+        return Err("its name leads out of the folder `files`".to_owned());
+    }
+    read(&folder.join(name)).await.map_err(|error| causes(&error))
 }

@@ -24,6 +24,8 @@ pub(in crate::platform) struct Clip {
 pub(in crate::platform) enum DecodeError {
     #[error("it cannot be decoded (PCM WAV, MP3 and Ogg Vorbis can)")]
     Format(#[from] Error),
+    #[error("it is Opus, which cannot be decoded here (PCM WAV, MP3 and Ogg Vorbis can)")]
+    Opus,
     #[error("it has no audio")]
     Empty,
     #[error("it has {0} samples per second, which nobody can play")]
@@ -34,6 +36,10 @@ pub(in crate::platform) enum DecodeError {
 
 /// The longest audio that is taken: seconds.
 const LONGEST: usize = 600;
+/// The most samples of it: as many at the highest rate that is common.
+const MOST: usize = LONGEST * 48_000;
+/// Rates that there are.
+const RATES: std::ops::RangeInclusive<u32> = 1_000..=192_000;
 
 impl Clip {
     /// Reads WAV, MP3 or Ogg, beside whoever keeps time.
@@ -42,10 +48,13 @@ impl Clip {
         tokio::task::spawn_blocking(move || decode(bytes, &kind)).await?
     }
 
-    /// The same at another rate.
-    pub(in crate::platform) fn at_rate(self, rate: u32) -> Self {
-        let samples = resampled(self.samples, self.rate, rate);
-        Self { samples, rate, ..self }
+    /// The same at another rate, made beside whoever keeps time.
+    pub(in crate::platform) async fn at_rate(self, rate: u32) -> Result<Self, DecodeError> {
+        let made = tokio::task::spawn_blocking(move || {
+            let samples = resampled(self.samples, self.rate, rate);
+            Self { samples, rate, ..self }
+        });
+        Ok(made.await?)
     }
 
     pub(in crate::platform) fn millis(&self) -> u64 {
@@ -55,6 +64,9 @@ impl Clip {
 
 /// `kind` is how its name would end.
 fn decode(bytes: Vec<u8>, kind: &str) -> Result<Clip, DecodeError> {
+    if bytes.starts_with(b"OggS") && bytes.get(28..36) == Some(b"OpusHead") {
+        return Err(DecodeError::Opus);
+    }
     let mut hint = Hint::new();
     hint.with_extension(kind);
     let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
@@ -83,7 +95,7 @@ fn decode(bytes: Vec<u8>, kind: &str) -> Result<Clip, DecodeError> {
         };
         if clip.rate == 0 {
             clip.rate = audio.spec().rate();
-            if !(1_000..=384_000).contains(&clip.rate) {
+            if !RATES.contains(&clip.rate) {
                 return Err(DecodeError::Rate(clip.rate));
             }
         }
@@ -91,7 +103,7 @@ fn decode(bytes: Vec<u8>, kind: &str) -> Result<Clip, DecodeError> {
         samples.resize(audio.samples_interleaved(), 0);
         audio.copy_to_slice_interleaved(&mut samples);
         clip.samples.extend(samples.chunks_exact(channels).map(mixed));
-        let most = LONGEST * clip.rate as usize;
+        let most = MOST.min(LONGEST * clip.rate as usize);
         if clip.samples.len() > most {
             clip.samples.truncate(most);
             clip.is_cut = true;
@@ -137,6 +149,67 @@ mod tests {
     fn channels_are_mixed() {
         let clip = decode(wav(2, 16_000, &[100, 300, -100, -300, i16::MAX, i16::MAX]), "wav").unwrap();
         assert_eq!(clip.samples, [200, -200, i16::MAX]);
+    }
+
+    const MP3: &[u8] = include_bytes!("../../../../../fixtures/audio/tone-440.mp3");
+    const VORBIS: &[u8] = include_bytes!("../../../../../fixtures/audio/tone-1000.ogg");
+    const OPUS: &[u8] = include_bytes!("../../../../../fixtures/audio/tone-700-opus.ogg");
+
+    #[tokio::test]
+    async fn mp3_and_vorbis_come_out_as_long_as_they_are_and_with_their_tone() {
+        for (bytes, kind, rate, hertz) in [(MP3, "mp3", 22_050, 440.0), (VORBIS, "ogg", 44_100, 1_000.0)] {
+            // What a file is follows from what is in it.
+            for kind in [kind, "wav", ""] {
+                let clip = Clip::decode(bytes.to_vec(), kind).await.unwrap();
+                assert_eq!(
+                    (clip.rate, clip.samples.len(), clip.is_cut),
+                    (rate, rate as usize, false),
+                    "{kind}"
+                );
+            }
+            for rate in [8_000, 16_000] {
+                let clip = Clip::decode(bytes.to_vec(), kind).await.unwrap().at_rate(rate).await.unwrap();
+                assert_eq!((clip.samples.len(), clip.millis()), (rate as usize, 1_000), "{kind}");
+                // Encoders are not exact, at the edges least.
+                let middle = &clip.samples[rate as usize / 10..rate as usize * 9 / 10];
+                let share = share_of(middle, rate, hertz);
+                assert!(share > 0.99, "{kind} at {rate}: {hertz} Hz are {share} of it");
+                let peak = middle.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+                assert!((7_200..8_800).contains(&peak), "{kind} at {rate}: as loud as {peak}");
+            }
+        }
+    }
+
+    /// How much of the energy is at a frequency: Goertzel's.
+    fn share_of(samples: &[i16], rate: u32, hertz: f64) -> f64 {
+        let turn = 2.0 * libm::cos(2.0 * std::f64::consts::PI * hertz / f64::from(rate));
+        let (mut one, mut two) = (0.0, 0.0);
+        for &sample in samples {
+            (one, two) = (f64::from(sample) + turn * one - two, one);
+        }
+        let energy: f64 = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum();
+        2.0 * (one * one + two * two - turn * one * two) / (energy * samples.len() as f64)
+    }
+
+    #[test]
+    fn opus_is_told_by_its_name() {
+        assert!(matches!(decode(OPUS.to_vec(), "ogg"), Err(DecodeError::Opus)));
+    }
+
+    #[test]
+    fn what_ends_early_or_is_damaged_makes_no_panic() {
+        for bytes in [MP3, VORBIS, OPUS, &wav(2, 8_000, &[7; 400])] {
+            for end in (0..bytes.len()).step_by(97) {
+                let _ = decode(bytes[..end].to_vec(), "ogg");
+            }
+            for at in (0..bytes.len()).step_by(61) {
+                let mut damaged = bytes.to_vec();
+                damaged[at] ^= 0xff;
+                if let Ok(clip) = decode(damaged, "mp3") {
+                    assert!(RATES.contains(&clip.rate) && clip.samples.len() <= MOST);
+                }
+            }
+        }
     }
 
     #[test]

@@ -117,9 +117,7 @@ impl Player {
             }
             "wav" | "mp3" | "ogg" => {
                 let clip = Clip::decode(bytes, &kind).await.map_err(|error| causes(&error))?;
-                let rate = self.rate;
-                let made = tokio::task::spawn_blocking(move || clip.at_rate(rate)).await;
-                Ok(made.map_err(|error| error.to_string())?.samples)
+                Ok(clip.at_rate(self.rate).await.map_err(|error| causes(&error))?.samples)
             }
             other => Err(format!("audioDataType is {other:?}: raw, wav, mp3 and ogg are documented")),
         }

@@ -28,6 +28,8 @@ pub(in crate::platform) enum Voice {
 pub(in crate::platform) enum VoiceError {
     #[error("{} cannot be read", path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("{} is no file", path.display())]
+    NoFile { path: PathBuf },
     #[error("{} is longer than {LARGEST} bytes", path.display())]
     Large { path: PathBuf },
     #[error("{} cannot be used", path.display())]
@@ -40,7 +42,8 @@ pub(in crate::platform) const LARGEST: u64 = 64 << 20;
 impl Voice {
     pub(in crate::platform) async fn of(speaker: &Speaker, rate: u32) -> Result<Self, VoiceError> {
         let Some(path) = &speaker.says else { return Ok(Self::bursts(speaker.seed, rate)) };
-        let clip = read(path).await?.at_rate(rate);
+        let unused = |source| VoiceError::Decode { path: path.clone(), source };
+        let clip = read(path).await?.at_rate(rate).await.map_err(unused)?;
         Ok(Self::File { samples: clip.samples.into(), at: 0 })
     }
 
@@ -66,8 +69,12 @@ impl Voice {
 /// Reads an audio file.
 pub(in crate::platform) async fn read(path: &Path) -> Result<Clip, VoiceError> {
     let unread = |source| VoiceError::Read { path: path.to_owned(), source };
-    let length = tokio::fs::metadata(path).await.map_err(unread)?.len();
-    if length > LARGEST {
+    let about = tokio::fs::metadata(path).await.map_err(unread)?;
+    if !about.is_file() {
+        // A pipe would be waited for.
+        return Err(VoiceError::NoFile { path: path.to_owned() });
+    }
+    if about.len() > LARGEST {
         return Err(VoiceError::Large { path: path.to_owned() });
     }
     let bytes = tokio::fs::read(path).await.map_err(unread)?;
