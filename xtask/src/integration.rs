@@ -116,8 +116,10 @@ enum Run {
     Page(pages::Page),
     /// The console, in a browser.
     Console,
-    /// Requests after the OpenAPI document, right and wrong ones.
+    /// Requests after the OpenAPI document of the REST APIs, right and wrong ones.
     Schemathesis,
+    /// The same of the control API.
+    SchemathesisControl,
     /// An SDK of PIOPIY's against the REST APIs.
     Sdk(sdk::Sdk),
     /// One audio stream, sample by sample.
@@ -173,6 +175,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("console/browser".to_owned(), Run::Console));
     runs.extend(sdk::Sdk::ALL.map(|it| (format!("sdk/{}", it.name()), Run::Sdk(it))));
     runs.push(("rest/schemathesis".to_owned(), Run::Schemathesis));
+    runs.push(("control/schemathesis".to_owned(), Run::SchemathesisControl));
     runs.push(("stream/echo".to_owned(), Run::StreamEcho));
     runs.push(("stream/hundred".to_owned(), Run::StreamHundred));
     runs.push(("readme".to_owned(), Run::Readme));
@@ -224,7 +227,7 @@ impl Run {
             Self::Example(example) => example.missing(),
             Self::Page(page) => page.missing(),
             Self::Sdk(sdk) => sdk.missing(),
-            Self::Schemathesis => sdk::Sdk::Python.missing(),
+            Self::Schemathesis | Self::SchemathesisControl => sdk::Sdk::Python.missing(),
             Self::Console => webdriver::missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
@@ -246,7 +249,7 @@ impl Run {
             Self::Example(example) => example.set_up(),
             Self::Page(page) => page.set_up(),
             Self::Sdk(sdk) => sdk.set_up(),
-            Self::Schemathesis => schemathesis::set_up(),
+            Self::Schemathesis | Self::SchemathesisControl => schemathesis::set_up(),
             _ => Ok(()),
         }
     }
@@ -279,6 +282,7 @@ impl Run {
             Self::Console => console::run().await,
             Self::Sdk(sdk) => sdk::run(sdk).await,
             Self::Schemathesis => schemathesis::rest(world).await,
+            Self::SchemathesisControl => schemathesis::control(world).await,
             Self::StreamEcho => stream::one().await,
             Self::StreamHundred => stream::hundred().await,
             Self::Readme => readme::run(world).await,

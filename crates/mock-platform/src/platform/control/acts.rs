@@ -35,11 +35,11 @@ pub(super) async fn hold(State(control): State<Control>, Id(id): Id, body: Body)
 /// `POST /api/calls/{id}/stream/drop`.
 pub(super) async fn drop_stream(State(control): State<Control>, Id(id): Id, body: Body) -> Accepted {
     let request: DropStream = read(body).await?;
-    let (None | Some(1000..=1003 | 1007..=1014 | 3000..=4999)) = request.code else {
+    if !request.is_sendable() {
         return Err(Refusal::meaningless(
             "a close code that may be sent is 1000 to 1003, 1007 to 1014 or 3000 to 4999; none breaks the connection",
         ));
-    };
+    }
     act(&control, &id, |call| control.exchange.drop_stream(call, request.code))
 }
 

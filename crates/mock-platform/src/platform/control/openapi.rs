@@ -1,6 +1,7 @@
 //! The OpenAPI document of the control API.
 
 use axum::Json;
+use piopiy_events::Phase;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -10,7 +11,7 @@ use super::answers::{
     SummaryAnswer,
 };
 use super::refusal::Refusal;
-use super::requests::{Advance, DropStream, HangUp, HoldCall, PlaceCall, Press};
+use super::requests::{Advance, DropStream, HangUp, HoldCall, PHASES, PlaceCall, Press};
 
 /// `GET /api/openapi.json`.
 pub(super) async fn served() -> Json<Value> {
@@ -108,11 +109,7 @@ fn operations() -> Vec<Operation> {
                     "integer",
                     "how long to wait until the call is over and its webhooks are settled: 120000 at most",
                 ),
-                (
-                    "phase",
-                    "string",
-                    "wait no longer than until the call is offered, ringing, active, streaming, bridged, ended_answered or ended_missed",
-                ),
+                ("phase", "phase", "wait no longer than until the call is in this phase"),
             ],
             refusals: &["400", "404", "422"],
             ..base("get", "/calls/{id}", "One call, with all that happened in it", ok(of::<CallAnswer>))
@@ -137,13 +134,13 @@ fn operations() -> Vec<Operation> {
         },
         base("get", "/faults", "What goes wrong with webhooks on purpose", ok(of::<Rates>)),
         Operation {
-            body: Some(Body(of::<Rates>, true)),
+            body: Some(Body(of::<Rates>, false)),
             refusals: with_body,
             ..base("put", "/faults", "Sets what goes wrong from now on", ok(of::<Rates>))
         },
         base("get", "/stream/faults", "What goes wrong with audio streams on purpose", ok(of::<StreamRates>)),
         Operation {
-            body: Some(Body(of::<StreamRates>, true)),
+            body: Some(Body(of::<StreamRates>, false)),
             refusals: with_body,
             ..base(
                 "put",
@@ -189,10 +186,10 @@ impl Operation {
             );
         }
         for (name, kind, what) in self.asked {
-            let schema = if *kind == "integer" {
-                json!({ "type": kind, "minimum": 0 })
-            } else {
-                json!({ "type": kind })
+            let schema = match *kind {
+                "integer" => json!({ "type": kind, "minimum": 0 }),
+                "phase" => json!({ "type": "string", "enum": PHASES.map(Phase::as_str) }),
+                _ => json!({ "type": kind }),
             };
             parameters.push(json!({ "name": name, "in": "query", "description": what, "schema": schema }));
         }
@@ -240,8 +237,9 @@ impl Schemas {
     }
 
     fn taken(mut self) -> Map<String, Value> {
-        let mut all = self.requests.take_definitions(true);
-        all.extend(self.answers.take_definitions(true));
+        // What is both asked and answered may be left out where it is asked.
+        let mut all = self.answers.take_definitions(true);
+        all.extend(self.requests.take_definitions(true));
         all
     }
 }

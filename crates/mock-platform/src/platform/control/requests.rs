@@ -1,5 +1,7 @@
 //! What may be asked for, and how it is read: within limits of size and time.
 
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,7 +11,7 @@ use axum::http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use piopiy_events::Phase;
 use piopiy_events::pcmo::Pcmo;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -80,15 +82,14 @@ impl<T: DeserializeOwned> FromRequestParts<Control> for Asked<T> {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PlaceCall {
     /// Who calls; somebody whose number nobody can have, where it is left out.
-    #[schemars(with = "Option<u64>")]
     pub(super) from: Option<TelephoneNumber>,
     /// The number of the account; the first one where it is left out.
-    #[schemars(with = "Option<u64>")]
     pub(super) to: Option<TelephoneNumber>,
     /// How the caller behaves, where they do otherwise than the configuration says.
+    #[serde(deserialize_with = "object")]
     pub(super) person: Option<Habits>,
     /// What happens, in place of what the answer URL says: a call flow.
-    #[schemars(with = "Option<Vec<serde_json::Map<String, serde_json::Value>>>")]
+    #[schemars(with = "Option<Vec<serde_json::Value>>")]
     pub(super) flow: Option<Box<RawValue>>,
 }
 
@@ -225,7 +226,27 @@ impl HoldCall {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct DropStream {
     /// The close code that is sent; where it is left out the connection breaks without one, which is 1006.
+    #[schemars(schema_with = "close_code")]
     pub(super) code: Option<u16>,
+}
+
+impl DropStream {
+    /// Whether the code may be sent, where there is one.
+    pub(super) fn is_sendable(&self) -> bool {
+        self.code.is_none_or(|code| CLOSE_CODES.iter().any(|codes| codes.contains(&code)))
+    }
+}
+
+/// The close codes that an endpoint may send.
+const CLOSE_CODES: [RangeInclusive<u16>; 3] = [1000..=1003, 1007..=1014, 3000..=4999];
+
+fn close_code(_: &mut SchemaGenerator) -> Schema {
+    let codes = CLOSE_CODES.map(
+        |codes| serde_json::json!({ "type": "integer", "minimum": codes.start(), "maximum": codes.end() }),
+    );
+    let mut any = codes.to_vec();
+    any.push(serde_json::json!({ "type": "null" }));
+    json_schema!({ "anyOf": any })
 }
 
 /// Virtual time moves on.
@@ -267,7 +288,7 @@ impl Waiting {
 }
 
 /// What can be waited for.
-const PHASES: [Phase; 7] = [
+pub(super) const PHASES: [Phase; 7] = [
     Phase::Offered,
     Phase::Ringing,
     Phase::Active,
@@ -280,6 +301,29 @@ const PHASES: [Phase; 7] = [
 /// A telephone number, as JSON number or text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TelephoneNumber(pub(super) u64);
+
+/// An object, and not an array of its values, which derived code takes as well.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let object = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    let read = object.map(|object| serde_json::from_value(serde_json::Value::Object(object)));
+    read.transpose().map_err(serde::de::Error::custom)
+}
+
+impl JsonSchema for TelephoneNumber {
+    fn schema_name() -> Cow<'static, str> {
+        "TelephoneNumber".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A telephone number with its country code.",
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": 999_999_999_999_999_u64 },
+                { "type": "string", "pattern": r"^\+?[1-9][0-9]{0,14}$" },
+            ],
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for TelephoneNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -295,9 +339,13 @@ impl<'de> Deserialize<'de> for TelephoneNumber {
                 if is_one { Ok(TelephoneNumber(number)) } else { Err(wrong()) }
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TelephoneNumber, E> {
-                match text.strip_prefix('+').unwrap_or(text).parse() {
-                    Ok(number) => self.visit_u64(number),
-                    Err(_) => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                let digits = text.strip_prefix('+').unwrap_or(text);
+                // Neither a second sign nor a national number, whose zero would be lost.
+                match digits.parse() {
+                    Ok(number) if digits.starts_with(|first: char| matches!(first, '1'..='9')) => {
+                        self.visit_u64(number)
+                    }
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
                 }
             }
         }

@@ -145,7 +145,7 @@ async fn bad_requests_have_the_answers_of_the_document() {
     control.get(&format!("/calls/{}?wait_ms=20000", call["call"])).await;
     let document = control_openapi();
     let large = vec![b' '; (1 << 20) + 1];
-    let bodies: [&[u8]; 11] = [
+    let bodies: [&[u8]; 12] = [
         b"{",
         b"\xff\xfe",
         b"[]",
@@ -156,6 +156,7 @@ async fn bad_requests_have_the_answers_of_the_document() {
         b"{\"digits\":\"x\",\"code\":1005,\"by_ms\":99999999999999,\"duplicate\":2}",
         b"{\"flow\":{}}",
         b"{\"person\":{\"patience\":\"soon\"}}",
+        b"{\"person\":[null,null]}",
         &large,
     ];
     let mut seen = 0;
@@ -187,6 +188,22 @@ async fn bad_requests_have_the_answers_of_the_document() {
     assert!(seen > 2_000, "{seen}");
     let (status, answer) = control.ask(Method::GET, "/nothing", "").await;
     assert_eq!((status, &answer["error"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+}
+
+#[tokio::test]
+async fn what_the_document_does_not_take_is_refused() {
+    let control = Control::start("http://127.0.0.1:1", "").await;
+    for body in [
+        json!({ "person": [null, null] }),
+        json!({ "from": "++447700900123" }),
+        json!({ "from": "07700900123" }),
+        json!({ "from": 0 }),
+    ] {
+        let (status, answer) = control.ask(Method::POST, "/calls", body.to_string()).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {answer}");
+    }
+    let document = control_openapi();
+    assert_eq!(document["components"]["schemas"]["Rates"].get("required"), None, "all may be left out");
 }
 
 #[tokio::test]
