@@ -82,6 +82,7 @@ fn generated() -> anyhow::Result<BTreeMap<String, String>> {
     let golden = piopiy_mock_platform::plan::golden()?;
     let records = [
         ("schemas/check.json", piopiy_mock_platform::judge::report::schema()),
+        ("schemas/load.json", piopiy_mock_platform::load::schema()),
         ("schemas/check-lines.json", piopiy_mock_platform::judge::report::lines_schema()),
         ("schemas/control-openapi.json", piopiy_mock_platform::platform::control_openapi()),
         ("schemas/rest-openapi.json", piopiy_mock_platform::platform::rest_openapi()),

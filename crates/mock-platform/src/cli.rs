@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod init;
 mod learn;
+mod load;
 mod man;
 mod plan;
 mod replay;
@@ -84,6 +85,8 @@ enum Command {
     StreamCheck(stream_check::StreamCheckArgs),
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
     Check(Box<check::CheckArgs>),
+    #[command(after_help = format!("{}\n\n{}", load::EXAMPLES, load::EXIT_CODES))]
+    Load(load::LoadArgs),
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
     Checks(checks::ChecksArgs),
@@ -132,6 +135,7 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Ca(args) => ca::run(&args),
         Command::StreamCheck(args) => block_on(stream_check::run(args)),
         Command::Check(args) => block_on(check::run(*args)),
+        Command::Load(args) => block_on(load::run(args)),
         Command::Report(args) => report::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -41,6 +41,7 @@
 //! * [`plan`] makes calls from a scenario and a seed. Pure.
 //! * [`deliver`] posts them, and keeps the [ledger](deliver::ledger). All the I/O.
 //! * [`judge`] says what a ledger means. Pure.
+//! * [`load`] sends calls by the thousand, open loop, and measures.
 //! * [`platform`] is the three of them in one process: [`MockPlatform`], and live calls: REST APIs, call flows, audio streams.
 //!
 //! # Isolation
@@ -62,6 +63,7 @@
 
 pub mod deliver;
 pub mod judge;
+pub mod load;
 pub mod plan;
 pub mod platform;
 

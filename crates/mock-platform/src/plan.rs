@@ -3,6 +3,7 @@
 //! [`Scenario`] says what calls there are and how people behave; [`PlanOptions`] say which calls, in which profile;
 //! the [`Simulator`] makes them. The same scenario, options and [`GENERATOR`] give the same bytes on every machine.
 
+mod arrival_process;
 mod arrivals;
 mod behaviour;
 mod compiled;
@@ -26,6 +27,7 @@ mod timeline;
 mod weights;
 mod words;
 
+pub use arrival_process::ArrivalProcess;
 pub(crate) use distribution::Quantiles;
 pub use golden::golden;
 pub use live::{Happened, LiveCall, LiveCalls};

@@ -1,14 +1,14 @@
 use std::io::Write;
 
 use anyhow::anyhow;
-use piopiy_mock_platform::{deliver, judge, plan, platform};
+use piopiy_mock_platform::{deliver, judge, load, plan, platform};
 
 use super::exit::{Exit, Failure};
 
 /// Print a JSON Schema; without a name, list the names
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
-    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`, `check`, `check-lines`; `openapi` is the OpenAPI
+    /// Such as `global/cdr.inbound.missed`, `pcmo`, `plan`, `ledger`, `check`, `load`, `check-lines`; `openapi` is the OpenAPI
     /// document of the webhooks, `rest-openapi` that of the REST APIs
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -40,6 +40,7 @@ fn schemas() -> Vec<(String, String)> {
         ("check", judge::report::schema()),
         ("check-lines", judge::report::lines_schema()),
         ("ledger", deliver::ledger::schema()),
+        ("load", load::schema()),
         ("plan", plan::file::schema()),
         ("rest-openapi", platform::rest_openapi()),
     ] {

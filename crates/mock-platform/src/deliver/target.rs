@@ -207,7 +207,7 @@ impl Target {
         &self.trust
     }
 
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 }

@@ -281,6 +281,25 @@ impl Simulator {
         }
     }
 
+    /// How many webhooks a call has: as many as [`Simulator::write_call`] writes, in a fraction of the time.
+    #[must_use]
+    pub fn count_webhooks(&self, index: u64, buffer: &mut CallBuffer) -> usize {
+        let scratch = &mut buffer.scratch;
+        let start = self.arrivals.at_ms(index, &mut scratch.block);
+        let draws = Draws::new(self.options.seed.0, index);
+        self.behaviour.play(draws, self.options.profile, start, &mut scratch.timeline);
+        scratch.extra_params.clear();
+        let style = self.extra_params.at(draws.bits(Purpose::ExtraParams, 0));
+        write_extra_params(style, draws, &mut scratch.extra_params);
+        let timeline = &scratch.timeline;
+        let has_extra_params = !scratch.extra_params.is_empty();
+        let forms = timeline.entries.iter().filter(|entry| {
+            let is_b = timeline.legs[entry.leg as usize].is_b;
+            self.forms.get(timeline.story.direction, entry.happening, is_b, has_extra_params).is_some()
+        });
+        forms.count()
+    }
+
     /// The balance before a call, in millionths. A call before it is taken to have cost as much as a call can: so
     /// the balance follows from the index alone, and never rises with it.
     fn balance_before(&self, index: u64) -> i128 {
@@ -314,6 +333,18 @@ impl CallBuffer {
     /// The webhooks of the call, in the order in which they are due, each with its body.
     pub fn webhooks(&self) -> impl ExactSizeIterator<Item = (&WrittenWebhook, &[u8])> {
         self.webhooks.iter().map(|webhook| (webhook, &self.bytes[webhook.body.clone()]))
+    }
+
+    /// One of them; `None` where the call has not so many.
+    #[must_use]
+    pub fn webhook(&self, at: usize) -> Option<(&WrittenWebhook, &[u8])> {
+        self.webhooks.get(at).map(|webhook| (webhook, &self.bytes[webhook.body.clone()]))
+    }
+
+    /// When the call starts: virtual milliseconds from the start of the run.
+    #[must_use]
+    pub fn starts_at_ms(&self) -> u64 {
+        self.starts_at_ms
     }
 
     /// What happens in the call; `None` before one was written.

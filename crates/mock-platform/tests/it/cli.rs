@@ -55,6 +55,7 @@ fn help_has_examples_and_the_exit_codes() {
         ("help_call", vec!["call", "--help"]),
         ("help_send", vec!["send", "--help"]),
         ("help_replay", vec!["replay", "--help"]),
+        ("help_load", vec!["load", "--help"]),
         ("help_serve", vec!["serve", "--help"]),
         ("help_ca", vec!["ca", "--help"]),
         ("help_stream_check", vec!["stream-check", "--help"]),

@@ -14,6 +14,7 @@ mod judge;
 mod ledger;
 mod library;
 mod live;
+mod load;
 mod plan;
 mod plan_cli;
 mod plan_legal;

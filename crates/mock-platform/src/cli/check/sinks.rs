@@ -126,7 +126,7 @@ impl Sink {
     }
 }
 
-pub(super) fn unwritable(place: &str, error: &io::Error) -> Failure {
+pub(crate) fn unwritable(place: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::Environment, anyhow::anyhow!("the report {place} cannot be written: {error}"))
 }
 
@@ -150,7 +150,7 @@ fn parse(text: &str) -> Result<Sink, String> {
 
 /// Writes a file beside and renames it, so that nobody reads half of it. What is no file, such as /dev/stderr or a pipe, is
 /// written to as it is.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let place = prepare(path)?;
     if is_special(&place) {
         return std::fs::OpenOptions::new().write(true).open(&place)?.write_all(text.as_bytes());

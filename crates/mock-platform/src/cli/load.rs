@@ -1,0 +1,282 @@
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::load::{LoadError, LoadOptions, LoadReport, Progress, Rate, Threshold, run_load};
+use piopiy_mock_platform::plan::{Simulator, Spacing};
+
+use super::check::sinks::{unwritable, write_whole};
+use super::duration;
+use super::exit::{Exit, Failure, OrExit};
+use super::signals::Signals;
+use super::target::{PlanArgs, scenario, scenario_help};
+use super::untold;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  # 200 webhooks per second for half a minute, and a bound on how long the answers take
+  piopiy-mock load http://127.0.0.1:5000/webhook/cdr --rate 200 --duration 30s --assert 'p99<500ms'
+  # 20 calls per second that last as long as calls do, a hundred times as fast
+  piopiy-mock load http://127.0.0.1:5000/webhook/cdr --cps 20 --time-scale 100 --duration 1m
+  # As fast as it answers
+  piopiy-mock load http://127.0.0.1:5000/webhook/cdr --rate max --duration 10s --report json=load.json";
+
+/// What `--help` says about exit codes.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+    0  the load was generated, and every threshold holds
+    1  a threshold does not hold
+    2  the command line, or a file that it names, is wrong
+    3  something outside is not there: the target, a port, a disk
+    4  inconclusive: the generator was the bottleneck, or nothing was sent
+    5  a bug of this program
+  130  stopped with Ctrl-C (143 with SIGTERM); the report is written all the same";
+
+/// Load: whole calls at a rate, and how the receiver takes them
+///
+/// Instants are planned before anything is sent, and latency counts from them: a receiver that stalls is seen to stall by
+/// every webhook that would have come meanwhile. Where the generator itself was the bottleneck the run says so, and nothing of the receiver.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// The URL of the receiver
+    url: String,
+    /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
+    #[arg(long, value_name = "HOST", help_heading = "Target")]
+    allow_host: Vec<String>,
+    /// More than 100 webhooks a second for a host that is not this machine: it is mine, and may be loaded
+    #[arg(long, help_heading = "Target")]
+    i_own_this_target: bool,
+    #[command(flatten)]
+    pace: PaceArgs,
+    /// The connections, over all threads
+    #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Limits")]
+    connections: usize,
+    /// The threads; all cores if not given, as far as there are connections
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    threads: Option<usize>,
+    /// The most webhooks that wait for a connection; what is due beyond that is dropped, and counted
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, help_heading = "Limits")]
+    backlog: usize,
+    /// How long an answer may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse, help_heading = "Limits")]
+    timeout: Duration,
+    #[arg(long, value_name = "NAME|FILE", default_value = "default", help_heading = "Plan", help = scenario_help())]
+    scenario: String,
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// What has to hold, such as 'p99<500ms', 'errors<0.1%' or 'rate>=990'; may be given several times
+    #[arg(long, value_name = "THRESHOLD", help_heading = "Verdict")]
+    assert: Vec<Threshold>,
+    /// Write the report as JSON, as json=PATH, `-` for stdout
+    #[arg(long, value_name = "KIND=PATH", value_parser = sink, help_heading = "Reports")]
+    report: Vec<Sink>,
+}
+
+/// How much, and how fast.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pace")]
+struct PaceArgs {
+    /// Calls per second, each with its own timing
+    #[arg(long, value_name = "N", group = "pace")]
+    cps: Option<f64>,
+    /// Calls in progress at once, on average
+    #[arg(long, value_name = "N", group = "pace")]
+    erlangs: Option<f64>,
+    /// Webhooks per second, those of whole calls one after another, or `max`: as fast as they are answered
+    /// [default: 100]
+    #[arg(long, value_name = "N|max", group = "pace", value_parser = rate)]
+    rate: Option<Rate>,
+    /// How arrivals lie in time: poisson or constant [default: constant for --rate, poisson otherwise]
+    #[arg(long, value_parser = arrivals)]
+    arrivals: Option<Spacing>,
+    /// For how long calls begin; those that have begun are sent whole [default: 10s without --calls]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    duration: Option<Duration>,
+    /// How many calls
+    #[arg(long, value_name = "N")]
+    calls: Option<u64>,
+    /// How much faster than in life a call goes by, with --cps and --erlangs
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    time_scale: f64,
+}
+
+/// Where a report goes; `None` for stdout.
+#[derive(Debug, Clone)]
+struct Sink(Option<PathBuf>);
+
+const DEFAULT_RATE: f64 = 100.0;
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+/// What anybody may be asked to take, per second.
+const MODEST: f64 = 100.0;
+
+pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Failure> {
+    let target = Target::parse(&args.url, &args.allow_host).or_exit(Exit::Usage)?;
+    let target = target.without_tls().or_exit(Exit::Usage)?;
+    let options = args.options();
+    options.check().or_exit(Exit::Usage)?;
+    args.check_owner(&options)?;
+    let mut scenario = scenario(&args.scenario)?;
+    if let Rate::Calls(per_second) = options.rate {
+        // The times in the payloads are those of the arrivals.
+        scenario.arrivals.per_second = per_second;
+        scenario.arrivals.spacing = options.spacing;
+    }
+    let simulator = Simulator::new(&scenario, args.plan.options());
+    untold::check(&simulator, &scenario.name)?;
+    say(&format!(
+        "piopiy-mock {}, to {}, seed {}, nonce {}\n",
+        env!("CARGO_PKG_VERSION"),
+        target.shown(),
+        simulator.options().seed,
+        simulator.options().nonce
+    ));
+    let signals = Signals::listen();
+    let progress = Arc::new(Progress::default());
+    let report = generate(simulator, target, options, &progress, &signals).await?;
+    if args.report.iter().any(|sink| sink.0.is_none()) {
+        say(&report.to_string());
+    } else {
+        std::io::stdout().lock().write_all(report.to_string().as_bytes())?;
+    }
+    let broken: Vec<String> =
+        args.assert.iter().filter_map(|threshold| threshold.broken_by(&report)).collect();
+    broken.iter().for_each(|line| say(&format!("{line}\n")));
+    args.write(&report)?;
+    Ok(match signals.seen() {
+        Some(exit) => exit,
+        None if report.saturation.is_some() || report.summary.attempts == 0 => Exit::Inconclusive,
+        None if !broken.is_empty() => Exit::Failed,
+        None => Exit::Fine,
+    })
+}
+
+/// Runs the load beside the runtime, which looks after signals and tells how far it is.
+async fn generate(
+    simulator: Simulator,
+    target: Target,
+    options: LoadOptions,
+    progress: &Arc<Progress>,
+    signals: &Signals,
+) -> Result<LoadReport, Failure> {
+    let shared = Arc::clone(progress);
+    let mut run = tokio::task::spawn_blocking(move || run_load(&simulator, &target, &options, &shared));
+    let mut ticks = tokio::time::interval(TICK);
+    // The first is at once, when nothing has happened.
+    ticks.tick().await;
+    let began = Instant::now();
+    let mut before = 0;
+    let mut is_stopping = false;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut run => break ended,
+            () = signals.wait(), if !is_stopping => {
+                is_stopping = true;
+                progress.stop();
+            }
+            _ = ticks.tick() => {
+                let sent = progress.sent();
+                say(&format!(
+                    "{:>5.0} s  {sent} sent, {:.0}/s, {} in flight, {} errors\n",
+                    began.elapsed().as_secs_f64(),
+                    (sent - before) as f64 / TICK.as_secs_f64(),
+                    progress.in_flight(),
+                    progress.errors(),
+                ));
+                before = sent;
+            }
+        }
+    };
+    let report = ended.map_err(|error| anyhow::anyhow!("the generator has panicked: {error}"))?;
+    report.map_err(|error| {
+        let exit = if matches!(error, LoadError::Options(_)) { Exit::Usage } else { Exit::Environment };
+        Failure::new(exit, error)
+    })
+}
+
+/// How often it is told how far the load is.
+const TICK: Duration = Duration::from_secs(2);
+
+/// Tells people; nobody may be reading.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+impl LoadArgs {
+    fn options(&self) -> LoadOptions {
+        let pace = &self.pace;
+        let rate = match (pace.cps, pace.erlangs) {
+            (Some(cps), _) => Rate::Calls(cps),
+            (None, Some(erlangs)) => Rate::Erlangs(erlangs),
+            (None, None) => pace.rate.unwrap_or(Rate::Webhooks(DEFAULT_RATE)),
+        };
+        let mut options = LoadOptions::new(rate);
+        let usual = if matches!(rate, Rate::Webhooks(_)) { Spacing::Constant } else { Spacing::Poisson };
+        options.spacing = pace.arrivals.unwrap_or(usual);
+        options.calls = pace.calls;
+        options.duration = pace.duration.or(pace.calls.is_none().then_some(DEFAULT_DURATION));
+        options.time_scale = pace.time_scale;
+        options.connections = self.connections;
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        options.threads = self.threads.unwrap_or(cores.min(self.connections).max(1));
+        options.backlog = self.backlog;
+        options.timeout = self.timeout;
+        options
+    }
+
+    /// Refuses to load a stranger.
+    fn check_owner(&self, options: &LoadOptions) -> Result<(), Failure> {
+        let is_modest = match options.rate {
+            Rate::Webhooks(rate) => rate <= MODEST,
+            // A call has some five webhooks.
+            Rate::Calls(rate) => rate * 5.0 <= MODEST,
+            Rate::Erlangs(_) | Rate::Max => false,
+        };
+        if is_modest || self.i_own_this_target || Target::parse(&self.url, &[]).is_ok() {
+            return Ok(());
+        }
+        let text = "more than 100 webhooks a second are for a host of one's own: if it is yours, say `--i-own-this-target`";
+        Err(Failure::new(Exit::Usage, anyhow::anyhow!("{text}")))
+    }
+
+    fn write(&self, report: &LoadReport) -> Result<(), Failure> {
+        // Numbers and texts: nothing that could not be written.
+        let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
+        for sink in &self.report {
+            let written = match &sink.0 {
+                None => std::io::stdout().lock().write_all(text.as_bytes()),
+                Some(path) => write_whole(path, &text),
+            };
+            let place = sink.0.as_ref().map_or("stdout".to_owned(), |path| path.display().to_string());
+            written.map_err(|error| unwritable(&place, &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    if text == "max" {
+        return Ok(Rate::Max);
+    }
+    text.parse().map(Rate::Webhooks).map_err(|_| format!("{text:?} is neither a number nor `max`"))
+}
+
+fn arrivals(text: &str) -> Result<Spacing, String> {
+    match text {
+        "poisson" => Ok(Spacing::Poisson),
+        "constant" => Ok(Spacing::Constant),
+        _ => Err(format!("{text:?} is no arrival process; there are poisson and constant")),
+    }
+}
+
+fn sink(text: &str) -> Result<Sink, String> {
+    match text.split_once('=') {
+        Some(("json", "-")) => Ok(Sink(None)),
+        Some(("json", path)) if !path.is_empty() => Ok(Sink(Some(path.into()))),
+        Some((kind, _)) if kind != "json" => Err(format!("there is no kind {kind:?}; kinds: json")),
+        _ => Err("write it like json=load.json".to_owned()),
+    }
+}

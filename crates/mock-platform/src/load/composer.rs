@@ -1,0 +1,51 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::source::Due;
+use crate::deliver::Target;
+use crate::plan::{CallBuffer, Simulator};
+
+/// Writes requests: the head is the same but for its length.
+pub(super) struct Composer {
+    simulator: Simulator,
+    buffer: CallBuffer,
+    /// The call in the buffer.
+    call: Option<u64>,
+    head: Vec<u8>,
+}
+
+impl Composer {
+    pub(super) fn new(simulator: &Simulator, target: &Target) -> Self {
+        let url = target.url();
+        let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+        let mut head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n");
+        if !url.username().is_empty() || url.password().is_some() {
+            let pair = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+            head.push_str(&format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(pair)));
+        }
+        head.push_str(concat!("User-Agent: piopiy-mock/", env!("CARGO_PKG_VERSION"), "\r\n"));
+        head.push_str("Content-Type: application/json\r\nContent-Length: ");
+        Self {
+            simulator: simulator.clone(),
+            buffer: CallBuffer::default(),
+            call: None,
+            head: head.into_bytes(),
+        }
+    }
+
+    /// Puts the request of a webhook in the place of what is there.
+    pub(super) fn write(&mut self, due: Due, request: &mut Vec<u8>) {
+        if self.call != Some(due.call) {
+            self.simulator.write_call(due.call, &mut self.buffer);
+            self.call = Some(due.call);
+        }
+        // A call has the webhooks that were counted.
+        let body = self.buffer.webhook(due.webhook as usize).map_or(&b""[..], |(_, body)| body);
+        request.clear();
+        request.extend_from_slice(&self.head);
+        request.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+        request.extend_from_slice(b"\r\n\r\n");
+        request.extend_from_slice(body);
+    }
+}

@@ -1,0 +1,82 @@
+//! Whether the generator itself was the bottleneck. Pure.
+
+/// What is known of how the generator did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signs {
+    /// Half of the webhooks, and 99 in 100, found the generator awake so late, in microseconds.
+    pub(super) lag_p50_us: u64,
+    pub(super) lag_p99_us: u64,
+    /// The part of its threads' time in which they ran on a CPU.
+    pub(super) cpu: Option<f64>,
+    /// Webhooks that it had no room for.
+    pub(super) dropped: u64,
+    /// Webhooks per second that were due, and that were sent.
+    pub(super) due_per_second: f64,
+    pub(super) sent_per_second: f64,
+}
+
+/// Half of all that are late by so much are no chance of scheduling.
+const LAG_P50_US: u64 = 1_000;
+/// A virtual machine is away for a few milliseconds now and then.
+const LAG_P99_US: u64 = 20_000;
+/// A thread that is busier has no reserve.
+const CPU: f64 = 0.95;
+/// Of what it did at its limit, it does so much with ease.
+const EASE: f64 = 0.7;
+
+/// Why the numbers say nothing of the receiver, with the rate at which they would; `None` where they do.
+pub(super) fn saturation(signs: &Signs) -> Option<String> {
+    let cpu = signs.cpu.unwrap_or_default();
+    let sign = if signs.lag_p50_us > LAG_P50_US || signs.lag_p99_us > LAG_P99_US {
+        let ms = |us: u64| us as f64 / 1e3;
+        format!(
+            "it woke up {:.1} ms late for half of the webhooks, and {:.1} ms for one in a hundred",
+            ms(signs.lag_p50_us),
+            ms(signs.lag_p99_us)
+        )
+    } else if cpu > CPU {
+        format!("its threads were busy {:.0} % of the time", cpu * 100.0)
+    } else if signs.dropped > 0 {
+        format!(
+            "it dropped {} webhooks that waited for a connection: allow more with --backlog or --connections",
+            signs.dropped
+        )
+    } else {
+        return None;
+    };
+    let fine = signs.sent_per_second.min(signs.due_per_second) * EASE;
+    Some(format!("{sign}; at about {fine:.0} webhooks per second it would have been fine"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FINE: Signs = Signs {
+        lag_p50_us: 20,
+        lag_p99_us: 4_000,
+        cpu: Some(0.5),
+        dropped: 0,
+        due_per_second: 2_000.0,
+        sent_per_second: 2_000.0,
+    };
+
+    fn check(signs: Signs, expected: Option<&str>) {
+        let told = saturation(&signs);
+        match expected {
+            None => assert_eq!(told, None),
+            Some(expected) => assert!(told.as_ref().is_some_and(|told| told.contains(expected)), "{told:?}"),
+        }
+    }
+
+    #[test]
+    fn each_sign_is_named_with_a_rate_that_is_fine() {
+        check(FINE, None);
+        check(Signs { lag_p50_us: 1_500, ..FINE }, Some("1.5 ms late for half"));
+        check(Signs { lag_p99_us: 30_000, ..FINE }, Some("30.0 ms for one in a hundred"));
+        check(Signs { cpu: Some(0.99), ..FINE }, Some("busy 99 %"));
+        check(Signs { dropped: 7, ..FINE }, Some("dropped 7 webhooks"));
+        check(Signs { cpu: Some(0.99), sent_per_second: 1_000.0, ..FINE }, Some("about 700 webhooks"));
+        check(Signs { cpu: None, ..FINE }, None);
+    }
+}

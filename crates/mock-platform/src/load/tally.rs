@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::answer::Answer;
+
+/// The longest time that is told apart: what takes longer counts as this.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// How a webhook that was sent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Answered(Answer),
+    NoConnection,
+    TimedOut,
+    Reset,
+    NoHttp,
+}
+
+/// What one thread counts.
+#[derive(Debug, Clone)]
+pub(super) struct Tally {
+    pub(super) planned: u64,
+    pub(super) dropped: u64,
+    pub(super) attempts: u64,
+    pub(super) acknowledged: u64,
+    /// Answers that are none of 2xx, by their first digit.
+    pub(super) refused: [u64; 10],
+    pub(super) no_connection: u64,
+    pub(super) timed_out: u64,
+    pub(super) reset: u64,
+    pub(super) no_http: u64,
+    pub(super) connections: u64,
+    pub(super) most_waiting: usize,
+    pub(super) most_in_progress: usize,
+    /// From the instant at which a webhook was due to its end, in microseconds.
+    pub(super) latency: Histogram<u64>,
+    /// From when it was sent.
+    pub(super) service: Histogram<u64>,
+    /// From when it was due to when it was sent.
+    pub(super) publish_delay: Histogram<u64>,
+    /// From when it was due to when this program was awake for it.
+    pub(super) lag: Histogram<u64>,
+    pub(super) cpu_ns: Option<u64>,
+    /// When the last webhook ended, from the start.
+    pub(super) last_ns: u64,
+    /// When the last was sent.
+    pub(super) last_sent_ns: u64,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        let histogram = || {
+            let mut histogram = Histogram::new_with_max(LONGEST.as_micros() as u64, 3).ok();
+            histogram.take().unwrap_or_else(|| unreachable!("three digits of an hour can be kept"))
+        };
+        Self {
+            planned: 0,
+            dropped: 0,
+            attempts: 0,
+            acknowledged: 0,
+            refused: [0; 10],
+            no_connection: 0,
+            timed_out: 0,
+            reset: 0,
+            no_http: 0,
+            connections: 0,
+            most_waiting: 0,
+            most_in_progress: 0,
+            latency: histogram(),
+            service: histogram(),
+            publish_delay: histogram(),
+            lag: histogram(),
+            cpu_ns: Some(0),
+            last_ns: 0,
+            last_sent_ns: 0,
+        }
+    }
+
+    pub(super) fn ended(&mut self, end: End) {
+        match end {
+            End::Answered(answer) if (200..300).contains(&answer.status) => self.acknowledged += 1,
+            End::Answered(answer) => self.refused[usize::from(answer.status / 100).min(9)] += 1,
+            End::NoConnection => self.no_connection += 1,
+            End::TimedOut => self.timed_out += 1,
+            End::Reset => self.reset += 1,
+            End::NoHttp => self.no_http += 1,
+        }
+    }
+
+    /// What was sent or tried, and not acknowledged.
+    pub(super) fn errors(&self) -> u64 {
+        let refused: u64 = self.refused.iter().sum();
+        refused + self.no_connection + self.timed_out + self.reset + self.no_http
+    }
+
+    /// Both together: histograms add up bucket by bucket.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.dropped += other.dropped;
+        self.attempts += other.attempts;
+        self.acknowledged += other.acknowledged;
+        for (mine, theirs) in self.refused.iter_mut().zip(other.refused) {
+            *mine += theirs;
+        }
+        self.no_connection += other.no_connection;
+        self.timed_out += other.timed_out;
+        self.reset += other.reset;
+        self.no_http += other.no_http;
+        self.connections += other.connections;
+        self.most_waiting += other.most_waiting;
+        self.most_in_progress += other.most_in_progress;
+        for (mine, theirs) in [
+            (&mut self.latency, &other.latency),
+            (&mut self.service, &other.service),
+            (&mut self.publish_delay, &other.publish_delay),
+            (&mut self.lag, &other.lag),
+        ] {
+            // They are of one range.
+            let added = mine.add(theirs);
+            debug_assert!(added.is_ok());
+        }
+        self.cpu_ns = self.cpu_ns.zip(other.cpu_ns).map(|(mine, theirs)| mine + theirs);
+        self.last_ns = self.last_ns.max(other.last_ns);
+        self.last_sent_ns = self.last_sent_ns.max(other.last_sent_ns);
+    }
+}
+
+/// Counts nanoseconds in a histogram of microseconds.
+pub(super) fn count(histogram: &mut Histogram<u64>, ns: u64) {
+    histogram.saturating_record(ns / 1_000);
+}

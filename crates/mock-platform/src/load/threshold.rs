@@ -1,0 +1,209 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::LoadReport;
+
+/// A bound on one figure of a load, as `p99<500ms`, `lost==0`, `errors<0.1%` or `rate>=990`.
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::load::Threshold;
+///
+/// assert!("p99<500ms".parse::<Threshold>().is_ok());
+/// assert!("p99<500".parse::<Threshold>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    text: String,
+    figure: Figure,
+    relation: Relation,
+    bound: f64,
+}
+
+/// Why a text is no [`Threshold`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no threshold: {reason}; write it like p99<500ms, lost==0 or errors<0.1%")]
+pub struct ThresholdError {
+    text: String,
+    reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Figure {
+    /// A quantile of the latency, in thousandths; 1000 for the maximum.
+    Latency(u16),
+    /// The same of the publish delay.
+    PublishDelay(u16),
+    Errors,
+    ErrorShare,
+    Lost,
+    Duplicated,
+    Dropped,
+    Rate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+    Equal,
+}
+
+const QUANTILES: [(&str, u16); 5] = [("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999), ("max", 1_000)];
+const DELAY: &str = "publish_delay_";
+
+impl FromStr for Threshold {
+    type Err = ThresholdError;
+
+    fn from_str(text: &str) -> Result<Self, ThresholdError> {
+        let wrong = |reason: String| ThresholdError { text: text.to_owned(), reason };
+        let relations = [
+            ("<=", Relation::AtMost),
+            (">=", Relation::AtLeast),
+            ("==", Relation::Equal),
+            ("<", Relation::Less),
+            (">", Relation::More),
+        ];
+        let split = relations.into_iter().find_map(|(sign, relation)| {
+            let (name, bound) = text.split_once(sign)?;
+            Some((name.trim(), relation, bound.trim()))
+        });
+        let Some((name, relation, bound)) = split else {
+            return Err(wrong("it compares nothing (<, <=, ==, >=, >)".to_owned()));
+        };
+        let quantile = |name: &str| QUANTILES.into_iter().find(|(known, _)| *known == name).map(|(_, q)| q);
+        let figure = match name {
+            "errors" if bound.ends_with('%') => Figure::ErrorShare,
+            "errors" => Figure::Errors,
+            "lost" => Figure::Lost,
+            "duplicated" => Figure::Duplicated,
+            "dropped" => Figure::Dropped,
+            "rate" => Figure::Rate,
+            _ => match (quantile(name), name.strip_prefix(DELAY).and_then(quantile)) {
+                (Some(q), _) => Figure::Latency(q),
+                (None, Some(q)) => Figure::PublishDelay(q),
+                (None, None) => {
+                    let known = "p50, p90, p99, p999, max, publish_delay_p99 and the like, errors, lost, duplicated, dropped, rate";
+                    return Err(wrong(format!("there is no figure {name:?}; there are {known}")));
+                }
+            },
+        };
+        let number = |digits: &str| {
+            let number: f64 = digits.trim().parse().map_err(|_| wrong(format!("{digits:?} is no number")))?;
+            if number.is_finite() && number >= 0.0 {
+                Ok(number)
+            } else {
+                Err(wrong(format!("{digits} is no bound")))
+            }
+        };
+        let bound = match figure {
+            Figure::Latency(_) | Figure::PublishDelay(_) => {
+                let units = [("ms", 1e3), ("us", 1.0), ("µs", 1.0), ("s", 1e6)];
+                let unit = units.into_iter().find_map(|(unit, us)| Some((bound.strip_suffix(unit)?, us)));
+                let (digits, us) = unit.ok_or_else(|| wrong(format!("{bound:?} has no unit (us, ms, s)")))?;
+                number(digits)? * us
+            }
+            Figure::ErrorShare => number(bound.trim_end_matches('%'))? / 100.0,
+            _ => number(bound)?,
+        };
+        Ok(Self { text: text.to_owned(), figure, relation, bound })
+    }
+}
+
+impl Threshold {
+    /// Whether it does not hold; the reason. What nobody could see does not hold.
+    #[must_use]
+    pub fn broken_by(&self, report: &LoadReport) -> Option<String> {
+        let summary = &report.summary;
+        let ms = |us: u64| format!("{} ms", us as f64 / 1e3);
+        let (value, shown) = match self.figure {
+            Figure::Latency(q) | Figure::PublishDelay(q) => {
+                let of = if matches!(self.figure, Figure::Latency(_)) {
+                    &summary.latency_us
+                } else {
+                    &summary.publish_delay_us
+                };
+                let us = of.at(q);
+                (Some(us as f64), ms(us))
+            }
+            Figure::Errors => (Some(summary.errors as f64), summary.errors.to_string()),
+            Figure::ErrorShare => {
+                let share = summary.errors as f64 / (summary.attempts.max(1)) as f64;
+                (Some(share), format!("{:.3} %", share * 100.0))
+            }
+            Figure::Dropped => {
+                (Some(summary.dropped_by_generator as f64), summary.dropped_by_generator.to_string())
+            }
+            Figure::Rate => (Some(summary.sent_per_second), format!("{:.1}", summary.sent_per_second)),
+            Figure::Lost => (summary.lost.map(|n| n as f64), unknown(summary.lost)),
+            Figure::Duplicated => (summary.duplicated.map(|n| n as f64), unknown(summary.duplicated)),
+        };
+        let holds = value.is_some_and(|value| match self.relation {
+            Relation::Less => value < self.bound,
+            Relation::AtMost => value <= self.bound,
+            Relation::More => value > self.bound,
+            Relation::AtLeast => value >= self.bound,
+            // Counts, for the most part; a time is one only by chance.
+            Relation::Equal => (value - self.bound).abs() < f64::EPSILON,
+        });
+        (!holds).then(|| format!("{} does not hold: it is {shown}", self.text))
+    }
+}
+
+fn unknown(count: Option<u64>) -> String {
+    count.map_or_else(|| "unknown, for nobody looked at the receiver's effects".to_owned(), |n| n.to_string())
+}
+
+impl fmt::Display for Threshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<Option<&str>, &str>) {
+        let mut report = LoadReport::default();
+        report.summary.attempts = 1_000;
+        report.summary.errors = 2;
+        report.summary.sent_per_second = 99.5;
+        report.summary.latency_us.p99 = 500_000;
+        report.summary.publish_delay_us.p999 = 90;
+        match (text.parse::<Threshold>(), expected) {
+            (Ok(threshold), Ok(None)) => assert_eq!(threshold.broken_by(&report), None),
+            (Ok(threshold), Ok(Some(reason))) => {
+                let broken = threshold.broken_by(&report).unwrap();
+                assert!(broken.contains(reason), "{broken}");
+            }
+            (Err(error), Err(reason)) => assert!(error.to_string().contains(reason), "{error}"),
+            (parsed, _) => panic!("{text}: {parsed:?}"),
+        }
+    }
+
+    #[test]
+    fn thresholds_hold_or_say_why_not() {
+        check("p99<=500ms", Ok(None));
+        check("p99 < 0.5s", Ok(Some("it is 500 ms")));
+        check("publish_delay_p999<100us", Ok(None));
+        check("errors<0.1%", Ok(Some("it is 0.200 %")));
+        check("errors<=0.2%", Ok(None));
+        check("errors==2", Ok(None));
+        check("errors==0", Ok(Some("it is 2")));
+        check("rate>=100", Ok(Some("it is 99.5")));
+        check("dropped==0", Ok(None));
+        check("lost==0", Ok(Some("unknown")));
+    }
+
+    #[test]
+    fn what_is_none_is_told() {
+        check("p99", Err("compares nothing"));
+        check("p98<1ms", Err("no figure \"p98\""));
+        check("p99<500", Err("has no unit"));
+        check("errors<-1", Err("is no bound"));
+        check("errors<many", Err("is no number"));
+    }
+}

@@ -1,0 +1,412 @@
+//! One thread of a load: its share of the calls, over its share of the connections.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{sleep, timeout};
+
+use super::answer::AnswerReader;
+use super::clock::{Alarm, now_ns, thread_cpu_ns};
+use super::composer::Composer;
+use super::progress::{Progress, Told};
+use super::source::{Due, Source};
+use super::tally::{End, Tally, count};
+
+/// What a thread is given.
+pub(super) struct Work {
+    pub(super) source: Source,
+    pub(super) composer: Composer,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) connections: usize,
+    pub(super) backlog: usize,
+    pub(super) timeout: Duration,
+    /// When it begins, by the monotonic clock.
+    pub(super) start_ns: u64,
+    /// When calls cease to begin, where nothing is due at instants of its own.
+    pub(super) closed_loop_until_ns: Option<u64>,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// How long a connection of a closed loop rests that cannot be made.
+const RETRY: Duration = Duration::from_millis(10);
+/// How often connections are looked after.
+const LOOK: Duration = Duration::from_millis(20);
+/// Below the keep-alive of common servers (2 to 5 s), so that what they are about to close is not used.
+const IDLE_NS: u64 = 1_000_000_000;
+/// The most that is read at once.
+const READ: usize = 16 * 1024;
+
+/// Carries out the work; returns when the last webhook has ended.
+pub(super) fn run(work: Work) -> io::Result<Tally> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let began = thread_cpu_ns();
+    let local = LocalSet::new();
+    let mut tally = local.block_on(&runtime, carry_out(work))?;
+    tally.cpu_ns = began.zip(thread_cpu_ns()).map(|(began, ended)| ended - began);
+    Ok(tally)
+}
+
+/// What the tasks of a thread share; none of them holds it across an await.
+struct Shared {
+    state: RefCell<State>,
+    connections: Vec<Connection>,
+    start_ns: u64,
+    /// With [`Rate::Max`](super::Rate::Max): a connection that is free takes the next webhook by itself.
+    is_closed_loop: bool,
+    backlog: usize,
+    timeout: Duration,
+    addresses: Vec<SocketAddr>,
+    /// What is read is used at once, whoever reads.
+    read: RefCell<Box<[u8]>>,
+}
+
+struct State {
+    source: Source,
+    composer: Composer,
+    /// What is due, and has no connection.
+    waiting: VecDeque<Due>,
+    /// Connections that are free, the one that is longest so first.
+    idle: VecDeque<usize>,
+    /// Connections that are closed, and opened when they are needed.
+    dormant: Vec<usize>,
+    in_flight: usize,
+    /// The source has no more, with a closed loop.
+    is_exhausted: bool,
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Connection {
+    stream: RefCell<Option<Rc<TcpStream>>>,
+    request: RefCell<Vec<u8>>,
+    flight: Cell<Option<Flight>>,
+    /// Since when nothing is in flight.
+    free_since_ns: Cell<u64>,
+    /// Set when it is closed because an answer took too long.
+    is_late: Cell<bool>,
+    wake: Notify,
+}
+
+#[derive(Clone, Copy)]
+struct Flight {
+    due_ns: u64,
+    sent_ns: u64,
+}
+
+async fn carry_out(work: Work) -> io::Result<Tally> {
+    let alarm = Alarm::new()?;
+    let progress = Arc::clone(&work.progress);
+    let shared = Rc::new(Shared {
+        state: RefCell::new(State {
+            source: work.source,
+            composer: work.composer,
+            waiting: VecDeque::new(),
+            idle: VecDeque::new(),
+            dormant: Vec::new(),
+            in_flight: 0,
+            is_exhausted: false,
+            tally: Tally::new(),
+        }),
+        connections: (0..work.connections).map(|_| Connection::default()).collect(),
+        start_ns: work.start_ns,
+        is_closed_loop: work.closed_loop_until_ns.is_some(),
+        backlog: work.backlog,
+        timeout: work.timeout,
+        addresses: work.addresses,
+        read: RefCell::new(vec![0; READ].into_boxed_slice()),
+    });
+    alarm.until(work.start_ns.saturating_sub(50_000_000)).await?;
+    for id in 0..work.connections {
+        spawn_local(Rc::clone(&shared).serve(id));
+    }
+    alarm.until(work.start_ns).await?;
+    let mut look_after = pin!(shared.look_after(work.closed_loop_until_ns, &progress));
+    if shared.is_closed_loop {
+        shared.begin_closed_loop();
+    } else {
+        tokio::select! {
+            sent = shared.send_what_is_due(&alarm) => sent?,
+            // It was stopped, with nothing due for long.
+            () = &mut look_after => return Ok(shared.state.borrow().tally.clone()),
+        }
+    }
+    look_after.await;
+    Ok(shared.state.borrow().tally.clone())
+}
+
+impl Shared {
+    /// The open loop: one wake-up serves all that is due.
+    async fn send_what_is_due(&self, alarm: &Alarm) -> io::Result<()> {
+        loop {
+            let now = now_ns().saturating_sub(self.start_ns);
+            let next = {
+                let mut state = self.state.borrow_mut();
+                while let Some(due) = state.source.peek().filter(|due| due.at_ns <= now) {
+                    state.source.take();
+                    state.tally.planned += 1;
+                    count(&mut state.tally.lag, now - due.at_ns);
+                    self.dispatch(&mut state, due);
+                }
+                let in_progress = state.source.in_progress();
+                state.tally.most_in_progress = state.tally.most_in_progress.max(in_progress);
+                state.source.peek()
+            };
+            match next {
+                Some(due) => alarm.until(self.start_ns + due.at_ns).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn begin_closed_loop(&self) {
+        let mut state = self.state.borrow_mut();
+        while let Some(id) = state.idle.pop_front() {
+            self.next(&mut state, id);
+        }
+    }
+
+    fn dispatch(&self, state: &mut State, due: Due) {
+        if let Some(id) = state.idle.pop_front() {
+            self.send(state, id, due);
+        } else if state.waiting.len() < self.backlog {
+            state.waiting.push_back(due);
+            state.tally.most_waiting = state.tally.most_waiting.max(state.waiting.len());
+            if let Some(id) = state.dormant.pop() {
+                self.connections[id].wake.notify_one();
+            }
+        } else {
+            state.tally.dropped += 1;
+        }
+    }
+
+    /// A connection is free.
+    fn next(&self, state: &mut State, id: usize) {
+        match self.take(state) {
+            Some(due) => self.send(state, id, due),
+            None => {
+                self.connections[id].free_since_ns.set(now_ns());
+                state.idle.push_back(id);
+            }
+        }
+    }
+
+    /// What waits, or with a closed loop what comes next, which is due now.
+    fn take(&self, state: &mut State) -> Option<Due> {
+        let now = now_ns();
+        if !self.is_closed_loop || now < self.start_ns {
+            return state.waiting.pop_front();
+        }
+        match state.source.take() {
+            Some(due) => {
+                state.tally.planned += 1;
+                Some(Due { at_ns: now - self.start_ns, ..due })
+            }
+            None => {
+                state.is_exhausted = true;
+                None
+            }
+        }
+    }
+
+    fn send(&self, state: &mut State, id: usize, due: Due) {
+        let connection = &self.connections[id];
+        let mut request = connection.request.borrow_mut();
+        state.composer.write(due, &mut request);
+        let sent_ns = now_ns() - self.start_ns;
+        connection.flight.set(Some(Flight { due_ns: due.at_ns, sent_ns }));
+        state.in_flight += 1;
+        state.tally.attempts += 1;
+        state.tally.last_sent_ns = sent_ns;
+        count(&mut state.tally.publish_delay, sent_ns.saturating_sub(due.at_ns));
+        let Some(stream) = connection.stream.borrow().clone() else { return };
+        let written = match stream.try_write(&request) {
+            Ok(written) if written == request.len() => return,
+            Ok(written) => written,
+            // Whoever reads meets the error, too.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+            Err(_) => 0,
+        };
+        let rest = request[written..].to_vec();
+        spawn_local(async move {
+            let mut rest = &rest[..];
+            while !rest.is_empty() && stream.writable().await.is_ok() {
+                match stream.try_write(rest) {
+                    Ok(written) => rest = &rest[written..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+        });
+    }
+
+    fn end(&self, state: &mut State, id: usize, end: End) {
+        let Some(flight) = self.connections[id].flight.take() else { return };
+        let now = now_ns() - self.start_ns;
+        state.in_flight -= 1;
+        state.tally.last_ns = now;
+        count(&mut state.tally.latency, now.saturating_sub(flight.due_ns));
+        count(&mut state.tally.service, now.saturating_sub(flight.sent_ns));
+        state.tally.ended(end);
+    }
+
+    /// One connection, opened as often as it has to be.
+    async fn serve(self: Rc<Self>, id: usize) {
+        loop {
+            match self.connect().await {
+                Some(stream) => self.converse(id, stream).await,
+                None => {
+                    self.fail_one();
+                    if self.is_closed_loop {
+                        sleep(RETRY).await;
+                    }
+                }
+            }
+            let connection = &self.connections[id];
+            *connection.stream.borrow_mut() = None;
+            let rests = {
+                let mut state = self.state.borrow_mut();
+                state.idle.retain(|idle| *idle != id);
+                let rests = state.waiting.is_empty() && !self.is_closed_loop;
+                if rests {
+                    state.dormant.push(id);
+                }
+                rests
+            };
+            if rests {
+                connection.wake.notified().await;
+            }
+        }
+    }
+
+    async fn connect(&self) -> Option<Rc<TcpStream>> {
+        for address in &self.addresses {
+            if let Ok(Ok(stream)) = timeout(self.timeout, TcpStream::connect(address)).await {
+                // What cannot be set is slower, and no error.
+                let _ = stream.set_nodelay(true);
+                if stream.writable().await.is_ok() {
+                    self.state.borrow_mut().tally.connections += 1;
+                    return Some(Rc::new(stream));
+                }
+            }
+        }
+        None
+    }
+
+    /// What waited for a connection that cannot be made.
+    fn fail_one(&self) {
+        let mut state = self.state.borrow_mut();
+        let now = now_ns().saturating_sub(self.start_ns);
+        let Some(due) = self.take(&mut state) else { return };
+        state.tally.attempts += 1;
+        state.tally.last_ns = now;
+        count(&mut state.tally.latency, now.saturating_sub(due.at_ns));
+        state.tally.ended(End::NoConnection);
+    }
+
+    /// Reads answers, and sends what is next, until the connection is closed.
+    async fn converse(&self, id: usize, stream: Rc<TcpStream>) {
+        let connection = &self.connections[id];
+        connection.is_late.set(false);
+        *connection.stream.borrow_mut() = Some(Rc::clone(&stream));
+        self.next(&mut self.state.borrow_mut(), id);
+        let mut reader = AnswerReader::default();
+        let end = loop {
+            if stream.readable().await.is_err() {
+                break End::Reset;
+            }
+            let mut bytes = self.read.borrow_mut();
+            match stream.try_read(&mut bytes) {
+                Ok(0) => match reader.closed() {
+                    Some(answer) => break End::Answered(answer),
+                    None if connection.is_late.get() => break End::TimedOut,
+                    None => break End::Reset,
+                },
+                Ok(read) => match reader.feed(&bytes[..read]) {
+                    Ok(None) => {}
+                    // Nobody asked.
+                    Ok(Some(_)) if connection.flight.get().is_none() => return,
+                    Ok(Some(answer)) => {
+                        if !answer.keeps {
+                            break End::Answered(answer);
+                        }
+                        let mut state = self.state.borrow_mut();
+                        self.end(&mut state, id, End::Answered(answer));
+                        self.next(&mut state, id);
+                    }
+                    Err(_) => break End::NoHttp,
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) if connection.is_late.get() => break End::TimedOut,
+                Err(_) => break End::Reset,
+            }
+        };
+        self.end(&mut self.state.borrow_mut(), id, end);
+    }
+
+    /// Ends what takes too long, closes what is unused for long, tells how far it is; until all has ended.
+    async fn look_after(&self, closed_loop_until_ns: Option<u64>, progress: &Progress) {
+        let mut told = Told::default();
+        loop {
+            sleep(LOOK).await;
+            let now = now_ns();
+            let mut state = self.state.borrow_mut();
+            if closed_loop_until_ns.is_some_and(|until| now >= until) {
+                state.source.end();
+            }
+            if progress.is_stopped() {
+                state.source.stop();
+                state.tally.dropped += state.waiting.len() as u64;
+                state.waiting.clear();
+            }
+            self.close_what_is_late_or_unused(&mut state, now);
+            progress.tell(&mut told, &state.tally, state.in_flight);
+            let is_out = if self.is_closed_loop { state.is_exhausted } else { state.source.peek().is_none() };
+            if is_out && state.in_flight == 0 && state.waiting.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn close_what_is_late_or_unused(&self, state: &mut State, now: u64) {
+        let timeout_ns = u64::try_from(self.timeout.as_nanos()).unwrap_or(u64::MAX);
+        for connection in &self.connections {
+            let Some(flight) = connection.flight.get() else { continue };
+            let late_ns = (self.start_ns + flight.sent_ns).saturating_add(timeout_ns);
+            if now > late_ns {
+                connection.is_late.set(true);
+                connection.close();
+            }
+        }
+        if self.is_closed_loop {
+            return;
+        }
+        // Those that are longest free are in front.
+        while let Some(&id) = state.idle.front() {
+            let connection = &self.connections[id];
+            if now.saturating_sub(connection.free_since_ns.get()) <= IDLE_NS {
+                break;
+            }
+            state.idle.pop_front();
+            connection.close();
+        }
+    }
+}
+
+impl Connection {
+    /// Whoever reads from it sees the end of it.
+    fn close(&self) {
+        if let Some(stream) = &*self.stream.borrow() {
+            // Where it is closed already, nothing is to be done.
+            let _ = socket2::SockRef::from(&**stream).shutdown(std::net::Shutdown::Both);
+        }
+    }
+}

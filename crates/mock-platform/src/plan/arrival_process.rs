@@ -1,0 +1,97 @@
+use super::draw::arrival_bits;
+use super::{Seed, Spacing};
+
+/// Arrivals in a block of random ones.
+const BLOCK: u64 = 64;
+
+/// When the n-th arrival of a rate is due, to the nanosecond, without a sum over those before it.
+///
+/// *Constant*: arrival n is due at n / rate. *Poisson*: block b of 64 arrivals begins at 64 b / rate and lasts 64 / rate;
+/// its arrivals are sorted, independent, uniform positions in it. Either way the rate holds exactly over every block,
+/// whatever the part of the arrivals that one process takes.
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::plan::{ArrivalProcess, Seed, Spacing};
+///
+/// let mut constant = ArrivalProcess::new(Spacing::Constant, 3.0, Seed(1));
+/// assert_eq!([0, 1, 3, 3_000_000].map(|n| constant.at_ns(n)), [0, 333_333_333, 1_000_000_000, 1_000_000_000_000_000]);
+/// let mut poisson = ArrivalProcess::new(Spacing::Poisson, 64.0, Seed(1));
+/// assert!((0..64).all(|n| poisson.at_ns(n) < 1_000_000_000) && poisson.at_ns(64) >= 1_000_000_000);
+/// ```
+#[derive(Debug, Clone)]
+pub struct ArrivalProcess {
+    spacing: Spacing,
+    /// Thousandths of arrivals in a second: a rate of 0.5 is as exact as one of 100,000.
+    per_1000_seconds: u64,
+    seed: u64,
+    /// The block that was computed last: a memory, not a state.
+    block: u64,
+    positions: [u64; BLOCK as usize],
+}
+
+impl ArrivalProcess {
+    /// Arrivals at a rate above 0; it is rounded to thousandths.
+    #[must_use]
+    pub fn new(spacing: Spacing, per_second: f64, seed: Seed) -> Self {
+        let per_1000_seconds = (libm::round(per_second * 1e3) as u64).max(1);
+        Self { spacing, per_1000_seconds, seed: seed.0, block: u64::MAX, positions: [0; BLOCK as usize] }
+    }
+
+    /// When an arrival is due, in nanoseconds from the start.
+    #[must_use]
+    pub fn at_ns(&mut self, n: u64) -> u64 {
+        match self.spacing {
+            Spacing::Constant => self.even(n, 0),
+            Spacing::Poisson => {
+                let block = n / BLOCK;
+                if self.block != block {
+                    let first = block * BLOCK;
+                    for (within, position) in self.positions.iter_mut().enumerate() {
+                        *position = arrival_bits(self.seed, first.wrapping_add(within as u64));
+                    }
+                    self.positions.sort_unstable();
+                    self.block = block;
+                }
+                self.even(block * BLOCK, self.positions[(n % BLOCK) as usize])
+            }
+        }
+    }
+
+    /// The place of `n` arrivals at the rate, and of a part of a block, in 2⁻⁶⁴, behind them.
+    fn even(&self, n: u64, part: u64) -> u64 {
+        const NS: u128 = 1_000_000_000_000;
+        let rate = u128::from(self.per_1000_seconds);
+        let at = u128::from(n) * NS / rate;
+        let within = (u128::from(part) * (u128::from(BLOCK) * NS / rate)) >> 64;
+        u64::try_from(at + within).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_arrivals_rise_keep_the_rate_and_are_as_bursty_as_chance() {
+        let mut process = ArrivalProcess::new(Spacing::Poisson, 10_000.0, Seed(3));
+        let times: Vec<u64> = (0..64_000).map(|n| process.at_ns(n)).collect();
+        assert!(times.is_sorted());
+        assert!(times[63_999] < 6_400_000_000 && times[63_936] >= 6_393_600_000);
+        let mean = 100_000.0;
+        let short = times.windows(2).filter(|pair| ((pair[1] - pair[0]) as f64) < 0.2 * mean).count();
+        let expected = 64_000.0 * (1.0 - (-0.2f64).exp());
+        assert!((short as f64 - expected).abs() < 500.0, "{short} gaps under a fifth of the mean");
+    }
+
+    #[test]
+    fn the_memory_changes_nothing() {
+        for spacing in [Spacing::Constant, Spacing::Poisson] {
+            let new = || ArrivalProcess::new(spacing, 0.5, Seed(9));
+            let mut used = new();
+            for n in [700, 3, 701, 64, 63, u64::MAX / 128] {
+                assert_eq!(used.at_ns(n), new().at_ns(n), "{spacing:?} {n}");
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Loads against receivers that behave in one way each. How fast they are is measured elsewhere.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use piopiy_events::{Profile, Webhook};
+use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::load::{LoadError, LoadOptions, LoadReport, Progress, Rate, run_load};
+use piopiy_mock_platform::plan::{PlanOptions, Scenario, Seed, Simulator, Spacing};
+
+use crate::cli::{check_refused, mock, stderr, stdout};
+
+/// A receiver of its own threads: what it answers each request with, `None` for nothing at all. Its URL, and the bodies
+/// that it got.
+fn receiver(answer: fn() -> Option<&'static str>) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/webhook/cdr", listener.local_addr().unwrap());
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&bodies);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let kept = Arc::clone(&kept);
+            std::thread::spawn(move || converse(stream, answer, &kept));
+        }
+    });
+    (url, bodies)
+}
+
+fn converse(mut stream: TcpStream, answer: fn() -> Option<&'static str>, bodies: &Mutex<Vec<Vec<u8>>>) {
+    let mut bytes = Vec::new();
+    let mut read = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut read) {
+        bytes.extend_from_slice(&read[..count]);
+        while let Some((body, used)) = request(&bytes) {
+            bodies.lock().unwrap().push(body);
+            bytes.drain(..used);
+            let Some(answer) = answer() else { continue };
+            if stream.write_all(answer.as_bytes()).is_err() || answer.starts_with("HTTP/1.0") {
+                return;
+            }
+        }
+    }
+}
+
+/// The body of a whole request, and where the request ends.
+fn request(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&bytes[..head]).unwrap();
+    assert!(text.starts_with("POST /webhook/cdr HTTP/1.1\r\nHost: 127.0.0.1:"), "{text}");
+    assert!(text.contains("\r\nContent-Type: application/json\r\n"), "{text}");
+    let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+    let end = head + length.parse::<usize>().unwrap();
+    Some((bytes.get(head..end)?.to_vec(), end))
+}
+
+fn accepting() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+    receiver(|| Some("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+}
+
+fn simulator() -> Simulator {
+    let plan = PlanOptions::new(Profile::Global, Seed(0x5eed));
+    Simulator::new(&Scenario::default(), plan)
+}
+
+fn load(url: &str, options: &LoadOptions) -> Result<LoadReport, LoadError> {
+    let target = Target::parse(url, &[]).unwrap();
+    run_load(&simulator(), &target, options, &Arc::new(Progress::default()))
+}
+
+/// So many calls at a rate, by two threads.
+fn some(rate: Rate, calls: u64) -> LoadOptions {
+    let mut options = LoadOptions::new(rate);
+    options.calls = Some(calls);
+    options.duration = None;
+    options.connections = 8;
+    options.threads = 2;
+    options.time_scale = 10_000.0;
+    options
+}
+
+#[test]
+fn every_webhook_of_the_plan_arrives_once() {
+    let planned: Vec<Vec<u8>> = (0..100)
+        .flat_map(|call| simulator().call(call).webhooks.into_iter().map(|webhook| webhook.body.to_vec()))
+        .collect();
+    let expected: BTreeSet<&Vec<u8>> = planned.iter().collect();
+    assert_eq!(expected.len(), planned.len(), "each is another");
+    for rate in [Rate::Webhooks(5_000.0), Rate::Calls(1_000.0), Rate::Erlangs(2_000.0), Rate::Max] {
+        for spacing in [Spacing::Poisson, Spacing::Constant] {
+            let (url, bodies) = accepting();
+            let mut options = some(rate, 100);
+            options.spacing = spacing;
+            if rate == Rate::Max {
+                options.duration = Some(Duration::from_secs(60));
+            }
+            let report = load(&url, &options).unwrap();
+            let bodies = bodies.lock().unwrap();
+            assert_eq!(bodies.iter().collect::<BTreeSet<_>>(), expected, "{rate:?}");
+            let count = planned.len() as u64;
+            let summary = &report.summary;
+            let counts = [summary.planned, summary.attempts, summary.acknowledged, bodies.len() as u64];
+            assert_eq!(counts, [count; 4], "{rate:?}");
+            assert_eq!((summary.errors, summary.dropped_by_generator), (0, 0));
+            assert_eq!((summary.lost, summary.duplicated), (None, None), "nobody looked");
+            for body in bodies.iter() {
+                assert_eq!(Webhook::parse(body).unwrap().validate(Profile::Global).findings, []);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_acknowledged_is_an_error_of_its_kind() {
+    let check = |answer: fn() -> Option<&'static str>, kind: &str| {
+        let (url, _) = receiver(answer);
+        let mut options = some(Rate::Webhooks(2_000.0), 20);
+        options.timeout = Duration::from_millis(100);
+        let summary = load(&url, &options).unwrap().summary;
+        assert_eq!(summary.acknowledged, 0, "{kind}");
+        assert_eq!(summary.errors, summary.attempts);
+        assert_eq!(summary.attempts, summary.planned);
+        let kinds: Vec<(&str, u64)> = summary.errors_by_kind.iter().map(|(kind, n)| (&**kind, *n)).collect();
+        assert_eq!(kinds, [(kind, summary.errors)]);
+    };
+    check(|| Some("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), "5xx");
+    check(|| Some("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /\r\n\r\n"), "3xx");
+    check(|| Some("SMTP 220\r\n\r\n"), "protocol_error");
+    check(|| None, "timeout");
+    // It closes in the middle of an answer.
+    check(|| Some("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n"), "reset");
+}
+
+#[test]
+fn a_receiver_that_keeps_no_connection_is_called_anew_each_time() {
+    let (url, bodies) = receiver(|| Some("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let summary = load(&url, &some(Rate::Webhooks(1_000.0), 40)).unwrap().summary;
+    assert_eq!(summary.acknowledged, summary.planned);
+    assert_eq!(bodies.lock().unwrap().len() as u64, summary.planned);
+    assert!(summary.connections_opened >= summary.attempts, "{summary:?}");
+}
+
+#[test]
+fn a_receiver_that_goes_away_is_counted_and_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/webhook/cdr", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        // It is there when it is looked for, and then no more.
+        let _first = listener.accept().unwrap();
+    });
+    let mut options = some(Rate::Webhooks(500.0), 50);
+    options.timeout = Duration::from_secs(1);
+    let summary = load(&url, &options).unwrap().summary;
+    assert_eq!((summary.acknowledged, summary.errors), (0, summary.planned));
+    assert!(summary.errors_by_kind.contains_key("no_connection"), "{summary:?}");
+}
+
+#[test]
+fn what_finds_no_room_is_dropped_and_makes_the_run_inconclusive() {
+    let (url, _) = receiver(|| None);
+    let mut options = some(Rate::Webhooks(2_000.0), 100);
+    (options.connections, options.threads, options.backlog) = (1, 1, 5);
+    options.timeout = Duration::from_millis(300);
+    let report = load(&url, &options).unwrap();
+    let summary = &report.summary;
+    assert!(summary.dropped_by_generator > 0, "{summary:?}");
+    assert_eq!(summary.planned, summary.attempts + summary.dropped_by_generator);
+    assert_eq!(summary.most_waiting, 5);
+    assert!(report.saturation.is_some());
+}
+
+#[test]
+fn a_load_that_is_stopped_ends_and_says_what_it_did() {
+    let (url, bodies) = accepting();
+    let target = Target::parse(&url, &[]).unwrap();
+    let mut options = LoadOptions::new(Rate::Webhooks(1_000.0));
+    options.duration = Some(Duration::from_secs(3_600));
+    let progress = Arc::new(Progress::default());
+    let watched = Arc::clone(&progress);
+    let stopping = std::thread::spawn(move || {
+        while watched.acknowledged() == 0 {
+            std::thread::yield_now();
+        }
+        watched.stop();
+    });
+    let report = run_load(&simulator(), &target, &options, &progress).unwrap();
+    stopping.join().unwrap();
+    assert_eq!(report.summary.attempts, bodies.lock().unwrap().len() as u64);
+    assert_eq!(progress.sent(), report.summary.attempts);
+    assert_eq!(progress.in_flight(), 0);
+}
+
+#[test]
+fn the_command_prints_one_document_and_ends_as_its_thresholds_say() {
+    let (url, _) = accepting();
+    let load = |more: &[&str]| {
+        let args = ["load", &url, "--rate", "max", "--calls", "30", "--seed", "0x5eed"];
+        mock(&[&args, more].concat())
+    };
+    let output = load(&["--report", "json=-", "--assert", "errors==0", "--threads", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let validator = jsonschema::validator_for(&piopiy_mock_platform::load::schema()).unwrap();
+    assert!(validator.is_valid(&document));
+    assert_eq!(document["summary"]["acknowledged"], document["summary"]["planned"]);
+    assert_eq!(document["seed"], "0x5eed");
+    for figure in ["latency_us", "publish_delay_us"] {
+        for quantile in ["p50", "p90", "p99", "p999", "max"] {
+            assert!(document["summary"][figure][quantile].is_u64(), "{figure} {quantile}");
+        }
+    }
+    assert!(document["summary"]["lost"].is_null() && document["summary"]["duplicated"].is_null());
+
+    let output = load(&["--assert", "max<0us", "--assert", "lost==0"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("max<0us does not hold"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("lost==0 does not hold: it is unknown"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("acknowledged"), "{}", stdout(&output));
+}
+
+#[test]
+fn what_cannot_be_loaded_is_told() {
+    let url = "http://127.0.0.1:9/webhook/cdr";
+    check_refused(&["load", url], 3, "nothing can be reached at 127.0.0.1:9: start the receiver first");
+    check_refused(&["load", url, "--rate", "0"], 2, "a rate is above 0");
+    check_refused(&["load", url, "--rate", "fast"], 2, "neither a number nor `max`");
+    check_refused(&["load", url, "--rate", "5", "--cps", "5"], 2, "cannot be used with");
+    check_refused(&["load", url, "--assert", "p98<1s"], 2, "there is no figure");
+    check_refused(&["load", url, "--report", "pdf=x"], 2, "there is no kind \"pdf\"");
+    check_refused(&["load", url, "--connections", "0"], 2, "at least one of the connections");
+    check_refused(&["load", url, "--threads", "9", "--connections", "8"], 2, "9 threads need as many");
+    check_refused(&["load", "http://app.example/"], 2, "--allow-host app.example");
+    let remote = ["load", "http://app.example/", "--allow-host", "app.example", "--rate", "101"];
+    check_refused(&remote, 2, "--i-own-this-target");
+}
