@@ -12,7 +12,9 @@ mod resample;
 mod settings;
 mod voice;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use piopiy_events::pcmo::Pcmo;
 use tokio::sync::mpsc;
@@ -71,6 +73,8 @@ pub(super) enum StreamEvent {
         code: u16,
         reason: String,
     },
+    /// The call was over before it was open.
+    GivenUp,
     /// It was never open; the code of `mod_audio_stream`.
     Failed {
         code: u16,
@@ -81,32 +85,41 @@ pub(super) enum StreamEvent {
 #[derive(Debug)]
 enum Control {
     Hold(bool),
-    Callee(Option<Voice>),
+    /// Who is on leg b, the how manieth it is, and what is odd about them.
+    Callee {
+        nth: u64,
+        voice: Option<Voice>,
+        odd: Option<String>,
+    },
     Drop(Option<u16>),
     HangUp,
 }
 
+/// How many events may wait for the call to hear them. What is more is left out, unless the stream ends with it.
+const WAITING: usize = 64;
+
 /// A stream that is being opened, or is open.
 #[derive(Debug)]
 pub(super) struct StreamSession {
-    events: mpsc::UnboundedReceiver<StreamEvent>,
+    events: mpsc::Receiver<StreamEvent>,
     control: mpsc::UnboundedSender<Control>,
     sample_rate: u32,
+    /// How many there were on leg b.
+    callees: u64,
 }
 
 impl StreamSession {
     pub(super) fn open(spec: StreamSpec) -> Self {
-        let (told, events) = mpsc::unbounded_channel();
+        let (told, events) = mpsc::channel(WAITING);
         let (control, controlled) = mpsc::unbounded_channel();
         let sample_rate = spec.sample_rate;
         tokio::spawn(run(spec, told, controlled));
-        Self { events, control, sample_rate }
+        Self { events, control, sample_rate, callees: 0 }
     }
 
     /// The next thing that happens. May be dropped at any time.
     pub(super) async fn next(&mut self) -> StreamEvent {
-        let gone = || StreamEvent::Closed { code: 1006, reason: "Abnormal closure".to_owned() };
-        self.events.recv().await.unwrap_or_else(gone)
+        self.events.recv().await.unwrap_or_else(StreamEvent::broken)
     }
 
     /// The caller is on hold: nothing is heard and nothing is said.
@@ -114,13 +127,19 @@ impl StreamSession {
         self.control(Control::Hold(on));
     }
 
-    /// Somebody is on leg b from now on, or nobody.
-    pub(super) fn callee(&self, voice: Option<Voice>) {
-        self.control(Control::Callee(voice));
-    }
-
-    pub(super) fn sample_rate(&self) -> u32 {
-        self.sample_rate
+    /// Somebody is on leg b from now on, or nobody. A file of what they say is read beside the call.
+    pub(super) fn callee(&mut self, speaker: Option<Speaker>) {
+        self.callees += 1;
+        let nth = self.callees;
+        let Some(speaker) = speaker else {
+            return self.control(Control::Callee { nth, voice: None, odd: None });
+        };
+        let (control, rate) = (self.control.clone(), self.sample_rate);
+        tokio::spawn(async move {
+            let (voice, odd) = voice(&speaker, rate).await;
+            // A stream that is over needs none.
+            let _ = control.send(Control::Callee { nth, voice: Some(voice), odd });
+        });
     }
 
     /// The connection breaks, or is closed with a code.
@@ -139,30 +158,78 @@ impl StreamSession {
     }
 }
 
+impl StreamEvent {
+    /// The connection is gone without a word.
+    pub(super) fn broken() -> Self {
+        Self::Closed { code: 1006, reason: "Abnormal closure".to_owned() }
+    }
+}
+
 async fn run(
     spec: StreamSpec,
-    told: mpsc::UnboundedSender<StreamEvent>,
+    told: mpsc::Sender<StreamEvent>,
     mut controlled: mpsc::UnboundedReceiver<Control>,
 ) {
-    // Whoever watches may be gone.
-    let tell = |event| drop(told.send(event));
-    let mut voices = Vec::new();
-    for speaker in [Some(&spec.caller), spec.callee.as_ref()].into_iter().flatten() {
-        voices.push(Voice::of(speaker, spec.sample_rate).await.unwrap_or_else(|error| {
-            tell(StreamEvent::Note(format!("{}; speech is made up in its place", causes(&error))));
-            Voice::bursts(speaker.seed, spec.sample_rate)
-        }));
-    }
-    let mut voices = voices.into_iter();
-    let caller = voices.next().unwrap_or_else(|| Voice::bursts(spec.seed, spec.sample_rate));
-    let voices = (caller, voices.next());
-    tell(match dial::dial(&spec.target).await {
-        Err(error) => StreamEvent::Failed { code: error.code(), error: error.to_string() },
-        Ok(socket) => {
-            tell(StreamEvent::Connected);
-            let (code, reason, figures) = line::carry(&spec, voices, socket, &told, &mut controlled).await;
-            tell(StreamEvent::Figures(figures));
+    let mut early = VecDeque::new();
+    let opened = tokio::select! {
+        opened = open(&spec, &told) => Some(opened),
+        () = given_up(&mut controlled, &mut early) => None,
+    };
+    let last = match opened {
+        None => StreamEvent::GivenUp,
+        Some(Err(error)) => StreamEvent::Failed { code: error.code(), error: error.to_string() },
+        Some(Ok((socket, voices))) => {
+            tell(&told, StreamEvent::Connected).await;
+            let (code, reason, figures) =
+                line::carry(&spec, voices, socket, &told, early, &mut controlled).await;
+            tell(&told, StreamEvent::Figures(figures)).await;
             StreamEvent::Closed { code, reason }
         }
-    });
+    };
+    tell(&told, last).await;
+}
+
+/// Until nobody wants the stream any more; what else is wanted is kept for later.
+async fn given_up(controlled: &mut mpsc::UnboundedReceiver<Control>, early: &mut VecDeque<Control>) {
+    loop {
+        match controlled.recv().await {
+            None | Some(Control::HangUp) => return,
+            Some(other) => early.push_back(other),
+        }
+    }
+}
+
+async fn open(
+    spec: &StreamSpec,
+    told: &mpsc::Sender<StreamEvent>,
+) -> Result<(dial::Socket, (Voice, Option<Voice>)), dial::DialError> {
+    let (caller, odd) = voice(&spec.caller, spec.sample_rate).await;
+    let mut notes = vec![odd];
+    let mut callee = None;
+    if let Some(speaker) = &spec.callee {
+        let (voice, odd) = voice(speaker, spec.sample_rate).await;
+        notes.push(odd);
+        callee = Some(voice);
+    }
+    for note in notes.into_iter().flatten() {
+        tell(told, StreamEvent::Note(note)).await;
+    }
+    let limit = Duration::from_millis(spec.settings.connect_timeout.millis());
+    Ok((dial::dial(&spec.target, limit).await?, (caller, callee)))
+}
+
+/// A voice, and what is odd about it: what cannot be read is made up.
+async fn voice(speaker: &Speaker, rate: u32) -> (Voice, Option<String>) {
+    match Voice::of(speaker, rate).await {
+        Ok(voice) => (voice, None),
+        Err(error) => {
+            let odd = format!("{}; speech is made up in its place", causes(&error));
+            (Voice::bursts(speaker.seed, rate), Some(odd))
+        }
+    }
+}
+
+async fn tell(told: &mpsc::Sender<StreamEvent>, event: StreamEvent) {
+    // Whoever watches may be gone.
+    let _ = told.send(event).await;
 }

@@ -7,6 +7,8 @@ mod documented;
 mod expecting;
 mod files;
 mod flow;
+mod listening;
 mod rest;
+mod secure;
 mod stories;
 mod stream;

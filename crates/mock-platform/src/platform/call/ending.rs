@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::passing::Passed;
 use super::{Call, Ender};
 use crate::plan::Happened;
 use crate::platform::exchange::TransferStatus;
+use crate::platform::stream::StreamEvent;
 
 /// How long a stream may take to close: wall time.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -50,16 +50,14 @@ impl Call {
     }
 
     /// The platform closes the stream, and waits for the other side's word.
-    async fn close_stream(&mut self) {
+    pub(super) async fn close_stream(&mut self) {
         let Some(stream) = &self.stream else { return };
         stream.hang_up();
         let deadline = tokio::time::Instant::now() + CLOSING;
-        while self.stream.is_some() {
-            match tokio::time::timeout_at(deadline, self.pass(None)).await {
-                // What breaks off now changes nothing.
-                Ok(Ok(Passed::StreamOver)) | Err(_) => return,
-                Ok(_) => {}
-            }
+        while let Some(stream) = &mut self.stream {
+            let event = tokio::time::timeout_at(deadline, stream.next()).await;
+            // What it still wants changes nothing.
+            let _ = self.hear_stream(event.unwrap_or_else(|_| StreamEvent::broken()));
         }
     }
 }

@@ -33,7 +33,7 @@ impl Call {
             return Ok(Next::Go);
         }
         self.answer();
-        self.open_stream(&stream);
+        self.open_stream(&stream).await;
         if is_beside {
             return Ok(Next::Go);
         }
@@ -41,7 +41,9 @@ impl Call {
         Ok(Next::Go)
     }
 
-    fn open_stream(&mut self, stream: &Stream) {
+    async fn open_stream(&mut self, stream: &Stream) {
+        // A call has one stream at a time.
+        self.close_stream().await;
         let url = stream.ws_url.as_ref().map(|url| url.text().into_owned()).unwrap_or_default();
         let target = match self.config.stream_target(&url) {
             Ok(target) => target,
@@ -64,14 +66,16 @@ impl Call {
             sample_rate: self.rate_of(stream),
             listens: self.listens_to(stream),
             caller: self.caller_speaks(),
-            callee: self.talked_to.clone(),
+            callee: self.talked_to.clone().filter(|_| self.bridged.is_some()),
             settings: self.config.stream.clone(),
             faults: self.exchange.stream_faults(),
             seed: split_mix(self.exchange.seed().0, self.live.index()),
             heard,
             said,
         };
-        self.stream = Some(StreamSession::open(spec));
+        let session = StreamSession::open(spec);
+        session.hold(self.on_hold);
+        self.stream = Some(session);
     }
 
     fn rate_of(&self, stream: &Stream) -> u32 {
@@ -133,20 +137,15 @@ impl Call {
         let speaker = Speaker { says, seed: split_mix(self.exchange.seed().0, number) };
         self.talked_to = Some(speaker.clone());
         if let Some(stream) = self.stream_on_answer.take() {
-            self.open_stream(&stream);
-        } else if let Some(stream) = &self.stream {
-            let voice = Voice::of(&speaker, stream.sample_rate()).await;
-            let voice = voice.unwrap_or_else(|error| {
-                self.choose(causes(&error), "speech is made up in its place");
-                Voice::bursts(speaker.seed, stream.sample_rate())
-            });
-            stream.callee(Some(voice));
+            self.open_stream(&stream).await;
+        } else if let Some(stream) = &mut self.stream {
+            stream.callee(Some(speaker));
         }
     }
 
     /// Nobody is on leg b any more.
-    pub(super) fn parted(&self) {
-        if let Some(stream) = &self.stream {
+    pub(super) fn parted(&mut self) {
+        if let Some(stream) = &mut self.stream {
             stream.callee(None);
         }
     }
@@ -187,6 +186,12 @@ impl Call {
                 let label = format!("closes {code}");
                 self.say(Lane::WebSocket, Lane::Platform, MessageKind::Audio, label);
                 self.happens(&Happened::StreamDisconnected { code, reason });
+                Ok(Passed::StreamOver)
+            }
+            StreamEvent::GivenUp => {
+                self.stream = None;
+                let label = "gives up the dial: nobody waits for the application any more";
+                self.say(Lane::Platform, Lane::WebSocket, MessageKind::Audio, label);
                 Ok(Passed::StreamOver)
             }
             StreamEvent::Failed { code, error } => {

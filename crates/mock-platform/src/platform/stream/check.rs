@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Listens, Speaker, StreamEvent, StreamFaults, StreamSession, StreamSpec, Streams};
 use crate::deliver::Target;
 use crate::deliver::ledger::StreamFigures;
+use crate::plan::Length;
 
 /// Measures an application's audio by itself: dials it, speaks to it, and listens.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ use crate::deliver::ledger::StreamFigures;
 pub struct StreamCheck {
     /// The application.
     pub target: Target,
+    /// How long it may take until the application is on the line.
+    pub connect_timeout: Duration,
     /// For how long.
     pub lasts: Duration,
     /// Samples per second: 8000 or 16000.
@@ -49,6 +52,7 @@ impl StreamCheck {
     pub fn new(target: Target) -> Self {
         Self {
             target,
+            connect_timeout: Duration::from_secs(10),
             lasts: Duration::from_secs(10),
             sample_rate: 8_000,
             says: None,
@@ -64,13 +68,16 @@ impl StreamCheck {
     /// # Errors
     /// If the application cannot be connected to.
     pub async fn run(&self) -> Result<(StreamFigures, u16, Vec<String>), StreamCheckError> {
+        let connect_timeout = u64::try_from(self.connect_timeout.as_millis()).unwrap_or(u64::MAX);
+        let settings =
+            Streams { connect_timeout: Length::from_millis(connect_timeout), ..Streams::default() };
         let mut session = StreamSession::open(StreamSpec {
             target: self.target.clone(),
             sample_rate: self.sample_rate,
             listens: Listens::Caller,
             caller: Speaker { says: self.says.clone(), seed: self.seed },
             callee: None,
-            settings: Streams::default(),
+            settings,
             faults: self.faults,
             seed: self.seed,
             heard: self.heard.clone(),
@@ -94,6 +101,8 @@ impl StreamCheck {
                 StreamEvent::Note(what) => notes.push(what),
                 StreamEvent::Flow(_) => notes.push("sends a call flow".to_owned()),
                 StreamEvent::Figures(measured) => figures = measured,
+                // Nobody gives it up before it is open.
+                StreamEvent::GivenUp => return Ok((figures, 1006, notes)),
                 StreamEvent::Closed { code, .. } => return Ok((figures, code, notes)),
                 StreamEvent::Failed { error, .. } => {
                     let url = crate::deliver::without_secrets(&self.target.as_websocket());

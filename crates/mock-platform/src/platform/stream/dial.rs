@@ -12,8 +12,6 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::deliver::Target;
 
-/// How long it may take until the application is on the line.
-const LIMIT: Duration = Duration::from_secs(10);
 /// The largest message: six minutes of audio at 16 kHz.
 pub(super) const LARGEST: usize = 16 << 20;
 
@@ -26,8 +24,8 @@ pub(super) type Socket = WebSocketStream<Box<dyn Wire>>;
 /// Why an application is not on the line.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DialError {
-    #[error("it did not answer within {} s", LIMIT.as_secs())]
-    Timeout,
+    #[error("it did not answer within {0:?}")]
+    Timeout(Duration),
     #[error("it cannot be connected to: {0}")]
     Connect(#[source] io::Error),
     #[error("TLS cannot be set up: {0}")]
@@ -48,15 +46,15 @@ impl DialError {
             Self::Connect(_) => 6,
             Self::TlsSetUp(_) => 7,
             Self::Tls(_) => 8,
-            Self::Timeout => 10,
+            Self::Timeout(_) => 10,
             Self::Protocol(_) => 11,
         }
     }
 }
 
-/// Connects, and follows nothing.
-pub(super) async fn dial(target: &Target) -> Result<Socket, DialError> {
-    timeout(LIMIT, connect(target)).await.unwrap_or(Err(DialError::Timeout))
+/// Connects within a time, and follows nothing.
+pub(super) async fn dial(target: &Target, limit: Duration) -> Result<Socket, DialError> {
+    timeout(limit, connect(target)).await.unwrap_or(Err(DialError::Timeout(limit)))
 }
 
 async fn connect(target: &Target) -> Result<Socket, DialError> {

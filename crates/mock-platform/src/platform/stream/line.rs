@@ -28,14 +28,16 @@ pub(super) const FRAME: Duration = Duration::from_millis(20);
 /// How many frames an application may leave unread: five seconds.
 const UNREAD: usize = 250;
 /// How long the other side may take to answer a close frame.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(700);
 /// How many odd things of one stream are told.
 const MOST_NOTES: u32 = 20;
+/// How many call flows of one stream are carried out.
+const MOST_FLOWS: u32 = 100;
 
 /// A line that is open.
 pub(super) struct Line<'a> {
     spec: &'a StreamSpec,
-    told: &'a mpsc::UnboundedSender<StreamEvent>,
+    told: &'a mpsc::Sender<StreamEvent>,
     origin: Instant,
     frame: Vec<i16>,
     caller: Voice,
@@ -51,6 +53,15 @@ pub(super) struct Line<'a> {
     on_hold: bool,
     is_cut: bool,
     notes: u32,
+    flows: u32,
+    /// The how manieth is on leg b.
+    callees: u64,
+}
+
+/// How the platform ends a line.
+enum End {
+    Breaks,
+    Closes(u16, &'static str),
 }
 
 /// Carries audio until the stream is over: how it was closed, and what was measured.
@@ -58,7 +69,8 @@ pub(super) async fn carry(
     spec: &StreamSpec,
     voices: (Voice, Option<Voice>),
     socket: Socket,
-    told: &mpsc::UnboundedSender<StreamEvent>,
+    told: &mpsc::Sender<StreamEvent>,
+    early: VecDeque<Control>,
     controlled: &mut mpsc::UnboundedReceiver<Control>,
 ) -> (u16, String, StreamFigures) {
     let (sink, stream) = socket.split();
@@ -69,7 +81,7 @@ pub(super) async fn carry(
     tasks.spawn(write(sink, waiting));
     tasks.spawn(read(stream, spec.sample_rate, hears));
     let mut line = Line::new(spec, voices, told, frames);
-    let (code, reason) = line.run(controlled, &mut heard).await;
+    let (code, reason) = line.run(early, controlled, &mut heard).await;
     let figures = line.finish();
     if code != 1006 {
         // The other side's close frame, or ours, is on its way.
@@ -93,7 +105,7 @@ impl<'a> Line<'a> {
     fn new(
         spec: &'a StreamSpec,
         (caller, callee): (Voice, Option<Voice>),
-        told: &'a mpsc::UnboundedSender<StreamEvent>,
+        told: &'a mpsc::Sender<StreamEvent>,
         frames: mpsc::Sender<Message>,
     ) -> Self {
         let settings = &spec.settings;
@@ -123,17 +135,25 @@ impl<'a> Line<'a> {
             on_hold: false,
             is_cut: false,
             notes: 0,
+            flows: 0,
+            callees: 0,
         }
     }
 
     async fn run(
         &mut self,
+        early: VecDeque<Control>,
         controlled: &mut mpsc::UnboundedReceiver<Control>,
         heard: &mut mpsc::Receiver<Heard>,
     ) -> (u16, String) {
         let faults = self.spec.faults;
         let after = |millis: Option<u64>| millis.map(|ms| self.origin + Duration::from_millis(ms));
         let (drops, closes) = (after(faults.drop_after_ms), after(faults.close_after_ms));
+        for control in early {
+            if let Some(end) = self.obey(control) {
+                return self.end(end).await;
+            }
+        }
         let mut count = 0;
         loop {
             // From the start and never from the frame before: nothing drifts.
@@ -147,15 +167,11 @@ impl<'a> Line<'a> {
                 () = at(due) => self.send_due(),
                 () = at(drops) => return abnormal(),
                 () = at(closes) => return self.close(faults.close_code.unwrap_or(1011), "Closed on purpose").await,
-                control = controlled.recv() => match control {
-                    Some(Control::Hold(on)) => self.on_hold = on,
-                    Some(Control::Callee(voice)) => self.callee = voice,
-                    Some(Control::Drop(None)) => return abnormal(),
-                    Some(Control::Drop(Some(code))) => return self.close(code, "").await,
-                    Some(Control::HangUp) | None => {
-                        return self.close(faults.close_code.unwrap_or(1000), "Normal closure").await;
+                control = controlled.recv() => {
+                    if let Some(end) = self.obey(control.unwrap_or(Control::HangUp)) {
+                        return self.end(end).await;
                     }
-                },
+                }
                 one = heard.recv() => match one {
                     None => return abnormal(),
                     Some(Heard::Over { code, reason }) => {
@@ -172,6 +188,35 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// Does what the call wants; how the line ends, if it wants that.
+    fn obey(&mut self, control: Control) -> Option<End> {
+        match control {
+            Control::Hold(on) => self.on_hold = on,
+            Control::Callee { nth, voice, odd } => {
+                // A file that took long to read may come behind whoever is there now.
+                if nth > self.callees {
+                    self.callees = nth;
+                    self.callee = voice;
+                }
+                odd.into_iter().for_each(|odd| self.note(odd));
+            }
+            Control::Drop(None) => return Some(End::Breaks),
+            Control::Drop(Some(code)) => return Some(End::Closes(code, "")),
+            Control::HangUp => {
+                let code = self.spec.faults.close_code.unwrap_or(1000);
+                return Some(End::Closes(code, "Normal closure"));
+            }
+        }
+        None
+    }
+
+    async fn end(&mut self, end: End) -> (u16, String) {
+        match end {
+            End::Breaks => abnormal(),
+            End::Closes(code, reason) => self.close(code, reason).await,
+        }
+    }
+
     /// One frame in each direction.
     fn tick(&mut self, count: u32) {
         let is_still = self.is_paused || self.on_hold;
@@ -179,7 +224,7 @@ impl<'a> Line<'a> {
         if is_still {
             self.frame.fill(0);
         }
-        record(&mut self.heard, &self.frame);
+        self.heard = record(self.heard.take(), &self.frame, self.told);
         if !self.is_paused {
             let bytes: Vec<u8> = self.frame.iter().flat_map(|sample| sample.to_le_bytes()).collect();
             self.late.push_back((self.due(count), bytes.into()));
@@ -193,7 +238,7 @@ impl<'a> Line<'a> {
             let taken = self.playing.take(&mut frame);
             self.meter.played(now, taken, frame.len());
         }
-        record(&mut self.said, &frame);
+        self.said = record(self.said.take(), &frame, self.told);
         self.frame = frame;
     }
 
@@ -244,6 +289,9 @@ impl<'a> Line<'a> {
         let now = self.now_ms();
         match one {
             Heard::Audio(samples) => {
+                if samples.is_empty() {
+                    return;
+                }
                 let cut = self.playing.push(&samples);
                 self.meter.came(now, self.playing.len(), cut);
                 if cut > 0 && !std::mem::replace(&mut self.is_cut, true) {
@@ -261,8 +309,11 @@ impl<'a> Line<'a> {
                 self.note(kind.as_str().to_owned());
             }
             Heard::Flow(flow) => {
-                // Whoever carries it out may be gone.
-                let _ = self.told.send(StreamEvent::Flow(flow));
+                self.flows += 1;
+                // Whoever carries it out may be gone, or behind.
+                if self.flows > MOST_FLOWS || self.told.try_send(StreamEvent::Flow(flow)).is_err() {
+                    self.note(format!("sends a call flow that is left out: {MOST_FLOWS} are taken"));
+                }
             }
             Heard::Odd(what) => self.note(what),
             Heard::Over { .. } => {}
@@ -302,15 +353,20 @@ impl<'a> Line<'a> {
     }
 }
 
-fn note(told: &mpsc::UnboundedSender<StreamEvent>, what: String) {
-    // Whoever watches may be gone.
-    let _ = told.send(StreamEvent::Note(what));
+fn note(told: &mpsc::Sender<StreamEvent>, what: String) {
+    // Whoever watches may be gone, or behind.
+    let _ = told.try_send(StreamEvent::Note(what));
 }
 
 /// A track that cannot be written is given up.
-fn record(track: &mut Option<Track>, frame: &[i16]) {
-    if track.as_mut().is_some_and(|track| track.write(frame).is_err()) {
-        *track = None;
+fn record(track: Option<Track>, frame: &[i16], told: &mpsc::Sender<StreamEvent>) -> Option<Track> {
+    let mut track = track?;
+    match track.write(frame) {
+        Ok(()) => Some(track),
+        Err(error) => {
+            note(told, format!("it is no longer recorded: {error}"));
+            None
+        }
     }
 }
 
@@ -324,3 +380,6 @@ async fn at(instant: Option<Instant>) {
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

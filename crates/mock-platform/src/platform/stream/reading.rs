@@ -9,7 +9,7 @@ use piopiy_events::pcmo::Pcmo;
 use piopiy_events::stream::{AudioData, CommandKind, StreamMessage};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::decode::Clip;
 use super::dial::{LARGEST, Socket};
@@ -36,7 +36,7 @@ pub(super) async fn read(mut stream: SplitStream<Socket>, rate: u32, heard: mpsc
     let mut player = Player { rate, raw: None };
     loop {
         let one = match stream.next().await {
-            Some(Ok(Message::Text(text))) => player.understand(text.as_bytes()).await,
+            Some(Ok(Message::Text(text))) => player.understand(text).await,
             Some(Ok(Message::Binary(bytes))) => Heard::Odd(format!(
                 "sends {} bytes that are no text: no page says what they mean",
                 bytes.len()
@@ -77,65 +77,102 @@ struct Player {
     raw: Option<(u32, Resampler)>,
 }
 
+/// A longer message is read beside whoever keeps time.
+const LONG: usize = 64 << 10;
+/// The longest call flow.
+const LONGEST_FLOW: usize = 1 << 20;
+
+/// A message that was read.
+enum Read {
+    Raw { bytes: Vec<u8>, rate: u32 },
+    File { bytes: Vec<u8>, kind: String },
+    Done(Heard),
+}
+
 impl Player {
-    async fn understand(&mut self, text: &[u8]) -> Heard {
-        let limits = Limits { max_bytes: LARGEST, ..Limits::default() };
-        match StreamMessage::parse_within(text, &limits) {
-            Ok(StreamMessage::Audio(audio)) => {
-                let data = audio.data.as_ref().and_then(|data| data.get().ok()).unwrap_or_default();
-                match self.audio(&data).await {
-                    Ok(samples) => Heard::Audio(samples),
-                    Err(why) => Heard::Odd(format!("sends audio that is not played: {why}")),
-                }
-            }
-            Ok(StreamMessage::Command(command)) => match command.kind() {
-                Some(kind) => Heard::Command(kind),
-                None => Heard::Odd("sends a command that nobody documents".to_owned()),
-            },
-            Ok(StreamMessage::Pcmo(flow)) => Heard::Flow(flow),
-            Ok(_) => Heard::Odd("sends JSON that nobody documents".to_owned()),
-            Err(error) => Heard::Odd(format!("sends what is no JSON: {error}")),
-        }
+    async fn understand(&mut self, text: Utf8Bytes) -> Heard {
+        let read = if text.len() > LONG {
+            beside(move || parse(text.as_bytes())).await
+        } else {
+            Ok(parse(text.as_bytes()))
+        };
+        let samples = match read {
+            Ok(Read::Done(heard)) => return heard,
+            Ok(Read::Raw { bytes, rate }) => self.raw(bytes, rate).await,
+            Ok(Read::File { bytes, kind }) => self.file(bytes, &kind).await,
+            Err(why) => Err(why),
+        };
+        samples.map_or_else(|why| Heard::Odd(format!("sends audio that is not played: {why}")), Heard::Audio)
     }
 
-    async fn audio(&mut self, data: &AudioData) -> Result<Vec<i16>, String> {
-        let text = data.audio_data.as_ref().map(|text| text.text()).ok_or("it has no audioData")?;
-        let bytes = STANDARD.decode(text.trim().as_bytes()).map_err(|_| "audioData is no base64")?;
-        let kind = data.audio_data_type.as_ref().map(|kind| kind.text().into_owned()).unwrap_or_default();
-        let rate = data.sample_rate.as_ref().and_then(|rate| rate.text().parse::<u32>().ok());
-        match &*kind {
-            "raw" => {
-                let rate = match rate {
-                    Some(8_000) => 8_000,
-                    Some(16_000) => 16_000,
-                    Some(other) => {
-                        return Err(format!("sampleRate is {other}: 8000 and 16000 are documented"));
-                    }
-                    None => return Err("it has no sampleRate".to_owned()),
-                };
-                self.raw(&bytes, rate)
-            }
-            "wav" | "mp3" | "ogg" => {
-                let clip = Clip::decode(bytes, &kind).await.map_err(|error| causes(&error))?;
-                Ok(clip.at_rate(self.rate).await.map_err(|error| causes(&error))?.samples)
-            }
-            other => Err(format!("audioDataType is {other:?}: raw, wav, mp3 and ogg are documented")),
-        }
+    async fn file(&self, bytes: Vec<u8>, kind: &str) -> Result<Vec<i16>, String> {
+        let clip = Clip::decode(bytes, kind).await.map_err(|error| causes(&error))?;
+        Ok(clip.at_rate(self.rate).await.map_err(|error| causes(&error))?.samples)
     }
 
-    fn raw(&mut self, bytes: &[u8], rate: u32) -> Result<Vec<i16>, String> {
-        let (pairs, rest) = bytes.as_chunks();
-        if !rest.is_empty() {
+    async fn raw(&mut self, bytes: Vec<u8>, rate: u32) -> Result<Vec<i16>, String> {
+        if !bytes.len().is_multiple_of(2) {
             return Err(format!("{} bytes are no whole number of 16-bit samples", bytes.len()));
         }
-        let samples: Vec<i16> = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
-        if self.raw.as_ref().is_none_or(|(known, _)| *known != rate) {
-            self.raw = Resampler::new(rate, self.rate).map(|resampler| (rate, resampler));
+        let mut resampler = self.raw.take().filter(|(known, _)| *known == rate);
+        if resampler.is_none() {
+            resampler = Resampler::new(rate, self.rate).map(|resampler| (rate, resampler));
         }
-        Ok(match &mut self.raw {
-            Some((_, resampler)) => resampler.push(&samples),
-            None => samples,
-        })
+        let is_long = bytes.len() > LONG;
+        let make = move || {
+            let samples: Vec<i16> =
+                bytes.as_chunks().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
+            let samples = match &mut resampler {
+                Some((_, resampler)) => resampler.push(&samples),
+                None => samples,
+            };
+            (resampler, samples)
+        };
+        let (resampler, samples) = if is_long { beside(make).await? } else { make() };
+        self.raw = resampler;
+        Ok(samples)
+    }
+}
+
+/// Does what takes long where nobody keeps time.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())
+}
+
+fn parse(text: &[u8]) -> Read {
+    let limits = Limits { max_bytes: LARGEST, ..Limits::default() };
+    Read::Done(match StreamMessage::parse_within(text, &limits) {
+        Ok(StreamMessage::Audio(audio)) => {
+            let data = audio.data.as_ref().and_then(|data| data.get().ok()).unwrap_or_default();
+            match audio_of(&data) {
+                Ok(audio) => return audio,
+                Err(why) => Heard::Odd(format!("sends audio that is not played: {why}")),
+            }
+        }
+        Ok(StreamMessage::Command(command)) => match command.kind() {
+            Some(kind) => Heard::Command(kind),
+            None => Heard::Odd("sends a command that nobody documents".to_owned()),
+        },
+        Ok(StreamMessage::Pcmo(_)) if text.len() > LONGEST_FLOW => {
+            Heard::Odd(format!("sends a call flow that is longer than {LONGEST_FLOW} bytes"))
+        }
+        Ok(StreamMessage::Pcmo(flow)) => Heard::Flow(flow),
+        Ok(_) => Heard::Odd("sends JSON that nobody documents".to_owned()),
+        Err(error) => Heard::Odd(format!("sends what is no JSON: {error}")),
+    })
+}
+
+fn audio_of(data: &AudioData) -> Result<Read, String> {
+    let text = data.audio_data.as_ref().map(|text| text.text()).ok_or("it has no audioData")?;
+    let bytes = STANDARD.decode(text.trim().as_bytes()).map_err(|_| "audioData is no base64")?;
+    let kind = data.audio_data_type.as_ref().map(|kind| kind.text().into_owned()).unwrap_or_default();
+    let rate = data.sample_rate.as_ref().and_then(|rate| rate.text().parse::<u32>().ok());
+    match (&*kind, rate) {
+        ("raw", Some(rate @ (8_000 | 16_000))) => Ok(Read::Raw { bytes, rate }),
+        ("raw", Some(other)) => Err(format!("sampleRate is {other}: 8000 and 16000 are documented")),
+        ("raw", None) => Err("it has no sampleRate".to_owned()),
+        ("wav" | "mp3" | "ogg", _) => Ok(Read::File { bytes, kind }),
+        (other, _) => Err(format!("audioDataType is {other:?}: raw, wav, mp3 and ogg are documented")),
     }
 }
 
@@ -155,7 +192,7 @@ mod tests {
     use super::*;
 
     async fn hear(rate: u32, text: &str) -> Heard {
-        Player { rate, raw: None }.understand(text.as_bytes()).await
+        Player { rate, raw: None }.understand(text.into()).await
     }
 
     fn raw(rate: i64, samples: &[i16]) -> String {

@@ -10,6 +10,8 @@ use crate::plan::Length;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[non_exhaustive]
 pub struct Streams {
+    /// How long an application may take until it is on the line.
+    pub connect_timeout: Length,
     /// How much of what an application says is waited for before it is heard.
     pub playout_delay: Length,
     /// How much of it may wait to be heard; what is more is cut.
@@ -50,6 +52,7 @@ impl Default for Streams {
     fn default() -> Self {
         let ms = Length::from_millis;
         Self {
+            connect_timeout: ms(10_000),
             playout_delay: ms(60),
             longest_queue: ms(600_000),
             longest_recording: ms(600_000),
@@ -64,6 +67,7 @@ impl Streams {
     /// What is wrong with them, if anything is.
     pub(in crate::platform) fn check(&self) -> Result<(), String> {
         for (name, length) in [
+            ("connect-timeout", self.connect_timeout),
             ("playout-delay", self.playout_delay),
             ("longest-queue", self.longest_queue),
             ("longest-recording", self.longest_recording),
@@ -89,7 +93,7 @@ impl StreamFaults {
     /// What is wrong with them, if anything is.
     ///
     /// # Errors
-    /// Where `late` is no probability, a time is above ten minutes, or no WebSocket can be closed with `close_code`.
+    /// Where `late` is no probability, a time is too long, or no WebSocket can be closed with `close_code`.
     pub fn check(&self) -> Result<(), String> {
         if !(0.0..=1.0).contains(&self.late) {
             return Err(format!("late is {}: it must be from 0 to 1", self.late));
@@ -97,6 +101,12 @@ impl StreamFaults {
         for (name, millis) in [("late-ms", self.late_ms), ("jitter-ms", self.jitter_ms)] {
             if millis > 600_000 {
                 return Err(format!("{name} is {millis}: it must be at most 600000"));
+            }
+        }
+        for (name, millis) in [("drop-after-ms", self.drop_after_ms), ("close-after-ms", self.close_after_ms)]
+        {
+            if let Some(millis @ 86_400_001..) = millis {
+                return Err(format!("{name} is {millis}: it must be at most 86400000, a day"));
             }
         }
         match self.close_code {

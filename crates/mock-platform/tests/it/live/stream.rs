@@ -23,7 +23,7 @@ const NUMBER: u64 = 441_632_960_000;
 type Socket = WebSocketStream<TcpStream>;
 
 /// A WebSocket server for one stream; where it is.
-async fn serve<F: Future<Output = ()> + Send + 'static>(
+pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     behave: impl FnOnce(Socket) -> F + Send + 'static,
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -37,7 +37,7 @@ async fn serve<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// Sends back what it hears, sample by sample, until somebody hangs up.
-async fn echo(mut socket: Socket) {
+pub(super) async fn echo(mut socket: Socket) {
     while let Some(Ok(message)) = socket.next().await {
         if let Message::Binary(bytes) = message {
             let audio = StreamMessage::raw_audio(8_000, &STANDARD.encode(&bytes)).to_json();
@@ -48,21 +48,21 @@ async fn echo(mut socket: Socket) {
     }
 }
 
-struct Played {
-    app: App,
-    view: CallView,
+pub(super) struct Played {
+    pub(super) app: App,
+    pub(super) view: CallView,
     exchange: Exchange,
 }
 
 impl Played {
-    fn recording(&self, suffix: &str) -> PathBuf {
+    pub(super) fn recording(&self, suffix: &str) -> PathBuf {
         let folder = self.exchange.config().recordings.clone().unwrap();
         folder.join(format!("{}{suffix}.wav", self.view.begin.cmiuuid))
     }
 }
 
 /// Plays a call in real time.
-async fn played(
+pub(super) async fn played(
     profile: Profile,
     direction: CallDirection,
     more: &str,
@@ -91,22 +91,22 @@ async fn played(
     Played { app, view, exchange }
 }
 
-async fn streamed(url: &str, more: &str, faults: StreamFaults) -> Played {
+pub(super) async fn streamed(url: &str, more: &str, faults: StreamFaults) -> Played {
     let flow = format!(r#"[{{"action":"stream","ws_url":"{url}","listen_mode":"caller"}}]"#);
     played(Profile::Global, CallDirection::Inbound, more, &flow, faults).await
 }
 
-fn hangs_up_after(time: &str) -> String {
+pub(super) fn hangs_up_after(time: &str) -> String {
     format!("[platform.caller]\nhangs-up-after = \"{time}\"")
 }
 
-fn samples(path: &Path) -> Vec<i16> {
+pub(super) fn samples(path: &Path) -> Vec<i16> {
     let mut reader = hound::WavReader::open(path).unwrap();
     assert_eq!(reader.spec().bits_per_sample, 16);
     reader.samples::<i16>().map(Result::unwrap).collect()
 }
 
-fn write_wav(path: &Path, samples: &[i16]) {
+pub(super) fn write_wav(path: &Path, samples: &[i16]) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8_000,
@@ -182,7 +182,7 @@ async fn each_profile_tells_of_a_stream_in_its_order() {
 }
 
 /// The close code that is told.
-fn code(played: &Played) -> String {
+pub(super) fn code(played: &Played) -> String {
     let told = played.app.posted("/webhooks");
     let closed =
         told.iter().find(|body| body.contains("STREAM_DISCONNECTED")).unwrap_or_else(|| panic!("{told:?}"));
@@ -338,7 +338,7 @@ async fn a_stream_is_opened_when_the_other_party_picks_up() {
 async fn a_file_lasts_as_long_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     write_wav(&folder.path().join("long.wav"), &vec![5; 8_000 * 7]);
-    let more = format!("time-scale = 300\nfiles = {:?}", folder.path());
+    let more = format!("time-scale = 10\nfiles = {:?}", folder.path());
     for (name, expected, part) in [
         ("long.wav", 7_000, None),
         ("missing.wav", 3_000, Some("cannot be read")),
