@@ -1,5 +1,8 @@
 //! Checks, against the correct receiver and against one for each flaw.
 
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use piopiy_gallery as gallery;
@@ -220,6 +223,29 @@ async fn the_same_seed_and_nonce_send_the_same() {
     }
     assert_eq!(sent[0], sent[1]);
     assert_ne!(sent[0], sent[2]);
+}
+
+/// One with a lock around all that it does is late for whatever comes while it is busy.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_late_beside_others_is_measured_alone() {
+    let held_up = Arc::new(AtomicU32::new(0));
+    let (busy, counted) = (Arc::new(AtomicU32::new(0)), Arc::clone(&held_up));
+    let answer = async move || {
+        let beside = busy.fetch_add(1, Ordering::SeqCst) > 0;
+        // A longer time than a plain webhook may take.
+        tokio::time::sleep(Duration::from_millis(if beside { 1_300 } else { 30 })).await;
+        counted.fetch_add(u32::from(beside), Ordering::SeqCst);
+        busy.fetch_sub(1, Ordering::SeqCst);
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(answer)).into_future());
+
+    let checks =
+        ["TRN-001", "TRN-006", "TRN-007", "SCH-001", "SCH-013", "PIO-012"].map(|id| find(id).unwrap());
+    let report = run(&url, &checks, &options(None)).await;
+    assert!(held_up.load(Ordering::SeqCst) > 0);
+    assert_clean(&report, &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

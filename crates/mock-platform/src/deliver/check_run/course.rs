@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::rounds::Ran;
 use super::{Observation, Progress, Results, Run, millis, today};
 use crate::judge::check::{
-    CaseEvidence, Check, Composer, Evidence, Findings, Hook, Need, Outcome, Tag, Time, Verdict, conclude,
-    oracles,
+    CaseEvidence, Check, Composer, Evidence, Findings, Hook, Need, Outcome, Severity, Tag, Time, Verdict,
+    conclude, oracles,
 };
 use crate::judge::report::{CheckResult, records};
 
@@ -36,6 +36,15 @@ struct Judged {
     outcome: Outcome,
     /// In how many tries it took too long.
     slow: u32,
+}
+
+impl Judged {
+    /// Whether what took too long leaves a doubt where it does so no more: not where it was only late and not alone,
+    /// nor where it informs, which one moment of a busy machine does not.
+    fn counts(&self) -> bool {
+        let was_held_up = self.outcome.is_late && !self.ran.is_alone;
+        !was_held_up && self.ran.check.severity != Severity::May
+    }
 }
 
 impl<'a> Course<'a> {
@@ -154,7 +163,8 @@ impl Run<'_> {
 
     async fn one(&self, check: &'static Check, attempt: u32, is_alone: bool, course: &Course<'_>) -> Ran {
         let _quiet = if is_alone { Some(self.quiet.write().await) } else { None };
-        let ran = self.ran(check, attempt, is_alone, course.progress).await;
+        let mut ran = self.ran(check, attempt, is_alone, course.progress).await;
+        ran.is_alone = is_alone;
         if attempt == 0 {
             course.over(check.id);
         }
@@ -207,7 +217,8 @@ impl Run<'_> {
         }
     }
 
-    /// Runs again what took too long every time so far.
+    /// Runs again, alone, what took too long every time so far. Where a check was late beside others, its first time
+    /// alone is the one that counts: it was not the receiver that had them all at once.
     async fn confirm(&self, attempt: u32, judged: &mut [Judged], course: &Course<'_>) {
         let is_open =
             |judged: &&mut Judged| judged.outcome.is_timing && !judged.ran.check.tags.contains(&Tag::Slow);
@@ -227,7 +238,8 @@ impl Run<'_> {
             let took = again.took;
             if next.is_timing {
                 judged.slow += 1;
-            } else if next.verdict == Verdict::Pass {
+                judged.ran.is_alone = true;
+            } else if next.verdict == Verdict::Pass && judged.counts() {
                 let outcome = &mut judged.outcome;
                 outcome.verdict = Verdict::Inconclusive;
                 outcome.is_timing = false;

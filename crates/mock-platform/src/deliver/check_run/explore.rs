@@ -225,6 +225,7 @@ impl Explorer<'_> {
             but_for_leaks: None,
             error: None,
             unseen: None,
+            is_alone: true,
         };
         let Some(ran) = self.run.look(vec![ran]).await.pop() else { return Ok(Vec::new()) };
         if let Some(error) = ran.error {

@@ -24,6 +24,8 @@ pub(super) struct Ran {
     pub(super) error: Option<String>,
     /// Why its effects could not be seen.
     pub(super) unseen: Option<String>,
+    /// Whether nothing else ran beside it.
+    pub(super) is_alone: bool,
 }
 
 /// A search that finds no end by itself ends here.
@@ -46,6 +48,7 @@ impl Ran {
             but_for_leaks: None,
             error: None,
             unseen: None,
+            is_alone: false,
         }
     }
 

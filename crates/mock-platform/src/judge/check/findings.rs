@@ -21,6 +21,7 @@ struct Finding {
     case: String,
     text: String,
     is_timing: bool,
+    is_late: bool,
     discrepancy: Option<Discrepancy>,
 }
 
@@ -37,9 +38,12 @@ pub struct Outcome {
     pub discrepancies: Vec<Discrepancy>,
     /// Whether it was judged by the answers, and there are effects that nobody saw.
     pub by_answers_alone: bool,
-    /// Whether it failed only because something took too long, so that it has to be confirmed.
+    /// Whether it failed, or warns that it would have, only because something took too long, so that it has to be confirmed.
     #[serde(skip)]
     pub is_timing: bool,
+    /// Whether all that is wrong is that answers which came took too long: beside other checks that says nothing yet.
+    #[serde(skip)]
+    pub is_late: bool,
 }
 
 impl Outcome {
@@ -50,6 +54,7 @@ impl Outcome {
             discrepancies: Vec::new(),
             by_answers_alone: false,
             is_timing: false,
+            is_late: false,
         }
     }
 }
@@ -62,6 +67,16 @@ impl Findings {
     /// Took too long: a failure where it does so three times.
     pub(crate) fn too_slow(&mut self, case: &str, text: impl Into<String>) {
         self.add(Verdict::Fail, case, text, true);
+    }
+
+    /// Answered, and too late: as [`too_slow`](Self::too_slow), but what was measured beside other checks is what all of
+    /// them together cost the receiver, and does not count.
+    pub(crate) fn late(&mut self, case: &str, text: impl Into<String>) {
+        self.found.push(Finding {
+            is_timing: true,
+            is_late: true,
+            ..Finding::new(Verdict::Fail, case.to_owned(), text.into())
+        });
     }
 
     /// Came of the moment, maybe: a failure where it happens three times.
@@ -175,7 +190,7 @@ impl Findings {
 
 impl Finding {
     fn new(verdict: Verdict, case: String, text: String) -> Self {
-        Self { verdict, case, text, is_timing: false, discrepancy: None }
+        Self { verdict, case, text, is_timing: false, is_late: false, discrepancy: None }
     }
 }
 
@@ -208,13 +223,15 @@ pub(crate) fn conclude(check: &Check, findings: &Findings, is_observed: bool) ->
     };
     let these: Vec<&Finding> = findings.found.iter().filter(|found| found.verdict == verdict).collect();
     let is_timing = verdict == Verdict::Fail && these.iter().all(|found| found.is_timing);
+    let is_late = verdict == Verdict::Fail && these.iter().all(|found| found.is_late);
     let informs = verdict == Verdict::Fail && check.severity == Severity::May;
     Outcome {
         verdict: if informs { Verdict::Warn } else { verdict },
         detail: [detail(&these), findings.notes.join("; ")].join("; ").trim_end_matches("; ").to_owned(),
         discrepancies: findings.discrepancies(),
         by_answers_alone: unseen,
-        is_timing: is_timing && !informs,
+        is_timing,
+        is_late,
     }
 }
 
@@ -286,5 +303,19 @@ mod tests {
         findings.fail("", "500");
         let outcome = conclude(&Check::BASE, &findings, false);
         assert_eq!((outcome.is_timing, outcome.detail.as_str()), (false, "canary: took 2 s; 500"));
+    }
+
+    #[test]
+    fn what_was_answered_late_is_told_from_what_was_not_answered() {
+        let mut findings = Findings::default();
+        findings.late("canary", "took 2 s");
+        let outcome = conclude(&Check::BASE, &findings, false);
+        assert!(outcome.is_timing && outcome.is_late);
+        let informs = Check { severity: Severity::May, ..Check::BASE };
+        let outcome = conclude(&informs, &findings, false);
+        assert_eq!((outcome.verdict, outcome.is_timing, outcome.is_late), (Verdict::Warn, true, true));
+        findings.too_slow("canary", "no answer");
+        let outcome = conclude(&Check::BASE, &findings, false);
+        assert!(outcome.is_timing && !outcome.is_late);
     }
 }

@@ -104,7 +104,7 @@ fn plain(name: &str, transcript: &Transcript, limit: Duration, findings: &mut Fi
     match (transcript.answer(0), transcript.latency(0)) {
         (Some(answer), _) if !answer.is_2xx() => findings.fail(name, format!("answered {}", answer.status)),
         (Some(_), Some(latency)) if latency > limit => {
-            findings.too_slow(name, format!("took {latency:.1?}, limit {limit:.1?}"));
+            findings.late(name, format!("took {latency:.1?}, limit {limit:.1?}"));
         }
         (Some(_), _) => {}
         (None, _) if transcript.timed_out => findings.too_slow(name, "no answer".to_owned()),

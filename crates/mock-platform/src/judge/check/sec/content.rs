@@ -78,7 +78,7 @@ pub(super) const INJECTIONS: Check = Check {
         let limit = evidence.terms.canary_limit();
         for case in evidence.cases {
             if let Some(took) = case.transcripts().filter_map(|it| it.latency(0)).find(|took| *took > limit) {
-                findings.too_slow(&case.case.name, format!("took {took:.1?}, limit {limit:.1?}"));
+                findings.late(&case.case.name, format!("took {took:.1?}, limit {limit:.1?}"));
             }
         }
         findings

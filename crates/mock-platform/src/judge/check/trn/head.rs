@@ -151,7 +151,7 @@ fn continues(evidence: &Evidence<'_>) -> Findings {
                 findings.fail(&case.case.name, text);
             } else if !is_early && answer.minor > 0 && !answer.interim.contains(&100) {
                 // A server of HTTP/1.0 knows no 100. A busy one may have been given the body by then: it is confirmed.
-                findings.too_slow(&case.case.name, "neither 100 nor a final status within 1 s");
+                findings.late(&case.case.name, "neither 100 nor a final status within 1 s");
             }
         }
     }
