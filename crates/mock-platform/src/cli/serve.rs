@@ -1,3 +1,4 @@
+mod open_files;
 mod reloading;
 
 use std::io::Write;
@@ -37,13 +38,13 @@ The configuration file is read again when it changes, and on SIGHUP; calls go on
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Where the REST APIs are; port 0 for any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Where console and control API are, on this machine only; port 0 for any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8081")]
     control: SocketAddr,
     /// The REST APIs by TLS too, with certificates of the local authority (see `piopiy-mock ca`)
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     tls: Option<SocketAddr>,
     /// Where live events and CDRs go, of each number that has no URL of its own in `[platform]`
     #[arg(long, value_name = "URL")]
@@ -93,6 +94,7 @@ impl ServeArgs {
 
 pub(crate) async fn run(args: ServeArgs, given: Option<PathBuf>) -> Result<Exit, Failure> {
     let signals = Signals::listen();
+    open_files::allow();
     let file = config::found(given);
     let config = args.config(file.as_deref())?;
     let exchange = Exchange::start(config, args.ledger.clone()).or_exit(Exit::Environment)?;
@@ -118,6 +120,14 @@ pub(crate) async fn run(args: ServeArgs, given: Option<PathBuf>) -> Result<Exit,
     let summary = serving.stop(PATIENCE).await.or_exit(Exit::Environment)?;
     session::text(args.format, &summary.equation())?;
     Ok(signals.seen().unwrap_or(Exit::Interrupted))
+}
+
+/// An address with its port.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let known = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    known.as_deref().unwrap_or(text).parse().map_err(
+        |_| "it is to be an IP address with its port, as in 127.0.0.1:8080; port 0 is any that is free",
+    )
 }
 
 /// What whoever started it has to know.

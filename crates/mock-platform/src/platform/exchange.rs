@@ -201,6 +201,9 @@ impl Exchange {
             let _ = self.set_stream_faults(config.stream.faults);
         }
         config.recordings.get_or_insert_with(|| self.shared.temporary.path().to_owned());
+        // Nobody is told what does not hold.
+        (config.seed, config.time_scale) = (before.seed, before.time_scale);
+        config.delivery = before.delivery.clone();
         {
             let mut balances = lock(&self.shared.balances);
             for app in &config.apps {

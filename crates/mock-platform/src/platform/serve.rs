@@ -3,6 +3,7 @@
 mod accept;
 mod deadline;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,14 +42,14 @@ impl Default for ServeOptions {
 #[non_exhaustive]
 pub enum ServeError {
     /// The address is not free.
-    #[error("{address} cannot be listened at: is something else there? Choose another with `{option}`")]
+    #[error("{address} cannot be listened at: {} Choose another with `{option}`", hint(.source))]
     Bind {
         /// The address.
         address: SocketAddr,
         /// The option that changes it.
         option: &'static str,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The control API would be open to others.
     #[error(
@@ -58,6 +59,16 @@ pub enum ServeError {
     /// There is no certificate.
     #[error(transparent)]
     Certificate(#[from] CaError),
+}
+
+/// What may be wrong with an address.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "something else is there.",
+        io::ErrorKind::PermissionDenied => "ports below 1024 take a privilege, on most machines.",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address.",
+        _ => "is it one of this machine's?",
+    }
 }
 
 /// A platform that listens.
@@ -145,4 +156,42 @@ async fn bind(address: SocketAddr, option: &'static str) -> Result<(TcpListener,
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{Exchange, ServeError, ServeOptions, Serving};
+    use crate::platform::Config;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_had_says_what_may_be_wrong() {
+        let there = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for (address, expected) in [
+            (
+                there.local_addr().unwrap().to_string(),
+                "something else is there. Choose another with `--listen`",
+            ),
+            // Addresses of documents are no machine's.
+            ("192.0.2.1:0".to_owned(), "this machine has no such address. Choose another with `--listen`"),
+        ] {
+            let exchange = Exchange::start(Config::default().completed(), None).unwrap();
+            let options = ServeOptions {
+                rest: address.parse().unwrap(),
+                control: ([127, 0, 0, 1], 0).into(),
+                tls: None,
+            };
+            let error = Serving::start(exchange, &options).await.unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        }
+        let address = ([127, 0, 0, 1], 443).into();
+        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = ServeError::Bind { address, option: "--tls", source }.to_string();
+        assert_eq!(
+            error,
+            "127.0.0.1:443 cannot be listened at: ports below 1024 take a privilege, on most machines. \
+             Choose another with `--tls`"
+        );
+    }
 }

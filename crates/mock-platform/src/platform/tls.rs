@@ -48,6 +48,14 @@ pub enum CaError {
         /// The file.
         path: PathBuf,
     },
+    /// Others can read its key, and vouch with it.
+    #[error(
+        "{path} can be read by others, and so its key is no secret: remove it, and have what trusts it trust the new one"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A certificate cannot be made.
     #[error("the certificate cannot be made")]
     Make(#[from] rcgen::Error),
@@ -76,6 +84,7 @@ impl LocalCa {
         let path = folder.join(FILE);
         let failed = |source| CaError::File { path: path.clone(), source };
         match std::fs::read_to_string(&path) {
+            Ok(_) if is_exposed(&path).map_err(failed)? => Err(CaError::Exposed { path }),
             Ok(text) => Self::read(&text, &path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let made = made()?;
@@ -176,6 +185,19 @@ fn named(name: &str) -> DistinguishedName {
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     distinguished
+}
+
+/// Whether others may read a file, or write to it.
+fn is_exposed(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        let metadata = std::fs::metadata(path)?;
+        Ok(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        std::fs::metadata(path).map(|_| false)
+    }
 }
 
 /// Writes it to a file that nobody else may read, whole or not at all, unless there is one already.

@@ -52,13 +52,26 @@ pub(super) async fn keep_current(
         watched.changed().await;
         let file = watched.path.display();
         let read = read(&watched.path).map_err(|failure| failure.error);
+        let later = read.as_ref().map(|config| from_the_next_start(&exchange.config(), config));
+        let later = later.unwrap_or_default();
         let told = match read.and_then(|config| Ok(exchange.reload(config)?)) {
-            Ok(()) => format!("{file}: read again; calls that are on go on as they began"),
+            Ok(()) => format!("{file}: read again; calls that are on go on as they began{later}"),
             Err(error) => format!("{file} is not taken, and what it said before holds: {error:#}"),
         };
         // Nobody may be reading.
         let _ = std::io::Write::write_fmt(&mut std::io::stderr().lock(), format_args!("{told}\n"));
     }
+}
+
+/// What a running platform cannot change.
+fn from_the_next_start(before: &Config, now: &Config) -> String {
+    let changed = [
+        ("seed", before.seed != now.seed),
+        ("time-scale", before.time_scale.to_bits() != now.time_scale.to_bits()),
+        ("[platform.delivery]", before.delivery != now.delivery),
+    ];
+    let kept: Vec<&str> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
+    if kept.is_empty() { String::new() } else { format!("; {} from the next start", kept.join(", ")) }
 }
 
 fn stamp(path: &Path) -> Option<(SystemTime, u64)> {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::deliver::ledger::{Lane, MessageEntry, MessageKind};
-use crate::deliver::{Order, PlacedCall};
+use crate::deliver::{Order, PlacedCall, Targets};
 use crate::plan::{PlannedCall, PlannedWebhook};
 use crate::platform::exchange::Exchange;
 
@@ -43,6 +43,10 @@ async fn send_all(
     mut waiting: mpsc::UnboundedReceiver<PlannedWebhook>,
 ) {
     let is_ordered = exchange.config().delivery.order == Order::PerCall;
+    // What held when the call began, for a number that is taken away while it is on.
+    let first = exchange.targets(account);
+    let deliver =
+        async |webhook| deliver(&exchange, profile, call, account, first.clone(), webhook, is_ordered).await;
     let mut held: Option<PlannedWebhook> = None;
     while let Some(webhook) = waiting.recv().await {
         if held.is_none() && exchange.faults().holds_back(&webhook) {
@@ -51,11 +55,11 @@ async fn send_all(
             continue;
         }
         for webhook in std::iter::once(webhook).chain(held.take()) {
-            deliver(&exchange, profile, call, account, webhook, is_ordered).await;
+            deliver(webhook).await;
         }
     }
     if let Some(webhook) = held {
-        deliver(&exchange, profile, call, account, webhook, is_ordered).await;
+        deliver(webhook).await;
     }
 }
 
@@ -64,11 +68,13 @@ async fn deliver(
     profile: Profile,
     call: u64,
     account: u64,
+    first: Option<Arc<Targets>>,
     webhook: PlannedWebhook,
     is_ordered: bool,
 ) {
     // The URL that is configured now: a reload holds for what is not sent yet.
-    let Some(targets) = exchange.targets(account) else {
+    let is_known = exchange.config().number(account).is_some();
+    let Some(targets) = (if is_known { exchange.targets(account) } else { first }) else {
         let label = format!("{}: sent nowhere, for the number has no event-url and no cdr-url", webhook.name);
         let (from, to) = (Lane::Platform, Lane::Platform);
         let mut message = MessageEntry::new(webhook.at_ms, from, to, MessageKind::Unsent, label);

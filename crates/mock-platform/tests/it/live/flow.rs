@@ -98,3 +98,26 @@ async fn who_hangs_up_ends_the_call_at_once() {
     assert_eq!(app.told(Profile::Global), ["in_answered a", "in_hangup a", "cdr answered a"]);
     assert!(exchange.hang_up(placed.call, Ender::Caller).is_err(), "it is over");
 }
+
+#[tokio::test]
+async fn a_number_that_is_taken_away_has_the_webhooks_of_its_calls_sent() {
+    let (app, url) = App::start().await;
+    app.answer(
+        "/answer",
+        200,
+        r#"[{"action":"speak","text":"A text that takes a while to be said, really."}]"#,
+    );
+    let exchange = Exchange::start(config(&url, ""), None).unwrap();
+    let placed = exchange.call_in(Inbound::from_to(CALLER, NUMBER)).unwrap();
+    let mut changes = exchange.board().changes();
+    while !said(&exchange.board().call(placed.call).unwrap()).contains(&"speak".to_owned()) {
+        changes.recv().await.unwrap();
+    }
+    let mut without = config(&url, "");
+    without.numbers[0].number += 1;
+    exchange.reload(without).unwrap();
+    assert!(exchange.call_in(Inbound::from_to(CALLER, NUMBER)).is_err(), "it is gone");
+    exchange.hang_up(placed.call, Ender::Caller).unwrap();
+    over(&exchange, placed.call).await;
+    assert_eq!(app.told(Profile::Global), ["in_answered a", "in_hangup a", "cdr answered a"]);
+}

@@ -39,11 +39,12 @@ async fn a_changed_file_holds_at_once_and_calls_go_on() {
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     until(&platform, |config| config["numbers"][1].is_object()).await;
 
-    std::fs::write(&path, number(441_632_960_002)).unwrap();
+    std::fs::write(&path, "[platform]\ntime-scale = 7\n".to_owned() + &number(441_632_960_002)).unwrap();
     #[cfg(unix)]
     platform.signal(rustix::process::Signal::HUP);
     until(&platform, |config| config["numbers"][0]["number"] == 441_632_960_002_u64).await;
 
+    until(&platform, |config| config["time_scale"] == 1.0).await;
     let call = client.get(format!("{control}/api/calls/0")).send().await.unwrap().bytes().await.unwrap();
     let call: Value = serde_json::from_slice(&call).unwrap();
     assert_eq!(call["is_over"], false, "{call}");
@@ -51,5 +52,6 @@ async fn a_changed_file_holds_at_once_and_calls_go_on() {
     let (status, told) = platform.ended();
     assert_eq!(status.code(), Some(130));
     assert!(told.contains("unknown key `profil`: did you mean `profile`?"), "{told}");
+    assert!(told.contains("go on as they began; time-scale from the next start\n"), "{told}");
     assert!(told.contains("is not taken, and what it said before holds"), "{told}");
 }

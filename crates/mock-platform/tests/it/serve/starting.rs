@@ -17,6 +17,28 @@ fn it_tells_where_it_is_in_one_line() {
 }
 
 #[test]
+fn the_readme_shows_what_it_says() {
+    let readme = include_str!("../../../../../README.md");
+    let shown = readme.split_once("$ piopiy-mock serve ").unwrap().1.split_once("```").unwrap().0;
+    let (options, lines) = shown.split_once('\n').unwrap();
+    let platform = Process::start(&options.split(' ').collect::<Vec<_>>());
+    platform.signal(Signal::INT);
+    // Its ports are others here, and its seed is another in every run.
+    let ports = [("rest", "127.0.0.1:8080"), ("control", "127.0.0.1:8081")];
+    let ports =
+        ports.map(|(key, shown)| (platform.told(key).trim_start_matches("http://").to_owned(), shown));
+    let (_, mut told) = platform.ended();
+    for (port, shown) in ports {
+        told = told.replace(&port, shown);
+    }
+    let same = |text: &str| -> Vec<String> {
+        let line = |line: &str| line.split(", seed ").next().unwrap().to_owned();
+        text.lines().take_while(|line| !line.starts_with("planned ")).map(line).collect()
+    };
+    assert_eq!(same(lines), same(&told));
+}
+
+#[test]
 fn a_signal_ends_it_with_its_code() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let platform = Process::start(&[]);
@@ -33,6 +55,17 @@ fn a_port_that_is_taken_says_which_option_chooses_another() {
     let taken = platform.told("rest").trim_start_matches("http://");
     check_refused(&["serve", "--listen", taken, "--control", "127.0.0.1:0"], 3, "another with `--listen`");
     check_refused(&["serve", "--listen", "127.0.0.1:0", "--control", taken], 3, "another with `--control`");
+}
+
+#[test]
+fn an_address_has_its_port() {
+    for wrong in ["127.0.0.1", "8080", "localhost", "app.example:80", "127.0.0.1:70000"] {
+        check_refused(&["serve", "--listen", wrong], 2, "with its port, as in 127.0.0.1:8080");
+    }
+    let home = tempfile::tempdir().unwrap();
+    let environment = [("XDG_DATA_HOME", home.path().to_str().unwrap())];
+    let platform = Process::start_with(&["--tls", "localhost:0"], &environment);
+    assert!(platform.told("rest_tls").starts_with("https://127.0.0.1:"), "{}", platform.ready);
 }
 
 #[test]

@@ -51,6 +51,10 @@ fn the_key_is_for_its_owner_alone_and_a_broken_file_is_told() {
     assert_eq!(std::fs::metadata(ca.path()).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
     assert!(!format!("{ca:?}").contains("PRIVATE"));
+    std::fs::set_permissions(ca.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = LocalCa::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("local-ca.pem can be read by others"), "{error}");
+    std::fs::set_permissions(ca.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(ca.path(), "nothing").unwrap();
     let error = LocalCa::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("remove it, and a new one is made"), "{error}");
