@@ -44,7 +44,7 @@ pub use control::control_openapi;
 pub use error::{PlaceError, StartError};
 pub use exchange::{
     Exchange, ExchangeError, Inbound, NoSuchCall, Outbound, PlaceCallError, Placed, ResendError, Then,
-    Transfer, TransferStatus,
+    Transfer, TransferError, TransferStatus,
 };
 pub use live::{CallHandle, Expectation, Times, WaitError, WebhookMatcher};
 pub use rest::{Failure, RestRules, rest_openapi};

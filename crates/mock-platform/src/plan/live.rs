@@ -164,6 +164,12 @@ impl LiveCall {
         text(&self.request)
     }
 
+    /// What the webhooks give as the time of something that happens at `at_ms`: milliseconds since 1970.
+    #[must_use]
+    pub fn wall_ms(&self, at_ms: u64) -> u64 {
+        self.calls.epoch_ms.saturating_add(at_ms)
+    }
+
     /// Whether a leg was picked up.
     #[must_use]
     pub fn is_answered(&self, leg: usize) -> bool {

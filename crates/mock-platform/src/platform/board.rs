@@ -16,6 +16,11 @@ use crate::deliver::ledger::{
 const CALLS: usize = 1_000;
 /// How many rows of one call are.
 const ROWS: usize = 2_000;
+/// How many bytes of one call are, and of all of them before old ones go: a platform may run for days.
+const CALL_BYTES: usize = 8 * 1024 * 1024;
+const ALL_BYTES: usize = 256 * 1024 * 1024;
+/// What a row takes besides its bytes, about.
+const ROW_BYTES: usize = 512;
 /// How many messages that belong to no call are.
 const LOOSE: usize = 200;
 /// Copies that are sent by hand are counted from here, so that they never meet a webhook of the call's own.
@@ -80,6 +85,8 @@ pub struct WebhookRow {
 struct State {
     calls: BTreeMap<u64, Seen>,
     loose: VecDeque<MessageEntry>,
+    /// How many of them were let go.
+    let_go: u64,
 }
 
 #[derive(Debug)]
@@ -87,6 +94,8 @@ struct Seen {
     begin: CallEntry,
     state: CallState,
     rows: Vec<Row>,
+    /// How much the rows take.
+    bytes: usize,
     /// Every id by which it can be asked for.
     ids: Vec<String>,
     by_hand: u32,
@@ -122,6 +131,20 @@ impl CallView {
     }
 }
 
+impl Row {
+    /// How many bytes of payloads and answers it has.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message(message) => [&message.request, &message.answer]
+                .into_iter()
+                .flatten()
+                .map(|body| body.as_bytes().len())
+                .sum(),
+            Self::Webhook(webhook) => webhook.plan.body.as_bytes().len(),
+        }
+    }
+}
+
 impl Default for Board {
     fn default() -> Self {
         Self { state: Arc::default(), changes: broadcast::channel(1_024).0 }
@@ -154,10 +177,19 @@ impl Board {
         lock(&self.state).calls.get(&call).map(|seen| seen.view(call))
     }
 
-    /// What belongs to no call, such as requests that were refused; the oldest first.
+    /// What belongs to no call, such as requests that were refused, and those that nothing answers; the oldest first, and
+    /// the newest 200 alone.
     #[must_use]
     pub fn loose(&self) -> Vec<MessageEntry> {
         lock(&self.state).loose.iter().cloned().collect()
+    }
+
+    /// The newest of it, each with its number from the start; and how much there was in all.
+    pub(super) fn newest_loose(&self, count: usize) -> (Vec<(u64, MessageEntry)>, u64) {
+        let state = lock(&self.state);
+        let seen = state.let_go + state.loose.len() as u64;
+        let numbered = state.loose.iter().rev().zip((0..seen).rev()).take(count);
+        (numbered.map(|(message, number)| (number, message.clone())).collect(), seen)
     }
 
     /// Tells what changes from now on; who is far behind misses some.
@@ -170,6 +202,7 @@ impl Board {
     pub fn clear(&self) {
         let mut state = lock(&self.state);
         state.calls.retain(|_, seen| !seen.is_over);
+        state.let_go += state.loose.len() as u64;
         state.loose.clear();
     }
 
@@ -257,6 +290,7 @@ impl State {
                 None => {
                     if self.loose.len() >= LOOSE {
                         self.loose.pop_front();
+                        self.let_go += 1;
                     }
                     self.loose.push_back(message.as_ref().clone());
                     None
@@ -291,12 +325,13 @@ impl State {
     }
 
     fn make_room(&mut self) {
-        while self.calls.len() >= CALLS {
+        let mut bytes: usize = self.calls.values().map(|seen| seen.bytes).sum();
+        while self.calls.len() >= CALLS || bytes > ALL_BYTES {
             let over = self.calls.iter().find(|(_, seen)| seen.is_over).map(|(&call, _)| call);
             match over {
-                Some(call) => self.calls.remove(&call),
+                Some(call) => bytes -= self.calls.remove(&call).map_or(0, |seen| seen.bytes),
                 None => return,
-            };
+            }
         }
     }
 }
@@ -308,6 +343,7 @@ impl Seen {
             begin: begin.clone(),
             state: CallState::default(),
             rows: Vec::new(),
+            bytes: 0,
             ids: ids.into_iter().flatten().collect(),
             by_hand: 0,
             is_over: false,
@@ -325,7 +361,9 @@ impl Seen {
     }
 
     fn add(&mut self, row: Row) {
-        if self.rows.len() < ROWS {
+        let bytes = ROW_BYTES + row.bytes();
+        if self.rows.len() < ROWS && self.bytes + bytes <= CALL_BYTES {
+            self.bytes += bytes;
             self.rows.push(row);
         }
     }
@@ -357,3 +395,6 @@ impl Seen {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,8 @@ pub(super) enum Command {
     DropStream(Option<u16>),
 }
 
+/// How many actions of one call are carried out: a flow that leads to itself would go on for ever.
+const MOST_ACTIONS: u32 = 5_000;
 /// How long an outbound call rings where nobody said.
 const RING_MS: u64 = 40_000;
 
@@ -104,6 +106,7 @@ pub(super) async fn run(
         digits: String::new(),
         pressing: VecDeque::new(),
         asked: 0,
+        carried_out: 0,
         drawn: 0,
         stream: None,
         bridged: None,
@@ -143,6 +146,8 @@ pub(super) struct Call {
     pressing: VecDeque<(u64, char)>,
     /// How often the person was asked to press something.
     asked: usize,
+    /// How many actions were carried out.
+    carried_out: u32,
     /// How many draws were made, of any purpose.
     drawn: u64,
     stream: Option<StreamSession>,
@@ -238,6 +243,11 @@ impl Call {
     async fn carry_out(&mut self, flow: Vec<Action>) -> Ender {
         let mut queue = VecDeque::from(flow);
         loop {
+            self.carried_out += 1;
+            if self.carried_out > MOST_ACTIONS {
+                self.choose(format!("more than {MOST_ACTIONS} actions"), "the call is ended");
+                return Ender::Platform;
+            }
             let done = match queue.pop_front() {
                 Some(action) => self.act(action, queue.front()).await,
                 None => {

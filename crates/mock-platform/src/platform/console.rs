@@ -7,6 +7,7 @@ mod detail;
 mod ladder;
 mod list;
 mod live;
+mod loose;
 mod page;
 mod place;
 mod recordings;

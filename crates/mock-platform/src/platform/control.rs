@@ -5,6 +5,7 @@ mod answers;
 mod calls;
 mod deliveries;
 mod events;
+mod loose;
 mod openapi;
 mod refusal;
 mod requests;
@@ -47,6 +48,7 @@ pub(super) fn router(exchange: Exchange) -> Router {
         .route("/calls/{id}/stream/drop", post(acts::drop_stream))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/resend", post(deliveries::resend))
+        .route("/requests", get(loose::list))
         .route("/faults", get(settings::faults).put(settings::set_faults))
         .route("/stream/faults", get(settings::stream_faults).put(settings::set_stream_faults))
         .route("/clock/advance", post(settings::advance))

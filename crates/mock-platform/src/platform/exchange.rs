@@ -1,7 +1,9 @@
 //! The running platform: accounts, calls that are on, their webhooks, one clock and one ledger. REST, the control API,
 //! the console and tests all act through it.
 
+mod acts;
 mod placing;
+mod settings;
 mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,22 +11,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_util::stream;
-use piopiy_events::pcmo::Pcmo;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::board::Board;
 use super::call::Command;
 use super::config::{Config, ConfigError};
-use super::rest::{Gate, RestRules};
+use super::rest::Gate;
 use super::stream::{StreamFaults, Temporary};
 use crate::deliver::ledger::{Entry, LedgerError, MessageEntry, RunEntry};
 use crate::deliver::{
     Asker, Clock, DeliverError, Faults, Ledger, PlacedCall, Target, Targets, deliver_placed, fresh, wall_ms,
 };
 use crate::judge::{Judge, Summary};
-use crate::plan::{LiveCalls, Nonce, PlanOptions, PlannedWebhook, Seed};
+use crate::plan::{LiveCalls, Nonce, PlanOptions, Seed};
 
+pub use acts::{NoSuchCall, ResendError, TransferError};
 pub use placing::{Inbound, Outbound, PlaceCallError, Placed, Then};
 pub use transfers::{Transfer, TransferStatus};
 
@@ -84,14 +86,6 @@ pub enum ExchangeError {
     Client(#[source] reqwest::Error),
 }
 
-/// No such call is on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no call {id} is on")]
-pub struct NoSuchCall {
-    /// What was asked for.
-    pub id: String,
-}
-
 impl Exchange {
     /// Starts a platform on the current tokio runtime; its ledger is written to a file too where one is given.
     ///
@@ -123,7 +117,8 @@ impl Exchange {
         let clock = Clock::start(options.pace);
         let epoch_ms = wall_ms();
         let board = Arc::new(Board::default());
-        let judge = Arc::new(Mutex::new(Judge::observing()));
+        // Nobody looks at effects here, and a platform may run for days: it keeps sums alone.
+        let judge = Arc::new(Mutex::new(Judge::new()));
         let mut ledger = Ledger::builder().reader(board.reader()).reader({
             let judge = Arc::clone(&judge);
             move |record| judge.lock().unwrap_or_else(PoisonError::into_inner).read(record)
@@ -248,44 +243,6 @@ impl Exchange {
         self.shared.clock.advance(by_ms.saturating_mul(1_000));
     }
 
-    /// What goes wrong with webhooks on purpose.
-    #[must_use]
-    pub fn faults(&self) -> Faults {
-        self.shared.faults.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Sets what goes wrong with webhooks from now on.
-    pub fn set_faults(&self, faults: Faults) {
-        *self.shared.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
-    }
-
-    /// What goes wrong with audio streams on purpose.
-    #[must_use]
-    pub fn stream_faults(&self) -> StreamFaults {
-        *self.shared.stream_faults.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sets what goes wrong with the audio streams that are opened from now on.
-    ///
-    /// # Errors
-    /// Where a fault means nothing: see [`StreamFaults::check`].
-    pub fn set_stream_faults(&self, faults: StreamFaults) -> Result<(), String> {
-        faults.check()?;
-        *self.shared.stream_faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
-        Ok(())
-    }
-
-    /// What the REST APIs do on purpose; failures as many as are left.
-    #[must_use]
-    pub fn rest_rules(&self) -> RestRules {
-        lock(&self.shared.gate).rules().clone()
-    }
-
-    /// Sets what the REST APIs do on purpose.
-    pub fn set_rest_rules(&self, rules: RestRules) {
-        *lock(&self.shared.gate) = Gate::new(rules);
-    }
-
     /// Adds a SIP endpoint; whether there was none of that name, and room for it.
     pub(super) fn add_sip(&self, name: &str) -> bool {
         const MOST: usize = 10_000;
@@ -303,77 +260,6 @@ impl Exchange {
     /// How many calls are on.
     pub(super) fn calls_on(&self) -> usize {
         lock(&self.shared.calls).len()
-    }
-
-    /// Somebody presses keys on leg a.
-    ///
-    /// # Errors
-    /// If no such call is on.
-    pub fn press(&self, call: u64, digits: &str) -> Result<(), NoSuchCall> {
-        self.command(call, Command::Digits(digits.to_owned()))
-    }
-
-    /// The call is ended: by a party of it, or by the API.
-    ///
-    /// # Errors
-    /// If no such call is on.
-    pub fn hang_up(&self, call: u64, by: super::call::Ender) -> Result<(), NoSuchCall> {
-        self.command(call, Command::HangUp(by))
-    }
-
-    /// The caller is put on hold, or taken back.
-    ///
-    /// # Errors
-    /// If no such call is on.
-    pub fn hold(&self, call: u64, how: super::call::Hold) -> Result<(), NoSuchCall> {
-        self.command(call, Command::Hold(how))
-    }
-
-    /// The connection of the call's audio stream breaks, or is closed with a code.
-    ///
-    /// # Errors
-    /// If no such call is on.
-    pub fn drop_stream(&self, call: u64, code: Option<u16>) -> Result<(), NoSuchCall> {
-        self.command(call, Command::DropStream(code))
-    }
-
-    /// A call flow takes the place of what is left of the call's; the id of the transfer.
-    ///
-    /// # Errors
-    /// If no such call is on.
-    pub fn transfer(&self, call: u64, flow: Pcmo) -> Result<String, NoSuchCall> {
-        let id = self.shared.transfers.begin(call, self.shared.nonce.0);
-        self.command(call, Command::Transfer { flow, id: Some(id.clone()) })?;
-        Ok(id)
-    }
-
-    /// What became of a transfer.
-    #[must_use]
-    pub fn transfer_of(&self, id: &str) -> Option<Transfer> {
-        self.shared.transfers.get(id)
-    }
-
-    /// The transfer of a call that is not settled yet.
-    #[must_use]
-    pub fn open_transfer(&self, call: u64) -> Option<Transfer> {
-        self.shared.transfers.open(call)
-    }
-
-    /// Sends a webhook of a call once more, at once, as a delivery of its own; where it goes now. Which webhook of the call
-    /// the copy is, once it is on the board.
-    ///
-    /// # Errors
-    /// If there is no such webhook, or no URL for it.
-    pub fn resend(&self, call: u64, webhook: u32) -> Result<u32, ResendError> {
-        let (entry, seq) = self.shared.board.webhook(call, webhook).ok_or(ResendError::Unknown)?;
-        let account = self.shared.board.account_of(call).unwrap_or_default();
-        let targets = self.targets(account).ok_or(ResendError::NoUrl)?;
-        let now_ms = self.now_ms();
-        let again = PlannedWebhook { seq, at_ms: now_ms, ..entry.webhook() };
-        let profile = entry.profile;
-        let planned = crate::plan::PlannedCall::new(call, profile, "sent again by hand".into(), vec![again]);
-        let (placed, _) = PlacedCall::next_of_call(planned, Vec::new());
-        if self.send(placed, targets) { Ok(seq) } else { Err(ResendError::NoUrl) }
     }
 
     /// Ends every call, waits until their webhooks are out or `patience` is over, and ends the ledger.
@@ -455,6 +341,8 @@ impl Exchange {
 
     pub(super) fn forget(&self, call: u64) {
         lock(&self.shared.calls).remove(&call);
+        // Nothing settles them any more.
+        self.shared.transfers.settle_all(call, TransferStatus::Failed("unreachable"));
     }
 
     pub(super) fn live_calls(&self, config: &Config, appid: u64) -> LiveCalls {
@@ -464,26 +352,9 @@ impl Exchange {
         if config.documented_only { calls.documented_only(appid) } else { calls }
     }
 
-    fn command(&self, call: u64, command: Command) -> Result<(), NoSuchCall> {
-        let gone = || NoSuchCall { id: call.to_string() };
-        lock(&self.shared.calls).get(&call).ok_or_else(gone)?.send(command).map_err(|_| gone())
-    }
-
     fn next_call(&self) -> u64 {
         self.shared.next_call.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-/// Why a webhook was not sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResendError {
-    /// There is no such webhook, or it is forgotten.
-    #[error("there is no such webhook")]
-    Unknown,
-    /// Nobody said where it is to go.
-    #[error("the number has no webhook URL: set `event-url` or `cdr-url`")]
-    NoUrl,
 }
 
 impl std::fmt::Debug for Exchange {

@@ -118,7 +118,7 @@ impl Call {
         };
         request.from = Some(number(from));
         request.to = Some(number(to));
-        request.time = i64::try_from(crate::deliver::wall_ms()).ok().map(Into::into);
+        request.time = i64::try_from(self.live.wall_ms(self.now_us() / 1_000)).ok().map(Into::into);
         request.cmiuuid = Some(self.live.leg_id(0).into());
         request.to_json()
     }

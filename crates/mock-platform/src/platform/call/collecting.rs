@@ -57,14 +57,17 @@ impl Call {
             Some(retries) => 1 + count(retries.max.as_ref(), 0),
             None => count(input.max_retry.as_ref(), 1).max(1),
         };
-        let again = retries.as_ref().and_then(|retries| retries.no_input_prompt.as_ref()?.get().ok());
+        let prompts = retries.map(|retries| [retries.no_input_prompt, retries.invalid_prompt]);
+        let again = prompts.unwrap_or_default().map(|prompt| prompt.and_then(|prompt| prompt.get().ok()));
         let mut digits = String::new();
         for attempt in 0..tries.min(20) {
             let first = attempt == 0;
             self.digits.clear();
             // It is heard from now on, however long it takes to look at.
             let began = self.now_us();
-            let lasts = match (&again, first) {
+            // What was too short is invalid; what was not pressed is not.
+            let again = if digits.is_empty() { &again[0] } else { &again[1] };
+            let lasts = match (again, first) {
                 (Some(prompt), false) => self.length_of_prompt(prompt).await?,
                 _ => self.prompt_of(input).await?,
             };

@@ -12,6 +12,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 impl Call {
     pub(super) async fn end(&mut self, by: Ender) {
+        // Whoever acts on the call from now on is told that it is over.
+        self.commands.close();
         self.settle_transfer(TransferStatus::Failed("unreachable"));
         if let Some((_, Some(waiting))) = self.waiting.take() {
             self.exchange.settle_transfer(&waiting, TransferStatus::Failed("unreachable"));

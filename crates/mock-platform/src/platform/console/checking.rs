@@ -173,6 +173,7 @@ fn begin(console: &Console, fields: &BTreeMap<String, String>) -> Result<(), Str
         "" => None,
         text => Some(Group::from_str(text).map_err(|_| format!("there is no group `{text}`."))?),
     };
+    let slow = !field(fields, "slow").is_empty();
     let observe = match field(fields, "observe") {
         "" => None,
         url => Some(Target::parse(url, &config.allow_hosts).map_err(|error| format!("{error}."))?),
@@ -181,11 +182,11 @@ fn begin(console: &Console, fields: &BTreeMap<String, String>) -> Result<(), Str
         profile: config.profile,
         seed: Seed(fresh()),
         nonce: Nonce(fresh()),
-        again: again(&target, observe.as_ref()),
+        again: again(&target, observe.as_ref(), group, slow),
         observation: observe.map(Observation::Url),
         ..CheckOptions::default()
     };
-    let checks = selected(group);
+    let checks = selected(group, slow);
     let Some(mut stopped) = console.checking.begin(&target, checks.len()) else {
         return Err("they run already; stop them first.".to_owned());
     };
@@ -207,15 +208,17 @@ fn begin(console: &Console, fields: &BTreeMap<String, String>) -> Result<(), Str
 }
 
 /// The command that runs the same, for the report.
-fn again(target: &Target, observe: Option<&Target>) -> String {
-    let observe = observe.map(|url| format!(" --observe-url {}", quoted(&url.shown())));
-    format!("piopiy-mock check {}{}", quoted(&target.shown()), observe.unwrap_or_default())
+fn again(target: &Target, observe: Option<&Target>, group: Option<Group>, slow: bool) -> String {
+    let observe = observe.map(|url| format!(" --observe-url {}", quoted(&url.shown()))).unwrap_or_default();
+    let group = group.map(|group| format!(" --group {group}")).unwrap_or_default();
+    let all = if slow { " --all" } else { "" };
+    format!("piopiy-mock check {}{observe}{group}{all}", quoted(&target.shown()))
 }
 
-/// Those that need no minute, of one group or of all.
-fn selected(group: Option<Group>) -> Vec<&'static Check> {
+/// Those of one group or of all; those that wait for minutes where they are asked for, and none that takes hours.
+fn selected(group: Option<Group>, slow: bool) -> Vec<&'static Check> {
     let is_wanted = |check: &&'static Check| {
-        let waits = check.tags.contains(&Tag::Slow) || check.tags.contains(&Tag::Soak);
+        let waits = check.tags.contains(&Tag::Slow) && !slow || check.tags.contains(&Tag::Soak);
         !waits && group.is_none_or(|group| check.group() == group)
     };
     all().into_iter().filter(is_wanted).collect()
@@ -245,8 +248,12 @@ fn body(console: &Console) -> Markup {
                         }
                         label for="group" { "Which" }
                         select id="group" name="group" {
-                            option value="" { "all that need no minute" }
+                            option value="" { "all groups" }
                             @for group in Group::ALL { option value=(group) { (group) ": " (group.title()) } }
+                        }
+                        div.tick {
+                            input id="slow" name="slow" type="checkbox" value="on";
+                            label for="slow" { "Those that wait for minutes, too" }
                         }
                         label for="observe" { "Where its effects can be seen (URL, optional)" }
                         input id="observe" name="observe" type="url" autocomplete="off" placeholder="http://127.0.0.1:5000/__observe";
@@ -277,5 +284,24 @@ fn told(last: &Last) -> Markup {
             span.mute { (summary.warned) " warned, " (summary.not_observed + summary.not_applicable) " not seen" }
         }
         p { a.button id="report" href="/checks/report" { "Read the report" } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selection_is_what_the_command_runs() {
+        let count = |group, slow| selected(group, slow).len();
+        assert!(count(None, false) < count(None, true));
+        assert!(count(None, true) < all().len(), "none that soaks");
+        let groups: usize = Group::ALL.into_iter().map(|group| count(Some(group), true)).sum();
+        assert_eq!(groups, count(None, true));
+        let target = Target::parse("http://127.0.0.1:5000/webhook", &[]).unwrap();
+        let group = Some(Group::ALL[0]);
+        assert_eq!(again(&target, None, None, false), "piopiy-mock check 'http://127.0.0.1:5000/webhook'");
+        let ends = format!(" --group {} --all", Group::ALL[0]);
+        assert!(again(&target, None, group, true).ends_with(&ends));
     }
 }

@@ -140,7 +140,7 @@ fn in_ledger(view: &CallView, row: usize) -> Markup {
 }
 
 /// Bytes as they went over the wire.
-fn bytes(body: &Body) -> Markup {
+pub(super) fn bytes(body: &Body) -> Markup {
     html! {
         pre.bytes tabindex="0" {
             @match std::str::from_utf8(body.as_bytes()) {

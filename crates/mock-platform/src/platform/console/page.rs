@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{Console, POLICY, detail, ladder, list, place, recordings, words};
+use super::{Console, POLICY, detail, ladder, list, loose, place, recordings, words};
 use crate::deliver::Target;
 use crate::platform::board::CallView;
 use crate::platform::exchange::{Exchange, lock};
@@ -124,6 +124,7 @@ impl<'a> Page<'a> {
                         section.card.list aria-labelledby="calls-title" {
                             h2 id="calls-title" { "Calls, newest first" }
                             div id="calls" data-live { (list::calls(exchange, self.call.as_ref().map(|view| view.call))) }
+                            div id="loose" data-live { (loose::requests(exchange)) }
                         }
                         section.card.shown id="shown" tabindex="-1" aria-label=(self.other.as_ref().map_or("Call ladder", |(title, _)| title)) {
                             @match &self.other {

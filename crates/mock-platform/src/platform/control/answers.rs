@@ -86,6 +86,15 @@ pub(super) struct CallsAnswer {
     pub(super) remembered: usize,
 }
 
+/// Requests that belong to no call, the newest first: they were refused, or nothing is where they went.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RequestsAnswer {
+    /// The newest 200 at most, without secrets.
+    pub(super) requests: Vec<MessageEntry>,
+    /// How many there were in all.
+    pub(super) seen: u64,
+}
+
 /// Webhooks: the newest call's first, and each call's in order.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct DeliveriesAnswer {

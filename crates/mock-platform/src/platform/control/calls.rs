@@ -11,12 +11,10 @@ use super::answers::{CallAnswer, CallsAnswer};
 use super::refusal::Refusal;
 use super::requests::{Asked, Id, Listed, PlaceCall, Waiting, read};
 use crate::platform::board::CallView;
-use crate::platform::exchange::Inbound;
+use crate::platform::exchange::{Inbound, PlaceCallError};
 
 /// Who calls where nobody says: a number that nobody can have.
 const SOMEBODY: u64 = 447_700_900_123;
-/// How many calls may be on at once.
-const MOST_CALLS: usize = 1_000;
 /// How many are listed where nobody says.
 const LISTED: usize = 200;
 /// How long a request may wait for the end of a call.
@@ -30,16 +28,15 @@ pub(super) async fn place(
     let request: PlaceCall = read(body).await?;
     let flow = request.flow()?;
     let config = control.exchange.config();
-    if control.exchange.calls_on() >= MOST_CALLS {
-        return Err(Refusal::too_many(format!("{MOST_CALLS} calls are on: end some of them first")));
-    }
     let first = config.numbers.first().map(|number| number.number).unwrap_or_default();
     let from = request.from.map_or(SOMEBODY, |number| number.0);
     let mut inbound = Inbound::from_to(from, request.to.map_or(first, |number| number.0));
     inbound.then = flow;
     inbound.caller = request.person.map(|habits| habits.of(config.person(from, true).clone())).transpose()?;
-    let placed =
-        control.exchange.call_in(inbound).map_err(|error| Refusal::meaningless(error.to_string()))?;
+    let placed = control.exchange.call_in(inbound).map_err(|error| match error {
+        PlaceCallError::TooMany(_) => Refusal::too_many(error.to_string()),
+        other => Refusal::meaningless(other.to_string()),
+    })?;
     let view = view(&control, &placed.call.to_string())?;
     Ok((StatusCode::CREATED, Json(CallAnswer::brief(&view))))
 }

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::answers::{
-    CallAnswer, CallsAnswer, ClockAnswer, ConfigAnswer, DeliveriesAnswer, Rates, ResetAnswer, StreamRates,
-    SummaryAnswer,
+    CallAnswer, CallsAnswer, ClockAnswer, ConfigAnswer, DeliveriesAnswer, Rates, RequestsAnswer, ResetAnswer,
+    StreamRates, SummaryAnswer,
 };
 use super::refusal::Refusal;
 use super::requests::{Advance, DropStream, HangUp, HoldCall, PHASES, PlaceCall, Press};
@@ -130,6 +130,16 @@ fn operations() -> Vec<Operation> {
                 "/deliveries/{id}/resend",
                 "Sends a webhook once more; the copy",
                 ("202", Some(of::<DeliveriesAnswer>)),
+            )
+        },
+        Operation {
+            asked: &[LIMIT],
+            refusals: &["400", "422"],
+            ..base(
+                "get",
+                "/requests",
+                "Requests that belong to no call: they were refused, or nothing is where they went",
+                ok(of::<RequestsAnswer>),
             )
         },
         base("get", "/faults", "What goes wrong with webhooks on purpose", ok(of::<Rates>)),

@@ -8,6 +8,9 @@ use crate::deliver::ledger::{CallEntry, Entry};
 use crate::platform::call::{self, Setting};
 use crate::platform::config::Person;
 
+/// How many calls may be on at once.
+const MOST_CALLS: usize = 1_000;
+
 /// A customer calls a number of the account.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -107,13 +110,16 @@ pub enum PlaceCallError {
     /// The URL may not be asked.
     #[error(transparent)]
     Url(#[from] TargetError),
+    /// So many are on already.
+    #[error("{0} calls are on: end some of them first")]
+    TooMany(usize),
 }
 
 impl Exchange {
     /// A customer calls.
     ///
     /// # Errors
-    /// If the number called is not the account's.
+    /// If the number called is not the account's, or too many calls are on.
     pub fn call_in(&self, inbound: Inbound) -> Result<Placed, PlaceCallError> {
         let config = self.config();
         let number = config.number(inbound.to).ok_or(PlaceCallError::NoSuchNumber(inbound.to))?;
@@ -134,13 +140,13 @@ impl Exchange {
             talk_ms: config.choices.longest_call.millis(),
             record: false,
         };
-        Ok(self.begin(setting))
+        self.begin(setting)
     }
 
     /// An application calls.
     ///
     /// # Errors
-    /// If there is no such app, or its answer URL may not be asked. A number that is not the account's is shown all the
+    /// If there is no such app, its answer URL may not be asked, or too many calls are on. A number that is not the account's is shown all the
     /// same; its webhooks go where those of the app's first number go.
     pub fn call_out(&self, outbound: Outbound) -> Result<Placed, PlaceCallError> {
         let config = self.config();
@@ -173,12 +179,21 @@ impl Exchange {
                 .map_or(longest, |seconds| seconds.saturating_mul(1_000).min(longest)),
             record: outbound.record,
         };
-        Ok(self.begin(setting))
+        self.begin(setting)
     }
 
-    fn begin(&self, setting: Setting) -> Placed {
+    fn begin(&self, setting: Setting) -> Result<Placed, PlaceCallError> {
         let config = self.config();
-        let index = self.next_call();
+        let (commands, heard) = mpsc::unbounded_channel();
+        let index = {
+            let mut on = lock(&self.shared().calls);
+            if on.len() >= MOST_CALLS {
+                return Err(PlaceCallError::TooMany(MOST_CALLS));
+            }
+            let index = self.next_call();
+            on.insert(index, commands);
+            index
+        };
         let at_ms = self.now_ms();
         let live = self.live_calls(&config, setting.appid).call(
             index,
@@ -205,9 +220,7 @@ impl Exchange {
             cmiuuid: placed.cmiuuid.clone(),
             request_id: placed.request_id.clone(),
         })));
-        let (commands, heard) = mpsc::unbounded_channel();
-        lock(&self.shared().calls).insert(index, commands);
         tokio::spawn(call::run(self.clone(), config, live, setting, heard));
-        placed
+        Ok(placed)
     }
 }

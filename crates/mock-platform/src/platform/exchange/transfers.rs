@@ -59,8 +59,13 @@ pub(super) struct Transfers {
 }
 
 impl Transfers {
-    pub(super) fn begin(&self, call: u64, nonce: u64) -> String {
+    /// A transfer of a call, unless one of it is not settled yet: then that one's id. Both in one breath, for two may be
+    /// asked for at once.
+    pub(super) fn begin(&self, call: u64, nonce: u64) -> Result<String, String> {
         let mut all = lock(&self.all);
+        if let Some(open) = all.values().find(|transfer| transfer.is_open(call)) {
+            return Err(open.id.clone());
+        }
         let n = all.last_key_value().map_or(0, |(n, _)| n + 1);
         // As unguessable as other ids, and never that of another run.
         let id = format!("tr-{:016x}", split_mix(mix(nonce), n));
@@ -68,7 +73,12 @@ impl Transfers {
         while all.len() > REMEMBERED {
             all.pop_first();
         }
-        id
+        Ok(id)
+    }
+
+    /// One that never began.
+    pub(super) fn forget(&self, id: &str) {
+        lock(&self.all).retain(|_, transfer| transfer.id != id);
     }
 
     pub(super) fn get(&self, id: &str) -> Option<Transfer> {
@@ -77,7 +87,7 @@ impl Transfers {
 
     pub(super) fn open(&self, call: u64) -> Option<Transfer> {
         let all = lock(&self.all);
-        all.values().find(|transfer| transfer.call == call && !transfer.status.is_settled()).cloned()
+        all.values().find(|transfer| transfer.is_open(call)).cloned()
     }
 
     pub(super) fn settle(&self, id: &str, status: TransferStatus) {
@@ -87,5 +97,18 @@ impl Transfers {
         {
             transfer.status = status;
         }
+    }
+
+    /// Whatever is open of a call that is over.
+    pub(super) fn settle_all(&self, call: u64, status: TransferStatus) {
+        for transfer in lock(&self.all).values_mut().filter(|transfer| transfer.is_open(call)) {
+            transfer.status = status;
+        }
+    }
+}
+
+impl Transfer {
+    fn is_open(&self, call: u64) -> bool {
+        self.call == call && !self.status.is_settled()
     }
 }

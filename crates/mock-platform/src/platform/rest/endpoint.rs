@@ -132,7 +132,8 @@ pub(super) async fn answer(
         (Some(reply), body) => (reply, body.unwrap_or_default()),
         (None, Ok(body)) => {
             let request = Request { exchange: &exchange, endpoint, parts: &parts, body: &body };
-            ((endpoint.handle)(&request), body)
+            let reply = (endpoint.handle)(&request);
+            (reply.loaded().await, body)
         }
         (None, Err(rejection)) => {
             (Reply::failed(rejection.status(), "body_not_read", rejection.body_text()), Bytes::new())

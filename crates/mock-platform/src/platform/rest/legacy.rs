@@ -15,10 +15,23 @@ use crate::platform::config::{App, Choices};
 pub(super) use calls::{act, make_call, make_call_asking};
 pub(super) use records::{cdr_of_leg, cdrs_of_request, recording};
 
-/// The codes that the pages name: wrong credentials, a property of the wrong type, one that is not there.
+/// The codes that the pages name: wrong credentials, a property that is not what it has to be, one that is not there.
 const DENIED: u16 = 420;
 const WRONG: u16 = 422;
 const MISSING: u16 = 502;
+
+/// Each page has its own code for a wrong property.
+pub(super) fn code_of_wrong(path: &str) -> u16 {
+    match path {
+        "/v1/make_call" | "/v1/global_make_call" => 501,
+        "/v1/endpoint/add_sip" => MISSING,
+        _ => WRONG,
+    }
+}
+
+fn wrong(request: &Request<'_>, choices: &Choices, message: impl Into<String>) -> Reply {
+    Reply::refused(choices, code_of_wrong(request.endpoint.path), message)
+}
 
 /// Adds a SIP endpoint: the platform remembers its name, nothing more.
 pub(super) fn add_sip(request: &Request<'_>) -> Reply {
@@ -26,7 +39,7 @@ pub(super) fn add_sip(request: &Request<'_>) -> Reply {
     let choices = &config.choices;
     let body = match piopiy_events::rest::legacy::AddSip::parse(request.body) {
         Ok(body) => body,
-        Err(error) => return no_object(choices, &error),
+        Err(error) => return no_object(request, choices, &error),
     };
     if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
         return reply;
@@ -36,7 +49,7 @@ pub(super) fn add_sip(request: &Request<'_>) -> Reply {
     };
     let name = username.text().into_owned();
     if name.is_empty() || name.len() > 64 || password.text().is_empty() {
-        return Reply::refused(choices, WRONG, "username has 1 to 64 characters, and password at least one");
+        return wrong(request, choices, "username has 1 to 64 characters, and password at least one");
     }
     if !request.exchange.add_sip(&name) {
         return Reply::refused(choices, 400, format!("{name} is there already"));
@@ -72,8 +85,8 @@ fn signed_in(
     }
 }
 
-fn no_object(choices: &Choices, error: &ParseError) -> Reply {
-    Reply::refused(choices, WRONG, format!("the body is no JSON object: {error}"))
+fn no_object(request: &Request<'_>, choices: &Choices, error: &ParseError) -> Reply {
+    wrong(request, choices, format!("the body is no JSON object: {error}"))
 }
 
 /// A number of 7 to 15 digits.

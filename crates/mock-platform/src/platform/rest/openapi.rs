@@ -1,5 +1,7 @@
 //! The OpenAPI document of the REST APIs.
 
+mod legacy;
+
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
@@ -42,15 +44,6 @@ pub fn document() -> Value {
                     "type": "object",
                     "required": ["error"],
                     "properties": { "error": { "type": "string" }, "message": { "type": "string" } },
-                },
-                "LegacyAnswer": {
-                    "type": "object",
-                    "description": "`code` or `cmi_code` says what became of it: 200, or 420 (401) for wrong credentials, 422 for a wrong property, 502 for a missing one, 404.",
-                    "properties": {
-                        "code": { "type": ["integer", "string"] },
-                        "cmi_code": { "type": "integer" },
-                        "msg": { "type": "string" },
-                    },
                 },
             },
         },
@@ -153,30 +146,29 @@ fn responses(endpoint: &Endpoint) -> Value {
     let failure = |description: &str| json_of(description, json!({ "$ref": "#/components/schemas/Failure" }));
     let mut responses = json!({
         "413": failure("the body is longer than 256 KiB"),
-        "429": failure("more requests than the rate limit, where one was set"),
+        "429": failure("more requests than the rate limit, where one was set, or 1000 calls are on"),
         "default": failure("a failure that was asked for"),
     });
-    let legacy = json!({ "$ref": "#/components/schemas/LegacyAnswer" });
     match endpoint.kind {
         Kind::Open => responses["200"] = json_of("the document", json!({ "type": "object" })),
-        Kind::Legacy => {
-            responses["200"] = json_of("done, or refused with another code", legacy.clone());
-            for status in ["400", "404", "420", "422", "502"] {
+        Kind::Legacy | Kind::LegacyQuery => {
+            let codes = legacy::codes(endpoint.path);
+            responses["200"] = match legacy::success(endpoint.path) {
+                Some(success) => json_of(
+                    "done, or refused with another code",
+                    json!({ "anyOf": [success, legacy::refusal(codes)] }),
+                ),
+                None => json!({
+                    "description": "the recording, or JSON with a code",
+                    "content": {
+                        "audio/wav": { "schema": { "type": "string", "format": "binary" } },
+                        "application/json": { "schema": legacy::refusal(codes) },
+                    },
+                }),
+            };
+            for code in codes {
                 let text = "refused, where `legacy-errors` is `http-status`";
-                responses[status] = json_of(text, legacy.clone());
-            }
-        }
-        Kind::LegacyQuery => {
-            responses["200"] = json!({
-                "description": "the recording, or JSON with a code",
-                "content": {
-                    "audio/wav": { "schema": { "type": "string", "format": "binary" } },
-                    "application/json": { "schema": legacy },
-                },
-            });
-            for status in ["404", "420"] {
-                responses[status] =
-                    json_of("refused, where `legacy-errors` is `http-status`", legacy.clone());
+                responses[code.to_string()] = json_of(text, legacy::refusal(&[*code]));
             }
         }
         Kind::V3 => {

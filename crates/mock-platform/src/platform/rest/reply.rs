@@ -1,3 +1,5 @@
+use std::path::{Path, PathBuf};
+
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -20,7 +22,12 @@ pub(super) struct Reply {
 pub(super) enum Body {
     Json(Value),
     Audio(Vec<u8>),
+    /// What is in a file, or else another reply.
+    File(PathBuf, Box<Reply>),
 }
+
+/// The longest file that is sent.
+const LONGEST: u64 = 64 * 1024 * 1024;
 
 impl Reply {
     pub(super) fn json(status: StatusCode, body: Value) -> Self {
@@ -29,6 +36,29 @@ impl Reply {
 
     pub(super) fn ok(body: Value) -> Self {
         Self::json(StatusCode::OK, body)
+    }
+
+    /// A recording; `missing` where there is none.
+    pub(super) fn recording(file: PathBuf, missing: Self) -> Self {
+        Self { body: Body::File(file, Box::new(missing)), ..Self::ok(Value::Null) }
+    }
+
+    /// More calls are on than there may be.
+    pub(super) fn too_many(message: impl Into<String>) -> Self {
+        let mut reply = Self::failed(StatusCode::TOO_MANY_REQUESTS, "too_many_calls", message);
+        reply.headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
+        reply
+    }
+
+    /// With what is in the file that it is to send.
+    pub(super) async fn loaded(self) -> Self {
+        let Body::File(file, missing) = self.body else { return self };
+        // Other requests are answered meanwhile.
+        let read = tokio::task::spawn_blocking(move || contents(&file)).await;
+        match read.ok().flatten() {
+            Some(bytes) => Self { body: Body::Audio(bytes), ..Self::ok(Value::Null) },
+            None => *missing,
+        }
     }
 
     pub(super) fn about(self, call: u64) -> Self {
@@ -52,16 +82,19 @@ impl Reply {
 
     /// A refusal of the first generation. No page shows one; `msg` is a guess.
     pub(super) fn refused(choices: &Choices, code: u16, message: impl Into<String>) -> Self {
-        // The pages say 420 for wrong credentials, the examples 401.
-        let cmi_code = if code == 420 { 401 } else { code };
         let mut body = json!({ "msg": message.into() });
-        number(choices, &mut body, code, cmi_code);
+        number(choices, &mut body, code, cmi_code(code));
         let status = match choices.legacy_errors {
             LegacyErrors::Http200 => StatusCode::OK,
             LegacyErrors::HttpStatus => StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST),
         };
         Self::json(status, body)
     }
+}
+
+/// The pages say 420 for wrong credentials, the examples 401.
+pub(super) fn cmi_code(code: u16) -> u16 {
+    if code == 420 { 401 } else { code }
 }
 
 fn number(choices: &Choices, body: &mut Value, code: u16, cmi_code: u16) {
@@ -73,11 +106,19 @@ fn number(choices: &Choices, body: &mut Value, code: u16, cmi_code: u16) {
     }
 }
 
+/// What is in a file; nothing of what is none (a pipe would be waited for), or longer than a recording gets.
+fn contents(file: &Path) -> Option<Vec<u8>> {
+    let about = std::fs::metadata(file).ok()?;
+    (about.is_file() && about.len() <= LONGEST).then(|| std::fs::read(file).ok()).flatten()
+}
+
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let (kind, bytes) = match self.body {
             Body::Json(value) => ("application/json", value.to_string().into_bytes()),
             Body::Audio(bytes) => ("audio/wav", bytes),
+            // It was loaded before.
+            Body::File(_, missing) => return missing.into_response(),
         };
         let mut response = (self.status, [(header::CONTENT_TYPE, kind)], bytes).into_response();
         response.headers_mut().extend(self.headers);

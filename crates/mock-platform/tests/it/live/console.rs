@@ -274,3 +274,41 @@ async fn a_recording_is_drawn_and_played() {
         );
     }
 }
+
+#[tokio::test]
+async fn requests_without_a_call_are_shown_with_what_was_answered() {
+    let console = Console::start(config("http://127.0.0.1:9", "")).await;
+    let (_, page) = console.get("/").await;
+    assert!(!page.contains("Requests without a call"), "there are none");
+    let rest = format!("http://{}", console.serving.rest());
+    let body = format!(r#"{{"appid":2222222,"secret":"{HOSTILE}","note":"{HOSTILE}"}}"#);
+    for path in ["/v2/global_pcmo_make_call", "/voice/ai/call"] {
+        console.client.post(format!("{rest}{path}")).body(body.clone()).send().await.unwrap();
+    }
+    let (_, page) = console.get("/").await;
+    for told in [
+        "Requests without a call",
+        "unknown path 404",
+        "nothing is at /voice/ai/call",
+        "appid or secret is wrong",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    assert!(!page.contains(HOSTILE), "what was sent is text, not markup");
+    let (_, all) = console.get("/api/requests").await;
+    let all: serde_json::Value = serde_json::from_str(&all).unwrap();
+    assert_eq!((&all["seen"], all["requests"].as_array().unwrap().len()), (&2.into(), 2));
+    assert_eq!(all["requests"][0]["label"], "unknown path 404", "the newest first");
+    for _ in 0..250 {
+        console.client.post(format!("{rest}/x")).send().await.unwrap();
+    }
+    let (_, all) = console.get("/api/requests").await;
+    let all: serde_json::Value = serde_json::from_str(&all).unwrap();
+    assert_eq!(
+        (&all["seen"], all["requests"].as_array().unwrap().len()),
+        (&252.into(), 200),
+        "it has an end"
+    );
+    let (_, page) = console.get("/").await;
+    assert!(page.contains("232 older ones are not listed."));
+}

@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use super::app::{App, over};
 
-const NUMBER: u64 = 441_632_960_000;
-const CUSTOMER: u64 = 447_700_900_123;
+pub(super) const NUMBER: u64 = 441_632_960_000;
+pub(super) const CUSTOMER: u64 = 447_700_900_123;
 const AGENT: &str = "3f0c2f0e-7a53-4c56-9a0c-0d3f6f4c2b11";
 
-struct Api {
+pub(super) struct Api {
     serving: Serving,
     client: Client,
 }
 
 impl Api {
-    async fn start(more: &str) -> Self {
+    pub(super) async fn start(more: &str) -> Self {
         let text = format!("[platform]\ntime-scale = 300\n[[platform.number]]\nnumber = {NUMBER}\n{more}");
         let exchange = Exchange::start(Config::parse("test", &text).unwrap(), None).unwrap();
         let mut options = ServeOptions::default();
@@ -30,7 +30,7 @@ impl Api {
         Self { serving, client }
     }
 
-    fn exchange(&self) -> &Exchange {
+    pub(super) fn exchange(&self) -> &Exchange {
         self.serving.exchange()
     }
 
@@ -43,7 +43,7 @@ impl Api {
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(super) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         self.send(Method::POST, path, "mock-token", body.to_string()).await
     }
 
@@ -51,13 +51,13 @@ impl Api {
         self.send(Method::GET, path, "mock-token", String::new()).await
     }
 
-    async fn is_over(&self, id: &Value) {
+    pub(super) async fn is_over(&self, id: &Value) {
         let call = self.exchange().find(id.as_str().unwrap()).unwrap();
         over(self.exchange(), call).await;
     }
 }
 
-fn legacy(more: &Value) -> Value {
+pub(super) fn legacy(more: &Value) -> Value {
     let mut body = json!({ "appid": 2_222_222, "secret": "mock-secret", "from": NUMBER, "to": CUSTOMER });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body
@@ -121,7 +121,7 @@ async fn what_the_first_generation_refuses_has_its_documented_code() {
         ("/v1/pcmo_make_call", legacy(&json!({})), 502, 502),
         ("/v1/pcmo_make_call", legacy(&json!({ "pcmo": "x" })), 422, 422),
         ("/v1/pcmo_make_call", legacy(&json!({ "from": "441632960000", "pcmo": [] })), 422, 422),
-        ("/v1/global_make_call", legacy(&json!({ "answer_url": "http://app.example/" })), 422, 422),
+        ("/v1/global_make_call", legacy(&json!({ "answer_url": "http://app.example/" })), 501, 501),
         ("/v1/global_make_call", legacy(&flow), 502, 502),
         (
             "/v1/piopiy/cmiuuid_cdr",

@@ -1,8 +1,8 @@
-use piopiy_events::OpenObject as _;
 use piopiy_events::rest::legacy::{CallAction, MakeCall};
+use piopiy_events::{JsonType, OpenObject as _};
 use serde_json::json;
 
-use super::{DENIED, MISSING, WRONG, no_object, phone, signed_in};
+use super::{DENIED, MISSING, no_object, phone, signed_in, wrong};
 use crate::platform::call::{Ender, Hold};
 use crate::platform::exchange::{Outbound, PlaceCallError, Placed, Then};
 use crate::platform::rest::endpoint::Request;
@@ -17,7 +17,7 @@ pub(in crate::platform::rest) fn make_call(request: &Request<'_>) -> Reply {
     };
     let flow = match body.pcmo.as_ref().map(|pcmo| pcmo.get()) {
         Some(Ok(flow)) => flow,
-        Some(Err(_)) => return Reply::refused(choices, WRONG, "pcmo must be an array of actions"),
+        Some(Err(_)) => return wrong(request, choices, "pcmo must be an array of actions"),
         None => return Reply::refused(choices, MISSING, "pcmo is required"),
     };
     match place(request, &body, Then::Flow(flow)) {
@@ -59,7 +59,7 @@ pub(in crate::platform::rest) fn act(request: &Request<'_>) -> Reply {
     let choices = &request.exchange.config().choices;
     let body = match CallAction::parse(request.body) {
         Ok(body) => body,
-        Err(error) => return no_object(choices, &error),
+        Err(error) => return no_object(request, choices, &error),
     };
     let app = match signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
         Ok(app) => app,
@@ -79,7 +79,7 @@ pub(in crate::platform::rest) fn act(request: &Request<'_>) -> Reply {
         "hangup" => request.exchange.hang_up(call, Ender::Api),
         _ => {
             let text = "action must be hold, unhold, holdToggle or hangup";
-            return Reply::refused(choices, WRONG, text).about(call);
+            return wrong(request, choices, text).about(call);
         }
     };
     match done {
@@ -92,7 +92,7 @@ pub(in crate::platform::rest) fn act(request: &Request<'_>) -> Reply {
 
 fn read(request: &Request<'_>) -> Result<MakeCall, Reply> {
     let choices = &request.exchange.config().choices;
-    let body = MakeCall::parse(request.body).map_err(|error| no_object(choices, &error))?;
+    let body = MakeCall::parse(request.body).map_err(|error| no_object(request, choices, &error))?;
     signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED)?;
     Ok(body)
 }
@@ -100,14 +100,15 @@ fn read(request: &Request<'_>) -> Result<MakeCall, Reply> {
 fn place(request: &Request<'_>, body: &MakeCall, then: Then) -> Result<Placed, Reply> {
     let choices = &request.exchange.config().choices;
     let app = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED)?;
-    let wrong = |text: String| Reply::refused(choices, WRONG, text);
+    let wrong = |text: String| wrong(request, choices, text);
     let (from, to) = (phone(body, "from").map_err(wrong)?, phone(body, "to").map_err(wrong)?);
     let (Some(from), Some(to)) = (from, to) else {
         return Err(Reply::refused(choices, MISSING, "from and to are required"));
     };
     let mut outbound = Outbound::new(app.appid, from, to, then);
-    // An object in requests, a string in webhooks.
-    outbound.extra_params = body.extra_params.as_ref().map(|params| params.as_json().to_owned());
+    // An object in requests, though the pages call it a string; a string in webhooks.
+    let params = body.get("extra_params").filter(|params| params.json_type() != JsonType::Null);
+    outbound.extra_params = params.map(|params| params.plain().into_owned());
     if let Some(duration) = &body.duration {
         let seconds = duration.text().parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
         let Some(seconds) = seconds else {
@@ -117,6 +118,7 @@ fn place(request: &Request<'_>, body: &MakeCall, then: Then) -> Result<Placed, R
     }
     request.exchange.call_out(outbound).map_err(|error| match error {
         PlaceCallError::Url(error) => wrong(format!("answer_url: {error}")),
+        PlaceCallError::TooMany(_) => Reply::too_many(error.to_string()),
         other => wrong(other.to_string()),
     })
 }

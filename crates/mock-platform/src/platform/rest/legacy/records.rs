@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use piopiy_events::rest::legacy::{CmiuuidCdr, RequestIdCdr};
 use piopiy_events::{OpenObject as _, Profile, Webhook};
 use serde_json::{Map, Value, json};
@@ -7,11 +5,11 @@ use subtle::ConstantTimeEq as _;
 
 use super::signed_in;
 use crate::platform::rest::endpoint::Request;
-use crate::platform::rest::reply::{Body, Reply};
-use axum::http::StatusCode;
+use crate::platform::rest::reply::Reply;
 
 /// Everything that is wrong has this code here.
 const NOTHING: u16 = 404;
+const NO_RECORDING: &str = "there is no such recording";
 
 /// The CDR of a leg.
 pub(in crate::platform::rest) fn cdr_of_leg(request: &Request<'_>) -> Reply {
@@ -72,20 +70,10 @@ pub(in crate::platform::rest) fn recording(request: &Request<'_>) -> Reply {
     // A name, and nothing that leads elsewhere.
     let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
     let file = config.recordings.as_ref().filter(|_| is_name).map(|folder| folder.join(&name));
-    match file.and_then(|file| contents(&file)) {
-        Some(bytes) => {
-            let json = Reply::ok(Value::Null);
-            Reply { status: StatusCode::OK, body: Body::Audio(bytes), ..json }
-        }
-        None => Reply::refused(choices, NOTHING, "there is no such recording"),
+    match file {
+        Some(file) => Reply::recording(file, Reply::refused(choices, NOTHING, NO_RECORDING)),
+        None => Reply::refused(choices, NOTHING, NO_RECORDING),
     }
-}
-
-/// What is in a file; nothing of what is none (a pipe would be waited for), or longer than a recording gets.
-fn contents(file: &Path) -> Option<Vec<u8>> {
-    const LONGEST: u64 = 64 * 1024 * 1024;
-    let about = std::fs::metadata(file).ok()?;
-    (about.is_file() && about.len() <= LONGEST).then(|| std::fs::read(file).ok()).flatten()
 }
 
 fn text(cdr: &Webhook, key: &str) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::valid::{self, Shape};
 use super::{invalid, object, signed_in};
-use crate::platform::exchange::{Outbound, Then};
+use crate::platform::exchange::{Outbound, PlaceCallError, Then};
 use crate::platform::rest::endpoint::Request;
 use crate::platform::rest::reply::Reply;
 
@@ -70,7 +70,10 @@ fn placed(
     }
     let variables = body.get("variables").filter(|it| it.as_object().is_some_and(|it| !it.is_empty()));
     outbound.extra_params = variables.map(Value::to_string);
-    let placed = request.exchange.call_out(outbound).map_err(|error| invalid(error.to_string()))?;
+    let placed = request.exchange.call_out(outbound).map_err(|error| match error {
+        PlaceCallError::TooMany(_) => Reply::too_many(error.to_string()),
+        other => invalid(other.to_string()),
+    })?;
     // The message is all that is documented; the ids are what one needs to go on.
     let answer = json!({
         "message": "call_queued",

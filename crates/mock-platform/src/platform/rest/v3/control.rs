@@ -7,7 +7,7 @@ use super::valid;
 use super::{invalid, object, signed_in};
 use crate::platform::call::Ender;
 use crate::platform::config::App;
-use crate::platform::exchange::TransferStatus;
+use crate::platform::exchange::{TransferError, TransferStatus};
 use crate::platform::rest::endpoint::Request;
 use crate::platform::rest::reply::Reply;
 
@@ -129,10 +129,6 @@ fn ended(request: &Request<'_>, call: u64) -> Reply {
 }
 
 fn transferred(request: &Request<'_>, call: u64, flow: Pcmo) -> Reply {
-    if let Some(open) = request.exchange.open_transfer(call) {
-        let body = json!({ "error": "transfer_in_progress", "request_id": open.id });
-        return Reply::json(StatusCode::CONFLICT, body).about(call);
-    }
     match request.exchange.transfer(call, flow) {
         Ok(id) => Reply::ok(json!({
             "message": "queued",
@@ -140,7 +136,11 @@ fn transferred(request: &Request<'_>, call: u64, flow: Pcmo) -> Reply {
             "request_id": id,
         }))
         .about(call),
-        Err(_) => gone().about(call),
+        Err(TransferError::Open { id }) => {
+            let body = json!({ "error": "transfer_in_progress", "request_id": id });
+            Reply::json(StatusCode::CONFLICT, body).about(call)
+        }
+        Err(TransferError::Call(_)) => gone().about(call),
     }
 }
 

@@ -1,0 +1,125 @@
+use piopiy_events::pcmo::Pcmo;
+
+use super::{Exchange, Transfer, lock};
+use crate::deliver::PlacedCall;
+use crate::plan::{PlannedCall, PlannedWebhook};
+use crate::platform::call::{Command, Ender, Hold};
+
+/// No such call is on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no call {id} is on")]
+pub struct NoSuchCall {
+    /// What was asked for.
+    pub id: String,
+}
+
+/// Why a call was not transferred.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// No such call is on.
+    #[error(transparent)]
+    Call(#[from] NoSuchCall),
+    /// Another transfer of the call is not settled yet.
+    #[error("transfer {id} of the call is not settled yet")]
+    Open {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Why a webhook was not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResendError {
+    /// There is no such webhook, or it is forgotten.
+    #[error("there is no such webhook")]
+    Unknown,
+    /// Nobody said where it is to go.
+    #[error("the number has no webhook URL: set `event-url` or `cdr-url`")]
+    NoUrl,
+}
+
+impl Exchange {
+    /// Somebody presses keys on leg a.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn press(&self, call: u64, digits: &str) -> Result<(), NoSuchCall> {
+        self.command(call, Command::Digits(digits.to_owned()))
+    }
+
+    /// The call is ended: by a party of it, or by the API.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn hang_up(&self, call: u64, by: Ender) -> Result<(), NoSuchCall> {
+        self.command(call, Command::HangUp(by))
+    }
+
+    /// The caller is put on hold, or taken back.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn hold(&self, call: u64, how: Hold) -> Result<(), NoSuchCall> {
+        self.command(call, Command::Hold(how))
+    }
+
+    /// The connection of the call's audio stream breaks, or is closed with a code.
+    ///
+    /// # Errors
+    /// If no such call is on.
+    pub fn drop_stream(&self, call: u64, code: Option<u16>) -> Result<(), NoSuchCall> {
+        self.command(call, Command::DropStream(code))
+    }
+
+    /// A call flow takes the place of what is left of the call's; the id of the transfer.
+    ///
+    /// # Errors
+    /// If no such call is on, or another transfer of it is not settled yet.
+    pub fn transfer(&self, call: u64, flow: Pcmo) -> Result<String, TransferError> {
+        let transfers = &self.shared().transfers;
+        let id = transfers.begin(call, self.shared().nonce.0).map_err(|id| TransferError::Open { id })?;
+        match self.command(call, Command::Transfer { flow, id: Some(id.clone()) }) {
+            Ok(()) => Ok(id),
+            Err(gone) => {
+                transfers.forget(&id);
+                Err(gone.into())
+            }
+        }
+    }
+
+    /// What became of a transfer.
+    #[must_use]
+    pub fn transfer_of(&self, id: &str) -> Option<Transfer> {
+        self.shared().transfers.get(id)
+    }
+
+    /// The transfer of a call that is not settled yet.
+    #[must_use]
+    pub fn open_transfer(&self, call: u64) -> Option<Transfer> {
+        self.shared().transfers.open(call)
+    }
+
+    /// Sends a webhook of a call once more, at once, as a delivery of its own; where it goes now. Which webhook of the call
+    /// the copy is, once it is on the board.
+    ///
+    /// # Errors
+    /// If there is no such webhook, or no URL for it.
+    pub fn resend(&self, call: u64, webhook: u32) -> Result<u32, ResendError> {
+        let (entry, seq) = self.shared().board.webhook(call, webhook).ok_or(ResendError::Unknown)?;
+        let account = self.shared().board.account_of(call).unwrap_or_default();
+        let targets = self.targets(account).ok_or(ResendError::NoUrl)?;
+        let now_ms = self.now_ms();
+        let again = PlannedWebhook { seq, at_ms: now_ms, ..entry.webhook() };
+        let profile = entry.profile;
+        let planned = PlannedCall::new(call, profile, "sent again by hand".into(), vec![again]);
+        let (placed, _) = PlacedCall::next_of_call(planned, Vec::new());
+        if self.send(placed, targets) { Ok(seq) } else { Err(ResendError::NoUrl) }
+    }
+
+    fn command(&self, call: u64, command: Command) -> Result<(), NoSuchCall> {
+        let gone = || NoSuchCall { id: call.to_string() };
+        lock(&self.shared().calls).get(&call).ok_or_else(gone)?.send(command).map_err(|_| gone())
+    }
+}

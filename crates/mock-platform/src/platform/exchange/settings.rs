@@ -1,0 +1,46 @@
+use std::sync::PoisonError;
+
+use super::{Exchange, lock};
+use crate::deliver::Faults;
+use crate::platform::rest::{Gate, RestRules};
+use crate::platform::stream::StreamFaults;
+
+impl Exchange {
+    /// What goes wrong with webhooks on purpose.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.shared().faults.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what goes wrong with webhooks from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        *self.shared().faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// What goes wrong with audio streams on purpose.
+    #[must_use]
+    pub fn stream_faults(&self) -> StreamFaults {
+        *self.shared().stream_faults.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets what goes wrong with the audio streams that are opened from now on.
+    ///
+    /// # Errors
+    /// Where a fault means nothing: see [`StreamFaults::check`].
+    pub fn set_stream_faults(&self, faults: StreamFaults) -> Result<(), String> {
+        faults.check()?;
+        *self.shared().stream_faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+        Ok(())
+    }
+
+    /// What the REST APIs do on purpose; failures as many as are left.
+    #[must_use]
+    pub fn rest_rules(&self) -> RestRules {
+        lock(&self.shared().gate).rules().clone()
+    }
+
+    /// Sets what the REST APIs do on purpose.
+    pub fn set_rest_rules(&self, rules: RestRules) {
+        *lock(&self.shared().gate) = Gate::new(rules);
+    }
+}
