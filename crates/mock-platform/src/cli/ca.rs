@@ -1,5 +1,5 @@
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use piopiy_mock_platform::platform::LocalCa;
@@ -29,6 +29,13 @@ pub(crate) fn run(args: &CaArgs) -> Result<Exit, Failure> {
     let ca = open()?;
     match &args.out {
         Some(path) => {
+            if is_same(path, ca.path()) {
+                let error = anyhow::anyhow!(
+                    "{} is where the authority keeps its key: choose another file with `--out`",
+                    path.display()
+                );
+                return Err(Failure::new(Exit::Usage, error));
+            }
             std::fs::write(path, ca.certificate())
                 .map_err(|error| anyhow::anyhow!("{} cannot be written: {error}", path.display()))
                 .or_exit(Exit::Environment)?;
@@ -43,6 +50,12 @@ pub(crate) fn run(args: &CaArgs) -> Result<Exit, Failure> {
         None => std::io::stdout().lock().write_all(ca.certificate().as_bytes())?,
     }
     Ok(Exit::Fine)
+}
+
+/// Whether two paths are one file, which is there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| std::fs::canonicalize(path).ok();
+    whole(one).is_some_and(|one| whole(other) == Some(one))
 }
 
 /// The authority of this user.

@@ -1,7 +1,9 @@
 use rustix::process::Signal;
+use wiremock::ResponseTemplate;
 
 use super::process::Process;
 use crate::cli::check_refused;
+use crate::receivers::answering;
 
 #[test]
 fn it_tells_where_it_is_in_one_line() {
@@ -47,6 +49,23 @@ fn a_signal_ends_it_with_its_code() {
         assert_eq!(status.code(), Some(code), "{told}");
         assert!(told.contains("planned 0 = acknowledged 0"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn calls_that_are_on_are_ended_and_told_before_it_ends() {
+    let receiver = answering(ResponseTemplate::new(200)).await;
+    let platform = Process::start(&["--webhook-url", &receiver.uri()]);
+    let calls = format!("{}/api/calls", platform.told("control"));
+    let flow = r#"{"flow":[{"action":"input","max_digit":1,"timeout":600}]}"#;
+    reqwest::Client::new().post(&calls).body(flow).send().await.unwrap();
+    let active = reqwest::get(format!("{calls}/0?wait_ms=20000&phase=active")).await.unwrap();
+    assert!(active.text().await.unwrap().contains(r#""phase":"active""#));
+    platform.signal(Signal::INT);
+    let (status, told) = tokio::task::spawn_blocking(|| platform.ended()).await.unwrap();
+    assert_eq!(status.code(), Some(130), "{told}");
+    assert!(told.contains("planned 3 = acknowledged 3"), "{told}");
+    let last = receiver.received_requests().await.unwrap().pop().unwrap();
+    assert!(String::from_utf8(last.body).unwrap().contains(r#""duration""#), "the CDR comes last");
 }
 
 #[test]

@@ -27,6 +27,11 @@ fn the_platform_has_its_own_names_and_no_others() {
     assert!(written.status.success());
     assert_eq!(stdout(&printed), std::fs::read_to_string(out).unwrap(), "the same authority");
     assert!(!stdout(&printed).contains("PRIVATE"));
+    let kept = std::path::Path::new(home).join("piopiy-mock/local-ca.pem");
+    let mut over_the_key = command(&["ca", "--out", kept.to_str().unwrap()]);
+    let refused = over_the_key.env("XDG_DATA_HOME", home).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(std::fs::read_to_string(&kept).unwrap().contains("PRIVATE"), "the key is still there");
     assert!(Trust::certificates(stdout(&printed).as_bytes()).is_ok());
 
     let platform = Process::start_with(&["--tls", "127.0.0.1:0"], &[("XDG_DATA_HOME", home)]);
