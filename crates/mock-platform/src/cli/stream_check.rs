@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::Args;
 use piopiy_mock_platform::deliver::{Target, Trust};
 use piopiy_mock_platform::plan::Seed;
-use piopiy_mock_platform::platform::{StreamCheck, StreamFaults};
+use piopiy_mock_platform::platform::{StreamCheck, StreamCheckError, StreamFaults};
 use serde_json::json;
 
 use super::duration;
@@ -21,7 +21,7 @@ Examples:
 
 Exit codes:
     0  measured, and within what was asked for
-    1  a figure is beyond what was asked for
+    1  a figure is beyond what was asked for, or the connection broke
     2  the command line, or a file that it names, is wrong
     3  the application cannot be connected to";
 
@@ -37,6 +37,9 @@ pub(crate) struct StreamCheckArgs {
     /// Trust the certificates of this PEM file, in place of the public roots
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// How long it may take until the application is on the line
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    connect_timeout: Duration,
     /// How long to speak and listen
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     lasts: Duration,
@@ -88,13 +91,25 @@ pub(crate) async fn run(args: StreamCheckArgs) -> Result<Exit, Failure> {
             anyhow::anyhow!("--says: there is no file {}", path.display()),
         ));
     }
+    for (option, path) in [("--heard", &args.heard), ("--said", &args.said)] {
+        if let Some(path) = path {
+            let unwritten =
+                |error| anyhow::anyhow!("{option}: {} cannot be written: {error}", path.display());
+            std::fs::File::create(path).map_err(unwritten).or_exit(Exit::Usage)?;
+        }
+    }
     let faults = StreamFaults { jitter_ms: args.jitter, ..StreamFaults::default() };
     faults.check().map_err(anyhow::Error::msg).or_exit(Exit::Usage)?;
     let mut check = StreamCheck::new(target);
     (check.lasts, check.seed, check.faults) = (args.lasts, args.seed.0, faults);
+    check.connect_timeout = args.connect_timeout;
     check.sample_rate = if args.sample_rate == "16000" { 16_000 } else { 8_000 };
     (check.says, check.heard, check.said) = (args.says.clone(), args.heard.clone(), args.said.clone());
-    let (figures, code, notes) = check.run().await.or_exit(Exit::Environment)?;
+    let (figures, code, notes) = match check.run().await {
+        Ok(measured) => measured,
+        Err(error @ StreamCheckError::Says { .. }) => return Err(Failure::new(Exit::Usage, error)),
+        Err(error) => return Err(Failure::new(Exit::Environment, error)),
+    };
 
     let mut beyond = Vec::new();
     for (what, measured, most) in [
@@ -109,6 +124,10 @@ pub(crate) async fn run(args: StreamCheckArgs) -> Result<Exit, Failure> {
             (Some(measured), Some(most)) => beyond.push(format!("{what} {measured}, at most {most} allowed")),
             (None, Some(most)) => beyond.push(format!("{what} never came, at most {most} ms allowed")),
         }
+    }
+    // What an application never closes with on purpose.
+    if matches!(code, 1002 | 1006 | 1007 | 1009 | 1011) {
+        beyond.push(format!("the connection broke after {} ms: {code}", figures.lasted_ms));
     }
     if args.format == Format::Json {
         let line = json!({ "figures": figures, "close_code": code, "notes": notes, "beyond": beyond });

@@ -2,6 +2,7 @@
 //! keeps it up to date and the place where one is.
 
 mod acts;
+mod audio;
 mod checking;
 mod detail;
 mod ladder;
@@ -66,6 +67,7 @@ pub(super) fn router(exchange: Exchange) -> Router {
         .route("/calls/{call}/webhooks/{webhook}/resend", post(acts::resend))
         .route("/calls/{call}/recordings/{file}", get(recordings::audio))
         .route("/faults", post(acts::set_faults))
+        .route("/stream/faults", post(audio::set_faults))
         .route("/checks", get(checking::shown).post(checking::start))
         .route("/checks/stop", post(checking::stop))
         .route("/checks/report", get(checking::report))

@@ -18,7 +18,7 @@ use super::board::Board;
 use super::call::Command;
 use super::config::{Config, ConfigError};
 use super::rest::Gate;
-use super::stream::{StreamFaults, Temporary};
+use super::stream::{Shelf, StreamFaults};
 use crate::deliver::ledger::{Entry, LedgerError, MessageEntry, RunEntry};
 use crate::deliver::{
     Asker, Clock, DeliverError, Faults, Ledger, PlacedCall, Target, Targets, deliver_placed, fresh, wall_ms,
@@ -62,8 +62,8 @@ pub(super) struct Shared {
     pub(super) gate: Mutex<Gate>,
     /// What goes wrong with audio streams.
     stream_faults: RwLock<StreamFaults>,
-    /// Where recordings are where nobody said where.
-    pub(super) temporary: Temporary,
+    /// Where recordings are.
+    pub(super) shelf: Shelf,
     /// The names of SIP endpoints.
     sip: Mutex<BTreeSet<String>>,
 }
@@ -107,8 +107,8 @@ impl Exchange {
     pub fn start(config: Config, ledger_file: Option<std::path::PathBuf>) -> Result<Self, ExchangeError> {
         let mut config = config;
         config.check()?;
-        let temporary = Temporary::new().map_err(ExchangeError::Recordings)?;
-        config.recordings.get_or_insert_with(|| temporary.path().to_owned());
+        let shelf = Shelf::new().map_err(ExchangeError::Recordings)?;
+        config.recordings.get_or_insert_with(|| shelf.temporary().to_owned());
         let stream_faults = RwLock::new(config.stream.faults);
         let asker = Asker::new().map_err(ExchangeError::Client)?;
         let seed = Seed(config.seed.unwrap_or_else(fresh));
@@ -165,7 +165,7 @@ impl Exchange {
                 judge,
                 gate,
                 stream_faults,
-                temporary,
+                shelf,
                 sip: Mutex::default(),
             }),
         })
@@ -195,7 +195,7 @@ impl Exchange {
             // They were checked with the rest.
             let _ = self.set_stream_faults(config.stream.faults);
         }
-        config.recordings.get_or_insert_with(|| self.shared.temporary.path().to_owned());
+        config.recordings.get_or_insert_with(|| self.shared.shelf.temporary().to_owned());
         // Nobody is told what does not hold.
         (config.seed, config.time_scale) = (before.seed, before.time_scale);
         config.delivery = before.delivery.clone();

@@ -10,6 +10,7 @@ mod reading;
 mod recording;
 mod resample;
 mod settings;
+mod shelf;
 mod voice;
 
 use std::collections::VecDeque;
@@ -25,8 +26,9 @@ use crate::deliver::ledger::StreamFigures;
 pub use check::{StreamCheck, StreamCheckError};
 pub(super) use decode::Clip;
 pub(super) use reading::causes;
-pub(super) use recording::{Temporary, join, talk};
+pub(super) use recording::{join, talk};
 pub use settings::{StreamFaults, Streams};
+pub(super) use shelf::Shelf;
 pub(super) use voice::{LARGEST, Speaker, Voice, read};
 
 /// How a stream is opened.

@@ -15,3 +15,4 @@ mod rest_codes;
 mod secure;
 mod stories;
 mod stream;
+mod stream_check;

@@ -37,6 +37,7 @@ impl Call {
             self.live.end(leg, now_ms);
         }
         self.finish_recording().await;
+        self.release_recordings();
         let due = self.after_ms(self.config.choices.record_delay.millis());
         self.exchange.shared().clock.sleep_until(due).await;
         for leg in [Some(0), other].into_iter().flatten() {

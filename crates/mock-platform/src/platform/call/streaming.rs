@@ -1,6 +1,6 @@
 //! The audio stream of a call, the files that it plays, and its recording.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use crate::platform::stream::{
 
 /// The rate of a recording without a stream.
 const RATE: u32 = 8_000;
+/// So many streams of a call are recorded.
+const MOST_RECORDED: u32 = 20;
 
 impl Call {
     /// A stream. It is waited for, unless the next action calls somebody: then both are heard beside it.
@@ -113,27 +115,42 @@ impl Call {
     }
 
     /// Where the directions of the stream that is opened are written.
-    fn tracks_of_stream(&mut self) -> (Option<std::path::PathBuf>, Option<std::path::PathBuf>) {
+    fn tracks_of_stream(&mut self) -> (Option<PathBuf>, Option<PathBuf>) {
         let wanted = self.config.stream.record || self.is_recorded;
         let Some(folder) = self.config.recordings.clone().filter(|_| wanted) else { return (None, None) };
+        if self.streams > MOST_RECORDED {
+            self.choose(format!("stream {} of the call", self.streams), "it is not recorded");
+            return (None, None);
+        }
         if let Err(error) = std::fs::create_dir_all(&folder) {
             self.choose(format!("{} cannot be made: {error}", folder.display()), "nothing is recorded");
             return (None, None);
         }
-        let id = self.live.leg_id(0);
         let nth = if self.streams > 1 { format!("-{}", self.streams) } else { String::new() };
-        let path = |direction: &str| {
-            let path = folder.join(format!("{id}{nth}-{direction}.wav"));
-            self.exchange.shared().temporary.keep(&path);
-            path
-        };
+        let path = |direction: &str| self.keeps(&folder, &format!("{nth}-{direction}"));
         let tracks = (path("heard"), path("said"));
         self.tracks = Some(tracks.clone());
         (Some(tracks.0), Some(tracks.1))
     }
 
+    /// A file of the call will be written: where.
+    fn keeps(&self, folder: &Path, suffix: &str) -> PathBuf {
+        let id = self.live.leg_id(0);
+        let name = format!("{id}{suffix}.wav");
+        self.exchange.shared().shelf.keep(folder, id, name.clone(), self.config.stream.room());
+        folder.join(name)
+    }
+
+    /// Nothing more is recorded.
+    pub(super) fn release_recordings(&self) {
+        if let Some(folder) = &self.config.recordings {
+            let room = self.config.stream.room();
+            self.exchange.shared().shelf.release(folder, self.live.leg_id(0), room);
+        }
+    }
+
     /// Somebody is on leg b.
-    pub(super) async fn joined(&mut self, number: u64, says: Option<std::path::PathBuf>) {
+    pub(super) async fn joined(&mut self, number: u64, says: Option<PathBuf>) {
         let speaker = Speaker { says, seed: split_mix(self.exchange.seed().0, number) };
         self.talked_to = Some(speaker.clone());
         if let Some(stream) = self.stream_on_answer.take() {
@@ -176,7 +193,7 @@ impl Call {
             }
             StreamEvent::Figures(figures) => {
                 let label = figures.to_string();
-                let mut message = self.message(Lane::Platform, Lane::Platform, MessageKind::Audio, label);
+                let mut message = self.message(Lane::WebSocket, Lane::WebSocket, MessageKind::Audio, label);
                 message.figures = Some(figures);
                 self.exchange.tell(message);
                 Ok(Passed::Nothing)
@@ -231,9 +248,10 @@ impl Call {
             return;
         }
         let name = format!("{}.wav", self.live.leg_id(0));
-        let path = folder.join(&name);
-        self.exchange.shared().temporary.keep(&path);
-        let written = match self.tracks.clone() {
+        let path = self.keeps(&folder, "");
+        // A stream that was never open has none.
+        let tracks = self.tracks.clone().filter(|(heard, said)| heard.is_file() && said.is_file());
+        let written = match tracks {
             Some((heard, said)) => {
                 let to = path.clone();
                 tokio::task::spawn_blocking(move || join(&heard, &said, &to).map_err(|error| causes(&error)))

@@ -106,7 +106,7 @@ pub(super) async fn set_faults(State(console): State<Console>, Form(fields): Fie
 }
 
 /// The page that a form was on; one of ours, whatever the field says.
-fn back(fields: &BTreeMap<String, String>) -> &str {
+pub(super) fn back(fields: &BTreeMap<String, String>) -> &str {
     let to = field(fields, "back");
     let is_ours =
         to.starts_with("/calls/") && to.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'/');
@@ -139,7 +139,7 @@ pub(super) fn is_key(key: char) -> bool {
 }
 
 /// A probability, written in percent; nothing is 0.
-fn percent(text: &str) -> Option<f64> {
+pub(super) fn percent(text: &str) -> Option<f64> {
     if text.is_empty() {
         return Some(0.0);
     }

@@ -93,7 +93,9 @@ fn one(
     let after_ms = rung.at_ms.saturating_sub(view.begin.at_ms);
     let time = words::since(after_ms);
     let left = from.min(to) + if from == to { 12 } else { 8 };
-    let right = if geometry.is_wide { geometry.last - 4 } else { geometry.width };
+    // What happens on a line alone has no answer beside it.
+    let has_room = !geometry.is_wide || (from == to && rung.status.is_none());
+    let right = if has_room { geometry.width } else { geometry.last - 4 };
     let most = (right.saturating_sub(left) * 10 / geometry.character).max(8);
     let (text, is_cut) = cut(&rung.text, most);
     let status = rung.status.as_ref();
@@ -171,7 +173,7 @@ fn cut(text: &str, most: u32) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::{NARROW, WIDE, cut, drawn, flowing, lines};
-    use crate::deliver::ledger::{CallEntry, Lane, MessageEntry, MessageKind};
+    use crate::deliver::ledger::{CallEntry, Lane, MessageEntry, MessageKind, StreamFigures};
     use crate::platform::board::{CallView, Row};
     use crate::platform::console::rungs::{Line, rungs};
 
@@ -202,11 +204,16 @@ mod tests {
             MessageEntry::new(1_004, Platform, AnswerUrl, MessageKind::Flow, "POST answer URL: stream");
         (asks.status, asks.took_ns) = (Some(200), Some(15_000_000));
         let audio = |at, from, to, label: &str| MessageEntry::new(at, from, to, MessageKind::Audio, label);
+        let mut measured = StreamFigures::default();
+        (measured.first_audio_ms, measured.ahead_ms) = (Some(212), 340);
+        let mut figures = audio(15_900, WebSocket, WebSocket, &measured.to_string());
+        figures.figures = Some(measured);
         call(vec![
             MessageEntry::new(1_000, Caller, Platform, MessageKind::Person, "calls 441632960000"),
             asks,
             audio(1_020, Platform, WebSocket, "dials the stream"),
             audio(1_025, WebSocket, Platform, "connected"),
+            figures,
             audio(15_900, WebSocket, Platform, "closes 1006"),
         ])
     }
@@ -225,10 +232,11 @@ mod tests {
                 (1_019, 1, Answer, Platform, "200 · stream"),
                 (1_020, 2, Platform, WebSocket, "dials the stream"),
                 (1_025, 3, WebSocket, Platform, "connected"),
-                (15_900, 4, WebSocket, Platform, "closes 1006"),
+                (15_900, 4, WebSocket, WebSocket, "first audio 212 ms · gaps 0"),
+                (15_900, 5, WebSocket, Platform, "closes 1006"),
             ]
         );
-        assert_eq!(flowing(&rungs), [(4, 5)]);
+        assert_eq!(flowing(&rungs), [(4, 6)]);
         assert_eq!(flowing(&rungs[..5]), [(4, 5)], "it flows still");
         assert_eq!(lines(&rungs, &NARROW), [Caller, Platform, Answer, WebSocket, Line::Webhooks]);
         assert_eq!(lines(&[], &NARROW).len(), 3);

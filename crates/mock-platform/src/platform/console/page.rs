@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{Console, POLICY, detail, ladder, list, loose, place, recordings, words};
+use super::{Console, POLICY, audio, detail, ladder, list, loose, place, recordings, words};
 use crate::deliver::Target;
 use crate::platform::board::CallView;
 use crate::platform::exchange::{Exchange, lock};
@@ -164,6 +164,7 @@ impl<'a> Page<'a> {
                     (fact("time ×", &config.time_scale.to_string()))
                     (fact("redelivery", config.delivery.cdr_policy.as_str()))
                     @if let Some(faults) = faults_in_words(exchange) { (fact("faults", &faults)) }
+                    @if let Some(faults) = audio::in_words(exchange) { (fact("audio faults", &faults)) }
                 }
                 div.target id="target" data-live {
                     @match &target {
@@ -205,6 +206,9 @@ impl<'a> Page<'a> {
             div.head {
                 h2 { "Ladder · seed " (format!("{:#x}", exchange.seed().0)) " · call " (view.call) }
                 p.mute data-say { span.sr { "Call " (view.call) ": " } (state) }
+            }
+            @for (nth, figures) in view.streams().enumerate() {
+                p.mute.num { "stream " (nth + 1) " · " (figures) }
             }
             (ladder::drawn(view, self.row, config.time_scale))
         }
@@ -259,6 +263,7 @@ impl<'a> Page<'a> {
                 }
                 button id="set-faults" { "Set faults" }
             }
+            (audio::faults(&self.console.exchange, &back))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The recordings of a call: a player, and what they sound like at a glance.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path as FilePath, PathBuf};
 
@@ -22,11 +23,10 @@ const BARS: usize = 160;
 
 /// The recordings of a call, if it has any.
 pub(super) async fn of(exchange: &Exchange, view: &CallView) -> Markup {
-    let Some(folder) = folder(exchange) else { return html! {} };
-    let ids = ids(view);
+    let (folders, ids) = (folders(exchange), ids(view));
     let found = tokio::task::spawn_blocking(move || {
-        let files = files(&folder, &ids);
-        files.into_iter().map(|file| (wave(&folder.join(&file)), file)).collect::<Vec<_>>()
+        let files = files(&folders, &ids);
+        files.into_iter().map(|(file, path)| (wave(&path), file)).collect::<Vec<_>>()
     });
     let found = found.await.unwrap_or_default();
     html! {
@@ -50,15 +50,13 @@ pub(super) async fn audio(
     headers: HeaderMap,
 ) -> Response {
     let missing = || format!("Call {call} has no recording of this name.");
-    let view = console.exchange.board().call(call);
-    let (Some(view), Some(folder)) = (view, folder(&console.exchange)) else {
+    let Some(view) = console.exchange.board().call(call) else {
         return unknown(&console, &missing()).await;
     };
-    let ids = ids(&view);
+    let (folders, ids) = (folders(&console.exchange), ids(&view));
     let read = tokio::task::spawn_blocking(move || {
         // One of those that are there: no other path can be asked for.
-        let file = files(&folder, &ids).into_iter().find(|known| *known == file)?;
-        bytes(&folder.join(file))
+        bytes(files(&folders, &ids).get(&file)?)
     });
     let Some(bytes) = read.await.ok().flatten() else { return unknown(&console, &missing()).await };
     let kind = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
@@ -73,8 +71,11 @@ pub(super) async fn audio(
     }
 }
 
-fn folder(exchange: &Exchange) -> Option<PathBuf> {
-    exchange.config().recordings.clone()
+/// Where recordings may be: what was recorded before a folder was configured is elsewhere.
+fn folders(exchange: &Exchange) -> Vec<PathBuf> {
+    let temporary = exchange.shared().shelf.temporary().to_owned();
+    let configured = exchange.config().recordings.clone().filter(|folder| *folder != temporary);
+    configured.into_iter().chain([temporary]).collect()
 }
 
 /// Every id of the call's legs.
@@ -92,19 +93,29 @@ fn ids(view: &CallView) -> Vec<String> {
 }
 
 /// The files that are named after an id: `ID.wav`, `ID-a.wav`.
-fn files(folder: &FilePath, ids: &[String]) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+fn files(folders: &[PathBuf], ids: &[String]) -> BTreeMap<String, PathBuf> {
     let is_of_call = |name: &String| {
         let rest = ids.iter().filter(|id| !id.is_empty()).find_map(|id| name.strip_prefix(id.as_str()));
         rest.is_some_and(|rest| rest == ".wav" || (rest.starts_with('-') && rest.ends_with(".wav")))
     };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut files: Vec<String> = names.filter(is_of_call).take(SHOWN).collect();
-    files.sort();
+    let mut files = BTreeMap::new();
+    for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
+        let Ok(entry) = entry else { continue };
+        if let Ok(name) = entry.file_name().into_string()
+            && files.len() < SHOWN
+            && is_of_call(&name)
+        {
+            files.entry(name).or_insert_with(|| entry.path());
+        }
+    }
     files
 }
 
 fn bytes(path: &FilePath) -> Option<Vec<u8>> {
+    // A pipe would be waited for.
+    if !path.is_file() {
+        return None;
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
     Some(bytes)

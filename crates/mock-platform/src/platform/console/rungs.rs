@@ -85,6 +85,7 @@ fn of_message(row: usize, message: &MessageEntry, time_scale: f64, rungs: &mut V
         _ => (message.label.as_str(), None),
     };
     let text = match &message.choice {
+        _ if message.figures.is_some() => short(text),
         Some(choice) if !goes_back => format!("{text} · {choice}"),
         _ => text.to_owned(),
     };
@@ -185,6 +186,11 @@ fn name(webhook: &WebhookRow) -> String {
         name.push_str(&format!(" · duration {duration}"));
     }
     name
+}
+
+/// The first two figures of a stream: there is little room.
+fn short(figures: &str) -> String {
+    figures.split(" · ").take(2).collect::<Vec<_>>().join(" · ")
 }
 
 fn line(lane: Lane) -> Line {

@@ -124,8 +124,10 @@ pub(super) struct Rates {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StreamRates {
     /// The connection breaks after so many milliseconds, without a word: 1006.
+    #[schemars(range(max = 86_400_000))]
     pub(super) drop_after_ms: Option<u64>,
     /// It is closed after so many milliseconds, with `close_code`.
+    #[schemars(range(max = 86_400_000))]
     pub(super) close_after_ms: Option<u64>,
     /// The code that it is closed with, then and at the end of the call.
     #[schemars(range(min = 1000, max = 4999))]

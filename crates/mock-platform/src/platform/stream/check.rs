@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Listens, Speaker, StreamEvent, StreamFaults, StreamSession, StreamSpec, Streams};
+use super::{Listens, Speaker, StreamEvent, StreamFaults, StreamSession, StreamSpec, Streams, Voice, causes};
 use crate::deliver::Target;
 use crate::deliver::ledger::StreamFigures;
 use crate::plan::Length;
@@ -36,6 +36,12 @@ pub struct StreamCheck {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamCheckError {
+    /// What is to be said to it cannot be read.
+    #[error("what is to be said cannot be used: {reason}")]
+    Says {
+        /// Why.
+        reason: String,
+    },
     /// It is not on the line.
     #[error("{url} cannot be streamed to: {reason}")]
     Dial {
@@ -66,8 +72,11 @@ impl StreamCheck {
     /// Carries it out: what was measured, the code that the stream was closed with, and what was odd.
     ///
     /// # Errors
-    /// If the application cannot be connected to.
+    /// If what is to be said cannot be read, or the application cannot be connected to.
     pub async fn run(&self) -> Result<(StreamFigures, u16, Vec<String>), StreamCheckError> {
+        let caller = Speaker { says: self.says.clone(), seed: self.seed };
+        let unread = |error| StreamCheckError::Says { reason: causes(&error) };
+        Voice::of(&caller, self.sample_rate).await.map_err(unread)?;
         let connect_timeout = u64::try_from(self.connect_timeout.as_millis()).unwrap_or(u64::MAX);
         let settings =
             Streams { connect_timeout: Length::from_millis(connect_timeout), ..Streams::default() };
@@ -75,7 +84,7 @@ impl StreamCheck {
             target: self.target.clone(),
             sample_rate: self.sample_rate,
             listens: Listens::Caller,
-            caller: Speaker { says: self.says.clone(), seed: self.seed },
+            caller,
             callee: None,
             settings,
             faults: self.faults,

@@ -1,51 +1,12 @@
 //! WAV files of what was heard and said.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
 use super::voice::Voice;
-
-/// How many files are kept where nobody said where.
-const MOST: usize = 600;
-
-/// Where recordings are kept where nobody said where: a folder that is gone with the platform, and the oldest files
-/// before.
-#[derive(Debug)]
-pub(in crate::platform) struct Temporary {
-    folder: tempfile::TempDir,
-    kept: Mutex<VecDeque<PathBuf>>,
-}
-
-impl Temporary {
-    pub(in crate::platform) fn new() -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("piopiy-mock-").tempdir()?;
-        Ok(Self { folder, kept: Mutex::default() })
-    }
-
-    pub(in crate::platform) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// A file will be written; the oldest one makes room.
-    pub(in crate::platform) fn keep(&self, path: &Path) {
-        if !path.starts_with(self.path()) {
-            return;
-        }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back(path.to_owned());
-        while kept.len() > MOST {
-            if let Some(oldest) = kept.pop_front() {
-                // It may have been taken away already.
-                let _ = std::fs::remove_file(oldest);
-            }
-        }
-    }
-}
 
 /// One direction, written as it goes.
 pub(super) struct Track {
@@ -117,7 +78,7 @@ mod tests {
 
     #[test]
     fn both_directions_are_joined() {
-        let temporary = Temporary::new().unwrap();
+        let temporary = tempfile::tempdir().unwrap();
         let write = |name: &str, samples: &[i16]| {
             let path = temporary.path().join(name);
             let mut track = Track::create(&path, 8_000, 3).unwrap();
@@ -130,16 +91,5 @@ mod tests {
         join(&left, &right, &both).unwrap();
         let samples: Vec<i16> = WavReader::open(&both).unwrap().samples().map(Result::unwrap).collect();
         assert_eq!(samples, [1, 9, 2, 0, 3, 0], "cut to what may be");
-    }
-
-    #[test]
-    fn the_oldest_make_room() {
-        let temporary = Temporary::new().unwrap();
-        let path = |n: usize| temporary.path().join(format!("{n}.wav"));
-        for n in 0..=MOST {
-            std::fs::write(path(n), "x").unwrap();
-            temporary.keep(&path(n));
-        }
-        assert!(!path(0).exists() && path(1).exists() && path(MOST).exists());
     }
 }

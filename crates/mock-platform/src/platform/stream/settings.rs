@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::shelf::Room;
 use crate::deliver::Trust;
 use crate::plan::Length;
 
@@ -20,6 +21,10 @@ pub struct Streams {
     pub longest_recording: Length,
     /// Whether both directions are written to WAV files.
     pub record: bool,
+    /// How many files of recordings are kept in their folder; the oldest make room.
+    pub keep_files: u32,
+    /// How many MiB of them.
+    pub keep_mib: u32,
     /// A PEM file: whom `wss` servers are trusted by, in place of the public roots.
     pub ca: Option<PathBuf>,
     /// What goes wrong on purpose.
@@ -57,6 +62,8 @@ impl Default for Streams {
             longest_queue: ms(600_000),
             longest_recording: ms(600_000),
             record: true,
+            keep_files: 600,
+            keep_mib: 2_048,
             ca: None,
             faults: StreamFaults::default(),
         }
@@ -76,8 +83,17 @@ impl Streams {
                 return Err(format!("{name} is above an hour"));
             }
         }
+        for (name, count) in [("keep-files", self.keep_files), ("keep-mib", self.keep_mib)] {
+            if count == 0 {
+                return Err(format!("{name} is 0: set `record = false` to keep no recordings"));
+            }
+        }
         self.trust()?;
         self.faults.check().map_err(|what| format!("faults: {what}"))
+    }
+
+    pub(in crate::platform) fn room(&self) -> Room {
+        Room { files: self.keep_files as usize, bytes: u64::from(self.keep_mib) << 20 }
     }
 
     /// Whom `wss` servers are trusted by, where it was said.

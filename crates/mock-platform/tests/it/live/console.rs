@@ -1,5 +1,7 @@
 //! The pages of the console, and what their forms do.
 
+mod audio;
+
 use std::time::Duration;
 
 use piopiy_mock_platform::platform::{Config, Exchange, Inbound, ServeOptions, Serving};

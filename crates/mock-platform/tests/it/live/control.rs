@@ -109,6 +109,35 @@ async fn a_flow_a_person_faults_and_a_reset() {
 }
 
 #[tokio::test]
+async fn faults_of_streams_hold_for_the_next_stream() {
+    let control = Control::start("http://127.0.0.1:1", "").await;
+    let wanted = json!({ "drop_after_ms": 100, "close_after_ms": null, "close_code": null, "late": 0.5,
+        "late_ms": 40, "jitter_ms": 10 });
+    let (status, set) = control.ask(Method::PUT, "/stream/faults", wanted.to_string()).await;
+    assert_eq!((status, &set), (StatusCode::OK, &wanted));
+    assert_eq!(control.get("/stream/faults").await, wanted);
+    let url = super::stream::serve(super::stream::echo).await;
+    let flow = json!([{ "action": "stream", "ws_url": url, "listen_mode": "caller" }]);
+    let placed = control.post("/calls", json!({ "flow": flow })).await;
+    let call = control.get(&format!("/calls/{}?wait_ms=20000&phase=ended_answered", placed["call"])).await;
+    let rows = call["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["label"] == "closes 1006"), "{rows:#?}");
+    for body in [
+        r#"{"late": 1.5}"#,
+        r#"{"jitter_ms": 600001}"#,
+        r#"{"drop_after_ms": 86400001}"#,
+        r#"{"close_code": 999}"#,
+    ] {
+        let (status, _) = control.ask(Method::PUT, "/stream/faults", body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    }
+    assert_eq!(control.get("/stream/faults").await, wanted, "nothing has changed");
+    // What is left out goes wrong no more.
+    control.ask(Method::PUT, "/stream/faults", "{}").await;
+    assert_eq!(control.get("/stream/faults").await["drop_after_ms"], Value::Null);
+}
+
+#[tokio::test]
 async fn time_is_moved_and_the_configuration_has_no_secrets() {
     let control = Control::start("http://127.0.0.1:1", "").await;
     let before = control.get("/summary").await["now_ms"].as_u64().unwrap();

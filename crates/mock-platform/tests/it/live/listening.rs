@@ -64,15 +64,15 @@ async fn an_application_hears_the_parties_that_it_listens_to() {
         let played = played.await;
         let samples = samples(&played.recording("-heard"));
         let heard = heard(&samples);
-        assert!((18..=23).contains(&heard.len()), "{mode}: {} tenths of a second", heard.len());
-        // Where one of them comes or goes is not exact.
-        for (n, both) in heard.iter().enumerate() {
-            match n {
-                0..=7 => assert_eq!(*both, alone, "{mode}, tenth {n}: {heard:?}"),
-                12..=17 => assert_eq!(*both, together, "{mode}, tenth {n}: {heard:?}"),
-                _ => {}
-            }
-        }
+        assert!(heard[..3].iter().all(|both| *both == alone), "{mode}: {heard:?}");
+        let first =
+            heard.iter().position(|both| *both == together).unwrap_or_else(|| panic!("{mode}: {heard:?}"));
+        let last = heard.iter().rposition(|both| *both == together).unwrap_or_default();
+        assert!(last - first >= 5, "{mode}: {heard:?}");
+        // Where one of them comes or goes is no whole tenth.
+        let others = heard.iter().filter(|both| **both != alone && **both != together).count();
+        assert!(others <= 2, "{mode}: {heard:?}");
+        assert!(heard[first..=last].iter().all(|both| *both == together), "{mode}: {heard:?}");
     }
 }
 

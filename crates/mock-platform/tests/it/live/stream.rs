@@ -20,7 +20,7 @@ use super::app::{App, over, said};
 const CUSTOMER: u64 = 447_700_900_123;
 const NUMBER: u64 = 441_632_960_000;
 
-type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<TcpStream>;
 
 /// A WebSocket server for one stream; where it is.
 pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
@@ -361,26 +361,4 @@ async fn a_file_lasts_as_long_as_it_is() {
             at(part);
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_application_is_measured_from_the_command_line() {
-    let check = |url: String, options: &'static [&'static str]| async move {
-        let ran = tokio::task::spawn_blocking(move || {
-            let mut command = assert_cmd::Command::cargo_bin("piopiy-mock").unwrap();
-            command.args(["stream-check", &url, "--for", "500ms"]).args(options).output().unwrap()
-        });
-        let output = ran.await.unwrap();
-        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.code().unwrap(), told)
-    };
-    let (code, told) = check(serve(echo).await, &["--max-gaps", "0", "--max-first-audio", "400ms"]).await;
-    assert!(code == 0 && told.contains("gaps 0") && told.contains("closed 1000"), "{code}: {told}");
-    let mute = |mut socket: Socket| async move { while let Some(Ok(_)) = socket.next().await {} };
-    let (code, told) = check(serve(mute).await, &["--max-first-audio", "400ms"]).await;
-    assert!(code == 1 && told.contains("FAILED first audio never came"), "{code}: {told}");
-    let (code, told) = check("ws://127.0.0.1:1/".to_owned(), &[]).await;
-    assert!(code == 3 && told.contains("cannot be streamed to"), "{code}: {told}");
-    let (code, told) = check("ws://app.example/".to_owned(), &[]).await;
-    assert!(code == 2 && told.contains("--allow-host app.example"), "{code}: {told}");
 }

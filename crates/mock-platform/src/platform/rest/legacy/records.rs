@@ -69,8 +69,8 @@ pub(in crate::platform::rest) fn recording(request: &Request<'_>) -> Reply {
     let name = request.query("file").unwrap_or_default();
     // A name, and nothing that leads elsewhere.
     let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
-    let file = config.recordings.as_ref().filter(|_| is_name).map(|folder| folder.join(&name));
-    match file {
+    let shelf = &request.exchange.shared().shelf;
+    match is_name.then(|| shelf.find(config.recordings.as_deref(), &name)).flatten() {
         Some(file) => Reply::recording(file, Reply::refused(choices, NOTHING, NO_RECORDING)),
         None => Reply::refused(choices, NOTHING, NO_RECORDING),
     }
