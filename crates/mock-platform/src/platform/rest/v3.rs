@@ -5,7 +5,7 @@ mod control;
 mod valid;
 
 use axum::http::{StatusCode, header};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
 use super::endpoint::Request;
@@ -60,5 +60,10 @@ pub(super) fn body_schema(path: &str) -> Option<Value> {
         "/v3/calls/{id}/actions/hangup" => valid::HANG_UP_ACTION,
         _ => return None,
     };
-    Some(valid::schema(shape))
+    let mut schema = valid::schema(shape);
+    if path == "/v3/calls/{id}/actions/transfer" {
+        let alone = ["pipeline", "to_number", "sip_uri"].map(|key| json!({ "required": [key] }));
+        schema["oneOf"] = alone.into_iter().collect();
+    }
+    Some(schema)
 }

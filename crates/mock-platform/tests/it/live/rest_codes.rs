@@ -146,3 +146,32 @@ async fn more_calls_than_there_may_be_are_refused_until_some_end() {
     over(&exchange, placed[0]).await;
     place().unwrap();
 }
+
+#[tokio::test]
+async fn a_transfer_that_is_described_is_one_that_is_taken() {
+    let api = Api::start("[platform.choices]\nafter-last-action = \"stay\"").await;
+    let mut inbound = Inbound::from_to(CUSTOMER, NUMBER);
+    inbound.then =
+        Some(piopiy_events::pcmo::Pcmo::parse(br#"[{"action":"speak","text":"Hello."}]"#).unwrap());
+    let id = api.exchange().call_in(inbound).unwrap().cmiuuid;
+    let document = rest_openapi();
+    let path = "/v3/calls/{id}/actions/transfer";
+    let schema = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let validator = jsonschema::validator_for(schema).unwrap();
+    let agent = json!({ "type": "agent", "id": "3f0c2f0e-7a53-4c56-9a0c-0d3f6f4c2b11" });
+    let with = |agents: usize| json!([{ "action": "connect", "params": {}, "endpoints": vec![agent.clone(); agents] }]);
+    for (body, is_taken) in [
+        (json!({}), false),
+        (json!({ "to_number": "442079460000" }), true),
+        (json!({ "sip_uri": "sip:1@pbx" }), true),
+        (json!({ "to_number": "442079460000", "sip_uri": "sip:1@pbx" }), false),
+        (json!({ "pipeline": [{ "action": "hangup" }], "to_number": "442079460000" }), false),
+        (json!({ "pipeline": with(2) }), true),
+        (json!({ "pipeline": with(3) }), false),
+    ] {
+        assert_eq!(validator.is_valid(&body), is_taken, "{body}");
+        let (status, answer) = api.post(&path.replace("{id}", &id), body.clone()).await;
+        // One that is not settled yet is in the way of the next.
+        assert_eq!(matches!(status, 200 | 409), is_taken, "{body}: {status} {answer}");
+    }
+}

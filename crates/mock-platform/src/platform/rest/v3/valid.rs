@@ -429,7 +429,15 @@ fn kind_schema(kind: Kind) -> Value {
         Kind::Words(words) => json!({ "type": "array", "minItems": 1, "items": { "enum": words } }),
         Kind::Endpoints => {
             let kinds = ENDPOINTS.map(|(name, shape)| object_schema(shape, Some(("type", name))));
-            json!({ "type": "array", "minItems": 1, "items": { "anyOf": kinds } })
+            json!({
+                "type": "array",
+                "minItems": 1,
+                "items": { "anyOf": kinds },
+                // Behind all others, which a schema cannot say.
+                "contains": { "properties": { "type": { "const": "agent" } } },
+                "minContains": 0,
+                "maxContains": 2,
+            })
         }
         Kind::Pipeline(needs_caller) => {
             let kinds = ACTIONS.map(|(name, shapes)| {
