@@ -211,7 +211,12 @@ fn siblings(composer: &mut Composer) -> Vec<Case> {
     let time = connected.webhook().and_then(|webhook| webhook.get("time")?.as_json().parse::<u64>().ok());
     let later = (time.unwrap_or(1_767_225_600_000) + 61_000).to_string();
     let streams = pair(composer, "a second stream", connected, "time", &later);
-    vec![legs, outcomes, streams]
+    // A column of whole seconds, which a database may have by default, makes one of these two.
+    let second = (time.unwrap_or(1_767_225_600_000) / 1_000) * 1_000;
+    let early = composer.payload("live.stream_connected").with("time", &(second + 100).to_string());
+    let soon = (second + 400).to_string();
+    let reconnected = pair(composer, "a second stream within a second", early, "time", &soon);
+    vec![legs, outcomes, streams, reconnected]
 }
 
 fn meanwhile(composer: &mut Composer) -> Vec<Case> {

@@ -26,14 +26,14 @@ pub(super) const JSN_021: Check = Check {
     title: "keys like __proto__, with NUL, dot or blank, or in another case",
     observability: Observability::Partly,
     source: "RFC 8259 §4: a name is any string; CWE-1321",
-    why: "A merge that follows `__proto__` changes every object of the process; a dot or a dollar may be a command to a store.",
+    why: "A merge that follows `__proto__` changes every object of the process; a dot or a dollar may be a command to a store; and a reader to which `Status` is `status` lets the wrong one win.",
     fixes: Fixes {
-        axum: "Nothing to do: a map of serde_json has no prototype.",
+        axum: "Nothing to do: a map of serde_json has no prototype, and its names have a case.",
         express: "Copy the known keys one by one; no `Object.assign`, `lodash.merge` or spread of `req.body` into shared objects.",
         flask: "Copy the known keys one by one; no `setattr` and no `**data`.",
     },
     stimulus: strange_keys,
-    judge: criteria::taken_or_refused,
+    judge: nothing_else_changed,
     ..Check::BASE
 };
 
@@ -99,7 +99,29 @@ fn strange_keys(composer: &mut Composer) -> Vec<Case> {
     }
     let cdr = composer.cdr().replacing(b"\"status\"", b"\"Status\"");
     cases.push(Case::new("Status").send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+    for (name, member, is_first) in [
+        ("Status before status", r#""Status":"answered""#, true),
+        ("Status after status", r#""Status":"answered""#, false),
+        ("FROM before from", r#""FROM":1"#, true),
+        ("FROM after from", r#""FROM":1"#, false),
+    ] {
+        let cdr = composer.cdr();
+        let inside = &cdr.bytes[1..cdr.bytes.len() - 1];
+        let both = if is_first { [member.as_bytes(), inside] } else { [inside, member.as_bytes()] };
+        let bytes = [b"{".to_vec(), both.join(&b','), b"}".to_vec()].concat();
+        let cdr = cdr.of_bytes(bytes);
+        cases.push(Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+    }
     cases
+}
+
+/// Taken or refused; and what was taken is what was sent, not what a strange name made of it.
+fn nothing_else_changed(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::taken_or_refused(evidence);
+    for case in evidence.cases {
+        criteria::uncorrupted(case, &mut findings);
+    }
+    findings
 }
 
 fn other_orders(composer: &mut Composer) -> Vec<Case> {
