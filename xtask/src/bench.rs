@@ -9,6 +9,7 @@ use crate::workspace::{self, Profile};
 
 mod durable;
 mod generate;
+mod load;
 mod machine;
 mod parse;
 mod report;
@@ -35,6 +36,9 @@ enum Bench {
     Generate,
     /// Webhooks with fresh ids received durably, beside the same receiver with its memory store
     Durable,
+    /// Loads at full speed beside other generators, those that are installed of wrk, oha, hey and autocannon; and how exactly a
+    /// rate is kept
+    Load,
 }
 
 /// The core that measures and sends.
@@ -50,6 +54,8 @@ struct Effort {
     iterations: u64,
     /// Webhooks posted in each round.
     webhooks: usize,
+    /// Seconds of each load in each round.
+    seconds: u64,
 }
 
 /// Measures.
@@ -61,9 +67,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return again_in_release(options);
     }
     let effort = if options.quick {
-        Effort { rounds: 3, iterations: 50_000, webhooks: 10_000 }
+        Effort { rounds: 3, iterations: 50_000, webhooks: 10_000, seconds: 2 }
     } else {
-        Effort { rounds: 9, iterations: 1_000_000, webhooks: 150_000 }
+        Effort { rounds: 9, iterations: 1_000_000, webhooks: 150_000, seconds: 10 }
     };
     let chosen = if options.benches.is_empty() { Bench::value_variants() } else { &options.benches };
     let mut report = report::Report::new(&machine::describe(), effort);
@@ -72,6 +78,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Bench::Parse => vec![parse::stream_connected(effort)?, parse::cdr(effort)?],
             Bench::Generate => vec![generate::run(effort)],
             Bench::Durable => vec![durable::run(effort)?],
+            Bench::Load => vec![load::full_speed(effort)?, load::pace(effort)?, load::stall(effort)?],
         };
         for section in sections {
             println!("{section}");

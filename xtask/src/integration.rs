@@ -22,6 +22,7 @@ mod drain;
 mod examples;
 mod explore;
 mod failures;
+mod load;
 mod measured;
 mod pages;
 mod readme;
@@ -126,6 +127,8 @@ enum Run {
     StreamEcho,
     /// A hundred of them at once.
     StreamHundred,
+    /// A load whose generator gets a tenth of a core.
+    LoadStarved,
     /// The commands of the README.
     Readme,
 }
@@ -178,6 +181,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("control/schemathesis".to_owned(), Run::SchemathesisControl));
     runs.push(("stream/echo".to_owned(), Run::StreamEcho));
     runs.push(("stream/hundred".to_owned(), Run::StreamHundred));
+    runs.push(("load/starved".to_owned(), Run::LoadStarved));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -285,6 +289,7 @@ impl Run {
             Self::SchemathesisControl => schemathesis::control(world).await,
             Self::StreamEcho => stream::one().await,
             Self::StreamHundred => stream::hundred().await,
+            Self::LoadStarved => load::starved().await,
             Self::Readme => readme::run(world).await,
         }
     }

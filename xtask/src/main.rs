@@ -18,6 +18,7 @@ mod observe;
 mod process;
 mod receivers;
 mod recorder;
+mod sink;
 mod tally;
 mod test;
 mod tidy;
@@ -42,7 +43,7 @@ enum Task {
     Ci(ci::Options),
     /// Run whole calls, failing receivers, crashes, deadlines and the schedule, for real over loopback
     Integration(integration::Options),
-    /// Measure: parsing, generating, durable receiving; in interleaved rounds, with medians
+    /// Measure: parsing, generating, durable receiving, loads; in interleaved rounds, with medians
     Bench(bench::Options),
     /// Run every check against every flaw of the gallery, and write or compare the matrix
     Gallery(gallery::Options),
@@ -51,6 +52,9 @@ enum Task {
     /// The application of the runs `stream/…`
     #[command(hide = true)]
     EchoApplication,
+    /// The receiver of loads that are measured
+    #[command(hide = true)]
+    Sink(sink::Options),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Gallery(options) => gallery::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
+        Task::Sink(options) => sink::serve(&options),
         Task::EchoApplication => integration::stream::serve_echo(),
     };
     done.unwrap_or_else(|error| {
