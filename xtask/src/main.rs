@@ -55,6 +55,9 @@ enum Task {
     /// The receiver of loads that are measured
     #[command(hide = true)]
     Sink(sink::Options),
+    /// What `stream/hundred` measures
+    #[command(hide = true)]
+    HundredStreams,
 }
 
 fn main() -> ExitCode {
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Task::Fixtures(options) => fixtures::run(&options),
         Task::Sink(options) => sink::serve(&options),
         Task::EchoApplication => integration::stream::serve_echo(),
+        Task::HundredStreams => integration::stream::measure_hundred(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
