@@ -65,7 +65,7 @@ async fn tour(
     rung.click().await?;
     browser.until("document.querySelector('#detail pre')?.textContent.includes('\"leg\":\"b\"')").await?;
     browser.until("location.pathname.startsWith('/calls/0/rows/')").await?;
-    let detail = browser.element("#detail").await?.text().await?;
+    let detail = browser.text("#detail").await?;
     ensure!(detail.contains("1 attempt, acknowledged") && detail.contains("200"), "{detail}");
     browser.element("#resend").await?.click().await?;
     seen(browser, "sent again by hand").await?;
@@ -165,11 +165,11 @@ async fn fits(browser: &Browser, pictures: Option<&Path>) -> anyhow::Result<()> 
 async fn without_script(browser: &Browser, console: &str) -> anyhow::Result<()> {
     browser.scripts(false).await?;
     browser.open(&format!("{console}/calls/0")).await?;
-    let text = browser.element("#shown").await?.text().await?;
+    let text = browser.text("#shown").await?;
     ensure!(text.contains("CDR answered · b"), "{text}");
     browser.element("#fault-duplicate").await?.set("5").await?;
     browser.element("#set-faults").await?.click().await?;
-    let facts = browser.element("#facts").await?.text().await?;
+    let facts = browser.text("#facts").await?;
     browser.scripts(true).await?;
     ensure!(facts.contains("duplicate 5 %"), "{facts}");
     Ok(())

@@ -105,6 +105,12 @@ impl Browser {
         self.post("/execute/sync", json!({"script": script, "args": []})).await
     }
 
+    /// What people read in an element. In one step: a page that is rendered anew meanwhile takes an element away.
+    pub(super) async fn text(&self, selector: &str) -> anyhow::Result<String> {
+        let text = self.evaluate(&format!("document.querySelector({selector:?}).innerText")).await?;
+        text.as_str().map(str::to_owned).with_context(|| format!("no text in {selector}"))
+    }
+
     /// Waits until an expression is true.
     pub(super) async fn until(&self, expression: &str) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
@@ -183,11 +189,6 @@ impl Element<'_> {
     pub(super) async fn set(&self, text: &str) -> anyhow::Result<()> {
         self.browser.post(&self.at("/clear"), json!({})).await?;
         self.browser.post(&self.at("/value"), json!({"text": text})).await.map(drop)
-    }
-
-    pub(super) async fn text(&self) -> anyhow::Result<String> {
-        let text = self.browser.get(&self.at("/text")).await?;
-        text.as_str().map(str::to_owned).context("no text")
     }
 
     pub(super) async fn is_shown(&self) -> anyhow::Result<bool> {
