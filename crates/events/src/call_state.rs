@@ -45,6 +45,19 @@ pub enum Phase {
     EndedMissed,
 }
 
+impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Offered,
+        Self::Ringing,
+        Self::Active,
+        Self::Streaming,
+        Self::Bridged,
+        Self::EndedAnswered,
+        Self::EndedMissed,
+    ];
+}
+
 impl CallState {
     /// Takes a webhook in; true where it is new, false where it was seen before or is unrecognised.
     pub fn apply(&mut self, webhook: &Webhook) -> bool {

@@ -40,20 +40,20 @@ impl Generator {
     }
 
     fn is_here(self) -> bool {
-        match self {
-            Self::Ours => true,
-            Self::Wrk => {
-                workspace::works("wrk", &["-v"]) || workspace::works("sh", &["-c", "command -v wrk"])
-            }
-            Self::Oha => workspace::works("oha", &["--version"]),
-            Self::Hey => workspace::works("sh", &["-c", "command -v hey"]),
-            Self::Autocannon => workspace::works("autocannon", &["--version"]),
-        }
+        let program = match self {
+            Self::Ours => return true,
+            Self::Wrk => "wrk",
+            Self::Oha => "oha",
+            Self::Hey => "hey",
+            Self::Autocannon => "autocannon",
+        };
+        // wrk, asked for its version, ends as if it had failed.
+        workspace::works("sh", &["-c", &format!("command -v {program}")])
     }
 
     fn command(self, mock: &Path, script: &Path, url: &str, seconds: u64) -> Command {
         let duration = format!("{seconds}s");
-        let json = ["-m", "POST", "-T", "application/json"];
+        let post = ["-m", "POST", "-T", "application/json"];
         let mut command = workspace::command(match self {
             Self::Ours => mock.as_os_str(),
             Self::Wrk => "wrk".as_ref(),
@@ -68,10 +68,10 @@ impl Generator {
             Self::Wrk => command.args(["-t1", "-c", CONNECTIONS, "-d", &duration, "-s"]).arg(script).arg(url),
             Self::Oha => command
                 .args(["--no-tui", "--output-format", "json", "-c", CONNECTIONS, "-z", &duration])
-                .args(json)
+                .args(post)
                 .args(["-d", BODY.trim(), url]),
             Self::Hey => {
-                command.args(["-c", CONNECTIONS, "-z", &duration]).args(json).args(["-d", BODY.trim(), url])
+                command.args(["-c", CONNECTIONS, "-z", &duration]).args(post).args(["-d", BODY.trim(), url])
             }
             Self::Autocannon => command
                 .args(["-c", CONNECTIONS, "-d", &seconds.to_string(), "-j", "-m", "POST"])

@@ -127,14 +127,6 @@ impl Source {
         self.order = Order::Asked { current: None, left: 0, next_call: 0 };
     }
 
-    /// Calls that have begun and are not over.
-    pub(super) fn in_progress(&self) -> usize {
-        match &self.order {
-            Order::Timed { coming, .. } => coming.len(),
-            _ => 0,
-        }
-    }
-
     /// The first webhook of the first call of this share from a call on, whose own is the n-th of all; with its place, and
     /// how many more the call has.
     fn paced_from(&mut self, from: u64, nth: u64) -> (Option<(Due, u64)>, u32) {

@@ -32,7 +32,6 @@ pub(super) struct Tally {
     pub(super) no_http: u64,
     pub(super) connections: u64,
     pub(super) most_waiting: usize,
-    pub(super) most_in_progress: usize,
     /// From the instant at which a webhook was due to its end, in microseconds.
     pub(super) latency: Histogram<u64>,
     /// From when it was sent.
@@ -51,8 +50,8 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new() -> Self {
         let histogram = || {
-            let mut histogram = Histogram::new_with_max(LONGEST.as_micros() as u64, 3).ok();
-            histogram.take().unwrap_or_else(|| unreachable!("three digits of an hour can be kept"))
+            Histogram::new_with_max(LONGEST.as_micros() as u64, 3)
+                .unwrap_or_else(|error| unreachable!("three digits of an hour can be kept: {error}"))
         };
         Self {
             planned: 0,
@@ -66,7 +65,6 @@ impl Tally {
             no_http: 0,
             connections: 0,
             most_waiting: 0,
-            most_in_progress: 0,
             latency: histogram(),
             service: histogram(),
             publish_delay: histogram(),
@@ -109,7 +107,6 @@ impl Tally {
         self.no_http += other.no_http;
         self.connections += other.connections;
         self.most_waiting += other.most_waiting;
-        self.most_in_progress += other.most_in_progress;
         for (mine, theirs) in [
             (&mut self.latency, &other.latency),
             (&mut self.service, &other.service),

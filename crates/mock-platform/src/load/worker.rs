@@ -156,8 +156,6 @@ impl Shared {
                     count(&mut state.tally.lag, now - due.at_ns);
                     self.dispatch(&mut state, due);
                 }
-                let in_progress = state.source.in_progress();
-                state.tally.most_in_progress = state.tally.most_in_progress.max(in_progress);
                 state.source.peek()
             };
             match next {

@@ -11,7 +11,7 @@ use super::answers::{
     StreamRates, SummaryAnswer,
 };
 use super::refusal::Refusal;
-use super::requests::{Advance, DropStream, HangUp, HoldCall, PHASES, PlaceCall, Press};
+use super::requests::{Advance, DropStream, HangUp, HoldCall, PlaceCall, Press};
 
 /// `GET /api/openapi.json`.
 pub(super) async fn served() -> Json<Value> {
@@ -198,7 +198,7 @@ impl Operation {
         for (name, kind, what) in self.asked {
             let schema = match *kind {
                 "integer" => json!({ "type": kind, "minimum": 0 }),
-                "phase" => json!({ "type": "string", "enum": PHASES.map(Phase::as_str) }),
+                "phase" => json!({ "type": "string", "enum": Phase::ALL.map(Phase::as_str) }),
                 _ => json!({ "type": kind }),
             };
             parameters.push(json!({ "name": name, "in": "query", "description": what, "schema": schema }));

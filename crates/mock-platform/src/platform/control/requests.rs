@@ -279,24 +279,13 @@ impl Waiting {
     /// The phase that is waited for.
     pub(super) fn phase(&self) -> Result<Option<Phase>, Refusal> {
         let Some(name) = &self.phase else { return Ok(None) };
-        let known = PHASES.into_iter().find(|phase| phase.as_str() == name);
+        let known = Phase::ALL.into_iter().find(|phase| phase.as_str() == name);
         known.map(Some).ok_or_else(|| {
-            let names = PHASES.map(Phase::as_str).join(", ");
+            let names = Phase::ALL.map(Phase::as_str).join(", ");
             Refusal::meaningless(format!("`phase` is one of {names}"))
         })
     }
 }
-
-/// What can be waited for.
-pub(super) const PHASES: [Phase; 7] = [
-    Phase::Offered,
-    Phase::Ringing,
-    Phase::Active,
-    Phase::Streaming,
-    Phase::Bridged,
-    Phase::EndedAnswered,
-    Phase::EndedMissed,
-];
 
 /// A telephone number, as JSON number or text.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 use piopiy_events::Profile;
 use piopiy_events::pcmo::Pcmo;
-use piopiy_mock_platform::platform::{Ender, Exchange, Inbound, Outbound, Then};
+use piopiy_mock_platform::platform::{Ender, Exchange, Inbound, Outbound, Placed, Then};
 
 use super::app::{App, config, over, said};
 
@@ -79,8 +79,8 @@ async fn a_bad_answer_ends_the_call_and_says_so() {
     }
 }
 
-#[tokio::test]
-async fn who_hangs_up_ends_the_call_at_once() {
+/// A call in which something is said for a while.
+async fn spoken_to() -> (App, String, Exchange, Placed) {
     let (app, url) = App::start().await;
     app.answer(
         "/answer",
@@ -93,6 +93,12 @@ async fn who_hangs_up_ends_the_call_at_once() {
     while !said(&exchange.board().call(placed.call).unwrap()).contains(&"speak".to_owned()) {
         changes.recv().await.unwrap();
     }
+    (app, url, exchange, placed)
+}
+
+#[tokio::test]
+async fn who_hangs_up_ends_the_call_at_once() {
+    let (app, _, exchange, placed) = spoken_to().await;
     exchange.hang_up(placed.call, Ender::Caller).unwrap();
     over(&exchange, placed.call).await;
     assert_eq!(app.told(Profile::Global), ["in_answered a", "in_hangup a", "cdr answered a"]);
@@ -101,18 +107,7 @@ async fn who_hangs_up_ends_the_call_at_once() {
 
 #[tokio::test]
 async fn a_number_that_is_taken_away_has_the_webhooks_of_its_calls_sent() {
-    let (app, url) = App::start().await;
-    app.answer(
-        "/answer",
-        200,
-        r#"[{"action":"speak","text":"A text that takes a while to be said, really."}]"#,
-    );
-    let exchange = Exchange::start(config(&url, ""), None).unwrap();
-    let placed = exchange.call_in(Inbound::from_to(CALLER, NUMBER)).unwrap();
-    let mut changes = exchange.board().changes();
-    while !said(&exchange.board().call(placed.call).unwrap()).contains(&"speak".to_owned()) {
-        changes.recv().await.unwrap();
-    }
+    let (app, url, exchange, placed) = spoken_to().await;
     let mut without = config(&url, "");
     without.numbers[0].number += 1;
     exchange.reload(without).unwrap();

@@ -38,7 +38,8 @@ fn states(case: &CaseEvidence, records: &[Effect], known: &Known, findings: &mut
         });
         // That there is none is another finding's.
         let Some(last) = last.filter(|_| call.is_whole) else { continue };
-        let Some(state) = last.state.as_deref().filter(|word| PHASES.iter().any(|it| it.as_str() == *word))
+        let Some(state) =
+            last.state.as_deref().filter(|word| Phase::ALL.iter().any(|it| it.as_str() == *word))
         else {
             findings.not_observed(name, "the effects carry no `state` of the protocol's words");
             return;
@@ -55,16 +56,6 @@ fn states(case: &CaseEvidence, records: &[Effect], known: &Known, findings: &mut
         }
     }
 }
-
-const PHASES: [Phase; 7] = [
-    Phase::Offered,
-    Phase::Ringing,
-    Phase::Active,
-    Phase::Streaming,
-    Phase::Bridged,
-    Phase::EndedAnswered,
-    Phase::EndedMissed,
-];
 
 /// A call as the model has it.
 struct Call {
