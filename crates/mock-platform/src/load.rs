@@ -40,7 +40,7 @@ pub enum LoadError {
     #[error(transparent)]
     Options(#[from] LoadOptionsError),
     /// Nothing is at the target.
-    #[error("nothing can be reached at {target}: start the receiver first")]
+    #[error("nothing can be reached at {target} (start the receiver first)")]
     Unreachable {
         /// Its host and port.
         target: String,

@@ -223,7 +223,7 @@ fn the_command_prints_one_document_and_ends_as_its_thresholds_say() {
 #[test]
 fn what_cannot_be_loaded_is_told() {
     let url = "http://127.0.0.1:9/webhook/cdr";
-    check_refused(&["load", url], 3, "nothing can be reached at 127.0.0.1:9: start the receiver first");
+    check_refused(&["load", url], 3, "nothing can be reached at 127.0.0.1:9 (start the receiver first): ");
     check_refused(&["load", url, "--rate", "0"], 2, "a rate is above 0");
     check_refused(&["load", url, "--rate", "fast"], 2, "neither a number nor `max`");
     check_refused(&["load", url, "--rate", "5", "--cps", "5"], 2, "cannot be used with");
