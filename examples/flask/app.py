@@ -15,6 +15,14 @@ app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 256 * 1024
 sock = Sock(app)
 
+saying = threading.Lock()
+
+
+def say(*words):
+    """A line of its own: `print` writes word by word, and each request has its thread."""
+    with saying:
+        print(*words, flush=True)
+
 
 @app.post("/answer")
 def answer():
@@ -72,7 +80,7 @@ def webhook():
         is_new = key not in seen
         seen.add(key)
     if is_new:
-        print("webhook", "cdr" if "duration" in body else "event", body.get("status"), body.get("leg"), flush=True)
+        say("webhook", "cdr" if "duration" in body else "event", body.get("status"), body.get("leg"))
     return "got it"
 
 
@@ -89,12 +97,12 @@ def stream(socket):
                 message = {"audioDataType": "raw", "sampleRate": 8000, "audioData": audio}
                 socket.send(json.dumps({"type": "streamAudio", "data": message}))
     finally:
-        print(f"stream over after {frames} frames", flush=True)
+        say(f"stream over after {frames} frames")
 
 
 if __name__ == "__main__":
     server = make_server("127.0.0.1", PORT, app, threaded=True)
-    print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    say(f"listening on http://127.0.0.1:{server.server_port}")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use futures_util::future::try_join_all;
 use piopiy_mock_platform::platform::{Config, Exchange, Inbound, Placed};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -31,6 +32,8 @@ const SCALE: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 const NUMBER: u64 = 441_632_960_000;
 const CUSTOMER: u64 = 447_700_900_123;
+/// So many call at once: their webhooks come beside one another, each in a thread where an application has threads.
+const CROWD: usize = 60;
 
 impl Example {
     pub(super) const ALL: [Self; 5] = [Self::Express, Self::Flask, Self::FastApi, Self::Axum, Self::Php];
@@ -99,7 +102,8 @@ impl Example {
     }
 }
 
-/// Calls it twice: one caller listens to the echo, one is put through. Every webhook comes twice, and counts once.
+/// Calls it: one caller listens to the echo, one is put through, and a crowd gives up at once. Every webhook comes twice,
+/// and counts once.
 ///
 /// # Errors
 /// Where it does not come up, or does not do what its README says.
@@ -125,11 +129,16 @@ pub(super) async fn run(example: Example) -> anyhow::Result<String> {
     call(&exchange, "2", "600s").await?;
     let more =
         ["in_answered a", "out_started b", "out_bridged b", "out_hangup b", "in_hangup a", "answered a"];
-    let all: Vec<&str> = expected.iter().chain(&more).copied().chain(["answered b"]).collect();
+    let mut all: Vec<&str> = expected.iter().chain(&more).copied().chain(["answered b"]).collect();
+    app.told(&all).await?;
+
+    try_join_all((0..CROWD).map(|_| call(&exchange, "9", "1s"))).await?;
+    all.extend(["in_answered a", "in_hangup a", "answered a"].repeat(CROWD));
     app.told(&all).await?;
     app.stop().await?;
     Ok(format!(
-        "two calls, {} webhooks, each sent twice and counted once; {frames} frames of audio",
+        "{} calls, {} webhooks, each sent twice and counted once; {frames} frames of audio",
+        2 + CROWD,
         all.len()
     ))
 }
