@@ -226,6 +226,7 @@ impl Explorer<'_> {
             error: None,
             unseen: None,
             is_alone: true,
+            bounds: Vec::new(),
         };
         let Some(ran) = self.run.look(vec![ran]).await.pop() else { return Ok(Vec::new()) };
         if let Some(error) = ran.error {

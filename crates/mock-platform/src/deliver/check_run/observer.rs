@@ -194,14 +194,18 @@ impl Observer {
         }
     }
 
-    /// Waits until there is an effect without an id behind `begin`, no longer than effects take to settle.
-    pub(super) async fn stray_after(&self, begin: u64) -> Result<(), ObserverError> {
+    /// Waits until there is such an effect behind `begin`, no longer than effects take to settle.
+    pub(super) async fn one_behind(
+        &self,
+        begin: u64,
+        is_such: impl Fn(&Effect) -> bool,
+    ) -> Result<(), ObserverError> {
         let began = Instant::now();
         loop {
             {
                 let mut seen = self.seen.lock().await;
                 seen.extend(self.more().await?);
-                if seen.iter().any(|effect| effect.seq > begin && is_stray(effect)) {
+                if seen.iter().any(|effect| effect.seq > begin && is_such(effect)) {
                     return Ok(());
                 }
             }

@@ -26,6 +26,9 @@ pub(super) struct Ran {
     pub(super) unseen: Option<String>,
     /// Whether nothing else ran beside it.
     pub(super) is_alone: bool,
+    /// Behind which effects those of each of its cases began, and with which the last one's ended, if they would carry no
+    /// id.
+    pub(super) bounds: Vec<u64>,
 }
 
 /// A search that finds no end by itself ends here.
@@ -49,6 +52,7 @@ impl Ran {
             error: None,
             unseen: None,
             is_alone: false,
+            bounds: Vec::new(),
         }
     }
 
@@ -70,7 +74,7 @@ impl Run<'_> {
         let (mut cases, mut composer) = self.composed(check, attempt);
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
         // First, so that those which wait for one another keep nobody else waiting.
-        let _anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
+        let anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
         let waits = is_alone || check.waits();
         let slot = if waits { None } else { self.slots.acquire().await.ok() };
         progress.begun(check.id);
@@ -80,15 +84,8 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let limit = self.limit(check);
-        let ran = timeout(limit, async {
-            let (mut ran, begins) = self.rounds(check, attempt, cases, composer, is_alone).await;
-            drop(slot);
-            if is_anonymous && let Err(error) = self.give_strays(&mut ran.cases, begins).await {
-                ran.unseen = Some(error);
-            }
-            ran
-        })
-        .await;
+        let ran = timeout(limit, self.rounds(check, attempt, cases, composer, is_alone)).await;
+        drop((slot, anonymous));
         let mut ran = match ran {
             Ok(ran) => ran,
             Err(_) => {
@@ -119,7 +116,7 @@ impl Run<'_> {
         self.options.check_limit.max(least)
     }
 
-    /// Its cases, and where the effects of each begin, if they are anonymous.
+    /// Its cases, one after another, until there are no more.
     async fn rounds(
         &self,
         check: &'static Check,
@@ -127,10 +124,9 @@ impl Run<'_> {
         mut cases: Vec<Case>,
         mut composer: Composer,
         is_alone: bool,
-    ) -> (Ran, Vec<Result<u64, String>>) {
+    ) -> Ran {
         let mut ran = Ran::new(check);
         let is_anonymous = cases.iter().any(|case| case.is_anonymous);
-        let mut begins = Vec::new();
         for round in 0..MOST_ROUNDS {
             let mut signed = Instant::now();
             for at in 0..cases.len() {
@@ -141,12 +137,12 @@ impl Run<'_> {
                 }
                 let Some(case) = cases.get_mut(at).map(std::mem::take) else { break };
                 if is_anonymous {
-                    begins.push(self.last_effect().await);
+                    self.bound(&mut ran).await;
                 }
                 let evidence = self.case(check, case, &mut composer, is_alone).await;
-                let has_effects = evidence.transcripts().flat_map(|all| &all.answers).any(Answer::is_2xx);
-                if let (true, Some(Ok(begin))) = (has_effects, begins.last()) {
-                    self.await_stray(*begin).await;
+                let is_taken = evidence.transcripts().flat_map(|all| &all.answers).any(Answer::is_2xx);
+                if is_taken && evidence.case.is_anonymous {
+                    self.await_stray(ran.bounds.last().copied(), &evidence.case).await;
                 }
                 ran.cases.push(evidence);
             }
@@ -157,7 +153,17 @@ impl Run<'_> {
                 break;
             }
         }
-        (ran, begins)
+        if is_anonymous {
+            self.bound(&mut ran).await;
+        }
+        ran
+    }
+
+    async fn bound(&self, ran: &mut Ran) {
+        match self.last_effect().await {
+            Ok(last) => ran.bounds.push(last),
+            Err(error) => ran.unseen = Some(error),
+        }
     }
 
     /// Reads what the receiver did so far, and waits for no more.

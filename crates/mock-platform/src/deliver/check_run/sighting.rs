@@ -9,7 +9,7 @@ use super::Run;
 use super::observer::is_stray;
 use super::rounds::Ran;
 use crate::judge::Effect;
-use crate::judge::check::{Case, CaseEvidence, Seen};
+use crate::judge::check::{Case, Seen};
 
 /// How long a line of the receiver's log may take to come.
 const LOG_LIMIT: Duration = Duration::from_millis(300);
@@ -64,35 +64,16 @@ impl Run<'_> {
         }
     }
 
-    /// Waits for an effect without an id behind `begin`: the next case would be given one that comes late.
-    pub(super) async fn await_stray(&self, begin: u64) {
-        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
-            return;
-        };
-        if let Err(error) = observer.stray_after(begin).await {
+    /// Waits for an effect behind `begin` that has no id, or one of the case's: the next case would be given one without
+    /// that comes late.
+    pub(super) async fn await_stray(&self, begin: Option<u64>, case: &Case) {
+        let observer = self.observer.as_ref().filter(|observer| observer.sees_records());
+        let (Some(observer), Some(begin)) = (observer, begin) else { return };
+        if let Err(error) = observer.one_behind(begin, |effect| is_stray(effect) || is_of(case, effect)).await
+        {
             // It is asked again when the effects are looked at; what matters is said then.
             tracing::debug!("{error}");
         }
-    }
-
-    /// Gives each case the effects without an id that came after its begin and before the next one's.
-    pub(super) async fn give_strays(
-        &self,
-        cases: &mut [CaseEvidence],
-        begins: Vec<Result<u64, String>>,
-    ) -> Result<(), String> {
-        let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
-            return Ok(());
-        };
-        let mut begins = begins.into_iter().collect::<Result<Vec<_>, _>>()?;
-        begins.push(u64::MAX);
-        let all = observer.settled().await.map_err(|error| error.to_string())?;
-        for (case, window) in cases.iter_mut().zip(begins.windows(2)) {
-            let is_own =
-                |effect: &&Effect| effect.seq > window[0] && effect.seq <= window[1] && is_stray(effect);
-            case.seen = Seen::Records(all.iter().filter(is_own).cloned().collect());
-        }
-        Ok(())
     }
 
     /// Looks into the log of the receiver for the marks of what ran, where the suite has started it.
@@ -131,6 +112,10 @@ impl Run<'_> {
                         by_id.entry(id).or_default().push(effect);
                     }
                 }
+                // Where one of its bounds could not be read, whose they are is not known.
+                for ran in ran.iter_mut().filter(|ran| ran.unseen.is_none()) {
+                    give_strays(ran, &effects);
+                }
                 for evidence in ran.iter_mut().flat_map(|ran| &mut ran.cases) {
                     let ids: BTreeSet<&str> =
                         evidence.case.expected.iter().map(|own| own.payload.cmiuuid.as_str()).collect();
@@ -150,6 +135,15 @@ impl Run<'_> {
             }
         }
         ran
+    }
+}
+
+/// Gives each case the effects without an id that came within its bounds.
+fn give_strays(ran: &mut Ran, effects: &[Effect]) {
+    for (case, bounds) in ran.cases.iter_mut().zip(ran.bounds.windows(2)) {
+        let within = |effect: &&Effect| effect.seq > bounds[0] && effect.seq <= bounds[1];
+        let strays = effects.iter().filter(within).filter(|effect| is_stray(effect));
+        case.seen = Seen::Records(strays.cloned().collect());
     }
 }
 
