@@ -35,6 +35,7 @@ pub(crate) use clock::Clock;
 pub use clock::wall_ms;
 pub use fault::{Fault, Faults};
 pub use ledger::{Ledger, fresh};
+pub(crate) use observe::each_from_url;
 pub use observe::{EffectsFile, ObserveError, effects_from_file, effects_from_url, last_effect_at_url};
 pub use options::{CDR_SCHEDULE_MS, DeliveryOptions, InvalidOptions, Order, Pace, Redelivery};
 pub use placed::{AttemptReport, CallReport, DeliveryReport, PlacedCall};

@@ -23,6 +23,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use effect::Clues;
 pub use effect::Effect;
 pub use repeated::repeated;
 pub use summary::{Latency, Observed, Summary};

@@ -5,6 +5,7 @@
 //! it, with a verdict on the generator itself.
 
 mod answer;
+mod audit;
 mod clock;
 mod composer;
 mod options;
@@ -20,6 +21,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::audit::Auditor;
+pub use self::audit::{AuditError, LoadAudit};
 use self::clock::now_ns;
 use self::composer::Composer;
 pub use self::options::{LoadOptions, LoadOptionsError, Rate};
@@ -47,6 +50,9 @@ pub enum LoadError {
         /// Why not.
         source: io::Error,
     },
+    /// What the receiver does cannot be seen.
+    #[error("the receiver's effects cannot be seen")]
+    Audit(#[from] AuditError),
     /// The system gave no thread, timer or socket.
     #[error("this system cannot generate the load")]
     System(#[from] io::Error),
@@ -85,6 +91,9 @@ pub fn run_load(
 ) -> Result<LoadReport, LoadError> {
     options.check()?;
     let addresses = reach(target)?;
+    let auditor = options.observation.as_ref();
+    let auditor =
+        auditor.map(|observation| Auditor::start(simulator, observation, options.settle)).transpose()?;
     let start_ns = now_ns() + LEAD.as_nanos() as u64;
     let is_closed_loop = options.rate == Rate::Max;
     let works = (0..options.threads).map(|thread| Work {
@@ -100,6 +109,7 @@ pub fn run_load(
             start_ns.saturating_add(duration)
         }),
         progress: Arc::clone(progress),
+        teller: auditor.as_ref().map(Auditor::teller),
     });
     let works: Vec<Work> = works.collect();
     let tallies = std::thread::scope(|scope| {
@@ -117,7 +127,8 @@ pub fn run_load(
     })?;
     let mut tally = Tally::new();
     tallies.iter().for_each(|part| tally.add(part));
-    Ok(LoadReport::new(simulator, target, options, &tally, start_ns))
+    let audit = auditor.map(Auditor::end).transpose()?;
+    Ok(LoadReport::new(simulator, target, options, &tally, start_ns, audit))
 }
 
 /// Where the target is, once somebody listens there.

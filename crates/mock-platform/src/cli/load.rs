@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use piopiy_mock_platform::deliver::Target;
-use piopiy_mock_platform::load::{LoadError, LoadOptions, LoadReport, Progress, Rate, Threshold, run_load};
+use piopiy_mock_platform::load::{
+    LoadAudit, LoadError, LoadOptions, LoadReport, Progress, Rate, Threshold, run_load,
+};
 use piopiy_mock_platform::plan::{Simulator, Spacing};
 
+use super::check::observation::ObservationArgs;
 use super::check::sinks::{unwritable, write_whole};
 use super::duration;
 use super::exit::{Exit, Failure, OrExit};
@@ -28,8 +31,8 @@ Examples:
 /// What `--help` says about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-    0  the load was generated, and every threshold holds
-    1  a threshold does not hold
+    0  the load was generated, every threshold holds, and whoever looked at the receiver found nothing
+    1  a threshold does not hold, or webhooks were lost, doubled or changed, as far as that was looked at
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the target, a port, a disk
     4  inconclusive: the generator was the bottleneck, or nothing was sent
@@ -68,6 +71,8 @@ pub(crate) struct LoadArgs {
     scenario: String,
     #[command(flatten)]
     plan: PlanArgs,
+    #[command(flatten)]
+    observation: ObservationArgs,
     /// What has to hold, such as 'p99<500ms', 'errors<0.1%' or 'rate>=990'; may be given several times
     #[arg(long, value_name = "THRESHOLD", help_heading = "Verdict")]
     assert: Vec<Threshold>,
@@ -116,7 +121,10 @@ const MODEST: f64 = 100.0;
 pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Failure> {
     let target = Target::parse(&args.url, &args.allow_host).or_exit(Exit::Usage)?;
     let target = target.without_tls().or_exit(Exit::Usage)?;
-    let options = args.options();
+    let mut options = args.options();
+    options.observation =
+        args.observation.given(|url| Target::parse(url, &args.allow_host).or_exit(Exit::Usage))?;
+    options.settle = args.observation.settle();
     options.check().or_exit(Exit::Usage)?;
     args.check_owner(&options)?;
     let mut scenario = scenario(&args.scenario)?;
@@ -149,7 +157,7 @@ pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Failure> {
     Ok(match signals.seen() {
         Some(exit) => exit,
         None if report.saturation.is_some() || report.summary.attempts == 0 => Exit::Inconclusive,
-        None if !broken.is_empty() => Exit::Failed,
+        None if !broken.is_empty() || !report.audit.as_ref().is_none_or(LoadAudit::is_clean) => Exit::Failed,
         None => Exit::Fine,
     })
 }

@@ -28,7 +28,7 @@ use self::blank::{head, unstarted};
 use self::course::Course;
 use self::explore::Explored;
 use self::hooks::Hooks;
-use self::observer::Observer;
+pub(crate) use self::observer::Observer;
 pub use self::observer::{Observation, ObserverError};
 pub use self::options::{CheckOptions, ExploreOptions};
 use self::process::Process;

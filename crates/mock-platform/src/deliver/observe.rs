@@ -139,7 +139,12 @@ fn client() -> reqwest::Result<reqwest::Client> {
         .build()
 }
 
-async fn each_from_url(url: &Target, since: u64, mut see: impl FnMut(Effect)) -> Result<(), ObserveError> {
+/// Shows each effect after number `since`, one at a time.
+pub(crate) async fn each_from_url(
+    url: &Target,
+    since: u64,
+    mut see: impl FnMut(Effect),
+) -> Result<(), ObserveError> {
     let mut asked = url.url().clone();
     asked.query_pairs_mut().append_pair("since", &since.to_string());
     let mut answer = Answer::to(url, &asked).await?;
@@ -246,17 +251,24 @@ impl EffectsFile {
     /// If the file cannot be read, or a line of it is no effect record. A last line without its end is left for the
     /// next time: it is being written.
     pub fn more(&mut self) -> Result<Vec<Effect>, ObserveError> {
+        let mut effects = Vec::new();
+        self.each(|effect| effects.push(effect))?;
+        Ok(effects)
+    }
+
+    /// The same, one at a time.
+    pub(crate) fn each(&mut self, mut see: impl FnMut(Effect)) -> Result<(), ObserveError> {
         let failed = |source| ObserveError::File { path: self.path.clone(), source };
         let mut file = File::open(&self.path).map_err(failed)?;
         file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
-        let (mut effects, mut chunk) = (Vec::new(), vec![0; 64 * 1024]);
+        let mut chunk = vec![0; 64 * 1024];
         loop {
             let read = file.read(&mut chunk).map_err(failed)?;
             if read == 0 {
-                return Ok(effects);
+                return Ok(());
             }
             self.offset += read as u64;
-            self.lines.read(&chunk[..read], &mut |effect| effects.push(effect))?;
+            self.lines.read(&chunk[..read], &mut see)?;
         }
     }
 }

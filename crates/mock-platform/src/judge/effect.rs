@@ -67,12 +67,12 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
 
 /// What an effect says about which webhook it is of; `None` is not said.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Clues {
-    pub(super) cmiuuid: Option<String>,
-    pub(super) kind: Option<Kind>,
-    pub(super) leg: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) time: Option<String>,
+pub(crate) struct Clues {
+    pub(crate) cmiuuid: Option<String>,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) leg: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) time: Option<String>,
 }
 
 impl Effect {
@@ -98,7 +98,7 @@ impl Effect {
         Ok(Self { seq, cmiuuid, leg, kind, status, fields: None, state, quarantined })
     }
 
-    pub(super) fn clues(&self) -> Clues {
+    pub(crate) fn clues(&self) -> Clues {
         let stored = self.fields.as_ref().and_then(|fields| Webhook::parse(fields.as_json().as_bytes()).ok());
         let field = |key: &str| {
             let value = stored.as_ref()?.get(key)?;

@@ -234,7 +234,7 @@ impl Clues {
         }
     }
 
-    pub(super) fn fit(&self, identity: &Identity) -> bool {
+    pub(crate) fn fit(&self, identity: &Identity) -> bool {
         let same = |said: &Option<String>, is: Option<&str>| said.is_none() || said.as_deref() == is;
         self.kind.is_none_or(|kind| kind == identity.kind())
             && same(&self.leg, identity.leg())

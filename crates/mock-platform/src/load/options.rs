@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::deliver::check_run::Observation;
 use crate::plan::Spacing;
 
 /// What sets the pace of a load.
@@ -37,6 +38,10 @@ pub struct LoadOptions {
     pub backlog: usize,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// How what the receiver did is seen: what was lost and doubled is unknown without.
+    pub observation: Option<Observation>,
+    /// How long nothing must change at the receiver before it is believed to be done.
+    pub settle: Duration,
 }
 
 /// Why a load cannot be generated as it was asked for.
@@ -87,6 +92,8 @@ impl LoadOptions {
             threads: 1,
             backlog: 1_000_000,
             timeout: Duration::from_secs(10),
+            observation: None,
+            settle: Duration::from_millis(500),
         }
     }
 

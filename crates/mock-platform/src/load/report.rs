@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::audit::LoadAudit;
 use super::options::{LoadOptions, Rate};
 use super::saturation::{Signs, saturation};
 use super::tally::Tally;
@@ -42,6 +43,8 @@ pub struct LoadReport {
     pub saturation: Option<String>,
     /// The figures.
     pub summary: LoadSummary,
+    /// What the receiver did; `null` where nobody could look.
+    pub audit: Option<LoadAudit>,
 }
 
 /// The figures of a load. Webhooks are counted, where nothing else is said.
@@ -61,9 +64,11 @@ pub struct LoadSummary {
     pub errors: u64,
     /// The errors, by kind.
     pub errors_by_kind: std::collections::BTreeMap<String, u64>,
+    /// Sent, and neither acknowledged nor refused: no answer came, so the receiver may have acted. None of them is lost.
+    pub ambiguous: u64,
     /// Acknowledged, and no effect seen; `null` where nobody could look.
     pub lost: Option<u64>,
-    /// Acknowledged, and more than one effect seen; `null` where nobody could look.
+    /// More than one effect seen; `null` where nobody could look.
     pub duplicated: Option<u64>,
     /// From the first instant to the last answer, in seconds.
     pub seconds: f64,
@@ -140,9 +145,14 @@ impl LoadReport {
         options: &LoadOptions,
         tally: &Tally,
         start_ns: u64,
+        audit: Option<LoadAudit>,
     ) -> Self {
         let plan = simulator.options();
-        let summary = summary(options, tally);
+        let summary = LoadSummary {
+            lost: audit.as_ref().map(|audit| audit.lost),
+            duplicated: audit.as_ref().map(|audit| audit.duplicated),
+            ..summary(options, tally)
+        };
         let signs = Signs {
             lag_p50_us: summary.scheduling_lag_us.p50,
             lag_p99_us: summary.scheduling_lag_us.p99,
@@ -166,6 +176,7 @@ impl LoadReport {
             // At full speed the generator is meant to be at its limit, or the receiver at its own.
             saturation: if options.rate == Rate::Max { None } else { saturation(&signs) },
             summary,
+            audit,
         }
     }
 }
@@ -187,6 +198,7 @@ fn summary(options: &LoadOptions, tally: &Tally) -> LoadSummary {
         acknowledged: tally.acknowledged,
         errors: tally.errors(),
         errors_by_kind: refused.chain(named).filter(|(_, count)| *count > 0).collect(),
+        ambiguous: tally.timed_out + tally.reset,
         lost: None,
         duplicated: None,
         seconds: tally.last_ns as f64 / 1e9,
@@ -240,6 +252,9 @@ impl fmt::Display for LoadReport {
         let known =
             |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
         writeln!(f, "lost {}, duplicated {}", known(summary.lost), known(summary.duplicated))?;
+        if let Some(audit) = &self.audit {
+            write!(f, "{audit}")?;
+        }
         writeln!(f, "{:.1} webhooks per second over {:.1} s", summary.sent_per_second, summary.seconds)?;
         writeln!(f, "{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}", "ms", "p50", "p90", "p99", "p99.9", "max")?;
         for (name, times) in [

@@ -17,6 +17,13 @@ pub(super) enum End {
     NoHttp,
 }
 
+impl End {
+    /// Any 2xx.
+    pub(super) fn is_acknowledged(self) -> bool {
+        matches!(self, Self::Answered(answer) if (200..300).contains(&answer.status))
+    }
+}
+
 /// What one thread counts.
 #[derive(Debug, Clone)]
 pub(super) struct Tally {
@@ -77,7 +84,7 @@ impl Tally {
 
     pub(super) fn ended(&mut self, end: End) {
         match end {
-            End::Answered(answer) if (200..300).contains(&answer.status) => self.acknowledged += 1,
+            _ if end.is_acknowledged() => self.acknowledged += 1,
             End::Answered(answer) => self.refused[usize::from(answer.status / 100).min(9)] += 1,
             End::NoConnection => self.no_connection += 1,
             End::TimedOut => self.timed_out += 1,

@@ -15,6 +15,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use super::answer::AnswerReader;
+use super::audit::Teller;
 use super::clock::{Alarm, now_ns, thread_cpu_ns};
 use super::composer::Composer;
 use super::progress::{Progress, Told};
@@ -34,6 +35,8 @@ pub(super) struct Work {
     /// When calls cease to begin, where nothing is due at instants of its own.
     pub(super) closed_loop_until_ns: Option<u64>,
     pub(super) progress: Arc<Progress>,
+    /// Whom to tell what has ended.
+    pub(super) teller: Option<Teller>,
 }
 
 /// How long a connection of a closed loop rests that cannot be made.
@@ -82,6 +85,7 @@ struct State {
     /// The source has no more, with a closed loop.
     is_exhausted: bool,
     tally: Tally,
+    teller: Option<Teller>,
 }
 
 #[derive(Default)]
@@ -98,7 +102,7 @@ struct Connection {
 
 #[derive(Clone, Copy)]
 struct Flight {
-    due_ns: u64,
+    due: Due,
     sent_ns: u64,
 }
 
@@ -115,6 +119,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
             in_flight: 0,
             is_exhausted: false,
             tally: Tally::new(),
+            teller: work.teller,
         }),
         connections: (0..work.connections).map(|_| Connection::default()).collect(),
         start_ns: work.start_ns,
@@ -220,7 +225,7 @@ impl Shared {
         let mut request = connection.request.borrow_mut();
         state.composer.write(due, &mut request);
         let sent_ns = now_ns() - self.start_ns;
-        connection.flight.set(Some(Flight { due_ns: due.at_ns, sent_ns }));
+        connection.flight.set(Some(Flight { due, sent_ns }));
         state.in_flight += 1;
         state.tally.attempts += 1;
         state.tally.last_sent_ns = sent_ns;
@@ -251,9 +256,12 @@ impl Shared {
         let now = now_ns() - self.start_ns;
         state.in_flight -= 1;
         state.tally.last_ns = now;
-        count(&mut state.tally.latency, now.saturating_sub(flight.due_ns));
+        count(&mut state.tally.latency, now.saturating_sub(flight.due.at_ns));
         count(&mut state.tally.service, now.saturating_sub(flight.sent_ns));
         state.tally.ended(end);
+        if let Some(teller) = &mut state.teller {
+            teller.ended(flight.due, end.is_acknowledged());
+        }
     }
 
     /// One connection, opened as often as it has to be.
@@ -366,6 +374,9 @@ impl Shared {
                 state.waiting.clear();
             }
             self.close_what_is_late_or_unused(&mut state, now);
+            if let Some(teller) = &mut state.teller {
+                teller.tell();
+            }
             progress.tell(&mut told, &state.tally, state.in_flight);
             let is_out = if self.is_closed_loop { state.is_exhausted } else { state.source.peek().is_none() };
             if is_out && state.in_flight == 0 && state.waiting.is_empty() {

@@ -79,6 +79,11 @@ impl Behaviour {
         (2 * self.talk.longest() + before_bridge + self.stream_after.longest() + streams) / 1_000 + 10
     }
 
+    /// The most leg ids that a call has.
+    pub(crate) fn most_leg_ids(&self) -> u64 {
+        1 + self.attempts * self.group_size.max(1)
+    }
+
     /// Plays a call that starts at `start`.
     pub(crate) fn play(
         &self,

@@ -17,6 +17,36 @@ pub(crate) const fn split_mix(seed: u64, n: u64) -> u64 {
     mix(seed.wrapping_add(GOLDEN.wrapping_mul(n.wrapping_add(1))))
 }
 
+/// What [`mix`] was given.
+pub(crate) const fn unmix(mut z: u64) -> u64 {
+    z = z ^ (z >> 31) ^ (z >> 62);
+    z = z.wrapping_mul(inverse(0x94d0_49bb_1331_11eb));
+    z = z ^ (z >> 27) ^ (z >> 54);
+    z = z.wrapping_mul(inverse(0xbf58_476d_1ce4_e5b9));
+    z ^ (z >> 30) ^ (z >> 60)
+}
+
+/// The seed of which an output of [`split_mix`] is number `n`.
+pub(crate) const fn seed_of(output: u64, n: u64) -> u64 {
+    unmix(output).wrapping_sub(GOLDEN.wrapping_mul(n.wrapping_add(1)))
+}
+
+/// Which output of [`split_mix`] with the given seed it is.
+pub(crate) const fn place_of(output: u64, seed: u64) -> u64 {
+    unmix(output).wrapping_sub(seed).wrapping_mul(inverse(GOLDEN)).wrapping_sub(1)
+}
+
+/// What an odd number is multiplied with to be 1, in 64 bits (Newton: each step doubles the bits that are right).
+const fn inverse(odd: u64) -> u64 {
+    let mut inverse = odd;
+    let mut step = 0;
+    while step < 5 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        step += 1;
+    }
+    inverse
+}
+
 /// What a draw is for. The numbers are part of the generator's version: new ones are added, none is reused.
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
@@ -99,6 +129,15 @@ mod tests {
             first(1_234_567),
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
         );
+    }
+
+    #[test]
+    fn outputs_lead_back_to_the_seed_and_to_their_place() {
+        proptest::proptest!(|(seed: u64, n: u64)| {
+            proptest::prop_assert_eq!(unmix(mix(seed)), seed);
+            let output = split_mix(seed, n);
+            proptest::prop_assert_eq!((seed_of(output, n), place_of(output, seed)), (seed, n));
+        });
     }
 
     #[test]

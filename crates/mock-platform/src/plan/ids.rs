@@ -1,4 +1,4 @@
-use super::draw::{mix, split_mix};
+use super::draw::{mix, place_of, seed_of, split_mix};
 use super::{Nonce, Seed};
 
 pub(crate) const UUID_LEN: usize = 36;
@@ -27,6 +27,26 @@ impl RunIds {
 
     pub(crate) fn call(self, index: u64) -> CallIds {
         CallIds { high: split_mix(self.high, index), low: split_mix(self.low, index) }
+    }
+
+    /// The call, and which of its first so many legs, that has an id: the way back through the generator. `None` where no
+    /// call of the run has it.
+    pub(crate) fn find(self, id: &str, legs: u64) -> Option<(u64, u64)> {
+        let text = id.as_bytes();
+        if text.len() != UUID_LEN {
+            return None;
+        }
+        // The second half, without the two bits that every such UUID has.
+        let mut low = 0_u64;
+        for &digit in text[19..23].iter().chain(&text[24..]) {
+            low = (low << 4) | u64::from(char::from(digit).to_digit(16)?);
+        }
+        low &= u64::MAX >> 2;
+        (0..legs).find_map(|leg| {
+            let calls = (0..4).map(|bits| place_of(seed_of(low | (bits << 62), leg), self.low));
+            let mut fitting = calls.filter(|&call| self.call(call).leg(leg) == *text);
+            Some((fitting.next()?, leg))
+        })
     }
 }
 
@@ -98,6 +118,22 @@ mod tests {
     fn ids_stay_what_they_are() {
         let call = RunIds::new(Seed(0x5eed), Nonce(0)).call(3);
         insta::assert_debug_snapshot!([text(&call.leg(0)), text(&call.leg(1)), text(&call.request())]);
+    }
+
+    #[test]
+    fn ids_lead_back_to_their_call_and_leg() {
+        proptest::proptest!(|(seed: u64, nonce: u64, call: u64, leg in 0..9_u64)| {
+            let run = RunIds::new(Seed(seed), Nonce(nonce));
+            let id = run.call(call).leg(leg);
+            proptest::prop_assert_eq!(run.find(text(&id), 9), Some((call, leg)));
+            proptest::prop_assert_eq!(run.find(text(&id), leg), None, "it has fewer legs");
+            let other = RunIds::new(Seed(seed), Nonce(!nonce));
+            proptest::prop_assert_eq!(other.find(text(&id), 9), None);
+        });
+        let run = RunIds::new(Seed(1), Nonce(2));
+        for id in ["", "x", "00000000-0000-4000-8000-00000000000g", "€€€€€€€€€€€€"] {
+            assert_eq!(run.find(id, 9), None, "{id}");
+        }
     }
 
     #[test]

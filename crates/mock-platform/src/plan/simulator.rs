@@ -281,6 +281,25 @@ impl Simulator {
         }
     }
 
+    /// The call that has a leg of this `cmiuuid`; `None` where no call of the run has. It is computed from the id, and nothing
+    /// is remembered for it.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_events::Webhook;
+    /// use piopiy_mock_platform::plan::{PlanOptions, Scenario, Simulator};
+    ///
+    /// let simulator = Simulator::new(&Scenario::default(), PlanOptions::default());
+    /// let webhook = Webhook::parse(&simulator.call(7_000_000).webhooks[0].body)?;
+    /// assert_eq!(simulator.call_of(&webhook.text("cmiuuid").unwrap()), Some(7_000_000));
+    /// assert_eq!(simulator.call_of("c4ec1d2a-0b5e-4c7f-9d3a-6f1e2b8a7c90"), None);
+    /// # Ok::<(), piopiy_events::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn call_of(&self, cmiuuid: &str) -> Option<u64> {
+        self.ids.find(cmiuuid, self.behaviour.most_leg_ids()).map(|(call, _)| call)
+    }
+
     /// How many webhooks a call has: as many as [`Simulator::write_call`] writes, in a fraction of the time.
     #[must_use]
     pub fn count_webhooks(&self, index: u64, buffer: &mut CallBuffer) -> usize {

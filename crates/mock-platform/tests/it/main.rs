@@ -15,6 +15,7 @@ mod ledger;
 mod library;
 mod live;
 mod load;
+mod load_audit;
 mod plan;
 mod plan_cli;
 mod plan_legal;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::{CheckOptions, Observation};
 
 use super::receiver::ReceiverArgs;
@@ -29,13 +30,26 @@ pub(crate) struct ObservationArgs {
 impl ObservationArgs {
     pub(crate) fn apply(&self, receiver: &ReceiverArgs, options: &mut CheckOptions) -> Result<(), Failure> {
         options.settle = self.settle;
-        let given = match (&self.observe_url, &self.observe_file, &self.verify_cmd) {
-            (Some(url), ..) => Some(Observation::Url(receiver.trusted(url)?)),
+        let given = self.given(|url| receiver.trusted(url))?;
+        options.observation = given.or(options.observation.take());
+        Ok(())
+    }
+
+    /// How long nothing must change.
+    pub(crate) fn settle(&self) -> Duration {
+        self.settle
+    }
+
+    /// What is asked for; `trusted` makes a target of a URL.
+    pub(crate) fn given(
+        &self,
+        trusted: impl Fn(&str) -> Result<Target, Failure>,
+    ) -> Result<Option<Observation>, Failure> {
+        Ok(match (&self.observe_url, &self.observe_file, &self.verify_cmd) {
+            (Some(url), ..) => Some(Observation::Url(trusted(url)?)),
             (_, Some(file), _) => Some(Observation::File(file.clone())),
             (.., Some(command)) => Some(Observation::Command(command.clone())),
             _ => None,
-        };
-        options.observation = given.or(options.observation.take());
-        Ok(())
+        })
     }
 }

@@ -15,7 +15,7 @@ use crate::judge::Effect;
 use crate::judge::check::Shows;
 
 /// How the effects of a receiver are seen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Observation {
     /// A shell command that prints how many there are.
@@ -83,7 +83,7 @@ const UNSETTLED: Duration = Duration::from_secs(60);
 
 /// Looks at the effects of a receiver, and remembers what it has seen.
 #[derive(Debug)]
-pub(super) struct Observer {
+pub(crate) struct Observer {
     observation: Observation,
     settle: Duration,
     /// The number of the last effect that was read, or passed over: those before the run are, and those of many
@@ -102,7 +102,7 @@ pub(super) fn is_stray(effect: &Effect) -> bool {
 }
 
 impl Observer {
-    pub(super) async fn start(observation: Observation, settle: Duration) -> Result<Self, ObserverError> {
+    pub(crate) async fn start(observation: Observation, settle: Duration) -> Result<Self, ObserverError> {
         let shows = match &observation {
             Observation::Url(url) => capabilities_at_url(url).await,
             Observation::Command(_) | Observation::File(_) => None,
@@ -148,7 +148,7 @@ impl Observer {
     }
 
     /// How many effects the command counts, once that does not change any more.
-    pub(super) async fn count(&self) -> Result<i64, ObserverError> {
+    pub(crate) async fn count(&self) -> Result<i64, ObserverError> {
         let mut count = self.count_now().await?;
         let began = Instant::now();
         let mut changed = began;

@@ -72,7 +72,8 @@ pub(crate) fn uncorrupted(case: &CaseEvidence, findings: &mut Findings) {
     }
 }
 
-fn is_as_sent(key: &str, sent: &Raw, stored: &Raw) -> bool {
+/// Whether a member says what was sent.
+pub(crate) fn is_as_sent(key: &str, sent: &Raw, stored: &Raw) -> bool {
     is_same(sent, stored) || (TIMES.contains(&key) && is_same_instant(sent, stored))
 }
 

@@ -1,0 +1,219 @@
+//! Loads that are audited: what a receiver lost, doubled or changed is counted, whichever way that is seen.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use piopiy_events::{Profile, Webhook};
+use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::deliver::check_run::Observation;
+use piopiy_mock_platform::load::{LoadOptions, LoadReport, Progress, Rate, run_load};
+use piopiy_mock_platform::plan::{PlanOptions, Scenario, Seed, Simulator};
+
+use crate::cli::{check_refused, mock, stderr, stdout};
+
+/// How many effects the n-th webhook has, with so many in flight; `None` where it is not answered either.
+type Flaw = fn(n: usize, in_flight: usize) -> Option<usize>;
+
+/// A receiver of its own threads that appends its effects to a file, and answers `GET /__observe`.
+struct Receiver {
+    url: String,
+    effects: Arc<Mutex<Vec<String>>>,
+    file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Receiver {
+    fn start(flaw: Flaw) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("effects.jsonl");
+        let effects = Arc::new(Mutex::new(Vec::new()));
+        let (kept, path) = (Arc::clone(&effects), file.clone());
+        let (got, in_flight) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (kept, path) = (Arc::clone(&kept), path.clone());
+                let (got, in_flight) = (Arc::clone(&got), Arc::clone(&in_flight));
+                std::thread::spawn(move || converse(stream, &kept, &path, flaw, (&got, &in_flight)));
+            }
+        });
+        Self { url, effects, file, _folder: folder }
+    }
+
+    fn load(&self, options: &LoadOptions) -> LoadReport {
+        let target = Target::parse(&format!("{}/webhook", self.url), &[]).unwrap();
+        let simulator = Simulator::new(&Scenario::default(), PlanOptions::new(Profile::Global, Seed(0x5eed)));
+        run_load(&simulator, &target, options, &Arc::new(Progress::default())).unwrap()
+    }
+
+    fn seen_by_url(&self, rate: Rate, calls: u64) -> LoadOptions {
+        let mut options = LoadOptions::new(rate);
+        let observe = Target::parse(&format!("{}/__observe", self.url), &[]).unwrap();
+        (options.observation, options.calls, options.duration) =
+            (Some(Observation::Url(observe)), Some(calls), None);
+        (options.connections, options.threads) = (8, 2);
+        options
+    }
+
+    fn effects(&self) -> u64 {
+        self.effects.lock().unwrap().len() as u64
+    }
+}
+
+fn converse(
+    mut stream: TcpStream,
+    effects: &Mutex<Vec<String>>,
+    file: &PathBuf,
+    flaw: Flaw,
+    (got, in_flight): (&AtomicUsize, &AtomicUsize),
+) {
+    let (mut bytes, mut read) = (Vec::new(), [0; 8192]);
+    while let Ok(count @ 1..) = stream.read(&mut read) {
+        bytes.extend_from_slice(&read[..count]);
+        let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4) else {
+            continue;
+        };
+        let text = std::str::from_utf8(&bytes[..head]).unwrap().to_owned();
+        if text.starts_with("GET") {
+            let since: usize =
+                text.split_once("since=").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+            let lines = effects.lock().unwrap().get(since..).unwrap_or_default().concat();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{lines}", lines.len());
+            let _ = stream.write_all(answer.as_bytes());
+            bytes.clear();
+            continue;
+        }
+        let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+        let end = head + length.parse::<usize>().unwrap();
+        if bytes.len() < end {
+            continue;
+        }
+        let beside = in_flight.fetch_add(1, Ordering::SeqCst);
+        if beside > 0 {
+            std::thread::yield_now();
+        }
+        let webhook = Webhook::parse(&bytes[head..end]).unwrap();
+        let Some(count) = flaw(got.fetch_add(1, Ordering::SeqCst) + 1, beside + 1) else { return };
+        {
+            let mut effects = effects.lock().unwrap();
+            let mut out = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+            for _ in 0..count {
+                let text = |key| webhook.text(key).unwrap_or_default().into_owned();
+                let (kind, seq) = (webhook.kind().unwrap(), effects.len() + 1);
+                let line = format!(
+                    "{{\"seq\":{seq},\"cmiuuid\":\"{}\",\"leg\":\"{}\",\"kind\":\"{kind}\",\"status\":\"{}\",\"fields\":{}}}\n",
+                    text("cmiuuid"),
+                    text("leg"),
+                    text("status"),
+                    webhook.to_json()
+                );
+                out.write_all(line.as_bytes()).unwrap();
+                effects.push(line);
+            }
+        }
+        in_flight.fetch_sub(1, Ordering::SeqCst);
+        bytes.drain(..end);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+}
+
+#[test]
+fn a_receiver_that_silently_drops_one_in_ten_thousand_is_caught() {
+    let receiver = Receiver::start(|n, _| Some(usize::from(n % 10_000 != 0)));
+    let report = receiver.load(&receiver.seen_by_url(Rate::Max, 4_500));
+    let summary = &report.summary;
+    assert!(summary.acknowledged > 20_000 && summary.acknowledged == summary.planned, "{report}");
+    assert_eq!(summary.lost, Some(summary.planned / 10_000), "{report}");
+    assert_eq!(summary.duplicated, Some(0));
+    let audit = report.audit.as_ref().unwrap();
+    assert_eq!(audit.named["lost"].len() as u64, audit.lost);
+    assert_eq!((audit.effects, audit.corrupted, audit.phantom), (receiver.effects(), 0, 0));
+    let shown = report.to_string();
+    assert!(shown.contains(&format!("lost {}, duplicated 0", audit.lost)), "{shown}");
+}
+
+#[test]
+fn a_receiver_that_doubles_under_concurrency_is_caught() {
+    // It counts on one at a time.
+    let receiver = Receiver::start(|_, in_flight| Some(if in_flight > 1 { 2 } else { 1 }));
+    let report = receiver.load(&receiver.seen_by_url(Rate::Max, 400));
+    let summary = &report.summary;
+    let doubled = receiver.effects() - summary.acknowledged;
+    assert!(doubled > 0, "it was never given two at once");
+    assert_eq!((summary.lost, summary.duplicated), (Some(0), Some(doubled)), "{report}");
+}
+
+#[test]
+fn a_receiver_that_does_as_it_should_has_nothing_lost_or_doubled() {
+    let receiver = Receiver::start(|_, _| Some(1));
+    for rate in [Rate::Max, Rate::Webhooks(2_000.0)] {
+        // The same ids again would be the same webhooks again.
+        let before = receiver.effects();
+        let mut options = receiver.seen_by_url(rate, 200);
+        let target = Target::parse(&format!("{}/webhook", receiver.url), &[]).unwrap();
+        let mut plan = PlanOptions::new(Profile::Global, Seed(1));
+        plan.nonce = piopiy_mock_platform::plan::Nonce(before);
+        options.settle = Duration::from_millis(200);
+        let simulator = Simulator::new(&Scenario::default(), plan);
+        let report = run_load(&simulator, &target, &options, &Arc::new(Progress::default())).unwrap();
+        assert_eq!((report.summary.lost, report.summary.duplicated), (Some(0), Some(0)), "{report}");
+        let audit = report.audit.unwrap();
+        assert!(audit.is_clean() && audit.effects == report.summary.planned, "{audit:?}");
+    }
+}
+
+#[test]
+fn what_was_not_answered_is_ambiguous_and_not_lost() {
+    let receiver = Receiver::start(|n, _| (n % 100 != 0).then_some(1));
+    let mut options = receiver.seen_by_url(Rate::Webhooks(2_000.0), 200);
+    options.timeout = Duration::from_millis(300);
+    let report = receiver.load(&options);
+    let summary = &report.summary;
+    assert!(summary.ambiguous > 0 && summary.errors == summary.ambiguous, "{report}");
+    assert_eq!((summary.lost, summary.duplicated), (Some(0), Some(0)), "{report}");
+    assert_eq!(report.audit.unwrap().ambiguous, summary.ambiguous);
+}
+
+#[test]
+fn a_file_and_a_count_show_it_too() {
+    let receiver = Receiver::start(|n, _| Some(usize::from(n != 50)));
+    let file = receiver.file.display().to_string();
+    let count = format!("cat '{file}' | wc -l");
+    let url = format!("{}/webhook", receiver.url);
+    let load = |more: &[&str]| mock(&[&["load", &url, "--rate", "max", "--calls", "40"], more].concat());
+    std::fs::write(&file, "").unwrap();
+    let output = load(&["--observe-file", &file, "--report", "json=-", "--assert", "lost==0"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("lost==0 does not hold: it is 1"), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let summary = &document["summary"];
+    assert_eq!((&summary["lost"], &summary["duplicated"]), (&1.into(), &0.into()), "{document:#}");
+    assert_eq!(document["audit"]["rung"], "observe-file");
+    // From here on it is as it should be.
+    let output = load(&["--verify-cmd", &count, "--report", "json=-", "--assert", "lost==0"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&document["summary"]["lost"], &document["audit"]["rung"]), (&0.into(), &"verify-cmd".into()));
+    let output = load(&["--verify-cmd", "echo many"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("has to print one integer"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_cannot_be_seen_is_told_before_anything_is_sent() {
+    let receiver = Receiver::start(|_, _| Some(1));
+    let url = format!("{}/webhook", receiver.url);
+    check_refused(
+        &["load", &url, "--observe-url", "http://127.0.0.1:9/"],
+        3,
+        "could not be asked for effects",
+    );
+    check_refused(&["load", &url, "--observe-url", "http://app.example/"], 2, "--allow-host app.example");
+    check_refused(&["load", &url, "--observe-file", "x", "--verify-cmd", "y"], 2, "cannot be used with");
+    assert_eq!(receiver.effects(), 0);
+}
