@@ -108,6 +108,9 @@ async fn keyboard(browser: &Browser) -> anyhow::Result<()> {
     browser.press('\u{E007}').await?;
     browser.until("document.activeElement.id === 'detail-title'").await?;
     browser.until("location.pathname === '/calls/0/rows/0'").await?;
+    // Escape goes back to it.
+    browser.press('\u{E00C}').await?;
+    browser.until("document.activeElement.matches('.rung.selected')").await?;
     browser.evaluate("history.back()").await?;
     browser.until("location.pathname !== '/calls/0/rows/0'").await?;
     let landmarks = browser
@@ -148,6 +151,14 @@ async fn fits(browser: &Browser, pictures: Option<&Path>) -> anyhow::Result<()> 
         browser.look(width, height, scheme).await?;
         let over = browser.evaluate("document.documentElement.scrollWidth - innerWidth").await?;
         ensure!(over.as_i64() <= Some(0), "at {width} px the page is {over} px wider than the window");
+        let cut = browser
+            .evaluate(
+                "[...document.querySelectorAll('main>*, main>.left>*')]
+                   .filter(it => it.clientWidth && it.scrollWidth > it.clientWidth)
+                   .map(it => [it.className, it.scrollWidth, it.clientWidth])",
+            )
+            .await?;
+        ensure!(cut == json!([]), "at {width} px these hold more than is seen: {cut}");
         let dark = browser.evaluate("getComputedStyle(document.body).backgroundColor").await?;
         ensure!((dark == "rgb(15, 18, 22)") == (scheme == "dark"), "{scheme}: the background is {dark}");
         picture(browser, pictures, name).await?;

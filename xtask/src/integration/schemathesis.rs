@@ -26,13 +26,15 @@ struct Asking {
     without: &'static [&'static str],
 }
 
-/// No server error, and no answer that the document does not tell of. That a refusal has status 200 in the first generation
+/// No server error, no answer that the document does not tell of, and nothing refused that the document takes. That a refusal has status 200 in the first generation
 /// of the REST API is meant, so what it thinks of those is not asked. The endpoint that is left out answers 501, as documented.
 const REST: Asking = Asking {
-    checks: "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+    checks: "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,\
+             positive_data_acceptance",
     without: &["/v3/voice/agent/call"],
 };
-/// The control API refuses what its document does not take, too. One path never ends, as documented, and one ends the
+/// The control API refuses what its document does not take, too. It takes no number that is none of the account's, and no
+/// whole number that is written as a fraction, which no document can say. One path never ends, as documented, and one ends the
 /// calls that are there to be acted on.
 const CONTROL: Asking = Asking {
     checks: "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,\

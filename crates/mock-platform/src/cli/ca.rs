@@ -15,7 +15,8 @@ Examples:
 
 The certificates are those of `serve --tls`: for rest.piopiy.com, rest.telecmi.com,
 piopiy.telecmi.com and localhost. The authority can vouch for no other name; its key stays in a file
-that only you can read.";
+that only you can read. It is valid for ten years, a certificate of `serve --tls` for 397 days from
+its start. An authority that ends within 30 days is warned of; one that has ended is refused.";
 
 /// Print the certificate that clients of `serve --tls` are to trust; it is made when it is first asked for
 #[derive(Debug, Args)]
@@ -66,7 +67,12 @@ pub(crate) fn open() -> Result<LocalCa, Failure> {
         );
         Failure::new(Exit::Environment, error)
     })?;
-    LocalCa::open(&folder).or_exit(Exit::Environment)
+    let ca = LocalCa::open(&folder).or_exit(Exit::Environment)?;
+    if let Some(warning) = ca.warning() {
+        // Nobody may be reading.
+        let _ = writeln!(std::io::stderr().lock(), "warning: {warning}");
+    }
+    Ok(ca)
 }
 
 fn folder() -> Option<PathBuf> {

@@ -1,23 +1,25 @@
 //! What happened so far, by call: a fold over the ledger, for the control API, the console and tests.
 
+mod view;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use piopiy_events::{CallState, Kind, Phase, Webhook};
+use piopiy_events::{CallState, Kind, Webhook};
 use tokio::sync::broadcast;
 
 use super::exchange::lock;
-use crate::deliver::ledger::{
-    AttemptEntry, CallEntry, DeliveryOutcome, Entry, FaultEntry, MessageEntry, MessageKind, PlanEntry,
-    Record, StreamFigures,
-};
+use crate::deliver::ledger::{CallEntry, Entry, MessageEntry, MessageKind, PlanEntry, Record};
+
+pub use view::{CallView, Row, WebhookRow};
 
 /// How many calls are remembered; the oldest that are over go first.
 const CALLS: usize = 1_000;
-/// How many rows of one call are.
+/// How many rows of one call are. As many more are its webhooks': whatever it did before, its CDRs are remembered.
 const ROWS: usize = 2_000;
 /// How many bytes of one call are, and of all of them before old ones go: a platform may run for days.
 const CALL_BYTES: usize = 8 * 1024 * 1024;
+const WEBHOOK_BYTES: usize = 2 * 1024 * 1024;
 const ALL_BYTES: usize = 256 * 1024 * 1024;
 /// What a row takes besides its bytes, about.
 const ROW_BYTES: usize = 512;
@@ -41,46 +43,6 @@ pub struct Change {
     pub call: Option<u64>,
 }
 
-/// One call, as far as it has come.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct CallView {
-    /// Which call of the run, from 0.
-    pub call: u64,
-    /// How it began.
-    pub begin: CallEntry,
-    /// How far it is, as its webhooks tell.
-    pub phase: Phase,
-    /// Whether it is over, and the first attempt of each of its webhooks was made.
-    pub is_over: bool,
-    /// What happened, in order.
-    pub rows: Vec<Row>,
-}
-
-/// A row of a ladder.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Row {
-    /// Something passed between two parties.
-    Message(Box<MessageEntry>),
-    /// A webhook.
-    Webhook(Box<WebhookRow>),
-}
-
-/// A webhook with what became of it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct WebhookRow {
-    /// What was to be sent.
-    pub plan: PlanEntry,
-    /// Its attempts so far.
-    pub attempts: Vec<AttemptEntry>,
-    /// What went wrong on purpose.
-    pub faults: Vec<FaultEntry>,
-    /// How it ended, once it has.
-    pub outcome: Option<DeliveryOutcome>,
-}
-
 #[derive(Debug, Default)]
 struct State {
     calls: BTreeMap<u64, Seen>,
@@ -100,49 +62,6 @@ struct Seen {
     ids: Vec<String>,
     by_hand: u32,
     is_over: bool,
-}
-
-impl CallView {
-    /// What passed between two parties, webhooks apart.
-    pub fn messages(&self) -> impl Iterator<Item = &MessageEntry> {
-        self.rows.iter().filter_map(|row| match row {
-            Row::Message(message) => Some(&**message),
-            Row::Webhook(_) => None,
-        })
-    }
-
-    /// The webhooks, in the order in which they were sent.
-    pub fn webhooks(&self) -> impl Iterator<Item = &WebhookRow> {
-        self.rows.iter().filter_map(|row| match row {
-            Row::Webhook(row) => Some(&**row),
-            Row::Message(_) => None,
-        })
-    }
-
-    /// What was measured of its audio streams that are over.
-    pub fn streams(&self) -> impl Iterator<Item = &StreamFigures> {
-        self.messages().filter_map(|message| message.figures.as_ref())
-    }
-
-    /// Whether nothing more will come of the webhooks that were sent so far.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.webhooks().all(|row| row.outcome.is_some())
-    }
-}
-
-impl Row {
-    /// How many bytes of payloads and answers it has.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Message(message) => [&message.request, &message.answer]
-                .into_iter()
-                .flatten()
-                .map(|body| body.as_bytes().len())
-                .sum(),
-            Self::Webhook(webhook) => webhook.plan.body.as_bytes().len(),
-        }
-    }
 }
 
 impl Default for Board {
@@ -241,9 +160,20 @@ impl Board {
         found
     }
 
-    /// Whose webhook URLs hold for a call.
-    pub(super) fn account_of(&self, call: u64) -> Option<u64> {
-        lock(&self.state).calls.get(&call).map(|seen| seen.begin.account)
+    /// How a call began, without all that came of it.
+    pub(super) fn begin_of(&self, call: u64) -> Option<CallEntry> {
+        lock(&self.state).calls.get(&call).map(|seen| seen.begin.clone())
+    }
+
+    /// The webhooks of all calls that are remembered, those of the newest calls first; so many.
+    pub(super) fn newest_webhooks(&self, count: usize) -> Vec<WebhookRow> {
+        let state = lock(&self.state);
+        let rows = state.calls.values().rev().flat_map(|seen| &seen.rows);
+        let webhooks = rows.filter_map(|row| match row {
+            Row::Webhook(row) => Some(row.as_ref().clone()),
+            Row::Message(_) => None,
+        });
+        webhooks.take(count).collect()
     }
 
     /// A webhook of a call, and the number that a copy of it gets.
@@ -362,7 +292,11 @@ impl Seen {
 
     fn add(&mut self, row: Row) {
         let bytes = ROW_BYTES + row.bytes();
-        if self.rows.len() < ROWS && self.bytes + bytes <= CALL_BYTES {
+        let (rows, most) = match row.is_webhook() {
+            true => (2 * ROWS, CALL_BYTES + WEBHOOK_BYTES),
+            false => (ROWS, CALL_BYTES),
+        };
+        if self.rows.len() < rows && self.bytes + bytes <= most {
             self.bytes += bytes;
             self.rows.push(row);
         }

@@ -44,6 +44,7 @@ struct Console {
     exchange: Exchange,
     checking: Arc<Checking>,
     listening: Arc<page::Listening>,
+    waves: Arc<recordings::Waves>,
     watchers: Arc<Semaphore>,
 }
 
@@ -53,6 +54,7 @@ pub(super) fn router(exchange: Exchange) -> Router {
         exchange,
         checking: Arc::default(),
         listening: Arc::default(),
+        waves: Arc::default(),
         watchers: Arc::new(Semaphore::new(WATCHERS)),
     };
     Router::new()

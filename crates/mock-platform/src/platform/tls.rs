@@ -1,5 +1,7 @@
 //! A certificate authority of one's own: for SDKs that know the platform by its https addresses alone.
 
+mod validity;
+
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
@@ -14,6 +16,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use validity::Validity;
 
 /// The file of certificate and key.
 const FILE: &str = "local-ca.pem";
@@ -22,12 +25,15 @@ const NAMES: [&str; 4] = ["rest.piopiy.com", "rest.telecmi.com", "piopiy.telecmi
 /// What the authority may vouch for, and nothing else: a key that is lost is no key to the web.
 const PERMITTED: [&str; 3] = ["piopiy.com", "telecmi.com", "localhost"];
 const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// So long before its end an authority is spoken of.
+const SOON: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// A certificate authority of this machine, kept in a file that only its owner can read.
 pub struct LocalCa {
     certificate: String,
     key: KeyPair,
     path: PathBuf,
+    validity: Validity,
 }
 
 /// Why there is no [`LocalCa`], or no certificate of it.
@@ -56,6 +62,27 @@ pub enum CaError {
         /// The file.
         path: PathBuf,
     },
+    /// It is of no use any more.
+    #[error(
+        "the certificate authority in {path} expired on {day}: remove the file, and have what trusts it trust the new \
+         one, which `piopiy-mock ca` makes and prints"
+    )]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// When: year, month, day.
+        day: String,
+    },
+    /// It is of no use yet.
+    #[error(
+        "the certificate authority in {path} is valid from {day} on: is the clock of this machine right?"
+    )]
+    NotYet {
+        /// The file.
+        path: PathBuf,
+        /// When: year, month, day.
+        day: String,
+    },
     /// A certificate cannot be made.
     #[error("the certificate cannot be made")]
     Make(#[from] rcgen::Error),
@@ -68,7 +95,7 @@ impl LocalCa {
     /// The authority that a folder holds; a new one, for ten years, where it holds none.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or is none.
+    /// If the file cannot be read or written, or is none, or what it holds has expired.
     ///
     /// # Examples
     /// ```
@@ -116,8 +143,36 @@ impl LocalCa {
         &self.path
     }
 
+    /// What there is to be said of it while it is still of use: that it ends soon, and what to do.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let ends_soon = self.validity.to < since_epoch(SystemTime::now()) + SOON;
+        ends_soon.then(|| {
+            format!(
+                "the certificate authority in {} expires on {}: before that day remove the file, and have what trusts \
+                 it trust the new one, which `piopiy-mock ca` makes and prints",
+                self.path.display(),
+                validity::day(self.validity.to)
+            )
+        })
+    }
+
     /// A certificate for the platform's names and this machine, and how it is shown.
     pub(super) fn server_config(&self) -> Result<Arc<ServerConfig>, CaError> {
+        let (certificate, key) = self.vouched()?;
+        let key = PrivateKeyDer::try_from(key.serialize_der())
+            .map_err(|_| CaError::Broken { path: self.path.clone() })?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// A new certificate with its key.
+    fn vouched(&self) -> Result<(CertificateDer<'static>, KeyPair), CaError> {
         let issuer = Issuer::new(params(), &self.key);
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
@@ -127,27 +182,27 @@ impl LocalCa {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
         let now = SystemTime::now();
-        // As long as every client takes for reasonable.
-        (params.not_before, params.not_after) = ((now - DAY).into(), (now + 397 * DAY).into());
-        let certificate = params.signed_by(&key, &issuer)?;
-        let key = PrivateKeyDer::try_from(key.serialize_der())
-            .map_err(|_| CaError::Broken { path: self.path.clone() })?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.into()], key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        // As long as every client takes for reasonable, and no longer than whoever vouches for it.
+        let ends = (now + 397 * DAY).min(SystemTime::UNIX_EPOCH + self.validity.to);
+        (params.not_before, params.not_after) = ((now - DAY).into(), ends.into());
+        Ok((params.signed_by(&key, &issuer)?.into(), key))
     }
 
     fn read(text: &str, path: &Path) -> Result<Self, CaError> {
         let broken = || CaError::Broken { path: path.to_owned() };
         let at = text.find("-----BEGIN PRIVATE KEY-----").ok_or_else(broken)?;
         let (certificate, key) = text.split_at(at);
-        CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| broken())?;
+        let own = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| broken())?;
         let key = KeyPair::from_pem(key).map_err(|_| broken())?;
-        Ok(Self { certificate: certificate.to_owned(), key, path: path.to_owned() })
+        let validity = Validity::of(&own).ok_or_else(broken)?;
+        let (path, now) = (path.to_owned(), since_epoch(SystemTime::now()));
+        if now > validity.to {
+            return Err(CaError::Expired { path, day: validity::day(validity.to) });
+        }
+        if now < validity.from {
+            return Err(CaError::NotYet { path, day: validity::day(validity.from) });
+        }
+        Ok(Self { certificate: certificate.to_owned(), key, path, validity })
     }
 }
 
@@ -156,6 +211,11 @@ impl std::fmt::Debug for LocalCa {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LocalCa").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// A clock before 1970 is taken to stand there.
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Certificate and key of a new authority.
@@ -216,4 +276,33 @@ fn kept(path: &Path, text: &str) -> io::Result<()> {
     // It is there under its own name, or of no use.
     let _ = std::fs::remove_file(&unfinished);
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DAY, LocalCa, Validity, since_epoch};
+    use std::time::SystemTime;
+
+    #[test]
+    fn a_certificate_is_for_397_days_and_ends_with_whoever_vouches_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ca = LocalCa::open(folder.path()).unwrap();
+        let days_left = |validity: Validity| {
+            let now = since_epoch(SystemTime::now()) - DAY / 2;
+            (validity.to - now).as_secs() / DAY.as_secs()
+        };
+        assert_eq!(days_left(ca.validity), 3_650);
+        assert_eq!(ca.warning(), None);
+        let vouched = |ca: &LocalCa| Validity::of(&ca.vouched().unwrap().0).unwrap();
+        assert_eq!(days_left(vouched(&ca)), 397);
+        ca.validity.to = since_epoch(SystemTime::now()) + 9 * DAY;
+        assert_eq!(vouched(&ca).to.as_secs(), ca.validity.to.as_secs());
+        assert!(ca.warning().unwrap().contains("expires on "));
+    }
+
+    #[test]
+    fn what_is_no_certificate_has_no_dates() {
+        assert_eq!(Validity::of(&vec![0x30, 0x00].into()), None);
+        assert_eq!(Validity::of(&Vec::new().into()), None);
+    }
 }

@@ -10,6 +10,7 @@ mod files;
 mod flow;
 mod lifetime;
 mod listening;
+mod open_stream;
 mod rest;
 mod rest_codes;
 mod secure;

@@ -58,3 +58,23 @@ fn what_is_remembered_is_bounded_in_bytes() {
     }
     assert_eq!((state.loose.len(), state.let_go), (LOOSE, LOOSE as u64));
 }
+
+#[test]
+fn a_call_that_does_much_still_has_its_webhooks() {
+    let mut state = State::default();
+    for (times, bytes) in [(ROWS * 2, 1), (500, 64 * 1024)] {
+        state.read(&begins(0));
+        for _ in 0..times {
+            state.read(&says(Some(0), bytes));
+        }
+        let mut cdr = MessageEntry::new(0, Lane::Platform, Lane::Platform, MessageKind::Unsent, "cdr");
+        (cdr.call, cdr.request) = (Some(0), Some(b"{}".to_vec().into()));
+        for _ in 0..ROWS * 3 {
+            state.read(&Entry::Message(Box::new(cdr.clone())));
+        }
+        let seen = &state.calls[&0];
+        let webhooks = seen.rows.iter().filter(|row| row.is_webhook()).count();
+        assert!((ROWS / 2..=2 * ROWS).contains(&webhooks), "{webhooks}");
+        assert!(seen.rows.len() <= 2 * ROWS && seen.bytes <= CALL_BYTES + WEBHOOK_BYTES);
+    }
+}

@@ -137,7 +137,8 @@ impl Call {
     fn keeps(&self, folder: &Path, suffix: &str) -> PathBuf {
         let id = self.live.leg_id(0);
         let name = format!("{id}{suffix}.wav");
-        self.exchange.shared().shelf.keep(folder, id, name.clone(), self.config.stream.room());
+        let (app, room) = (self.setting.appid, self.config.stream.room());
+        self.exchange.shared().shelf.keep(folder, app, id, name.clone(), room);
         folder.join(name)
     }
 

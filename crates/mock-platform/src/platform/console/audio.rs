@@ -65,11 +65,13 @@ pub(super) fn faults(exchange: &Exchange, to: &str) -> Markup {
     ];
     html! {
         h2 id="stream-faults-title" { "Faults of audio streams that are opened from now on" }
-        form.ends method="post" action="/stream/faults" data-quiet role="group" aria-labelledby="stream-faults-title" {
+        form method="post" action="/stream/faults" data-quiet {
             input type="hidden" name="back" value=(to);
-            @for preset in &PRESETS {
-                button id={ "stream-fault-" (preset.id) } name="preset" value=(preset.id) title=(preset.title)
-                    aria-pressed=(if now == preset.faults { "true" } else { "false" }) { (preset.label) }
+            div.ends role="group" aria-labelledby="stream-faults-title" {
+                @for preset in &PRESETS {
+                    button id={ "stream-fault-" (preset.id) } name="preset" value=(preset.id) title=(preset.title)
+                        aria-pressed=(if now == preset.faults { "true" } else { "false" }) { (preset.label) }
+                }
             }
         }
         details {

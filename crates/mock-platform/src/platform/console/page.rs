@@ -88,7 +88,7 @@ impl<'a> Page<'a> {
         };
         let header = self.header().await;
         let recordings = match &self.call {
-            Some(view) => recordings::of(exchange, view).await,
+            Some(view) => recordings::of(exchange, &self.console.waves, view).await,
             None => html! {},
         };
         html! {

@@ -1,8 +1,12 @@
 //! The recordings of a call: a player, and what they sound like at a glance.
 
+mod wave;
+
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,6 +14,8 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use piopiy_events::Webhook;
 
+pub(super) use self::wave::Waves;
+use self::wave::{BARS, Wave};
 use super::{Console, unknown};
 use crate::platform::board::CallView;
 use crate::platform::exchange::Exchange;
@@ -18,15 +24,13 @@ use crate::platform::exchange::Exchange;
 const LONGEST: u64 = 64 * 1024 * 1024;
 /// So many are shown of a call.
 const SHOWN: usize = 16;
-/// So many bars has a waveform.
-const BARS: usize = 160;
 
 /// The recordings of a call, if it has any.
-pub(super) async fn of(exchange: &Exchange, view: &CallView) -> Markup {
-    let (folders, ids) = (folders(exchange), ids(view));
+pub(super) async fn of(exchange: &Exchange, waves: &Arc<Waves>, view: &CallView) -> Markup {
+    let (folders, ids, waves) = (folders(exchange), ids(view), Arc::clone(waves));
     let found = tokio::task::spawn_blocking(move || {
         let files = files(&folders, &ids);
-        files.into_iter().map(|(file, path)| (wave(&path), file)).collect::<Vec<_>>()
+        files.into_iter().map(|(file, path)| (waves.of(&path), file)).collect::<Vec<_>>()
     });
     let found = found.await.unwrap_or_default();
     html! {
@@ -54,21 +58,44 @@ pub(super) async fn audio(
         return unknown(&console, &missing()).await;
     };
     let (folders, ids) = (folders(&console.exchange), ids(&view));
+    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).map(str::to_owned);
     let read = tokio::task::spawn_blocking(move || {
         // One of those that are there: no other path can be asked for.
-        bytes(files(&folders, &ids).get(&file)?)
+        part(files(&folders, &ids).get(&file)?, asked.as_deref())
     });
-    let Some(bytes) = read.await.ok().flatten() else { return unknown(&console, &missing()).await };
+    let Some(part) = read.await.ok().flatten() else { return unknown(&console, &missing()).await };
     let kind = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
-    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
-    match asked.and_then(|range| span(range, bytes.len())) {
+    match part.span {
         Some((from, to)) => {
-            let range = format!("bytes {from}-{}/{}", to - 1, bytes.len());
-            let part = bytes[from..to].to_vec();
-            (StatusCode::PARTIAL_CONTENT, kind, [(header::CONTENT_RANGE, range)], part).into_response()
+            let range = format!("bytes {from}-{}/{}", to - 1, part.of);
+            (StatusCode::PARTIAL_CONTENT, kind, [(header::CONTENT_RANGE, range)], part.bytes).into_response()
         }
-        None => (kind, bytes).into_response(),
+        None => (kind, part.bytes).into_response(),
     }
+}
+
+/// What a player gets of a file.
+struct Part {
+    bytes: Vec<u8>,
+    /// From where to where, where it is not whole.
+    span: Option<(u64, u64)>,
+    /// How long the file is.
+    of: u64,
+}
+
+/// Reads what is asked for, and no more.
+fn part(path: &FilePath, asked: Option<&str>) -> Option<Part> {
+    // A pipe would be waited for.
+    let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let of = about.len().min(LONGEST);
+    let span = asked.and_then(|range| span(range, of));
+    let (from, to) = span.unwrap_or((0, of));
+    let (mut file, mut bytes) = (File::open(path).ok()?, Vec::new());
+    file.seek(SeekFrom::Start(from)).ok()?;
+    file.take(to - from).read_to_end(&mut bytes).ok()?;
+    // It is shorter than it was, if somebody writes it anew.
+    let is_whole = bytes.len() as u64 == to - from;
+    is_whole.then_some(Part { bytes, span, of })
 }
 
 /// Where recordings may be: what was recorded before a folder was configured is elsewhere.
@@ -111,66 +138,6 @@ fn files(folders: &[PathBuf], ids: &[String]) -> BTreeMap<String, PathBuf> {
     files
 }
 
-fn bytes(path: &FilePath) -> Option<Vec<u8>> {
-    // A pipe would be waited for.
-    if !path.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// What a file sounds like: the loudest sample of each of its parts.
-#[derive(Debug, PartialEq, Eq)]
-struct Wave {
-    rate: u32,
-    ms: u64,
-    peaks: Vec<u16>,
-}
-
-impl Wave {
-    fn seconds(&self) -> String {
-        format!("{}.{}", self.ms / 1_000, self.ms % 1_000 / 100)
-    }
-}
-
-fn wave(path: &FilePath) -> Option<Wave> {
-    read_wave(&bytes(path)?)
-}
-
-/// Reads a WAV file of 16-bit samples; nothing where it is another.
-fn read_wave(bytes: &[u8]) -> Option<Wave> {
-    let rest = bytes.strip_prefix(b"RIFF")?.get(4..)?.strip_prefix(b"WAVE")?;
-    let (mut rest, mut format) = (rest, None);
-    while let (Some(name), Some(length)) = (rest.get(..4), rest.get(4..8)) {
-        let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
-        let body = &rest[8..];
-        // Who still writes a file has not come to its end.
-        let chunk = &body[..length.min(body.len())];
-        match name {
-            b"fmt " => {
-                let short = |at: usize| Some(u16::from_le_bytes(chunk.get(at..at + 2)?.try_into().ok()?));
-                let rate = u32::from_le_bytes(chunk.get(4..8)?.try_into().ok()?);
-                format = (short(0)? == 1 && short(14)? == 16).then_some((rate, short(2)?));
-            }
-            b"data" => {
-                let (rate, channels) = format.filter(|(rate, channels)| *rate > 0 && *channels > 0)?;
-                let samples: Vec<u16> =
-                    chunk.as_chunks().0.iter().map(|pair| i16::from_le_bytes(*pair).unsigned_abs()).collect();
-                let frames = u64::try_from(samples.len()).ok()? / u64::from(channels);
-                let part = samples.len().div_ceil(BARS).max(1);
-                let peaks =
-                    samples.chunks(part).map(|part| part.iter().copied().max().unwrap_or(0)).collect();
-                return Some(Wave { rate, ms: frames * 1_000 / u64::from(rate), peaks });
-            }
-            _ => {}
-        }
-        rest = body.get(length + length % 2..)?;
-    }
-    None
-}
-
 fn drawn(wave: &Wave) -> Markup {
     let mut path = String::new();
     for (at, peak) in wave.peaks.iter().enumerate() {
@@ -187,9 +154,9 @@ fn drawn(wave: &Wave) -> Markup {
 }
 
 /// The one part that `bytes=FROM-TO` asks for.
-fn span(range: &str, length: usize) -> Option<(usize, usize)> {
+fn span(range: &str, length: u64) -> Option<(u64, u64)> {
     let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
-    let (from, to) = match (from.parse::<usize>(), to.parse::<usize>()) {
+    let (from, to) = match (from.parse::<u64>(), to.parse::<u64>()) {
         (Ok(from), Ok(to)) => (from, to.saturating_add(1).min(length)),
         (Ok(from), Err(_)) if to.is_empty() => (from, length),
         (Err(_), Ok(last)) if from.is_empty() => (length.saturating_sub(last), length),
@@ -200,36 +167,7 @@ fn span(range: &str, length: usize) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Wave, read_wave, span};
-
-    fn wav(rate: u32, samples: &[i16]) -> Vec<u8> {
-        let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-        file.extend(rate.to_le_bytes());
-        file.extend((rate * 2).to_le_bytes());
-        file.extend(b"\x02\0\x10\0data");
-        file.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
-        file.extend(data);
-        file
-    }
-
-    #[test]
-    fn a_wave_has_the_loudest_of_each_part() {
-        let file = wav(8_000, &[0, 100, -300, 20, i16::MIN, 7, 0, 0]);
-        let expected = Wave { rate: 8_000, ms: 1, peaks: vec![0, 100, 300, 20, 32_768, 7, 0, 0] };
-        assert_eq!(read_wave(&file), Some(expected));
-        let second = read_wave(&wav(8_000, &[1_000; 8_000])).unwrap();
-        assert_eq!((second.ms, second.peaks.len()), (1_000, 160));
-    }
-
-    #[test]
-    fn what_is_no_wave_has_no_picture() {
-        let file = wav(8_000, &[1, 2, 3]);
-        for end in 0..44 {
-            assert_eq!(read_wave(&file[..end]).map(|wave| wave.peaks), None, "{end}");
-        }
-        assert_eq!(read_wave(b"RIFF\0\0\0\0WAVEdata\xff\xff\xff\xff"), None);
-    }
+    use super::{part, span};
 
     #[test]
     fn a_player_gets_the_part_that_it_asks_for() {
@@ -240,5 +178,19 @@ mod tests {
         for none in ["bytes=10-", "bytes=5-4", "bytes=x-", "items=0-", "bytes=-", "bytes=0-1,3-4"] {
             assert_eq!(span(none, 10), None, "{none}");
         }
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let read = |asked| part(&path, asked).map(|part| (part.bytes, part.span, part.of)).unwrap();
+        assert_eq!(read(Some("bytes=2-4")), (b"234".to_vec(), Some((2, 5)), 10));
+        assert_eq!(read(Some("nonsense")), (b"0123456789".to_vec(), None, 10));
+        assert_eq!(read(None).0.len(), 10);
+        assert!(part(folder.path(), None).is_none(), "a folder is no recording");
+        std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(read(Some("bytes=-3")), (vec![0; 3], Some(((64 << 20) - 3, 64 << 20)), 64 << 20));
     }
 }

@@ -5,8 +5,8 @@
   const served = new Map();
   const said = () => [...document.querySelectorAll("[data-say]")].map((it) => it.textContent.trim()).join(". ");
   let heard = said();
-  let isBusy = false;
   let isStale = false;
+  let running = null;
 
   document.querySelectorAll("[data-live]").forEach((part) => served.set(part.id, part.innerHTML));
 
@@ -43,24 +43,24 @@
     return href && [...part.querySelectorAll("a")].find((it) => it.getAttribute("href") === href && it.checkVisibility());
   };
 
-  const refresh = async () => {
-    if (isBusy) {
-      isStale = true;
-      return;
-    }
-    isBusy = true;
+  // Whoever waits for it sees what is there now, though one before it is still on its way.
+  const refresh = () => {
+    isStale = true;
+    running ??= reload().finally(() => (running = null));
+    return running;
+  };
+
+  const reload = async () => {
     try {
-      do {
+      while (isStale) {
         isStale = false;
         const from = location.href;
         const answer = await fetch(from, { headers: { accept: "text/html" } });
         const text = await answer.text();
         if (from === location.href) take(text);
-      } while (isStale);
+      }
     } catch {
       connected(false);
-    } finally {
-      isBusy = false;
     }
   };
 
@@ -105,6 +105,12 @@
     if (innerWidth >= 1100) reveal();
   });
   addEventListener("popstate", refresh);
+
+  // Back to the message that one has read.
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !$("detail")?.contains(document.activeElement)) return;
+    [...document.querySelectorAll(".rung.selected")].find((it) => it.checkVisibility())?.focus();
+  });
 
   document.addEventListener("submit", async (event) => {
     const form = event.target;

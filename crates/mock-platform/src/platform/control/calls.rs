@@ -18,7 +18,7 @@ const SOMEBODY: u64 = 447_700_900_123;
 /// How many are listed where nobody says.
 const LISTED: usize = 200;
 /// How long a request may wait for the end of a call.
-const LONGEST_WAIT_MS: u64 = 120_000;
+pub(super) const LONGEST_WAIT_MS: u64 = 120_000;
 
 /// `POST /api/calls`.
 pub(super) async fn place(
@@ -42,9 +42,12 @@ pub(super) async fn place(
 }
 
 /// `GET /api/calls`.
-pub(super) async fn list(State(control): State<Control>, Asked(listed): Asked<Listed>) -> Json<CallsAnswer> {
-    let (calls, remembered) = control.exchange.board().newest(listed.limit.unwrap_or(LISTED));
-    Json(CallsAnswer { calls: calls.iter().map(CallAnswer::brief).collect(), remembered })
+pub(super) async fn list(
+    State(control): State<Control>,
+    Asked(listed): Asked<Listed>,
+) -> Result<Json<CallsAnswer>, Refusal> {
+    let (calls, remembered) = control.exchange.board().newest(listed.most(LISTED)?);
+    Ok(Json(CallsAnswer { calls: calls.iter().map(CallAnswer::brief).collect(), remembered }))
 }
 
 /// `GET /api/calls/{id}`: at once, or once it is in a phase, or once it is over and its webhooks are settled.

@@ -20,12 +20,12 @@ pub(super) async fn list(
     State(control): State<Control>,
     Asked(listed): Asked<Listed>,
 ) -> Result<Json<DeliveriesAnswer>, Refusal> {
-    let calls = match &listed.call {
-        Some(id) => vec![view(&control, id)?],
-        None => control.exchange.board().calls(),
+    let most = listed.most(LISTED)?;
+    let webhooks = match &listed.call {
+        Some(id) => view(&control, id)?.webhooks().take(most).cloned().collect(),
+        None => control.exchange.board().newest_webhooks(most),
     };
-    let webhooks = calls.iter().flat_map(|call| call.webhooks().map(DeliveryAnswer::new));
-    Ok(Json(DeliveriesAnswer { deliveries: webhooks.take(listed.limit.unwrap_or(LISTED)).collect() }))
+    Ok(Json(DeliveriesAnswer { deliveries: webhooks.iter().map(DeliveryAnswer::new).collect() }))
 }
 
 /// How long the copy may take to be on its way.

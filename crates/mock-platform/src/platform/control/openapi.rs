@@ -10,8 +10,9 @@ use super::answers::{
     CallAnswer, CallsAnswer, ClockAnswer, ConfigAnswer, DeliveriesAnswer, Rates, RequestsAnswer, ResetAnswer,
     StreamRates, SummaryAnswer,
 };
+use super::calls::LONGEST_WAIT_MS;
 use super::refusal::Refusal;
-use super::requests::{Advance, DropStream, HangUp, HoldCall, PlaceCall, Press};
+use super::requests::{Advance, DropStream, HangUp, HoldCall, MOST_LISTED, PlaceCall, Press};
 
 /// `GET /api/openapi.json`.
 pub(super) async fn served() -> Json<Value> {
@@ -65,7 +66,7 @@ type Schema = fn(&mut SchemaGenerator) -> Value;
 /// A body, and whether it has to be there.
 struct Body(Schema, bool);
 
-const LIMIT: (&str, &str, &str) = ("limit", "integer", "how many at most");
+const LIMIT: (&str, &str, &str) = ("limit", "count", "how many at most");
 
 fn operations() -> Vec<Operation> {
     let base = |method, path, summary, answer| Operation {
@@ -106,8 +107,8 @@ fn operations() -> Vec<Operation> {
             asked: &[
                 (
                     "wait_ms",
-                    "integer",
-                    "how long to wait until the call is over and its webhooks are settled: 120000 at most",
+                    "milliseconds",
+                    "how long to wait until the call is over and its webhooks are settled",
                 ),
                 ("phase", "phase", "wait no longer than until the call is in this phase"),
             ],
@@ -197,7 +198,8 @@ impl Operation {
         }
         for (name, kind, what) in self.asked {
             let schema = match *kind {
-                "integer" => json!({ "type": kind, "minimum": 0 }),
+                "count" => json!({ "type": "integer", "minimum": 0, "maximum": MOST_LISTED }),
+                "milliseconds" => json!({ "type": "integer", "minimum": 0, "maximum": LONGEST_WAIT_MS }),
                 "phase" => json!({ "type": "string", "enum": Phase::ALL.map(Phase::as_str) }),
                 _ => json!({ "type": kind }),
             };

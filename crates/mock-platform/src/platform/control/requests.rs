@@ -266,6 +266,19 @@ pub(super) struct Listed {
     pub(super) call: Option<String>,
 }
 
+/// More are never listed: no more are remembered of calls, and webhooks are asked for by call.
+pub(super) const MOST_LISTED: usize = 100_000;
+
+impl Listed {
+    /// How many are listed; `usual` where nobody says.
+    pub(super) fn most(&self, usual: usize) -> Result<usize, Refusal> {
+        match self.limit.unwrap_or(usual) {
+            limit @ ..=MOST_LISTED => Ok(limit),
+            _ => Err(Refusal::unreadable(format!("`limit` is {MOST_LISTED} at most"))),
+        }
+    }
+}
+
 /// How long to wait, and what for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

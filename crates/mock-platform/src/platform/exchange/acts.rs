@@ -108,7 +108,7 @@ impl Exchange {
     /// If there is no such webhook, or no URL for it.
     pub fn resend(&self, call: u64, webhook: u32) -> Result<u32, ResendError> {
         let (entry, seq) = self.shared().board.webhook(call, webhook).ok_or(ResendError::Unknown)?;
-        let account = self.shared().board.account_of(call).unwrap_or_default();
+        let account = self.shared().board.begin_of(call).map(|begin| begin.account).unwrap_or_default();
         let targets = self.targets(account).ok_or(ResendError::NoUrl)?;
         let now_ms = self.now_ms();
         let again = PlannedWebhook { seq, at_ms: now_ms, ..entry.webhook() };

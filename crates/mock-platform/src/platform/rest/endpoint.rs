@@ -104,7 +104,7 @@ impl Request<'_> {
 
     /// Whether a call is of an app.
     pub(super) fn owns(&self, app: &App, call: u64) -> bool {
-        self.exchange.board().call(call).is_some_and(|view| view.begin.appid == app.appid)
+        self.exchange.board().begin_of(call).is_some_and(|begin| begin.appid == app.appid)
     }
 
     /// A parameter of the query, decoded.

@@ -91,3 +91,30 @@ async fn secure(target: &Target, stream: TcpStream) -> Result<Box<dyn Wire>, Dia
     let stream = TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await;
     Ok(Box::new(stream.map_err(DialError::Tls)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::{DialError, dial};
+    use crate::deliver::Target;
+
+    #[tokio::test]
+    async fn a_name_that_no_certificate_can_have_fails_before_the_handshake() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let label = "a".repeat(64);
+        for host in ["app-.example", &format!("{label}.example")] {
+            let target = Target::parse_websocket(&format!("wss://{host}:{port}/"), &[host.to_owned()]);
+            let target = target.unwrap().resolved_to(&[Ipv4Addr::LOCALHOST.into()]);
+            let dialled = dial(&target, Duration::from_secs(5)).await;
+            let Err(error) = dialled else { panic!("{host} was taken") };
+            assert!(matches!(error, DialError::TlsSetUp(_)), "{host}: {error:?}");
+            assert_eq!(error.code(), 7, "TLS init, says mod_audio_stream");
+            assert!(error.to_string().starts_with("TLS cannot be set up: "), "{error}");
+        }
+    }
+}

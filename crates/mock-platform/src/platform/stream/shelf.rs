@@ -22,9 +22,17 @@ pub(in crate::platform) struct Room {
 #[derive(Debug, Default)]
 struct State {
     /// By folder, the oldest first.
-    kept: HashMap<PathBuf, VecDeque<String>>,
+    kept: HashMap<PathBuf, VecDeque<Kept>>,
     /// The calls that are on.
     busy: HashSet<String>,
+}
+
+/// A file that counts.
+#[derive(Debug)]
+struct Kept {
+    name: String,
+    /// The app of its call; not known of what earlier runs left.
+    app: Option<u64>,
 }
 
 impl Shelf {
@@ -44,13 +52,19 @@ impl Shelf {
         folders.map(|folder| folder.join(name)).find(|path| path.is_file())
     }
 
-    /// A file of a call will be written. What earlier runs left in the folder counts, too.
-    pub(in crate::platform) fn keep(&self, folder: &Path, call: &str, name: String, room: Room) {
+    /// The app of the call that a file of this name is of; none where that was before this platform, or is no call.
+    pub(in crate::platform) fn app_of(&self, name: &str) -> Option<u64> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.kept.values().flatten().find(|kept| kept.name == name).and_then(|kept| kept.app)
+    }
+
+    /// A file of an app's call will be written. What earlier runs left in the folder counts, too.
+    pub(in crate::platform) fn keep(&self, folder: &Path, app: u64, call: &str, name: String, room: Room) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.busy.insert(call.to_owned());
         let kept = state.kept.entry(folder.to_owned()).or_insert_with(|| earlier(folder));
-        kept.retain(|known| *known != name);
-        kept.push_back(name);
+        kept.retain(|known| known.name != name);
+        kept.push_back(Kept { name, app: Some(app) });
         state.make_room(folder, room);
     }
 
@@ -66,17 +80,17 @@ impl Shelf {
 impl State {
     fn make_room(&mut self, folder: &Path, room: Room) {
         let Some(kept) = self.kept.get_mut(folder) else { return };
-        let length = |name: &String| std::fs::metadata(folder.join(name)).map_or(0, |about| about.len());
+        let length = |kept: &Kept| std::fs::metadata(folder.join(&kept.name)).map_or(0, |about| about.len());
         let mut bytes: u64 = kept.iter().map(length).sum();
         let mut files = kept.len();
-        kept.retain(|name| {
-            let is_busy = name.get(..ID).is_some_and(|call| self.busy.contains(call));
+        kept.retain(|file| {
+            let is_busy = file.name.get(..ID).is_some_and(|call| self.busy.contains(call));
             if (files <= room.files && bytes <= room.bytes) || is_busy {
                 return true;
             }
-            (files, bytes) = (files - 1, bytes.saturating_sub(length(name)));
+            (files, bytes) = (files - 1, bytes.saturating_sub(length(file)));
             // It may have been taken away already.
-            let _ = std::fs::remove_file(folder.join(name));
+            let _ = std::fs::remove_file(folder.join(&file.name));
             false
         });
     }
@@ -86,7 +100,7 @@ impl State {
 const ID: usize = 36;
 
 /// The recordings of earlier runs. No other file is ever counted or removed.
-fn earlier(folder: &Path) -> VecDeque<String> {
+fn earlier(folder: &Path) -> VecDeque<Kept> {
     let Ok(entries) = std::fs::read_dir(folder) else { return VecDeque::new() };
     let mut found = Vec::new();
     for entry in entries.filter_map(Result::ok) {
@@ -99,7 +113,7 @@ fn earlier(folder: &Path) -> VecDeque<String> {
         }
     }
     found.sort();
-    found.into_iter().map(|(_, name)| name).collect()
+    found.into_iter().map(|(_, name)| Kept { name, app: None }).collect()
 }
 
 /// Whether a name is one that the platform gives: `ID.wav`, `ID-heard.wav`, `ID-2-said.wav`.
@@ -119,6 +133,8 @@ fn is_recording(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    const APP: u64 = 2_222_222;
+
     fn id(n: usize) -> String {
         format!("{n:08x}-0000-4000-8000-000000000000")
     }
@@ -126,7 +142,7 @@ mod tests {
     /// A call's recording of a thousand bytes.
     fn record(shelf: &Shelf, folder: &Path, n: usize, room: Room) -> PathBuf {
         let name = format!("{}-heard.wav", id(n));
-        shelf.keep(folder, &id(n), name.clone(), room);
+        shelf.keep(folder, APP, &id(n), name.clone(), room);
         std::fs::write(folder.join(&name), [0; 1_000]).unwrap();
         folder.join(name)
     }
@@ -171,6 +187,8 @@ mod tests {
         let (shelf, room) = (Shelf::new().unwrap(), Room { files: 1, bytes: u64::MAX });
         let new = record(&shelf, folder.path(), 4, room);
         assert!(!old.exists() && new.exists());
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!((shelf.app_of(&name(&new)), shelf.app_of(&name(&old))), (Some(APP), None));
         assert!(others.iter().all(|name| folder.path().join(name).exists()));
     }
 

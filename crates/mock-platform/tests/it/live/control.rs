@@ -233,6 +233,24 @@ async fn what_the_document_does_not_take_is_refused() {
     }
     let document = control_openapi();
     assert_eq!(document["components"]["schemas"]["Rates"].get("required"), None, "all may be left out");
+    let placed = control.ask(Method::POST, "/calls", "{}").await.1["id"].clone();
+    for (path, name, refused) in [
+        ("/calls", "limit", StatusCode::BAD_REQUEST),
+        ("/deliveries", "limit", StatusCode::BAD_REQUEST),
+        ("/calls/{id}", "wait_ms", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let parameters = document["paths"][format!("/api{path}")]["get"]["parameters"].as_array().unwrap();
+        let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
+        let most = parameter["schema"]["maximum"].as_u64().unwrap();
+        let path = path.replace("{id}", placed.to_string().trim_matches('"'));
+        // It is over by then, or there is nothing to be waited for.
+        let url = |value: u64| format!("{path}?{name}={value}&phase=ended_missed");
+        let (status, answer) = control.ask(Method::GET, &url(most + 1), "").await;
+        assert_eq!(status, refused, "{path}: {answer}");
+        if name == "limit" {
+            assert_eq!(control.ask(Method::GET, &url(most), "").await.0, StatusCode::OK, "{path}");
+        }
+    }
 }
 
 #[tokio::test]

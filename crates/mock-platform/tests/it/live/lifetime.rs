@@ -155,8 +155,9 @@ async fn played(story: &Story) -> (Exchange, CallView, Vec<String>) {
     }
 }
 
-fn holds(
-    story: &Story,
+/// Each leg was told of once and in order, in payloads of the profile, and every transfer is settled.
+pub(super) fn holds(
+    profile: Profile,
     exchange: &Exchange,
     view: &CallView,
     transfers: &[String],
@@ -168,9 +169,10 @@ fn holds(
         .collect();
     let mut done: BTreeSet<(String, String)> = BTreeSet::new();
     let mut begun: BTreeMap<(String, String), bool> = BTreeMap::new();
+    let mut of_leg_a: BTreeSet<String> = BTreeSet::new();
     let text = |webhook: &Webhook, key: &str| webhook.text(key).unwrap_or_default().into_owned();
     for webhook in &sent {
-        let findings = webhook.validate(story.profile).findings;
+        let findings = webhook.validate(profile).findings;
         prop_assert!(findings.is_empty(), "{}: {findings:?}", webhook.to_json());
         let leg = (text(webhook, "leg"), text(webhook, "cmiuuid"));
         prop_assert!(!done.contains(&leg), "told of after its CDR: {}", webhook.to_json());
@@ -180,6 +182,9 @@ fn holds(
             prop_assert_eq!(status == "answered", was_answered, "{}", webhook.to_json());
             done.insert(leg);
         } else if !status.to_lowercase().contains("stream") {
+            if leg.0 == "a" {
+                prop_assert!(of_leg_a.insert(status.clone()), "told of twice: {}", webhook.to_json());
+            }
             let answered = begun.entry(leg).or_default();
             *answered |= status.ends_with("answered") || status.ends_with("bridged");
         }
@@ -209,7 +214,7 @@ proptest! {
             .build()
             .unwrap();
         let (exchange, view, transfers) = runtime.block_on(played(&story));
-        let told = holds(&story, &exchange, &view, &transfers);
+        let told = holds(story.profile, &exchange, &view, &transfers);
         if let Err(error) = told {
             let rows: Vec<_> = view.messages().map(|row| format!("{} {}", row.at_ms, row.label)).collect();
             return Err(TestCaseError::fail(format!("{error}\n{rows:#?}")));

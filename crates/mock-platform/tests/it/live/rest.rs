@@ -21,8 +21,12 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) async fn start(more: &str) -> Self {
-        let text = format!("[platform]\ntime-scale = 300\n[[platform.number]]\nnumber = {NUMBER}\n{more}");
-        let exchange = Exchange::start(Config::parse("test", &text).unwrap(), None).unwrap();
+        Self::of(&format!("[platform]\ntime-scale = 300\n[[platform.number]]\nnumber = {NUMBER}\n{more}"))
+            .await
+    }
+
+    async fn of(text: &str) -> Self {
+        let exchange = Exchange::start(Config::parse("test", text).unwrap(), None).unwrap();
         let mut options = ServeOptions::default();
         (options.rest, options.control) = (([127, 0, 0, 1], 0).into(), ([127, 0, 0, 1], 0).into());
         let serving = Serving::start(exchange, &options).await.unwrap();
@@ -344,6 +348,35 @@ async fn an_app_has_its_own_calls_alone() {
         (own["appid"], own["secret"]) = (json!(2_222_222), json!("mock-secret"));
         assert_eq!(api.post(path, own).await.1["code"], 200, "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_app_has_the_recordings_of_its_own_calls_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let apps = [(2_222_222_u64, "mock-secret"), (3_333_333, "other-secret")];
+    let start = async |apps: &[(u64, &str)]| {
+        let app = |(appid, secret)| format!("[[platform.app]]\nappid = {appid}\nsecret = \"{secret}\"\n");
+        let apps: String = apps.iter().copied().map(app).collect();
+        let text = format!("[platform]\ntime-scale = 300\nrecordings = {:?}\n{apps}", folder.path());
+        Api::of(&text).await
+    };
+    let api = start(&apps).await;
+    let flow = json!([{ "action": "record" }, { "action": "speak", "text": "Hello." }]);
+    let (_, placed) = api.post("/v2/global_pcmo_make_call", legacy(&json!({ "pcmo": flow }))).await;
+    api.is_over(&placed["request_id"]).await;
+    let call = api.exchange().find(placed["request_id"].as_str().unwrap()).unwrap();
+    let file = format!("{}.wav", api.exchange().board().call(call).unwrap().begin.cmiuuid);
+    let play = async |api: &Api, (appid, secret): (u64, &str)| {
+        api.get(&format!("/v1/play?appid={appid}&secret={secret}&file={file}")).await.1["code"].clone()
+    };
+    assert_eq!(play(&api, apps[0]).await, Value::Null, "a recording is no JSON");
+    assert_eq!(play(&api, apps[1]).await, 404);
+    // Its call is remembered no more.
+    api.exchange().board().clear();
+    assert_eq!((play(&api, apps[0]).await, play(&api, apps[1]).await), (Value::Null, json!(404)));
+    // What an earlier run recorded is somebody's, where there is one app.
+    let (one, two) = (start(&apps[..1]).await, start(&apps).await);
+    assert_eq!((play(&one, apps[0]).await, play(&two, apps[0]).await), (Value::Null, json!(404)));
 }
 
 #[cfg(unix)]

@@ -64,3 +64,67 @@ fn the_key_is_for_its_owner_alone_and_a_broken_file_is_told() {
     let error = LocalCa::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("remove it, and a new one is made"), "{error}");
 }
+
+/// An authority in a folder, valid from so many days ago for so many days.
+#[cfg(unix)]
+fn authority(home: &std::path::Path, begins_in_days: i32, days: u32) -> std::path::PathBuf {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::time::{Duration, SystemTime};
+
+    let day = Duration::from_secs(24 * 3_600);
+    let now = SystemTime::now();
+    let away = day * begins_in_days.unsigned_abs();
+    let begins = if begins_in_days > 0 { now + away } else { now - away };
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+    params.distinguished_name.push(rcgen::DnType::CommonName, "piopiy-mock local CA");
+    (params.not_before, params.not_after) = (begins.into(), (begins + day * days).into());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let pem = format!("{}{}", params.self_signed(&key).unwrap().pem(), key.serialize_pem());
+    let folder = home.join("piopiy-mock");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("local-ca.pem");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, pem.as_bytes()).unwrap();
+    path
+}
+
+#[cfg(unix)]
+#[test]
+fn an_authority_that_has_ended_is_refused_and_one_that_ends_soon_is_told() {
+    const SERVE: [&str; 7] =
+        ["serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--tls", "127.0.0.1:0"];
+    let data = tempfile::tempdir().unwrap();
+    let home = [("XDG_DATA_HOME", data.path())];
+    for (begins_in_days, days, expected) in [
+        (-400, 399, "expired on 20"),
+        (-10_000, 1, "`piopiy-mock ca` makes and prints"),
+        (3, 400, "is the clock of this machine right?"),
+    ] {
+        let path = authority(data.path(), begins_in_days, days);
+        for args in [&["ca"][..], &SERVE] {
+            let refused = command(args).envs(home).output().unwrap();
+            let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(3), "{told}");
+            assert!(told.contains(expected) && told.contains(path.to_str().unwrap()), "{told}");
+            assert!(stdout(&refused).is_empty(), "nobody is to trust it");
+        }
+    }
+    for (days, is_told) in [(431, false), (429, true)] {
+        authority(data.path(), -400, days);
+        let printed = command(&["ca"]).envs(home).output().unwrap();
+        let told = String::from_utf8_lossy(&printed.stderr).into_owned();
+        assert!(printed.status.success() && stdout(&printed).contains("CERTIFICATE"), "{told}");
+        assert_eq!(told.starts_with("warning: the certificate authority in "), is_told, "{days}: {told}");
+        let says_when = told.contains(" expires on 20") && told.contains("`piopiy-mock ca`");
+        assert_eq!(says_when, is_told, "{days}: {told}");
+    }
+    // It is of use until then.
+    let out = data.path().join("ca.pem");
+    let out = out.to_str().unwrap();
+    assert!(command(&["ca", "--out", out]).envs(home).output().unwrap().status.success());
+    let home = [("XDG_DATA_HOME", data.path().to_str().unwrap())];
+    let platform = Process::start_with(&["--tls", "127.0.0.1:0"], &home);
+    assert!(asked(platform.told("rest_tls"), "rest.piopiy.com", out).is_some());
+}

@@ -55,22 +55,27 @@ pub(in crate::platform::rest) fn cdrs_of_request(request: &Request<'_>) -> Reply
     Reply::legacy(choices, json!({ "count": all.len(), "cdr": all })).about(call)
 }
 
-/// A recording, as bytes; a JSON answer is a failure.
+/// A recording of one of the app's calls, as bytes; a JSON answer is a failure. Whose call an earlier run recorded, nobody
+/// knows: where there are several apps, nobody gets it.
 pub(in crate::platform::rest) fn recording(request: &Request<'_>) -> Reply {
     let config = request.exchange.config();
     let choices = &config.choices;
     let app = request.query("appid").and_then(|appid| appid.parse().ok()).and_then(|appid| config.app(appid));
     let given = request.query("secret").or_else(|| request.query("token")).unwrap_or_default();
     let is_right = |known: &str| !known.is_empty() && bool::from(known.as_bytes().ct_eq(given.as_bytes()));
-    let known = app.is_some_and(|app| is_right(&app.secret) || app.token.as_deref().is_some_and(is_right));
-    if !known {
+    let app = app.filter(|app| is_right(&app.secret) || app.token.as_deref().is_some_and(is_right));
+    let Some(app) = app else {
         return Reply::refused(choices, super::DENIED, "appid, token or secret is wrong");
-    }
+    };
     let name = request.query("file").unwrap_or_default();
     // A name, and nothing that leads elsewhere.
     let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
     let shelf = &request.exchange.shared().shelf;
-    match is_name.then(|| shelf.find(config.recordings.as_deref(), &name)).flatten() {
+    let is_own = match shelf.app_of(&name) {
+        Some(owner) => owner == app.appid,
+        None => config.apps.len() == 1,
+    };
+    match (is_name && is_own).then(|| shelf.find(config.recordings.as_deref(), &name)).flatten() {
         Some(file) => Reply::recording(file, Reply::refused(choices, NOTHING, NO_RECORDING)),
         None => Reply::refused(choices, NOTHING, NO_RECORDING),
     }

@@ -75,10 +75,9 @@ pub(in crate::platform::rest) fn transfer_status(request: &Request<'_>) -> Reply
     let Some(transfer) = transfer.filter(|transfer| request.owns(&app, transfer.call)) else {
         return Reply::failed(StatusCode::NOT_FOUND, "TRANSFER_NOT_FOUND", "there is no such transfer");
     };
-    let call = request.exchange.board().call(transfer.call);
     let mut answer = json!({
         "request_id": transfer.id,
-        "call_id": call.map(|view| view.begin.cmiuuid),
+        "call_id": id_of(request, transfer.call),
         "status": transfer.status.as_str(),
     });
     if let TransferStatus::Failed(reason) = transfer.status {
@@ -160,7 +159,7 @@ fn connecting(endpoint: &Endpoint, body: &Map<String, Value>) -> Pcmo {
 }
 
 fn id_of(request: &Request<'_>, call: u64) -> Option<String> {
-    request.exchange.board().call(call).map(|view| view.begin.cmiuuid)
+    request.exchange.board().begin_of(call).map(|begin| begin.cmiuuid)
 }
 
 fn gone() -> Reply {

@@ -1,0 +1,96 @@
+use piopiy_events::Phase;
+
+use crate::deliver::ledger::{
+    AttemptEntry, CallEntry, DeliveryOutcome, FaultEntry, MessageEntry, MessageKind, PlanEntry, StreamFigures,
+};
+
+/// One call, as far as it has come.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CallView {
+    /// Which call of the run, from 0.
+    pub call: u64,
+    /// How it began.
+    pub begin: CallEntry,
+    /// How far it is, as its webhooks tell.
+    pub phase: Phase,
+    /// Whether it is over, and the first attempt of each of its webhooks was made.
+    pub is_over: bool,
+    /// What happened, in order.
+    pub rows: Vec<Row>,
+}
+
+/// A row of a ladder.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Row {
+    /// Something passed between two parties.
+    Message(Box<MessageEntry>),
+    /// A webhook.
+    Webhook(Box<WebhookRow>),
+}
+
+/// A webhook with what became of it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WebhookRow {
+    /// What was to be sent.
+    pub plan: PlanEntry,
+    /// Its attempts so far.
+    pub attempts: Vec<AttemptEntry>,
+    /// What went wrong on purpose.
+    pub faults: Vec<FaultEntry>,
+    /// How it ended, once it has.
+    pub outcome: Option<DeliveryOutcome>,
+}
+
+impl CallView {
+    /// What passed between two parties, webhooks apart.
+    pub fn messages(&self) -> impl Iterator<Item = &MessageEntry> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Message(message) => Some(&**message),
+            Row::Webhook(_) => None,
+        })
+    }
+
+    /// The webhooks, in the order in which they were sent.
+    pub fn webhooks(&self) -> impl Iterator<Item = &WebhookRow> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Webhook(row) => Some(&**row),
+            Row::Message(_) => None,
+        })
+    }
+
+    /// What was measured of its audio streams that are over.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamFigures> {
+        self.messages().filter_map(|message| message.figures.as_ref())
+    }
+
+    /// Whether nothing more will come of the webhooks that were sent so far.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.webhooks().all(|row| row.outcome.is_some())
+    }
+}
+
+impl Row {
+    /// Whether it is a webhook, sent or not.
+    pub(super) fn is_webhook(&self) -> bool {
+        match self {
+            Self::Message(message) => message.what == MessageKind::Unsent,
+            Self::Webhook(_) => true,
+        }
+    }
+
+    /// How many bytes of payloads and answers it has.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Message(message) => [&message.request, &message.answer]
+                .into_iter()
+                .flatten()
+                .map(|body| body.as_bytes().len())
+                .sum(),
+            Self::Webhook(webhook) => webhook.plan.body.as_bytes().len(),
+        }
+    }
+}
