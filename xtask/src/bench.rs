@@ -37,8 +37,21 @@ enum Bench {
     /// Webhooks with fresh ids received durably, beside the same receiver with its memory store
     Durable,
     /// Loads at full speed beside other generators, those that are installed of wrk, oha, hey and autocannon; and how exactly a
-    /// rate is kept
+    /// rate is kept, in how much memory
     Load,
+    /// Of `load`, full speed alone
+    LoadSpeed,
+    /// Of `load`, how exactly a rate is kept
+    LoadPace,
+    /// Of `load`, a receiver that stalls
+    LoadStall,
+    /// Of `load`, memory, and planning
+    LoadSize,
+}
+
+impl Bench {
+    /// What is measured where none is named: the others are parts.
+    const ALL: [Self; 4] = [Self::Parse, Self::Generate, Self::Durable, Self::Load];
 }
 
 /// The core that measures and sends.
@@ -56,6 +69,14 @@ struct Effort {
     webhooks: usize,
     /// Seconds of each load in each round.
     seconds: u64,
+    is_quick: bool,
+}
+
+impl Effort {
+    /// For what takes long: rounds that are fewer, and longer.
+    fn of_paces(self) -> Self {
+        Self { rounds: self.rounds.min(3), seconds: 3 * self.seconds, ..self }
+    }
 }
 
 /// Measures.
@@ -67,18 +88,28 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return again_in_release(options);
     }
     let effort = if options.quick {
-        Effort { rounds: 3, iterations: 50_000, webhooks: 10_000, seconds: 2 }
+        Effort { rounds: 3, iterations: 50_000, webhooks: 10_000, seconds: 2, is_quick: true }
     } else {
-        Effort { rounds: 9, iterations: 1_000_000, webhooks: 150_000, seconds: 10 }
+        Effort { rounds: 9, iterations: 1_000_000, webhooks: 150_000, seconds: 10, is_quick: false }
     };
-    let chosen = if options.benches.is_empty() { Bench::value_variants() } else { &options.benches };
+    let chosen = if options.benches.is_empty() { &Bench::ALL[..] } else { &options.benches };
     let mut report = report::Report::new(&machine::describe(), effort);
     for bench in chosen {
         let sections = match bench {
             Bench::Parse => vec![parse::stream_connected(effort)?, parse::cdr(effort)?],
             Bench::Generate => vec![generate::run(effort)],
             Bench::Durable => vec![durable::run(effort)?],
-            Bench::Load => vec![load::full_speed(effort)?, load::pace(effort)?, load::stall(effort)?],
+            Bench::Load => vec![
+                load::full_speed(effort)?,
+                load::pace(effort.of_paces())?,
+                load::stall(effort.of_paces())?,
+                load::memory(effort)?,
+                load::planning(effort.of_paces())?,
+            ],
+            Bench::LoadSpeed => vec![load::full_speed(effort)?],
+            Bench::LoadPace => vec![load::pace(effort.of_paces())?],
+            Bench::LoadStall => vec![load::stall(effort.of_paces())?],
+            Bench::LoadSize => vec![load::memory(effort)?, load::planning(effort.of_paces())?],
         };
         for section in sections {
             println!("{section}");

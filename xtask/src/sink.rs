@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::event::epoll;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// What it does beside answering.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// For how many milliseconds of every second it does nothing
     #[arg(long, default_value_t = 0)]
     stall_ms: u64,
+    /// Never sleep: what comes is seen at once, and not when the core has woken up
+    #[arg(long)]
+    awake: bool,
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
@@ -40,13 +43,16 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<std::process::ExitCode>
     let data = |number| epoll::EventData::new_u64(number);
     epoll::add(&poll, &listener, data(LISTENER), epoll::EventFlags::IN)?;
     let mut connections: BTreeMap<u64, Connection> = BTreeMap::new();
-    let mut arrivals = Vec::new();
+    // So many need not be copied to grow.
+    let mut arrivals = Vec::with_capacity(1 << 20);
     let mut next = 0;
     let mut events = Vec::with_capacity(1_024);
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let patience = options.awake.then_some(&at_once);
     let began = now_ns();
     loop {
         events.clear();
-        match epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None) {
+        match epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), patience) {
             Err(rustix::io::Errno::INTR) => continue,
             waited => waited?,
         };

@@ -8,24 +8,33 @@ mod answer;
 mod audit;
 mod clock;
 mod composer;
+mod connection;
+mod ledger;
 mod options;
+mod planned;
 mod progress;
 mod report;
 mod saturation;
 mod source;
+mod state;
 mod tally;
 mod threshold;
+mod watch;
 mod worker;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use self::audit::Auditor;
 pub use self::audit::{AuditError, LoadAudit};
 use self::clock::now_ns;
 use self::composer::Composer;
+use self::ledger::Ledger;
 pub use self::options::{LoadOptions, LoadOptionsError, Rate};
+pub use self::planned::{LoadPlan, PlannedSend};
 pub use self::progress::Progress;
 pub use self::report::{LoadReport, LoadSummary, Percentiles, schema};
 use self::source::Source;
@@ -53,6 +62,14 @@ pub enum LoadError {
     /// What the receiver does cannot be seen.
     #[error("the receiver's effects cannot be seen")]
     Audit(#[from] AuditError),
+    /// The ledger cannot be written.
+    #[error("cannot write {} (is there room, and may you?)", path.display())]
+    Ledger {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The system gave no thread, timer or socket.
     #[error("this system cannot generate the load")]
     System(#[from] io::Error),
@@ -96,6 +113,13 @@ pub fn run_load(
         auditor.map(|observation| Auditor::start(simulator, observation, options.settle)).transpose()?;
     let start_ns = now_ns() + LEAD.as_nanos() as u64;
     let is_closed_loop = options.rate == Rate::Max;
+    let unwritten = |source| {
+        let path = options.ledger.clone().unwrap_or_default();
+        LoadError::Ledger { path, source }
+    };
+    let head = LoadReport::head(simulator, target, options, start_ns);
+    let ledger = options.ledger.as_ref().map(|path| Ledger::create(path, &head)).transpose();
+    let ledger = ledger.map_err(unwritten)?;
     let works = (0..options.threads).map(|thread| Work {
         source: Source::new(simulator, options, thread as u64, options.threads as u64),
         composer: Composer::new(simulator, target),
@@ -103,6 +127,7 @@ pub fn run_load(
         connections: part(options.connections, thread, options.threads),
         backlog: part(options.backlog, thread, options.threads).max(1),
         timeout: options.timeout,
+        ledger: ledger.as_ref().map(Ledger::part),
         start_ns,
         closed_loop_until_ns: is_closed_loop.then(|| {
             let duration = options.duration.map_or(u64::MAX, |duration| duration.as_nanos() as u64);
@@ -112,19 +137,26 @@ pub fn run_load(
         teller: auditor.as_ref().map(Auditor::teller),
     });
     let works: Vec<Work> = works.collect();
-    let tallies = std::thread::scope(|scope| {
+    let (tallies, written) = std::thread::scope(|scope| {
+        let writing = ledger.map(|ledger| {
+            std::thread::Builder::new().name("ledger".to_owned()).spawn_scoped(scope, || {
+                // A load whose ledger nobody writes is not what was asked for.
+                ledger.write().inspect_err(|_| progress.stop())
+            })
+        });
         let threads: Vec<_> = works
             .into_iter()
             .map(|work| {
                 std::thread::Builder::new().name("load".to_owned()).spawn_scoped(scope, || worker::run(work))
             })
             .collect();
-        let ended = threads.into_iter().map(|thread| match thread?.join() {
-            Ok(tally) => tally,
-            Err(_) => Err(io::Error::other("a thread of the generator has panicked")),
-        });
-        ended.collect::<io::Result<Vec<Tally>>>()
-    })?;
+        let ended = threads.into_iter().map(|thread| joined(thread?));
+        let tallies = ended.collect::<io::Result<Vec<Tally>>>();
+        let written = writing.map_or(Ok(()), |writing| joined(writing?));
+        (tallies, written)
+    });
+    let tallies = tallies?;
+    written.map_err(unwritten)?;
     let mut tally = Tally::new();
     tallies.iter().for_each(|part| tally.add(part));
     let audit = auditor.map(Auditor::end).transpose()?;
@@ -140,6 +172,10 @@ fn reach(target: &Target) -> Result<Vec<std::net::SocketAddr>, LoadError> {
         Ok(addresses)
     });
     reached.map_err(|source| LoadError::Unreachable { target: target.authority(), source })
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the generator has panicked")))
 }
 
 /// The share of one of several.

@@ -79,6 +79,9 @@ pub(crate) struct LoadArgs {
     /// Write the report as JSON, as json=PATH, `-` for stdout
     #[arg(long, value_name = "KIND=PATH", value_parser = sink, help_heading = "Reports")]
     report: Vec<Sink>,
+    /// Write what became of each webhook to a file, as JSON Lines: when it was planned, sent and answered, in nanoseconds from the start
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    ledger: Option<PathBuf>,
 }
 
 /// How much, and how fast.
@@ -232,6 +235,7 @@ impl LoadArgs {
         options.threads = self.threads.unwrap_or(cores.min(self.connections).max(1));
         options.backlog = self.backlog;
         options.timeout = self.timeout;
+        options.ledger.clone_from(&self.ledger);
         options
     }
 

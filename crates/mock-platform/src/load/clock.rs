@@ -7,6 +7,9 @@ pub(super) use self::linux::Alarm;
 #[cfg(not(target_os = "linux"))]
 pub(super) use self::other::Alarm;
 
+/// No alarm is set further ahead of an instant: so late it is at most, but for what nobody can help.
+pub(super) const MOST_AHEAD_NS: u64 = if cfg!(target_os = "linux") { 200_000 } else { 2_000_000 };
+
 /// Nanoseconds of the system's monotonic clock.
 #[cfg(unix)]
 pub(super) fn now_ns() -> u64 {

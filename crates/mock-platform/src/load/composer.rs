@@ -7,11 +7,16 @@ use crate::plan::{CallBuffer, Simulator};
 
 /// Writes requests: the head is the same but for its length.
 pub(super) struct Composer {
+    bodies: Bodies,
+    head: Vec<u8>,
+}
+
+/// The payloads of webhooks.
+pub(super) struct Bodies {
     simulator: Simulator,
     buffer: CallBuffer,
     /// The call in the buffer.
     call: Option<u64>,
-    head: Vec<u8>,
 }
 
 impl Composer {
@@ -26,26 +31,31 @@ impl Composer {
         }
         head.push_str(concat!("User-Agent: piopiy-mock/", env!("CARGO_PKG_VERSION"), "\r\n"));
         head.push_str("Content-Type: application/json\r\nContent-Length: ");
-        Self {
-            simulator: simulator.clone(),
-            buffer: CallBuffer::default(),
-            call: None,
-            head: head.into_bytes(),
-        }
+        Self { bodies: Bodies::new(simulator), head: head.into_bytes() }
     }
 
     /// Puts the request of a webhook in the place of what is there.
     pub(super) fn write(&mut self, due: Due, request: &mut Vec<u8>) {
-        if self.call != Some(due.call) {
-            self.simulator.write_call(due.call, &mut self.buffer);
-            self.call = Some(due.call);
-        }
-        // A call has the webhooks that were counted.
-        let body = self.buffer.webhook(due.webhook as usize).map_or(&b""[..], |(_, body)| body);
+        let body = self.bodies.of(due);
         request.clear();
         request.extend_from_slice(&self.head);
         request.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
         request.extend_from_slice(b"\r\n\r\n");
         request.extend_from_slice(body);
+    }
+}
+
+impl Bodies {
+    pub(super) fn new(simulator: &Simulator) -> Self {
+        Self { simulator: simulator.clone(), buffer: CallBuffer::default(), call: None }
+    }
+
+    pub(super) fn of(&mut self, due: Due) -> &[u8] {
+        if self.call != Some(due.call) {
+            self.simulator.write_call_that_starts(due.call, due.starts_at_ms, &mut self.buffer);
+            self.call = Some(due.call);
+        }
+        // A call has the webhooks that were counted.
+        self.buffer.webhook(due.webhook as usize).map_or(&b""[..], |(_, body)| body)
     }
 }

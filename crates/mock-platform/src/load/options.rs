@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::deliver::check_run::Observation;
@@ -42,6 +43,8 @@ pub struct LoadOptions {
     pub observation: Option<Observation>,
     /// How long nothing must change at the receiver before it is believed to be done.
     pub settle: Duration,
+    /// The file into which is written what became of each webhook: when it was planned, sent and answered.
+    pub ledger: Option<PathBuf>,
 }
 
 /// Why a load cannot be generated as it was asked for.
@@ -94,6 +97,7 @@ impl LoadOptions {
             timeout: Duration::from_secs(10),
             observation: None,
             settle: Duration::from_millis(500),
+            ledger: None,
         }
     }
 

@@ -3,7 +3,7 @@ use std::fmt;
 use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::audit::LoadAudit;
 use super::options::{LoadOptions, Rate};
@@ -86,9 +86,10 @@ pub struct LoadSummary {
     pub connections_opened: u64,
     /// The most webhooks that waited for a connection, over all threads.
     pub most_waiting: usize,
-    /// CPU time of the generator per attempt, in microseconds.
+    /// CPU time of the generator per attempt, in microseconds; without what it was awake for a moment before an instant, so as not to
+    /// miss it.
     pub cpu_us_per_attempt: Option<f64>,
-    /// The part of their time that the generator's threads ran on a CPU.
+    /// The part of their time that the generator's threads worked on a CPU: without that waiting.
     pub cpu: Option<f64>,
 }
 
@@ -139,6 +140,27 @@ pub fn schema() -> Value {
 }
 
 impl LoadReport {
+    /// What a ledger says of its run.
+    pub(super) fn head(
+        simulator: &Simulator,
+        target: &Target,
+        options: &LoadOptions,
+        start_ns: u64,
+    ) -> Value {
+        let plan = simulator.options();
+        json!({
+            "schema": "piopiy-mock/load-ledger/1",
+            "version": env!("CARGO_PKG_VERSION"),
+            "generator": GENERATOR,
+            "target": target.shown(),
+            "profile": plan.profile.to_string(),
+            "seed": plan.seed.to_string(),
+            "nonce": plan.nonce.to_string(),
+            "pace": pace(options),
+            "started_at_monotonic_ns": start_ns,
+        })
+    }
+
     pub(super) fn new(
         simulator: &Simulator,
         target: &Target,
@@ -191,6 +213,7 @@ fn summary(options: &LoadOptions, tally: &Tally) -> LoadSummary {
     let refused = tally.refused.iter().enumerate().map(|(digit, &count)| (format!("{digit}xx"), count));
     let named = errors.into_iter().map(|(name, count)| (name.to_owned(), count));
     let wall_ns = tally.last_ns.max(1) as f64 * options.threads as f64;
+    let working_ns = tally.cpu_ns.map(|ns| ns.saturating_sub(tally.waited_ns));
     LoadSummary {
         planned: tally.planned,
         dropped_by_generator: tally.dropped,
@@ -209,8 +232,8 @@ fn summary(options: &LoadOptions, tally: &Tally) -> LoadSummary {
         scheduling_lag_us: Percentiles::of(&tally.lag),
         connections_opened: tally.connections,
         most_waiting: tally.most_waiting,
-        cpu_us_per_attempt: tally.cpu_ns.map(|ns| ns as f64 / 1e3 / tally.attempts.max(1) as f64),
-        cpu: tally.cpu_ns.map(|ns| ns as f64 / wall_ns),
+        cpu_us_per_attempt: working_ns.map(|ns| ns as f64 / 1e3 / tally.attempts.max(1) as f64),
+        cpu: working_ns.map(|ns| ns as f64 / wall_ns),
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Due {
     pub(super) at_ns: u64,
     pub(super) call: u64,
     pub(super) webhook: u32,
+    /// When its call starts, in the virtual time of the plan: it follows from the call, and takes long to compute.
+    pub(super) starts_at_ms: u64,
 }
 
 /// The webhooks of a share of the calls, in the order in which they are due.
@@ -136,9 +138,10 @@ impl Source {
             if call >= self.end_call || at_ns >= self.end_ns {
                 return (None, 0);
             }
-            let count = self.simulator.count_webhooks(call, &mut self.buffer) as u32;
+            let (starts_at_ms, webhooks) = self.simulator.time_webhooks(call, &mut self.buffer);
+            let count = webhooks.count() as u32;
             if count > 0 && call % self.parts == self.part {
-                return (Some((Due { at_ns, call, webhook: 0 }, nth)), count - 1);
+                return (Some((Due { at_ns, call, webhook: 0, starts_at_ms }, nth)), count - 1);
             }
             nth += u64::from(count);
             call += 1;
@@ -157,10 +160,11 @@ impl Source {
         while *next_call < self.end_call {
             let call = *next_call;
             *next_call += self.parts;
-            let count = self.simulator.count_webhooks(call, &mut self.buffer) as u32;
+            let (starts_at_ms, webhooks) = self.simulator.time_webhooks(call, &mut self.buffer);
+            let count = webhooks.count() as u32;
             if count > 0 {
                 *left = count - 1;
-                *current = Some(Due { at_ns: 0, call, webhook: 0 });
+                *current = Some(Due { at_ns: 0, call, webhook: 0, starts_at_ms });
                 return *current;
             }
         }
@@ -181,13 +185,12 @@ impl Source {
             if coming.peek().is_some_and(|Reverse(due)| due.at_ns < begins_ns) {
                 return;
             }
-            self.simulator.write_call(*next_call, &mut self.buffer);
-            let start = self.buffer.starts_at_ms();
-            for (webhook, (written, _)) in (0..).zip(self.buffer.webhooks()) {
-                let after_ms = written.at_ms.saturating_sub(start);
+            let (starts_at_ms, webhooks) = self.simulator.time_webhooks(*next_call, &mut self.buffer);
+            for (webhook, due_ms) in (0..).zip(webhooks) {
+                let after_ms = due_ms.saturating_sub(starts_at_ms);
                 let after_ns = (after_ms as f64 * 1e6 / *time_scale) as u64;
                 let at_ns = begins_ns.saturating_add(after_ns);
-                coming.push(Reverse(Due { at_ns, call: *next_call, webhook }));
+                coming.push(Reverse(Due { at_ns, call: *next_call, webhook, starts_at_ms }));
             }
             *next_call += self.parts;
         }

@@ -48,6 +48,8 @@ pub(super) struct Tally {
     /// From when it was due to when this program was awake for it.
     pub(super) lag: Histogram<u64>,
     pub(super) cpu_ns: Option<u64>,
+    /// Of that, what was spent awake with nothing to do until the next instant.
+    pub(super) waited_ns: u64,
     /// When the last webhook ended, from the start.
     pub(super) last_ns: u64,
     /// When the last was sent.
@@ -77,6 +79,7 @@ impl Tally {
             publish_delay: histogram(),
             lag: histogram(),
             cpu_ns: Some(0),
+            waited_ns: 0,
             last_ns: 0,
             last_sent_ns: 0,
         }
@@ -125,6 +128,7 @@ impl Tally {
             debug_assert!(added.is_ok());
         }
         self.cpu_ns = self.cpu_ns.zip(other.cpu_ns).map(|(mine, theirs)| mine + theirs);
+        self.waited_ns += other.waited_ns;
         self.last_ns = self.last_ns.max(other.last_ns);
         self.last_sent_ns = self.last_sent_ns.max(other.last_sent_ns);
     }

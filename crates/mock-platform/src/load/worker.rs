@@ -1,26 +1,33 @@
 //! One thread of a load: its share of the calls, over its share of the connections.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use super::answer::AnswerReader;
 use super::audit::Teller;
-use super::clock::{Alarm, now_ns, thread_cpu_ns};
+use super::clock::{now_ns, thread_cpu_ns};
 use super::composer::Composer;
+use super::connection::{Connection, Flight};
+use super::ledger::LedgerPart;
 use super::progress::{Progress, Told};
 use super::source::{Due, Source};
+use super::state::State;
 use super::tally::{End, Tally, count};
+use super::watch::Watch;
 
 /// What a thread is given.
 pub(super) struct Work {
@@ -30,6 +37,7 @@ pub(super) struct Work {
     pub(super) connections: usize,
     pub(super) backlog: usize,
     pub(super) timeout: Duration,
+    pub(super) ledger: Option<LedgerPart>,
     /// When it begins, by the monotonic clock.
     pub(super) start_ns: u64,
     /// When calls cease to begin, where nothing is due at instants of its own.
@@ -72,42 +80,8 @@ struct Shared {
     read: RefCell<Box<[u8]>>,
 }
 
-struct State {
-    source: Source,
-    composer: Composer,
-    /// What is due, and has no connection.
-    waiting: VecDeque<Due>,
-    /// Connections that are free, the one that is longest so first.
-    idle: VecDeque<usize>,
-    /// Connections that are closed, and opened when they are needed.
-    dormant: Vec<usize>,
-    in_flight: usize,
-    /// The source has no more, with a closed loop.
-    is_exhausted: bool,
-    tally: Tally,
-    teller: Option<Teller>,
-}
-
-#[derive(Default)]
-struct Connection {
-    stream: RefCell<Option<Rc<TcpStream>>>,
-    request: RefCell<Vec<u8>>,
-    flight: Cell<Option<Flight>>,
-    /// Since when nothing is in flight.
-    free_since_ns: Cell<u64>,
-    /// Set when it is closed because an answer took too long.
-    is_late: Cell<bool>,
-    wake: Notify,
-}
-
-#[derive(Clone, Copy)]
-struct Flight {
-    due: Due,
-    sent_ns: u64,
-}
-
 async fn carry_out(work: Work) -> io::Result<Tally> {
-    let alarm = Alarm::new()?;
+    let mut watch = Watch::new()?;
     let progress = Arc::clone(&work.progress);
     let shared = Rc::new(Shared {
         state: RefCell::new(State {
@@ -120,6 +94,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
             is_exhausted: false,
             tally: Tally::new(),
             teller: work.teller,
+            ledger: work.ledger,
         }),
         connections: (0..work.connections).map(|_| Connection::default()).collect(),
         start_ns: work.start_ns,
@@ -129,17 +104,17 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         addresses: work.addresses,
         read: RefCell::new(vec![0; READ].into_boxed_slice()),
     });
-    alarm.until(work.start_ns.saturating_sub(50_000_000)).await?;
+    watch.until(work.start_ns.saturating_sub(50_000_000), || 0).await?;
     for id in 0..work.connections {
         spawn_local(Rc::clone(&shared).serve(id));
     }
-    alarm.until(work.start_ns).await?;
+    watch.until(work.start_ns, || 0).await?;
     let mut look_after = pin!(shared.look_after(work.closed_loop_until_ns, &progress));
     if shared.is_closed_loop {
         shared.begin_closed_loop();
     } else {
         tokio::select! {
-            sent = shared.send_what_is_due(&alarm) => sent?,
+            sent = shared.send_what_is_due(&mut watch) => sent?,
             // It was stopped, with nothing due for long.
             () = &mut look_after => return Ok(shared.state.borrow().tally.clone()),
         }
@@ -150,11 +125,12 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
 
 impl Shared {
     /// The open loop: one wake-up serves all that is due.
-    async fn send_what_is_due(&self, alarm: &Alarm) -> io::Result<()> {
+    async fn send_what_is_due(&self, watch: &mut Watch) -> io::Result<()> {
         loop {
             let now = now_ns().saturating_sub(self.start_ns);
             let next = {
                 let mut state = self.state.borrow_mut();
+                state.tally.waited_ns = watch.waited_ns();
                 while let Some(due) = state.source.peek().filter(|due| due.at_ns <= now) {
                     state.source.take();
                     state.tally.planned += 1;
@@ -164,7 +140,10 @@ impl Shared {
                 state.source.peek()
             };
             match next {
-                Some(due) => alarm.until(self.start_ns + due.at_ns).await?,
+                Some(due) => {
+                    let ended = || self.state.borrow().tally.latency.len();
+                    watch.until(self.start_ns + due.at_ns, ended).await?;
+                }
                 None => return Ok(()),
             }
         }
@@ -173,7 +152,7 @@ impl Shared {
     fn begin_closed_loop(&self) {
         let mut state = self.state.borrow_mut();
         while let Some(id) = state.idle.pop_front() {
-            self.next(&mut state, id);
+            self.next(&mut state, id, now_ns());
         }
     }
 
@@ -187,24 +166,23 @@ impl Shared {
                 self.connections[id].wake.notify_one();
             }
         } else {
-            state.tally.dropped += 1;
+            state.drop_one(due);
         }
     }
 
     /// A connection is free.
-    fn next(&self, state: &mut State, id: usize) {
-        match self.take(state) {
+    fn next(&self, state: &mut State, id: usize, now: u64) {
+        match self.take(state, now) {
             Some(due) => self.send(state, id, due),
             None => {
-                self.connections[id].free_since_ns.set(now_ns());
+                self.connections[id].free_since_ns.set(now);
                 state.idle.push_back(id);
             }
         }
     }
 
     /// What waits, or with a closed loop what comes next, which is due now.
-    fn take(&self, state: &mut State) -> Option<Due> {
-        let now = now_ns();
+    fn take(&self, state: &mut State, now: u64) -> Option<Due> {
         if !self.is_closed_loop || now < self.start_ns {
             return state.waiting.pop_front();
         }
@@ -230,38 +208,16 @@ impl Shared {
         state.tally.attempts += 1;
         state.tally.last_sent_ns = sent_ns;
         count(&mut state.tally.publish_delay, sent_ns.saturating_sub(due.at_ns));
-        let Some(stream) = connection.stream.borrow().clone() else { return };
-        let written = match stream.try_write(&request) {
-            Ok(written) if written == request.len() => return,
-            Ok(written) => written,
-            // Whoever reads meets the error, too.
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
-            Err(_) => 0,
-        };
-        let rest = request[written..].to_vec();
-        spawn_local(async move {
-            let mut rest = &rest[..];
-            while !rest.is_empty() && stream.writable().await.is_ok() {
-                match stream.try_write(rest) {
-                    Ok(written) => rest = &rest[written..],
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => return,
-                }
-            }
-        });
+        drop(request);
+        connection.write();
     }
 
-    fn end(&self, state: &mut State, id: usize, end: End) {
+    fn end(&self, state: &mut State, id: usize, end: End, now: u64) {
         let Some(flight) = self.connections[id].flight.take() else { return };
-        let now = now_ns() - self.start_ns;
+        let now = now - self.start_ns;
         state.in_flight -= 1;
-        state.tally.last_ns = now;
-        count(&mut state.tally.latency, now.saturating_sub(flight.due.at_ns));
         count(&mut state.tally.service, now.saturating_sub(flight.sent_ns));
-        state.tally.ended(end);
-        if let Some(teller) = &mut state.teller {
-            teller.ended(flight.due, end.is_acknowledged());
-        }
+        state.ended(flight.due, Some(flight.sent_ns), now, end);
     }
 
     /// One connection, opened as often as it has to be.
@@ -293,14 +249,14 @@ impl Shared {
         }
     }
 
-    async fn connect(&self) -> Option<Rc<TcpStream>> {
+    async fn connect(&self) -> Option<TcpStream> {
         for address in &self.addresses {
             if let Ok(Ok(stream)) = timeout(self.timeout, TcpStream::connect(address)).await {
                 // What cannot be set is slower, and no error.
                 let _ = stream.set_nodelay(true);
                 if stream.writable().await.is_ok() {
                     self.state.borrow_mut().tally.connections += 1;
-                    return Some(Rc::new(stream));
+                    return Some(stream);
                 }
             }
         }
@@ -310,52 +266,65 @@ impl Shared {
     /// What waited for a connection that cannot be made.
     fn fail_one(&self) {
         let mut state = self.state.borrow_mut();
-        let now = now_ns().saturating_sub(self.start_ns);
-        let Some(due) = self.take(&mut state) else { return };
+        let now = now_ns();
+        let Some(due) = self.take(&mut state, now) else { return };
+        let now = now.saturating_sub(self.start_ns);
         state.tally.attempts += 1;
-        state.tally.last_ns = now;
-        count(&mut state.tally.latency, now.saturating_sub(due.at_ns));
-        state.tally.ended(End::NoConnection);
+        state.ended(due, None, now, End::NoConnection);
     }
 
     /// Reads answers, and sends what is next, until the connection is closed.
-    async fn converse(&self, id: usize, stream: Rc<TcpStream>) {
+    async fn converse(&self, id: usize, stream: TcpStream) {
         let connection = &self.connections[id];
         connection.is_late.set(false);
-        *connection.stream.borrow_mut() = Some(Rc::clone(&stream));
-        self.next(&mut self.state.borrow_mut(), id);
+        let (mut incoming, outgoing) = stream.into_split();
+        *connection.stream.borrow_mut() = Some(Rc::new(outgoing));
+        self.next(&mut self.state.borrow_mut(), id, now_ns());
         let mut reader = AnswerReader::default();
-        let end = loop {
-            if stream.readable().await.is_err() {
-                break End::Reset;
-            }
-            let mut bytes = self.read.borrow_mut();
-            match stream.try_read(&mut bytes) {
-                Ok(0) => match reader.closed() {
-                    Some(answer) => break End::Answered(answer),
-                    None if connection.is_late.get() => break End::TimedOut,
-                    None => break End::Reset,
+        let end = poll_fn(|context| self.poll_end(context, id, &mut incoming, &mut reader)).await;
+        if let Some(end) = end {
+            self.end(&mut self.state.borrow_mut(), id, end, now_ns());
+        }
+    }
+
+    /// Reads until the connection is at its end: what that is to a webhook in flight, if it is anything.
+    fn poll_end(
+        &self,
+        context: &mut Context<'_>,
+        id: usize,
+        incoming: &mut OwnedReadHalf,
+        reader: &mut AnswerReader,
+    ) -> Poll<Option<End>> {
+        let connection = &self.connections[id];
+        let mut room = self.read.borrow_mut();
+        loop {
+            let mut read = ReadBuf::new(&mut room);
+            // Where less comes than there is room for nothing more is there: it is not read once more to see that, as by `try_read`.
+            let end = match ready!(Pin::new(&mut *incoming).poll_read(context, &mut read)) {
+                Ok(()) if read.filled().is_empty() => match reader.closed() {
+                    Some(answer) => End::Answered(answer),
+                    None if connection.is_late.get() => End::TimedOut,
+                    None => End::Reset,
                 },
-                Ok(read) => match reader.feed(&bytes[..read]) {
-                    Ok(None) => {}
+                Ok(()) => match reader.feed(read.filled()) {
+                    Ok(None) => continue,
                     // Nobody asked.
-                    Ok(Some(_)) if connection.flight.get().is_none() => return,
-                    Ok(Some(answer)) => {
-                        if !answer.keeps {
-                            break End::Answered(answer);
-                        }
+                    Ok(Some(_)) if connection.flight.get().is_none() => return Poll::Ready(None),
+                    Ok(Some(answer)) if answer.keeps => {
                         let mut state = self.state.borrow_mut();
-                        self.end(&mut state, id, End::Answered(answer));
-                        self.next(&mut state, id);
+                        let now = now_ns();
+                        self.end(&mut state, id, End::Answered(answer), now);
+                        self.next(&mut state, id, now);
+                        continue;
                     }
-                    Err(_) => break End::NoHttp,
+                    Ok(Some(answer)) => End::Answered(answer),
+                    Err(_) => End::NoHttp,
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) if connection.is_late.get() => break End::TimedOut,
-                Err(_) => break End::Reset,
-            }
-        };
-        self.end(&mut self.state.borrow_mut(), id, end);
+                Err(_) if connection.is_late.get() => End::TimedOut,
+                Err(_) => End::Reset,
+            };
+            return Poll::Ready(Some(end));
+        }
     }
 
     /// Ends what takes too long, closes what is unused for long, tells how far it is; until all has ended.
@@ -370,8 +339,9 @@ impl Shared {
             }
             if progress.is_stopped() {
                 state.source.stop();
-                state.tally.dropped += state.waiting.len() as u64;
-                state.waiting.clear();
+                while let Some(due) = state.waiting.pop_front() {
+                    state.drop_one(due);
+                }
             }
             self.close_what_is_late_or_unused(&mut state, now);
             if let Some(teller) = &mut state.teller {
@@ -406,16 +376,6 @@ impl Shared {
             }
             state.idle.pop_front();
             connection.close();
-        }
-    }
-}
-
-impl Connection {
-    /// Whoever reads from it sees the end of it.
-    fn close(&self) {
-        if let Some(stream) = &*self.stream.borrow() {
-            // Where it is closed already, nothing is to be done.
-            let _ = socket2::SockRef::from(&**stream).shutdown(std::net::Shutdown::Both);
         }
     }
 }

@@ -217,10 +217,16 @@ impl Simulator {
     /// Writes one call into a buffer: the same as [`Simulator::call`], without allocation once the buffer has
     /// grown.
     pub fn write_call(&self, index: u64, buffer: &mut CallBuffer) {
+        let start = self.arrivals.at_ms(index, &mut buffer.scratch.block);
+        self.write_call_that_starts(index, start, buffer);
+    }
+
+    /// The same, with the start that the call is known to have: to compute it takes longer than all else, where calls are not written one
+    /// after another.
+    pub(crate) fn write_call_that_starts(&self, index: u64, start: u64, buffer: &mut CallBuffer) {
         let CallBuffer { bytes, webhooks, story, starts_at_ms, scratch } = buffer;
         bytes.clear();
         webhooks.clear();
-        let start = self.arrivals.at_ms(index, &mut scratch.block);
         let draws = Draws::new(self.options.seed.0, index);
         self.behaviour.play(draws, self.options.profile, start, &mut scratch.timeline);
         let timeline = &scratch.timeline;
@@ -303,6 +309,15 @@ impl Simulator {
     /// How many webhooks a call has: as many as [`Simulator::write_call`] writes, in a fraction of the time.
     #[must_use]
     pub fn count_webhooks(&self, index: u64, buffer: &mut CallBuffer) -> usize {
+        self.time_webhooks(index, buffer).1.count()
+    }
+
+    /// When a call starts, and when its webhooks are due: virtual milliseconds from the start of the run.
+    pub(crate) fn time_webhooks<'a>(
+        &'a self,
+        index: u64,
+        buffer: &'a mut CallBuffer,
+    ) -> (u64, impl Iterator<Item = u64> + 'a) {
         let scratch = &mut buffer.scratch;
         let start = self.arrivals.at_ms(index, &mut scratch.block);
         let draws = Draws::new(self.options.seed.0, index);
@@ -312,11 +327,11 @@ impl Simulator {
         write_extra_params(style, draws, &mut scratch.extra_params);
         let timeline = &scratch.timeline;
         let has_extra_params = !scratch.extra_params.is_empty();
-        let forms = timeline.entries.iter().filter(|entry| {
+        let due = timeline.entries.iter().filter(move |entry| {
             let is_b = timeline.legs[entry.leg as usize].is_b;
             self.forms.get(timeline.story.direction, entry.happening, is_b, has_extra_params).is_some()
         });
-        forms.count()
+        (start, due.map(|entry| entry.at_ms))
     }
 
     /// The balance before a call, in millionths. A call before it is taken to have cost as much as a call can: so

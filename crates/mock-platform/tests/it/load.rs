@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use piopiy_events::{Profile, Webhook};
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::load::{LoadError, LoadOptions, LoadReport, Progress, Rate, run_load};
 use piopiy_mock_platform::plan::{PlanOptions, Scenario, Seed, Simulator, Spacing};
+use serde_json::Value;
 
 use crate::cli::{check_refused, mock, stderr, stdout};
 
@@ -171,6 +173,67 @@ fn what_finds_no_room_is_dropped_and_makes_the_run_inconclusive() {
     assert!(report.saturation.is_some());
 }
 
+/// The lines of a ledger behind its first, and the first.
+fn ledger(path: &Path) -> (Value, Vec<Value>) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    (lines.next().unwrap(), lines.collect())
+}
+
+#[test]
+fn the_ledger_has_each_webhook_with_its_instants() {
+    let (url, _) = accepting();
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = some(Rate::Webhooks(20_000.0), 2_000);
+    options.spacing = Spacing::Constant;
+    options.ledger = Some(folder.path().join("load.jsonl"));
+    let report = load(&url, &options).unwrap();
+    let (head, lines) = ledger(options.ledger.as_ref().unwrap());
+    assert_eq!(head["schema"], "piopiy-mock/load-ledger/1");
+    assert_eq!(head["seed"], "0x5eed");
+    assert_eq!(head["started_at_monotonic_ns"], report.started_at_monotonic_ns);
+    let mut planned: Vec<[u64; 3]> = Vec::new();
+    for line in &lines {
+        let number = |name: &str| line[name].as_u64().unwrap_or_else(|| panic!("{name} in {line}"));
+        assert!(number("planned_ns") <= number("sent_ns"), "{line}");
+        assert!(number("sent_ns") < number("ended_ns"), "{line}");
+        assert_eq!(line["status"], 200);
+        planned.push(["call", "webhook", "planned_ns"].map(number));
+    }
+    planned.sort_unstable();
+    let counted =
+        (0..2_000).flat_map(|call| (0..simulator().call(call).webhooks.len()).map(move |n| (call, n as u64)));
+    let expected: Vec<[u64; 3]> =
+        (0..).zip(counted).map(|(nth, (call, webhook))| [call, webhook, nth * 50_000]).collect();
+    assert_eq!(planned, expected);
+}
+
+#[test]
+fn the_ledger_tells_what_was_dropped_and_what_failed() {
+    let (url, _) = receiver(|| None);
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = some(Rate::Webhooks(2_000.0), 100);
+    (options.connections, options.threads, options.backlog) = (1, 1, 5);
+    options.timeout = Duration::from_millis(100);
+    options.ledger = Some(folder.path().join("load.jsonl"));
+    let summary = load(&url, &options).unwrap().summary;
+    let (_, lines) = ledger(options.ledger.as_ref().unwrap());
+    let count = |error: &str| lines.iter().filter(|line| line["error"] == error).count() as u64;
+    assert_eq!(count("dropped"), summary.dropped_by_generator);
+    assert_eq!(count("timeout"), summary.errors_by_kind["timeout"]);
+    assert_eq!(lines.len() as u64, summary.planned);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_told() {
+    let (url, _) = accepting();
+    let args = ["load", &url, "--calls", "3", "--rate", "max", "--ledger"];
+    check_refused(&[&args[..], &["/nowhere/load.jsonl"]].concat(), 3, "cannot write /nowhere/load.jsonl");
+    if cfg!(target_os = "linux") {
+        check_refused(&[&args[..], &["/dev/full"]].concat(), 3, "cannot write /dev/full");
+    }
+}
+
 #[test]
 fn a_load_that_is_stopped_ends_and_says_what_it_did() {
     let (url, bodies) = accepting();
@@ -201,7 +264,7 @@ fn the_command_prints_one_document_and_ends_as_its_thresholds_say() {
     };
     let output = load(&["--report", "json=-", "--assert", "errors==0", "--threads", "2"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
     let validator = jsonschema::validator_for(&piopiy_mock_platform::load::schema()).unwrap();
     assert!(validator.is_valid(&document));
     assert_eq!(document["summary"]["acknowledged"], document["summary"]["planned"]);

@@ -1,0 +1,77 @@
+use std::io;
+
+use tokio::task::yield_now;
+
+use super::clock::{Alarm, MOST_AHEAD_NS, now_ns};
+
+/// Waits for instants. An alarm wakes a sleeping core late, by as much as half a tenth of a millisecond on a virtual machine: so it
+/// is set ahead by what it was late of late, and the rest is waited for awake. Meanwhile the runtime goes on with what there is, and whoever
+/// else wants the core gets it.
+pub(super) struct Watch {
+    alarm: Alarm,
+    /// How late the alarm is, as a mean that forgets.
+    late_ns: u64,
+    waited_ns: u64,
+}
+
+/// The mean moves by this part of what is new.
+const NEW: u64 = 16;
+/// What takes longer between two looks at the clock was no waiting: the core was somebody else's.
+const LOOK_NS: u64 = 20_000;
+
+impl Watch {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { alarm: Alarm::new()?, late_ns: MOST_AHEAD_NS / 2, waited_ns: 0 })
+    }
+
+    /// CPU time for which it was awake, and nothing was done.
+    pub(super) fn waited_ns(&self) -> u64 {
+        self.waited_ns
+    }
+
+    /// Waits until an instant of the clock; `done` counts what the runtime does meanwhile.
+    pub(super) async fn until(&mut self, at_ns: u64, done: impl Fn() -> u64) -> io::Result<()> {
+        let mut now = now_ns();
+        let wake_ns = at_ns.saturating_sub(ahead_ns(self.late_ns));
+        if now < wake_ns {
+            self.alarm.until(wake_ns).await?;
+            now = now_ns();
+            self.late_ns = mean_ns(self.late_ns, now.saturating_sub(wake_ns));
+        }
+        let mut done_before = done();
+        while now < at_ns {
+            yield_now().await;
+            std::thread::yield_now();
+            let (later, done_now) = (now_ns(), done());
+            if done_now == done_before && later - now < LOOK_NS {
+                self.waited_ns += later - now;
+            }
+            (now, done_before) = (later, done_now);
+        }
+        Ok(())
+    }
+}
+
+/// How far ahead of an instant it is woken whose alarm is late by so much: twice that, for it varies.
+fn ahead_ns(late_ns: u64) -> u64 {
+    (2 * late_ns).min(MOST_AHEAD_NS)
+}
+
+fn mean_ns(mean: u64, new: u64) -> u64 {
+    mean - mean / NEW + new.min(MOST_AHEAD_NS) / NEW
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_woken_ahead_by_twice_what_alarms_are_late_and_no_more_than_is_bearable() {
+        let after = |late: u64| (0..200).fold(0, |mean, _| mean_ns(mean, late));
+        let ahead = ahead_ns(after(10_000));
+        assert!((18_000..=20_000).contains(&ahead), "{ahead}");
+        assert_eq!(ahead_ns(after(u64::MAX)), MOST_AHEAD_NS);
+        // One that was late by far, as whoever is stopped is, changes little.
+        assert!(ahead_ns(mean_ns(after(10_000), 3_000_000_000)) <= 20_000 + 2 * MOST_AHEAD_NS / NEW);
+    }
+}

@@ -1,0 +1,92 @@
+//! What a load takes up: memory, and the time to plan it.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use piopiy_events::Profile as Wire;
+use piopiy_mock_platform::load::{LoadOptions, LoadPlan, Rate};
+use piopiy_mock_platform::plan::CallBuffer;
+
+use super::{CONNECTIONS, Effort, Section, Series, measure, mock, sink};
+use crate::{traffic, workspace};
+
+const FEW: u64 = 100_000;
+const MANY: u64 = 10_000_000;
+/// Calls in progress at once.
+const CALLS: u64 = 100_000;
+
+/// Peak memory at full speed with few webhooks and with many, and with very many calls in progress.
+///
+/// # Errors
+/// Where the generator does not run.
+pub(in crate::bench) fn memory(effort: Effort) -> anyhow::Result<Section> {
+    let few = peak_mib(&["--rate", "max", "--calls", &calls_with(FEW).to_string()])?;
+    let many = if effort.is_quick { FEW * 10 } else { MANY };
+    let much = peak_mib(&["--rate", "max", "--calls", &calls_with(many).to_string()])?;
+    // As many begin as end once the longest of the first has ended, an hour of calls having gone by.
+    let (erlangs, scale) = (CALLS.to_string(), "5");
+    let busy = peak_mib(&["--erlangs", &erlangs, "--time-scale", scale, "--duration", "40s"])?;
+    let mib = |it: f64| format!("{it:.1} MiB");
+    let rows = vec![
+        (format!("at full speed, {FEW} webhooks"), mib(few)),
+        (format!("at full speed, {many} webhooks (goal: at most 32 MiB)"), mib(much)),
+        ("growth between them (goal: less than 2 MiB)".to_owned(), mib(much - few)),
+        (format!("{CALLS} calls in progress (goal: less than 200 MiB)"), mib(busy)),
+    ];
+    Ok(Section { title: format!("Load, peak memory: {CONNECTIONS} connections, with a ledger"), rows })
+}
+
+/// So many calls have about so many webhooks.
+fn calls_with(webhooks: u64) -> u64 {
+    const SAMPLE: u64 = 10_000;
+    let simulator = traffic::simulator(Wire::Global, 0);
+    let mut buffer = CallBuffer::default();
+    let counted: usize = (0..SAMPLE).map(|call| simulator.count_webhooks(call, &mut buffer)).sum();
+    webhooks * SAMPLE / counted as u64
+}
+
+fn peak_mib(pace: &[&str]) -> anyhow::Result<f64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sink = runtime.block_on(sink(&[]))?;
+    let folder = tempfile::tempdir()?;
+    let mut command = workspace::command(mock()?);
+    command.args(["load", sink.url(), "--threads", "1", "--connections", CONNECTIONS]).args(pace);
+    command.args(["--report", "json=-", "--ledger"]).arg(folder.path().join("ledger.jsonl"));
+    let run = measure(command)?;
+    let report: serde_json::Value = serde_json::from_str(&run.said)?;
+    let count = |figure: &str| report["summary"][figure].as_u64().context("no summary");
+    ensure!(count("acknowledged")? == count("planned")?, "not all was acknowledged: {report:#}");
+    Ok(run.peak_kib / 1024.0)
+}
+
+/// Ten million webhooks planned, on one core.
+///
+/// # Errors
+/// Where options are not taken that always are.
+pub(in crate::bench) fn planning(effort: Effort) -> anyhow::Result<Section> {
+    let webhooks = if effort.is_quick { MANY / 100 } else { MANY };
+    let paces = [
+        ("--rate 10000", Rate::Webhooks(10_000.0)),
+        ("--rate max", Rate::Max),
+        ("--erlangs 100000", Rate::Erlangs(CALLS as f64)),
+    ];
+    let mut all = paces.map(|(name, rate)| (name, rate, Series::default()));
+    for round in 0..effort.rounds {
+        for (_, rate, series) in &mut all {
+            let simulator = traffic::simulator(Wire::Global, round as u64);
+            let mut options = LoadOptions::new(*rate);
+            (options.duration, options.calls) = (None, Some(webhooks));
+            let mut plan = LoadPlan::new(&simulator, &options)?;
+            let began = Instant::now();
+            for _ in 0..webhooks {
+                black_box(plan.next_webhook()).context("the plan has an end")?;
+            }
+            series.push(began.elapsed().as_secs_f64());
+        }
+    }
+    let rows = all.iter().map(|(name, _, series)| {
+        (format!("`{name}` (goal: at most 5 s)"), series.told(|it| format!("{it:.2} s")))
+    });
+    Ok(Section { title: format!("Load, planning: {webhooks} webhooks on one core"), rows: rows.collect() })
+}
