@@ -7,7 +7,7 @@ mod state;
 use super::{Answer, CaseEvidence, Evidence, Findings, Malformed, Seen, Transcript};
 
 pub(crate) use effects::{effects, name_of, shown};
-pub(crate) use fields::{another_status, compare, is_as_sent, unchanged, uncorrupted};
+pub(crate) use fields::{another_text, compare, is_as_sent, unchanged, uncorrupted};
 pub(crate) use state::final_state;
 
 /// Every request is acknowledged, and the effects are those expected.

@@ -86,14 +86,15 @@ fn corrupted(case: &str, webhook: &str, key: &str, (sent, stored): (&Raw, &Raw),
     findings.differs(case, discrepancy, &text);
 }
 
-/// A status that was stored as another: sent, stored.
-pub(crate) fn another_status(
+/// A text that was stored as another: sent, stored.
+pub(crate) fn another_text(
     case: &str,
     webhook: &str,
+    key: &str,
     (sent, stored): (&str, &str),
     findings: &mut Findings,
 ) {
-    corrupted(case, webhook, "status", (&Raw::string(sent), &Raw::string(stored)), findings);
+    corrupted(case, webhook, key, (&Raw::string(sent), &Raw::string(stored)), findings);
 }
 
 fn is_nothing(sent: &Raw) -> bool {

@@ -163,7 +163,13 @@ fn status_wins(evidence: &Evidence<'_>) -> Findings {
             {
                 if let Some(status) = effect.status.as_deref().filter(|status| *status != "missed") {
                     let name = criteria::name_of(&expected.payload);
-                    criteria::another_status(&case.case.name, &name, ("missed", status), &mut findings);
+                    criteria::another_text(
+                        &case.case.name,
+                        &name,
+                        "status",
+                        ("missed", status),
+                        &mut findings,
+                    );
                 }
                 if effect.state.as_deref() == Some("ended_answered") {
                     findings.fail(&case.case.name, "the call counts as answered (state ended_answered)");

@@ -1,5 +1,8 @@
 //! Members and values that no page lists.
 
+use piopiy_events::Webhook;
+
+use crate::judge::Effect;
 use crate::judge::check::{Answer, Case, Check, Count, Evidence, Findings, Fixes, Observability, criteria};
 
 const OPEN: Fixes = Fixes {
@@ -60,8 +63,9 @@ pub(super) const SCH_002: Check = Check {
 pub(super) const SCH_003: Check = Check {
     id: "SCH-003",
     title: "a direction and a leg that no page lists",
+    observability: Observability::Partly,
     source: "piopiy docs: legs a and b, inbound and outbound",
-    why: "A conference has more legs than two; a 422 loses the record of the third.",
+    why: "A conference has more legs than two; a 422 loses the record of the third, and stored as leg a it hides the first.",
     fixes: OPEN,
     stimulus: |composer| {
         let mut cases = Vec::new();
@@ -72,7 +76,11 @@ pub(super) const SCH_003: Check = Check {
         }
         cases
     },
-    judge: criteria::acknowledged,
+    judge: |evidence| {
+        let mut findings = criteria::acknowledged(evidence);
+        not_taken_for_a_listed_one(evidence, &mut findings);
+        findings
+    },
     ..Check::BASE
 };
 
@@ -99,6 +107,38 @@ pub(super) const SCH_004: Check = Check {
     ..Check::BASE
 };
 
+/// What is listed of the members that are sent with another value.
+const LISTED: [(&str, [&str; 2]); 2] = [("direction", ["inbound", "outbound"]), ("leg", ["a", "b"])];
+
+/// No value is stored as one that is listed: left out or kept in other words, it is no other's.
+fn not_taken_for_a_listed_one(evidence: &Evidence<'_>, findings: &mut Findings) {
+    for case in evidence.cases {
+        for expected in &case.case.expected {
+            let Some(webhook) = expected.payload.webhook() else { continue };
+            let name = criteria::name_of(&expected.payload);
+            for effect in case.effects_of(expected).unwrap_or_default() {
+                for (key, listed) in LISTED {
+                    let Some(sent) = webhook.text(key).filter(|sent| !listed.contains(&&**sent)) else {
+                        continue;
+                    };
+                    let stored = stored(effect, key).filter(|_| !effect.quarantined);
+                    if let Some(stored) = stored.filter(|stored| listed.contains(&stored.as_str())) {
+                        criteria::another_text(&case.case.name, &name, key, (&sent, &stored), findings);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn stored(effect: &Effect, key: &str) -> Option<String> {
+    if let ("leg", Some(leg)) = (key, &effect.leg) {
+        return Some(leg.clone());
+    }
+    let fields = Webhook::parse(effect.fields.as_ref()?.as_json().as_bytes()).ok()?;
+    Some(fields.text(key)?.into_owned())
+}
+
 /// None or one effect, and that with the status that was sent.
 fn kept_as_received(evidence: &Evidence<'_>) -> Findings {
     let mut findings = criteria::effects(evidence);
@@ -115,7 +155,7 @@ fn kept_as_received(evidence: &Evidence<'_>) -> Findings {
                     let (sent, stored) =
                         (sent.as_deref().unwrap_or("?"), effect.status.as_deref().unwrap_or("?"));
                     let name = criteria::name_of(&expected.payload);
-                    criteria::another_status(&case.case.name, &name, (sent, stored), &mut findings);
+                    criteria::another_text(&case.case.name, &name, "status", (sent, stored), &mut findings);
                 }
             }
         }
