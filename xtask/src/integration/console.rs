@@ -75,7 +75,7 @@ async fn tour(
     picture(browser, pictures, "console").await?;
     if let Some(folder) = pictures {
         // High enough for all of it.
-        browser.look(1_400, 1_500, "light").await?;
+        browser.look(1_400, 1_080, "light").await?;
         let ladder = browser.element("#ladder").await?;
         save(folder, "ladder", &ladder.screenshot().await?)?;
     }

@@ -33,8 +33,8 @@ const REST: Asking = Asking {
              positive_data_acceptance",
     without: &["/v3/voice/agent/call"],
 };
-/// The control API refuses what its document does not take, too. It takes no number that is none of the account's, and no
-/// whole number that is written as a fraction, which no document can say. One path never ends, as documented, and one ends the
+/// The control API refuses what its document does not take, too; a number that is none of the account's it refuses as well,
+/// which no document can say. One path never ends, as documented, and one ends the
 /// calls that are there to be acted on.
 const CONTROL: Asking = Asking {
     checks: "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,\

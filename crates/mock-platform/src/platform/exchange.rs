@@ -250,6 +250,15 @@ impl Exchange {
         names.len() < MOST && names.insert(name.to_owned())
     }
 
+    /// The accounts are as they were at the start: their balances, and no SIP endpoints.
+    pub(super) fn reset_accounts(&self) {
+        let config = self.config();
+        for balance in lock(&self.shared.balances).values_mut() {
+            *balance = i128::from(config.opening_balance);
+        }
+        lock(&self.shared.sip).clear();
+    }
+
     /// The number of the call with this id: its number, a leg's `cmiuuid`, or its `request_id`. Calls that are over too,
     /// as long as they are remembered.
     #[must_use]

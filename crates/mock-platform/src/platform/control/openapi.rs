@@ -165,7 +165,12 @@ fn operations() -> Vec<Operation> {
             refusals: with_body,
             ..base("post", "/clock/advance", "Moves virtual time on", ok(of::<ClockAnswer>))
         },
-        base("post", "/reset", "Ends and forgets all calls, and undoes faults", ok(of::<ResetAnswer>)),
+        base(
+            "post",
+            "/reset",
+            "Ends and forgets all calls, undoes faults, and makes accounts what they were at the start",
+            ok(of::<ResetAnswer>),
+        ),
         base("get", "/config", "What the platform is like, secrets left out", ok(of::<ConfigAnswer>)),
         base("get", "/summary", "What came of it so far", ok(of::<SummaryAnswer>)),
         Operation {

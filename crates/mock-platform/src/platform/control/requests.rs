@@ -42,13 +42,35 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
     if text.trim_ascii_start().starts_with(b"[") {
         return Err(Refusal::meaningless("the body is to be an object"));
     }
-    serde_json::from_slice(text).map_err(|error| {
-        if error.is_data() {
-            Refusal::meaningless(error.to_string())
-        } else {
-            Refusal::unreadable(format!("the body is no JSON: {error}"))
+    match serde_json::from_slice(text) {
+        Ok(read) => Ok(read),
+        Err(error) if error.is_data() => {
+            in_whole_numbers(text).ok_or_else(|| Refusal::meaningless(error.to_string()))
         }
-    })
+        Err(error) => Err(Refusal::unreadable(format!("the body is no JSON: {error}"))),
+    }
+}
+
+/// As a JSON Schema has it, 60.0 is a whole number.
+fn in_whole_numbers<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
+    fn written(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Number(number) => {
+                // Below 2^53 nothing is lost.
+                let whole =
+                    number.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 9_007_199_254_740_992.0);
+                if let (Some(whole), true) = (whole, number.is_f64()) {
+                    *value = (whole as i64).into();
+                }
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(written),
+            serde_json::Value::Object(members) => members.values_mut().for_each(written),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_slice(text).ok()?;
+    written(&mut value);
+    serde_json::from_str(&value.to_string()).ok()
 }
 
 /// The id in the path.

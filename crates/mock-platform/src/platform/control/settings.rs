@@ -94,7 +94,8 @@ pub(super) async fn advance(
     Ok(Json(ClockAnswer { now_ms: control.exchange.now_ms() }))
 }
 
-/// `POST /api/reset`: every call is ended and forgotten, and what goes wrong is what the configuration says.
+/// `POST /api/reset`: every call is ended and forgotten, accounts are as they were at the start, and what goes wrong is what
+/// the configuration says.
 pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     let exchange = &control.exchange;
     let config = exchange.config();
@@ -114,6 +115,7 @@ pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
         let _ = timeout_at(until, changes.recv()).await;
     }
     exchange.board().clear();
+    exchange.reset_accounts();
     Json(ResetAnswer { calls: exchange.board().calls().len() })
 }
 

@@ -220,6 +220,31 @@ async fn bad_requests_have_the_answers_of_the_document() {
 }
 
 #[tokio::test]
+async fn what_a_test_left_of_an_account_is_gone_with_a_reset() {
+    let (app, url) = App::start().await;
+    let control = Control::start(&url, "").await;
+    let add_sip = async || {
+        let body = json!({ "appid": 2_222_222, "secret": "mock-secret", "username": "ann", "password": "x" });
+        let to = format!("http://{}/v1/endpoint/add_sip", control.serving.rest());
+        let answer = control.client.post(to).body(body.to_string()).send().await.unwrap();
+        serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap()["code"].clone()
+    };
+    let mut balances = Vec::new();
+    for _ in 0..2 {
+        assert_eq!((add_sip().await, add_sip().await), (json!("cmi-200"), json!(400)));
+        let flow = json!([{ "action": "speak", "text": "x".repeat(5_000) }]);
+        let placed = control.post("/calls", json!({ "flow": flow })).await;
+        control.get(&format!("/calls/{}?wait_ms=20000", placed["call"])).await;
+        let cdr: Value = serde_json::from_str(&app.posted("/webhooks").pop().unwrap()).unwrap();
+        balances.push(cdr["balance"].as_str().unwrap().to_owned());
+        control.post("/reset", json!({})).await;
+    }
+    // Five minutes cost 0.06; some more or less may be talked.
+    let left: Vec<f64> = balances.iter().map(|balance| balance.parse().unwrap()).collect();
+    assert!(left[0] < 900.0 && (left[0] - left[1]).abs() < 0.03, "{balances:?}");
+}
+
+#[tokio::test]
 async fn what_the_document_does_not_take_is_refused() {
     let control = Control::start("http://127.0.0.1:1", "").await;
     for body in [
@@ -233,6 +258,16 @@ async fn what_the_document_does_not_take_is_refused() {
     }
     let document = control_openapi();
     assert_eq!(document["components"]["schemas"]["Rates"].get("required"), None, "all may be left out");
+    for (method, path, body, expected) in [
+        (Method::POST, "/clock/advance", r#"{"by_ms":5.0}"#, StatusCode::OK),
+        (Method::POST, "/clock/advance", r#"{"by_ms":5.5}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        (Method::PUT, "/stream/faults", r#"{"late":0.5,"jitter_ms":3.0}"#, StatusCode::OK),
+        (Method::PUT, "/stream/faults", r#"{"close_code":1e9}"#, StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let (status, answer) = control.ask(method, path, body).await;
+        assert_eq!(status, expected, "{body}, as a JSON Schema has it: {answer}");
+    }
+    assert_eq!(control.ask(Method::GET, "/stream/faults", "").await.1["late"], 0.5);
     let placed = control.ask(Method::POST, "/calls", "{}").await.1["id"].clone();
     for (path, name, refused) in [
         ("/calls", "limit", StatusCode::BAD_REQUEST),
