@@ -272,6 +272,7 @@ async fn what_the_document_does_not_take_is_refused() {
     for (path, name, refused) in [
         ("/calls", "limit", StatusCode::BAD_REQUEST),
         ("/deliveries", "limit", StatusCode::BAD_REQUEST),
+        ("/requests", "limit", StatusCode::BAD_REQUEST),
         ("/calls/{id}", "wait_ms", StatusCode::UNPROCESSABLE_ENTITY),
     ] {
         let parameters = document["paths"][format!("/api{path}")]["get"]["parameters"].as_array().unwrap();
