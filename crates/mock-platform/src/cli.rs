@@ -86,7 +86,7 @@ enum Command {
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
     Check(Box<check::CheckArgs>),
     #[command(after_help = format!("{}\n\n{}", load::EXAMPLES, load::EXIT_CODES))]
-    Load(load::LoadArgs),
+    Load(load::LoadCommand),
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
     Checks(checks::ChecksArgs),

@@ -7,14 +7,22 @@
 mod answer;
 mod audit;
 mod clock;
+mod coarse;
+mod compare;
 mod composer;
 mod connection;
+mod expected;
+mod exposition;
+mod github;
 mod ledger;
+mod merge;
 mod options;
+mod packed;
 mod planned;
 mod progress;
 mod report;
 mod saturation;
+mod series;
 mod source;
 mod state;
 mod tally;
@@ -31,17 +39,30 @@ use std::time::Duration;
 use self::audit::Auditor;
 pub use self::audit::{AuditError, LoadAudit};
 use self::clock::now_ns;
+pub use self::compare::{
+    Change, CompareError, ComparedFigure, LoadComparison, Tolerance, ToleranceError, Tolerances, Unit,
+};
 use self::composer::Composer;
+pub use self::expected::Expected;
+pub use self::exposition::exposition;
 use self::ledger::Ledger;
+pub use self::merge::{MergeError, merge};
 pub use self::options::{LoadOptions, LoadOptionsError, Rate};
+pub use self::packed::HistogramError;
 pub use self::planned::{LoadPlan, PlannedSend};
-pub use self::progress::Progress;
-pub use self::report::{LoadReport, LoadSummary, Percentiles, schema};
+pub use self::progress::{Moment, Progress};
+use self::report::Started;
+pub use self::report::{
+    KINDS, LoadHistograms, LoadInterval, LoadReport, LoadReportError, LoadSummary, LoadThreshold,
+    Percentiles, Render, schema,
+};
+use self::series::interval;
 use self::source::Source;
 use self::tally::Tally;
 pub use self::threshold::{Threshold, ThresholdError};
 use self::worker::Work;
 use crate::deliver::Target;
+use crate::deliver::wall_ms;
 use crate::plan::Simulator;
 
 /// Why no load could be generated.
@@ -112,6 +133,7 @@ pub fn run_load(
     let auditor =
         auditor.map(|observation| Auditor::start(simulator, observation, options.settle)).transpose()?;
     let start_ns = now_ns() + LEAD.as_nanos() as u64;
+    let start_ms = wall_ms() + LEAD.as_millis() as u64;
     let is_closed_loop = options.rate == Rate::Max;
     let unwritten = |source| {
         let path = options.ledger.clone().unwrap_or_default();
@@ -135,6 +157,7 @@ pub fn run_load(
         }),
         progress: Arc::clone(progress),
         teller: auditor.as_ref().map(Auditor::teller),
+        interval: interval(options),
     });
     let works: Vec<Work> = works.collect();
     let (tallies, written) = std::thread::scope(|scope| {
@@ -157,10 +180,11 @@ pub fn run_load(
     });
     let tallies = tallies?;
     written.map_err(unwritten)?;
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(interval(options));
     tallies.iter().for_each(|part| tally.add(part));
     let audit = auditor.map(Auditor::end).transpose()?;
-    Ok(LoadReport::new(simulator, target, options, &tally, start_ns, audit))
+    let started = Started { wall_ms: start_ms, monotonic_ns: start_ns, is_stopped: progress.is_stopped() };
+    Ok(LoadReport::new(simulator, target, options, &tally, started, audit))
 }
 
 /// Where the target is, once somebody listens there.

@@ -60,8 +60,9 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let program = runner.at("piopiy-mock/bin/piopiy-mock");
     ensure!(program.is_file(), "install.sh built nothing: {}", said(&built));
     checks(world, &runner).await?;
+    loads(world, &runner).await?;
     releases(&program).await?;
-    Ok("built from source, checked, and a release compared with its checksum".to_owned())
+    Ok("built from source, checked, loaded and compared with a baseline, and a release compared with its checksum".to_owned())
 }
 
 async fn checks(world: &World, runner: &Runner) -> anyhow::Result<()> {
@@ -85,6 +86,52 @@ async fn checks(world: &World, runner: &Runner) -> anyhow::Result<()> {
     let tricked = runner.run("check.sh", &inputs("--only '$(touch tricked)' ; touch tricked")).await?;
     ensure!(tricked.status.code() == Some(2), "check.sh took `;` for a word: {}", said(&tricked));
     ensure!(!runner.at("tricked").exists(), "check.sh ran what it was given as arguments");
+    receiver.stop().await
+}
+
+/// A load is compared with a baseline that is there, and the step ends as that does.
+async fn loads(world: &World, runner: &Runner) -> anyhow::Result<()> {
+    let receiver = world.durable.serve("127.0.0.1:0", Kept::Memory, &[]).await?;
+    let baseline = runner.at("baseline.json").display().to_string();
+    let load = async |baseline: &str, expected: i32| {
+        let inputs = [
+            ("INPUT_URL", receiver.url()),
+            (
+                "INPUT_ARGS",
+                "--rate 100 --duration 6s --connections 4 --threads 1 --seed 7 --assert 'errors==0'",
+            ),
+            ("INPUT_BASELINE", baseline),
+            // How fast this machine is, is no matter here.
+            ("INPUT_COMPARE_ARGS", "--floor 10s --tolerate 'rate=20%'"),
+            ("INPUT_REPORT_DIR", "loads"),
+        ];
+        std::fs::write(runner.at("output"), "")?;
+        let loaded = runner.run("load.sh", &inputs).await?;
+        ensure!(loaded.status.code() == Some(expected), "load.sh, and not {expected}: {}", said(&loaded));
+        Ok(std::fs::read_to_string(runner.at("output"))?)
+    };
+    let outputs = load("", 0).await?;
+    for line in ["exit-code=0", "result=passed", "seed=0x7", "report-dir=loads"] {
+        ensure!(outputs.lines().any(|told| told == line), "{line} is not among the outputs: {outputs}");
+    }
+    let reports = runner.at("loads");
+    for report in ["load.json", "load.html", "load.hlog"] {
+        ensure!(reports.join(report).is_file(), "{report} was not written");
+    }
+    let report = std::fs::read_to_string(reports.join("load.json"))?;
+    std::fs::write(&baseline, &report)?;
+    load(&baseline, 0).await?;
+    ensure!(reports.join("changes.md").is_file(), "the comparison was not written");
+    // One that was twice as fast.
+    let mut twice: serde_json::Value = serde_json::from_str(&report)?;
+    for interval in twice["series"].as_array_mut().context("no series")? {
+        interval["sent"] = (interval["sent"].as_u64().unwrap_or_default() * 2).into();
+    }
+    std::fs::write(&baseline, twice.to_string())?;
+    let outputs = load(&baseline, 1).await?;
+    for line in ["exit-code=1", "result=regression", "failed=rate"] {
+        ensure!(outputs.lines().any(|told| told == line), "{line} is not among the outputs: {outputs}");
+    }
     receiver.stop().await
 }
 

@@ -62,7 +62,7 @@ fn the_action_says_what_it_takes_and_runs_scripts_that_are_there() {
         }
         scripts += 1;
     }
-    assert_eq!(scripts, 2);
+    assert_eq!(scripts, 3);
     let upload = all.as_array().unwrap().last().unwrap();
     assert!(
         upload["if"].as_str().unwrap().contains("always()"),

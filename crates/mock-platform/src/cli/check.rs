@@ -1,6 +1,6 @@
 //! `check`: from the command line to verdicts, reports and an exit code.
 
-mod actions;
+pub(super) mod actions;
 pub(crate) mod again;
 mod explore;
 mod failures;

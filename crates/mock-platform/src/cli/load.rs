@@ -1,23 +1,29 @@
+mod actions;
+mod saved;
+mod scraped;
+mod sinks;
+mod view;
+
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::load::{
-    LoadAudit, LoadError, LoadOptions, LoadReport, Progress, Rate, Threshold, run_load,
+    Expected, LoadError, LoadOptions, LoadReport, Progress, Rate, Threshold, run_load,
 };
 use piopiy_mock_platform::plan::{Simulator, Spacing};
 
 use super::check::observation::ObservationArgs;
-use super::check::sinks::{unwritable, write_whole};
 use super::duration;
 use super::exit::{Exit, Failure, OrExit};
 use super::signals::Signals;
 use super::target::{PlanArgs, scenario, scenario_help};
 use super::untold;
+use view::View;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -44,9 +50,28 @@ Exit codes:
 /// Instants are planned before anything is sent, and latency counts from them: a receiver that stalls is seen to stall by
 /// every webhook that would have come meanwhile. Where the generator itself was the bottleneck the run says so, and nothing of the receiver.
 #[derive(Debug, Args)]
-pub(crate) struct LoadArgs {
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct LoadCommand {
+    #[command(subcommand)]
+    saved: Option<Saved>,
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+/// What is done with reports that were saved.
+#[derive(Debug, Subcommand)]
+enum Saved {
+    #[command(after_help = saved::COMPARE)]
+    Compare(saved::CompareArgs),
+    #[command(after_help = saved::MERGE)]
+    Merge(saved::MergeArgs),
+}
+
+#[derive(Debug, Args)]
+struct LoadArgs {
     /// The URL of the receiver
-    url: String,
+    #[arg(required = true)]
+    url: Option<String>,
     /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
     #[arg(long, value_name = "HOST", help_heading = "Target")]
     allow_host: Vec<String>,
@@ -76,9 +101,8 @@ pub(crate) struct LoadArgs {
     /// What has to hold, such as 'p99<500ms', 'errors<0.1%' or 'rate>=990'; may be given several times
     #[arg(long, value_name = "THRESHOLD", help_heading = "Verdict")]
     assert: Vec<Threshold>,
-    /// Write the report as JSON, as json=PATH, `-` for stdout
-    #[arg(long, value_name = "KIND=PATH", value_parser = sink, help_heading = "Reports")]
-    report: Vec<Sink>,
+    #[command(flatten)]
+    sinks: sinks::SinkArgs,
     /// Write what became of each webhook to a file, as JSON Lines: when it was planned, sent and answered, in nanoseconds from the start
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     ledger: Option<PathBuf>,
@@ -112,17 +136,21 @@ struct PaceArgs {
     time_scale: f64,
 }
 
-/// Where a report goes; `None` for stdout.
-#[derive(Debug, Clone)]
-struct Sink(Option<PathBuf>);
-
 const DEFAULT_RATE: f64 = 100.0;
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 /// What anybody may be asked to take, per second.
 const MODEST: f64 = 100.0;
 
-pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Failure> {
-    let target = Target::parse(&args.url, &args.allow_host).or_exit(Exit::Usage)?;
+pub(crate) async fn run(command: LoadCommand) -> Result<Exit, Failure> {
+    match command {
+        LoadCommand { saved: Some(Saved::Compare(args)), .. } => saved::compare(&args),
+        LoadCommand { saved: Some(Saved::Merge(args)), .. } => saved::join(&args),
+        LoadCommand { saved: None, load: args } => load(args).await,
+    }
+}
+
+async fn load(args: LoadArgs) -> Result<Exit, Failure> {
+    let target = Target::parse(args.url(), &args.allow_host).or_exit(Exit::Usage)?;
     let target = target.without_tls().or_exit(Exit::Usage)?;
     let mut options = args.options();
     options.observation =
@@ -130,6 +158,7 @@ pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Failure> {
     options.settle = args.observation.settle();
     options.check().or_exit(Exit::Usage)?;
     args.check_owner(&options)?;
+    args.sinks.begin()?;
     let mut scenario = scenario(&args.scenario)?;
     if let Rate::Calls(per_second) = options.rate {
         // The times in the payloads are those of the arrivals.
@@ -147,21 +176,32 @@ pub(crate) async fn run(args: LoadArgs) -> Result<Exit, Failure> {
     ));
     let signals = Signals::listen();
     let progress = Arc::new(Progress::default());
-    let report = generate(simulator, target, options, &progress, &signals).await?;
-    if args.report.iter().any(|sink| sink.0.is_none()) {
+    let scraped = args.sinks.serve(&progress).await?;
+    for one in &scraped {
+        say(&format!("metrics at http://{}/metrics, while it runs\n", one.address));
+    }
+    let mut report = generate(simulator, target, options, &progress, &signals).await?;
+    report.judge(&args.assert);
+    let ended = finish(&report, &args.sinks)?;
+    Ok(signals.seen().unwrap_or(ended))
+}
+
+/// Shows and writes a report; what it comes to.
+fn finish(report: &LoadReport, sinks: &sinks::SinkArgs) -> Result<Exit, Failure> {
+    if sinks.has_stdout() {
         say(&report.to_string());
     } else {
         std::io::stdout().lock().write_all(report.to_string().as_bytes())?;
     }
-    let broken: Vec<String> =
-        args.assert.iter().filter_map(|threshold| threshold.broken_by(&report)).collect();
-    broken.iter().for_each(|line| say(&format!("{line}\n")));
-    args.write(&report)?;
-    Ok(match signals.seen() {
-        Some(exit) => exit,
-        None if report.saturation.is_some() || report.summary.attempts == 0 => Exit::Inconclusive,
-        None if !broken.is_empty() || !report.audit.as_ref().is_none_or(LoadAudit::is_clean) => Exit::Failed,
-        None => Exit::Fine,
+    for reason in report.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref()) {
+        say(&format!("{reason}\n"));
+    }
+    actions::tell(&report.annotations(), &report.markdown(), &report.outputs());
+    sinks.write(report)?;
+    Ok(match report.verdict() {
+        "passed" => Exit::Fine,
+        "failed" => Exit::Failed,
+        _ => Exit::Inconclusive,
     })
 }
 
@@ -173,13 +213,12 @@ async fn generate(
     progress: &Arc<Progress>,
     signals: &Signals,
 ) -> Result<LoadReport, Failure> {
+    let mut view = View::new(Expected::of(&simulator, &options), options.rate == Rate::Max);
     let shared = Arc::clone(progress);
     let mut run = tokio::task::spawn_blocking(move || run_load(&simulator, &target, &options, &shared));
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(view.every());
     // The first is at once, when nothing has happened.
     ticks.tick().await;
-    let began = Instant::now();
-    let mut before = 0;
     let mut is_stopping = false;
     let ended = loop {
         tokio::select! {
@@ -187,20 +226,13 @@ async fn generate(
             () = signals.wait(), if !is_stopping => {
                 is_stopping = true;
                 progress.stop();
+                view.stopping();
+                view.show(&progress.now());
             }
-            _ = ticks.tick() => {
-                let sent = progress.sent();
-                say(&format!(
-                    "{:>5.0} s  {sent} sent, {:.0}/s, {} in flight, {} errors\n",
-                    began.elapsed().as_secs_f64(),
-                    (sent - before) as f64 / TICK.as_secs_f64(),
-                    progress.in_flight(),
-                    progress.errors(),
-                ));
-                before = sent;
-            }
+            _ = ticks.tick() => view.show(&progress.now()),
         }
     };
+    view.clear();
     let report = ended.map_err(|error| anyhow::anyhow!("the generator has panicked: {error}"))?;
     report.map_err(|error| {
         let exit = if matches!(error, LoadError::Options(_)) { Exit::Usage } else { Exit::Environment };
@@ -208,15 +240,17 @@ async fn generate(
     })
 }
 
-/// How often it is told how far the load is.
-const TICK: Duration = Duration::from_secs(2);
-
 /// Tells people; nobody may be reading.
 fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 impl LoadArgs {
+    /// It is required, unless another command is given.
+    fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or_default()
+    }
+
     fn options(&self) -> LoadOptions {
         let pace = &self.pace;
         let rate = match (pace.cps, pace.erlangs) {
@@ -247,25 +281,11 @@ impl LoadArgs {
             Rate::Calls(rate) => rate * 5.0 <= MODEST,
             Rate::Erlangs(_) | Rate::Max => false,
         };
-        if is_modest || self.i_own_this_target || Target::parse(&self.url, &[]).is_ok() {
+        if is_modest || self.i_own_this_target || Target::parse(self.url(), &[]).is_ok() {
             return Ok(());
         }
         let text = "more than 100 webhooks a second are for a host of one's own: if it is yours, say `--i-own-this-target`";
         Err(Failure::new(Exit::Usage, anyhow::anyhow!("{text}")))
-    }
-
-    fn write(&self, report: &LoadReport) -> Result<(), Failure> {
-        // Numbers and texts: nothing that could not be written.
-        let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
-        for sink in &self.report {
-            let written = match &sink.0 {
-                None => std::io::stdout().lock().write_all(text.as_bytes()),
-                Some(path) => write_whole(path, &text),
-            };
-            let place = sink.0.as_ref().map_or("stdout".to_owned(), |path| path.display().to_string());
-            written.map_err(|error| unwritable(&place, &error))?;
-        }
-        Ok(())
     }
 }
 
@@ -281,14 +301,5 @@ fn arrivals(text: &str) -> Result<Spacing, String> {
         "poisson" => Ok(Spacing::Poisson),
         "constant" => Ok(Spacing::Constant),
         _ => Err(format!("{text:?} is no arrival process; there are poisson and constant")),
-    }
-}
-
-fn sink(text: &str) -> Result<Sink, String> {
-    match text.split_once('=') {
-        Some(("json", "-")) => Ok(Sink(None)),
-        Some(("json", path)) if !path.is_empty() => Ok(Sink(Some(path.into()))),
-        Some((kind, _)) if kind != "json" => Err(format!("there is no kind {kind:?}; kinds: json")),
-        _ => Err("write it like json=load.json".to_owned()),
     }
 }

@@ -6,7 +6,7 @@ mod account;
 mod comparison;
 mod exploration;
 pub mod github;
-mod html;
+pub(crate) mod html;
 mod human;
 mod json;
 mod jsonl;

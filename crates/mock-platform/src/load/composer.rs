@@ -3,12 +3,14 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::source::Due;
 use crate::deliver::Target;
-use crate::plan::{CallBuffer, Simulator};
+use crate::plan::{CallBuffer, Simulator, WrittenWebhook};
 
 /// Writes requests: the head is the same but for its length.
 pub(super) struct Composer {
     bodies: Bodies,
     head: Vec<u8>,
+    /// How many of each form were written.
+    forms: Vec<(&'static str, u64)>,
 }
 
 /// The payloads of webhooks.
@@ -31,12 +33,26 @@ impl Composer {
         }
         head.push_str(concat!("User-Agent: piopiy-mock/", env!("CARGO_PKG_VERSION"), "\r\n"));
         head.push_str("Content-Type: application/json\r\nContent-Length: ");
-        Self { bodies: Bodies::new(simulator), head: head.into_bytes() }
+        Self { bodies: Bodies::new(simulator), head: head.into_bytes(), forms: Vec::new() }
+    }
+
+    /// How many webhooks of each form were written.
+    pub(super) fn forms(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.forms.iter().copied()
     }
 
     /// Puts the request of a webhook in the place of what is there.
     pub(super) fn write(&mut self, due: Due, request: &mut Vec<u8>) {
-        let body = self.bodies.of(due);
+        let webhook = self.bodies.webhook(due);
+        let body = webhook.map_or(&b""[..], |(_, body)| body);
+        if let Some((written, _)) = webhook {
+            let name = written.form.name;
+            // There are some dozen, and they are where they were the last time.
+            match self.forms.iter_mut().find(|(known, _)| std::ptr::eq(*known, name)) {
+                Some((_, count)) => *count += 1,
+                None => self.forms.push((name, 1)),
+            }
+        }
         request.clear();
         request.extend_from_slice(&self.head);
         request.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
@@ -51,11 +67,15 @@ impl Bodies {
     }
 
     pub(super) fn of(&mut self, due: Due) -> &[u8] {
+        self.webhook(due).map_or(&b""[..], |(_, body)| body)
+    }
+
+    /// A call has the webhooks that were counted.
+    fn webhook(&mut self, due: Due) -> Option<(&WrittenWebhook, &[u8])> {
         if self.call != Some(due.call) {
             self.simulator.write_call_that_starts(due.call, due.starts_at_ms, &mut self.buffer);
             self.call = Some(due.call);
         }
-        // A call has the webhooks that were counted.
-        self.buffer.webhook(due.webhook as usize).map_or(&b""[..], |(_, body)| body)
+        self.buffer.webhook(due.webhook as usize)
     }
 }

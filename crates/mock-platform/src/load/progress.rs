@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::coarse::{Coarse, STEPS, end, quantile};
 use super::tally::Tally;
 
 /// How far a load is, over all threads, and whether it is to stop.
@@ -10,24 +11,131 @@ use super::tally::Tally;
 ///
 /// let progress = Progress::default();
 /// progress.stop();
-/// assert_eq!(progress.sent(), 0);
+/// assert_eq!(progress.now().sent, 0);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
     is_stopped: AtomicBool,
+    planned: AtomicU64,
     sent: AtomicU64,
     acknowledged: AtomicU64,
     errors: AtomicU64,
+    dropped: AtomicU64,
     in_flight: AtomicU64,
+    latency_sum_us: AtomicU64,
+    latencies: [AtomicU64; STEPS],
+}
+
+/// How far a load is at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Moment {
+    /// Webhooks that were due.
+    pub planned: u64,
+    /// Attempts.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acknowledged: u64,
+    /// Attempts that came to another end.
+    pub errors: u64,
+    /// Due, and never sent.
+    pub dropped: u64,
+    /// Attempts that wait for an answer.
+    pub in_flight: u64,
+    /// The sum of all latencies, in microseconds.
+    pub latency_sum_us: u64,
+    latencies: Coarse,
+}
+
+impl Default for Moment {
+    fn default() -> Self {
+        Self {
+            planned: 0,
+            sent: 0,
+            acknowledged: 0,
+            errors: 0,
+            dropped: 0,
+            in_flight: 0,
+            latency_sum_us: 0,
+            latencies: [0; STEPS],
+        }
+    }
+}
+
+impl Moment {
+    fn of(tally: &Tally, in_flight: usize) -> Self {
+        Self {
+            planned: tally.planned,
+            sent: tally.attempts,
+            acknowledged: tally.acknowledged,
+            errors: tally.errors(),
+            dropped: tally.dropped,
+            in_flight: in_flight as u64,
+            latency_sum_us: tally.latency_sum_us,
+            latencies: tally.coarse,
+        }
+    }
+
+    /// What came since an earlier moment; what is in flight is that of now.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut latencies = self.latencies;
+        for (now, before) in latencies.iter_mut().zip(earlier.latencies) {
+            *now = now.saturating_sub(before);
+        }
+        Self {
+            planned: self.planned.saturating_sub(earlier.planned),
+            sent: self.sent.saturating_sub(earlier.sent),
+            acknowledged: self.acknowledged.saturating_sub(earlier.acknowledged),
+            errors: self.errors.saturating_sub(earlier.errors),
+            dropped: self.dropped.saturating_sub(earlier.dropped),
+            in_flight: self.in_flight,
+            latency_sum_us: self.latency_sum_us.saturating_sub(earlier.latency_sum_us),
+            latencies,
+        }
+    }
+
+    /// What so many in a thousand took at most, in microseconds, a quarter more at worst; `None` where none has ended.
+    #[must_use]
+    pub fn latency_us(&self, thousandths: u64) -> Option<u64> {
+        quantile(&self.latencies, thousandths)
+    }
+
+    /// How many took less than so many microseconds, for each doubling that a person may want to know of.
+    pub fn latencies(&self) -> impl Iterator<Item = (u64, u64)> {
+        const DOUBLINGS: std::ops::RangeInclusive<u32> = 6..=26;
+        DOUBLINGS.map(|doubling| {
+            let bound = 1 << doubling;
+            let below = self.latencies.iter().enumerate().filter(|(step, _)| end(*step) <= bound);
+            (bound, below.map(|(_, count)| count).sum())
+        })
+    }
+
+    /// How many have ended.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.latencies.iter().sum()
+    }
 }
 
 /// What a thread has told, so that only what is new is added.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    sent: u64,
-    acknowledged: u64,
-    errors: u64,
-    in_flight: u64,
+pub(super) struct Told(Moment);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            is_stopped: AtomicBool::new(false),
+            planned: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+            latency_sum_us: AtomicU64::new(0),
+            latencies: [const { AtomicU64::new(0) }; STEPS],
+        }
+    }
 }
 
 impl Progress {
@@ -36,28 +144,24 @@ impl Progress {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Attempts so far.
+    /// How far it is.
     #[must_use]
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    /// Acknowledged so far.
-    #[must_use]
-    pub fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Ordering::Relaxed)
-    }
-
-    /// Attempts that came to another end.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
-    }
-
-    /// Attempts that wait for an answer.
-    #[must_use]
-    pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::Relaxed)
+    pub fn now(&self) -> Moment {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut latencies = [0; STEPS];
+        for (count, told) in latencies.iter_mut().zip(&self.latencies) {
+            *count = of(told);
+        }
+        Moment {
+            planned: of(&self.planned),
+            sent: of(&self.sent),
+            acknowledged: of(&self.acknowledged),
+            errors: of(&self.errors),
+            dropped: of(&self.dropped),
+            in_flight: of(&self.in_flight),
+            latency_sum_us: of(&self.latency_sum_us),
+            latencies,
+        }
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -65,21 +169,25 @@ impl Progress {
     }
 
     pub(super) fn tell(&self, told: &mut Told, tally: &Tally, in_flight: usize) {
-        let now = Told {
-            sent: tally.attempts,
-            acknowledged: tally.acknowledged,
-            errors: tally.errors(),
-            in_flight: in_flight as u64,
-        };
+        let now = Moment::of(tally, in_flight);
+        let before = told.0;
         for (sum, before, now) in [
-            (&self.sent, told.sent, now.sent),
-            (&self.acknowledged, told.acknowledged, now.acknowledged),
-            (&self.errors, told.errors, now.errors),
+            (&self.planned, before.planned, now.planned),
+            (&self.sent, before.sent, now.sent),
+            (&self.acknowledged, before.acknowledged, now.acknowledged),
+            (&self.errors, before.errors, now.errors),
+            (&self.dropped, before.dropped, now.dropped),
             // What is less wraps around, and the sum is right again.
-            (&self.in_flight, told.in_flight, now.in_flight),
+            (&self.in_flight, before.in_flight, now.in_flight),
+            (&self.latency_sum_us, before.latency_sum_us, now.latency_sum_us),
         ] {
             sum.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         }
-        *told = now;
+        for ((sum, before), now) in self.latencies.iter().zip(before.latencies).zip(now.latencies) {
+            if now != before {
+                sum.fetch_add(now - before, Ordering::Relaxed);
+            }
+        }
+        told.0 = now;
     }
 }

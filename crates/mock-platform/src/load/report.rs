@@ -1,4 +1,14 @@
-use std::fmt;
+mod hlog;
+mod html;
+mod markdown;
+mod record;
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use schemars::JsonSchema;
@@ -7,10 +17,53 @@ use serde_json::{Value, json};
 
 use super::audit::LoadAudit;
 use super::options::{LoadOptions, Rate};
+use super::packed::{self, HistogramError};
 use super::saturation::{Signs, saturation};
 use super::tally::Tally;
+use super::threshold::Threshold;
 use crate::deliver::Target;
 use crate::plan::{GENERATOR, Simulator, Spacing};
+
+pub(super) use self::record::histogram_of;
+pub use self::record::{LoadHistograms, LoadInterval, LoadThreshold};
+
+/// The kind and version of the document.
+const SCHEMA: &str = "piopiy-mock/load/1";
+
+/// The pace at which the generator is not judged: it is at its limit, or the receiver is.
+const FULL_SPEED: &str = "as fast as they are answered";
+
+/// A form in which a [`LoadReport`] is written.
+pub type Render = fn(&LoadReport) -> String;
+
+/// The kinds of `--report KIND=PATH`.
+pub const KINDS: &[(&str, Render)] = &[
+    ("hlog", hlog::render),
+    ("html", html::render),
+    ("json", json),
+    ("markdown", markdown::render),
+    ("text", |report| report.to_string()),
+];
+
+fn json(report: &LoadReport) -> String {
+    // Numbers and texts: nothing that could not be written.
+    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+}
+
+/// Why a text is no [`LoadReport`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadReportError {
+    /// It is no such JSON.
+    #[error("it is no report of a load, as `--report json=PATH` writes it")]
+    Json(#[from] serde_json::Error),
+    /// It is of another kind.
+    #[error("it says that it is {0:?}, and not piopiy-mock/load/1")]
+    Schema(String),
+    /// A histogram of it cannot be read.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
+}
 
 /// What came of a load.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,14 +90,28 @@ pub struct LoadReport {
     pub connections: usize,
     /// The threads.
     pub threads: usize,
+    /// Which part of the plan it was, such as `0/4`; `null` for all of it.
+    pub shard: Option<String>,
+    /// When the run began, in milliseconds since 1970.
+    pub started_ms: u64,
     /// When the run began, by the system's monotonic clock: what a receiver on the same machine can compare with.
     pub started_at_monotonic_ns: u64,
     /// Why the figures say nothing of the receiver: the generator was the bottleneck.
     pub saturation: Option<String>,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+    /// What had to hold.
+    pub thresholds: Vec<LoadThreshold>,
     /// The figures.
     pub summary: LoadSummary,
     /// What the receiver did; `null` where nobody could look.
     pub audit: Option<LoadAudit>,
+    /// How many webhooks of each form were sent.
+    pub mix: BTreeMap<String, u64>,
+    /// Every time, for others to reckon with.
+    pub histograms: LoadHistograms,
+    /// What happened when, a second each or longer in a long run.
+    pub series: Vec<LoadInterval>,
 }
 
 /// The figures of a load. Webhooks are counted, where nothing else is said.
@@ -63,7 +130,7 @@ pub struct LoadSummary {
     /// Attempts that were not acknowledged.
     pub errors: u64,
     /// The errors, by kind.
-    pub errors_by_kind: std::collections::BTreeMap<String, u64>,
+    pub errors_by_kind: BTreeMap<String, u64>,
     /// Sent, and neither acknowledged nor refused: no answer came, so the receiver may have acted. None of them is lost.
     pub ambiguous: u64,
     /// Acknowledged, and no effect seen; `null` where nobody could look.
@@ -111,7 +178,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(histogram: &Histogram<u64>) -> Self {
+    pub(super) fn of(histogram: &Histogram<u64>) -> Self {
         let at = |quantile| histogram.value_at_quantile(quantile);
         Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: histogram.max() }
     }
@@ -166,7 +233,7 @@ impl LoadReport {
         target: &Target,
         options: &LoadOptions,
         tally: &Tally,
-        start_ns: u64,
+        started: Started,
         audit: Option<LoadAudit>,
     ) -> Self {
         let plan = simulator.options();
@@ -184,7 +251,7 @@ impl LoadReport {
             sent_per_second: summary.sent_per_second,
         };
         Self {
-            schema: "piopiy-mock/load/1".to_owned(),
+            schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             generator: GENERATOR.to_owned(),
             target: target.shown(),
@@ -194,13 +261,84 @@ impl LoadReport {
             pace: pace(options),
             connections: options.connections,
             threads: options.threads,
-            started_at_monotonic_ns: start_ns,
+            shard: plan.shard.map(|(part, parts)| format!("{part}/{parts}")),
+            started_ms: started.wall_ms,
+            started_at_monotonic_ns: started.monotonic_ns,
             // At full speed the generator is meant to be at its limit, or the receiver at its own.
             saturation: if options.rate == Rate::Max { None } else { saturation(&signs) },
+            stopped: started.is_stopped,
+            thresholds: Vec::new(),
             summary,
             audit,
+            mix: tally.forms.iter().map(|(form, count)| ((*form).to_owned(), *count)).collect(),
+            histograms: LoadHistograms::of(tally),
+            series: LoadInterval::all(&tally.series, tally.last_ns.max(tally.last_sent_ns)),
         }
     }
+
+    /// Reads one that was written as JSON.
+    ///
+    /// # Errors
+    /// Where it is none, or holds a histogram that is none.
+    pub fn parse(text: &str) -> Result<Self, LoadReportError> {
+        let report: Self = serde_json::from_str(text)?;
+        if report.schema != SCHEMA {
+            return Err(LoadReportError::Schema(report.schema));
+        }
+        let LoadHistograms { latency, service, publish_delay, scheduling_lag } = &report.histograms;
+        let of_series = report.series.iter().map(|interval| &interval.latency);
+        for text in [latency, service, publish_delay, scheduling_lag].into_iter().chain(of_series) {
+            packed::read(text)?;
+        }
+        Ok(report)
+    }
+
+    /// Notes what had to hold, and whether it does.
+    pub fn judge(&mut self, thresholds: &[Threshold]) {
+        let judged = thresholds.iter().map(|threshold| LoadThreshold {
+            threshold: threshold.to_string(),
+            broken: threshold.broken_by(self),
+        });
+        self.thresholds = judged.collect();
+    }
+
+    /// As GitHub and GitLab show it.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        markdown::render(self)
+    }
+
+    /// What it came to, in a word: `stopped`, `inconclusive`, `failed` where a threshold does not hold or an effect is not as it
+    /// must be, or `passed`.
+    #[must_use]
+    pub fn verdict(&self) -> &'static str {
+        match () {
+            () if self.stopped => "stopped",
+            () if self.saturation.is_some() || self.summary.attempts == 0 => "inconclusive",
+            () if self.thresholds.iter().any(|threshold| threshold.broken.is_some()) => "failed",
+            () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",
+            () => "passed",
+        }
+    }
+
+    /// Its times, each with what people call it.
+    fn times(&self) -> [(&'static str, &Percentiles); 4] {
+        let summary = &self.summary;
+        [
+            ("latency", &summary.latency_us),
+            ("service time", &summary.service_us),
+            ("publish delay", &summary.publish_delay_us),
+            ("scheduling lag", &summary.scheduling_lag_us),
+        ]
+    }
+}
+
+/// How a run began, and whether it was let come to its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Started {
+    pub(super) wall_ms: u64,
+    pub(super) monotonic_ns: u64,
+    pub(super) is_stopped: bool,
 }
 
 fn summary(options: &LoadOptions, tally: &Tally) -> LoadSummary {
@@ -250,51 +388,6 @@ fn pace(options: &LoadOptions) -> String {
         Rate::Calls(rate) => format!("{rate} calls per second, {spacing}, time scale {}", options.time_scale),
         Rate::Erlangs(erlangs) => format!("{erlangs} erlangs, {spacing}, time scale {}", options.time_scale),
         Rate::Webhooks(rate) => format!("{rate} webhooks per second, {spacing}"),
-        Rate::Max => "as fast as they are answered".to_owned(),
-    }
-}
-
-impl fmt::Display for LoadReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = &self.summary;
-        writeln!(f, "{}, over {} connections and {} threads", self.pace, self.connections, self.threads)?;
-        writeln!(
-            f,
-            "planned {}, sent {}, acknowledged {}, errors {}, dropped by the generator {}",
-            summary.planned,
-            summary.attempts,
-            summary.acknowledged,
-            summary.errors,
-            summary.dropped_by_generator
-        )?;
-        if !summary.errors_by_kind.is_empty() {
-            let kinds: Vec<String> =
-                summary.errors_by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-            writeln!(f, "errors: {}", kinds.join(", "))?;
-        }
-        let known =
-            |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
-        writeln!(f, "lost {}, duplicated {}", known(summary.lost), known(summary.duplicated))?;
-        if let Some(audit) = &self.audit {
-            write!(f, "{audit}")?;
-        }
-        writeln!(f, "{:.1} webhooks per second over {:.1} s", summary.sent_per_second, summary.seconds)?;
-        writeln!(f, "{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}", "ms", "p50", "p90", "p99", "p99.9", "max")?;
-        for (name, times) in [
-            ("latency", &summary.latency_us),
-            ("service time", &summary.service_us),
-            ("publish delay", &summary.publish_delay_us),
-            ("scheduling lag", &summary.scheduling_lag_us),
-        ] {
-            write!(f, "{name:<18}")?;
-            for us in [times.p50, times.p90, times.p99, times.p999, times.max] {
-                write!(f, "{:>10.3}", us as f64 / 1e3)?;
-            }
-            writeln!(f)?;
-        }
-        match &self.saturation {
-            Some(reason) => writeln!(f, "inconclusive: generator: {reason}"),
-            None => Ok(()),
-        }
+        Rate::Max => FULL_SPEED.to_owned(),
     }
 }

@@ -213,7 +213,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// How many calls per second keep so many in progress.
-fn calls_per_second(simulator: &Simulator, erlangs: f64, time_scale: f64) -> f64 {
+pub(super) fn calls_per_second(simulator: &Simulator, erlangs: f64, time_scale: f64) -> f64 {
     const SAMPLE: u64 = 4_096;
     let mut buffer = CallBuffer::default();
     let length = |call| {

@@ -4,7 +4,7 @@ use super::audit::Teller;
 use super::composer::Composer;
 use super::ledger::LedgerPart;
 use super::source::{Due, Source};
-use super::tally::{End, Tally, count};
+use super::tally::{End, Tally};
 
 /// What the tasks of a thread change.
 pub(super) struct State {
@@ -27,9 +27,7 @@ pub(super) struct State {
 impl State {
     /// A webhook has ended that was sent then, or was to be.
     pub(super) fn ended(&mut self, due: Due, sent_ns: Option<u64>, now: u64, end: End) {
-        self.tally.last_ns = now;
-        count(&mut self.tally.latency, now.saturating_sub(due.at_ns));
-        self.tally.ended(end);
+        self.tally.ended(end, now, now.saturating_sub(due.at_ns));
         // What was never sent can have no effect.
         if let Some(teller) = &mut self.teller
             && sent_ns.is_some()

@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use super::answer::Answer;
+use super::coarse::{Coarse, STEPS, step};
+use super::series::Series;
 
 /// The longest time that is told apart: what takes longer counts as this.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -54,14 +57,18 @@ pub(super) struct Tally {
     pub(super) last_ns: u64,
     /// When the last was sent.
     pub(super) last_sent_ns: u64,
+    /// What happened when.
+    pub(super) series: Series,
+    /// The latencies in a few steps, and their sum in microseconds: what is told while the load goes on.
+    pub(super) coarse: Coarse,
+    pub(super) latency_sum_us: u64,
+    /// How many of each form were sent.
+    pub(super) forms: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
-    pub(super) fn new() -> Self {
-        let histogram = || {
-            Histogram::new_with_max(LONGEST.as_micros() as u64, 3)
-                .unwrap_or_else(|error| unreachable!("three digits of an hour can be kept: {error}"))
-        };
+    /// With a series of such intervals.
+    pub(super) fn new(interval: Duration) -> Self {
         Self {
             planned: 0,
             dropped: 0,
@@ -82,10 +89,21 @@ impl Tally {
             waited_ns: 0,
             last_ns: 0,
             last_sent_ns: 0,
+            series: Series::new(interval),
+            coarse: [0; STEPS],
+            latency_sum_us: 0,
+            forms: BTreeMap::new(),
         }
     }
 
-    pub(super) fn ended(&mut self, end: End) {
+    /// A webhook has ended at an instant, so long after it was due.
+    pub(super) fn ended(&mut self, end: End, at_ns: u64, latency_ns: u64) {
+        self.last_ns = at_ns;
+        let us = latency_ns / 1_000;
+        self.latency.saturating_record(us);
+        self.latency_sum_us += us;
+        self.coarse[step(us)] += 1;
+        self.series.ended(at_ns, latency_ns, end.is_acknowledged());
         match end {
             _ if end.is_acknowledged() => self.acknowledged += 1,
             End::Answered(answer) => self.refused[usize::from(answer.status / 100).min(9)] += 1,
@@ -131,7 +149,21 @@ impl Tally {
         self.waited_ns += other.waited_ns;
         self.last_ns = self.last_ns.max(other.last_ns);
         self.last_sent_ns = self.last_sent_ns.max(other.last_sent_ns);
+        self.series.add(&other.series);
+        for (mine, theirs) in self.coarse.iter_mut().zip(other.coarse) {
+            *mine += theirs;
+        }
+        self.latency_sum_us += other.latency_sum_us;
+        for (form, count) in &other.forms {
+            *self.forms.entry(form).or_default() += count;
+        }
     }
+}
+
+/// An empty histogram of microseconds.
+pub(super) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LONGEST.as_micros() as u64, 3)
+        .unwrap_or_else(|error| unreachable!("three digits of an hour can be kept: {error}"))
 }
 
 /// Counts nanoseconds in a histogram of microseconds.

@@ -45,6 +45,8 @@ pub(super) struct Work {
     pub(super) progress: Arc<Progress>,
     /// Whom to tell what has ended.
     pub(super) teller: Option<Teller>,
+    /// How long an interval of the series is.
+    pub(super) interval: Duration,
 }
 
 /// How long a connection of a closed loop rests that cannot be made.
@@ -92,7 +94,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
             dormant: Vec::new(),
             in_flight: 0,
             is_exhausted: false,
-            tally: Tally::new(),
+            tally: Tally::new(work.interval),
             teller: work.teller,
             ledger: work.ledger,
         }),
@@ -116,11 +118,11 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         tokio::select! {
             sent = shared.send_what_is_due(&mut watch) => sent?,
             // It was stopped, with nothing due for long.
-            () = &mut look_after => return Ok(shared.state.borrow().tally.clone()),
+            () = &mut look_after => return Ok(shared.tally()),
         }
     }
     look_after.await;
-    Ok(shared.state.borrow().tally.clone())
+    Ok(shared.tally())
 }
 
 impl Shared {
@@ -134,6 +136,7 @@ impl Shared {
                 while let Some(due) = state.source.peek().filter(|due| due.at_ns <= now) {
                     state.source.take();
                     state.tally.planned += 1;
+                    state.tally.series.planned(due.at_ns);
                     count(&mut state.tally.lag, now - due.at_ns);
                     self.dispatch(&mut state, due);
                 }
@@ -147,6 +150,16 @@ impl Shared {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// What was counted, in the end.
+    fn tally(&self) -> Tally {
+        let state = self.state.borrow();
+        let mut tally = state.tally.clone();
+        for (form, count) in state.composer.forms() {
+            *tally.forms.entry(form).or_default() += count;
+        }
+        tally
     }
 
     fn begin_closed_loop(&self) {
@@ -188,8 +201,10 @@ impl Shared {
         }
         match state.source.take() {
             Some(due) => {
+                let at_ns = now - self.start_ns;
                 state.tally.planned += 1;
-                Some(Due { at_ns: now - self.start_ns, ..due })
+                state.tally.series.planned(at_ns);
+                Some(Due { at_ns, ..due })
             }
             None => {
                 state.is_exhausted = true;
@@ -207,6 +222,7 @@ impl Shared {
         state.in_flight += 1;
         state.tally.attempts += 1;
         state.tally.last_sent_ns = sent_ns;
+        state.tally.series.sent(sent_ns);
         count(&mut state.tally.publish_delay, sent_ns.saturating_sub(due.at_ns));
         drop(request);
         connection.write();
@@ -270,6 +286,7 @@ impl Shared {
         let Some(due) = self.take(&mut state, now) else { return };
         let now = now.saturating_sub(self.start_ns);
         state.tally.attempts += 1;
+        state.tally.series.sent(now);
         state.ended(due, None, now, End::NoConnection);
     }
 

@@ -56,6 +56,8 @@ fn help_has_examples_and_the_exit_codes() {
         ("help_send", vec!["send", "--help"]),
         ("help_replay", vec!["replay", "--help"]),
         ("help_load", vec!["load", "--help"]),
+        ("help_load_compare", vec!["load", "compare", "--help"]),
+        ("help_load_merge", vec!["load", "merge", "--help"]),
         ("help_serve", vec!["serve", "--help"]),
         ("help_ca", vec!["ca", "--help"]),
         ("help_stream_check", vec!["stream-check", "--help"]),

@@ -58,7 +58,7 @@ fn request(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((bytes.get(head..end)?.to_vec(), end))
 }
 
-fn accepting() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+pub(crate) fn accepting() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     receiver(|| Some("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 }
 
@@ -67,13 +67,13 @@ fn simulator() -> Simulator {
     Simulator::new(&Scenario::default(), plan)
 }
 
-fn load(url: &str, options: &LoadOptions) -> Result<LoadReport, LoadError> {
+pub(crate) fn load(url: &str, options: &LoadOptions) -> Result<LoadReport, LoadError> {
     let target = Target::parse(url, &[]).unwrap();
     run_load(&simulator(), &target, options, &Arc::new(Progress::default()))
 }
 
 /// So many calls at a rate, by two threads.
-fn some(rate: Rate, calls: u64) -> LoadOptions {
+pub(crate) fn some(rate: Rate, calls: u64) -> LoadOptions {
     let mut options = LoadOptions::new(rate);
     options.calls = Some(calls);
     options.duration = None;
@@ -243,7 +243,7 @@ fn a_load_that_is_stopped_ends_and_says_what_it_did() {
     let progress = Arc::new(Progress::default());
     let watched = Arc::clone(&progress);
     let stopping = std::thread::spawn(move || {
-        while watched.acknowledged() == 0 {
+        while watched.now().acknowledged == 0 {
             std::thread::yield_now();
         }
         watched.stop();
@@ -251,8 +251,9 @@ fn a_load_that_is_stopped_ends_and_says_what_it_did() {
     let report = run_load(&simulator(), &target, &options, &progress).unwrap();
     stopping.join().unwrap();
     assert_eq!(report.summary.attempts, bodies.lock().unwrap().len() as u64);
-    assert_eq!(progress.sent(), report.summary.attempts);
-    assert_eq!(progress.in_flight(), 0);
+    let told = progress.now();
+    assert_eq!((told.sent, told.in_flight), (report.summary.attempts, 0));
+    assert!(report.stopped);
 }
 
 #[test]
@@ -275,6 +276,15 @@ fn the_command_prints_one_document_and_ends_as_its_thresholds_say() {
         }
     }
     assert!(document["summary"]["lost"].is_null() && document["summary"]["duplicated"].is_null());
+
+    let report = LoadReport::parse(&stdout(&output)).unwrap();
+    assert_eq!((report.verdict(), report.thresholds.len()), ("passed", 1));
+    let intervals = report.series.iter();
+    let counted = intervals.fold([0; 3], |[planned, sent, ended], one| {
+        [planned + one.planned, sent + one.sent, ended + one.acknowledged + one.errors]
+    });
+    assert_eq!(counted, [report.summary.planned; 3]);
+    assert_eq!(report.mix.values().sum::<u64>(), report.summary.attempts);
 
     let output = load(&["--assert", "max<0us", "--assert", "lost==0"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));

@@ -56,7 +56,7 @@ impl Drop for Actions {
 }
 
 /// Appends to a file that the environment names; `text` is told how many bytes are there already.
-fn append(variable: &str, text: impl FnOnce(usize) -> String) {
+pub(crate) fn append(variable: &str, text: impl FnOnce(usize) -> String) {
     let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else { return };
     let there = std::fs::metadata(&path).map_or(0, |meta| usize::try_from(meta.len()).unwrap_or(usize::MAX));
     let text = text(there);

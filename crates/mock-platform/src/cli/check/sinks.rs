@@ -165,7 +165,7 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Makes the folder of a file, and sees that the file can be written; says where it is, behind links.
-fn prepare(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn prepare(path: &Path) -> io::Result<PathBuf> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent)?;
     }

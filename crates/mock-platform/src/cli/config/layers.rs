@@ -99,6 +99,10 @@ pub(crate) fn arguments(
     // Help, the version and what is wrong are told when it is read in earnest.
     let Ok(matches) = cli.clone().ignore_errors(true).try_get_matches_from(&args) else { return Ok(args) };
     let Some((name, given)) = matches.subcommand() else { return Ok(args) };
+    // Those below a command have options of their own.
+    if given.subcommand().is_some() {
+        return Ok(args);
+    }
     let Some(command) = configurable(cli).find(|command| command.get_name() == name) else { return Ok(args) };
     let Some(at) = args.iter().skip(1).position(|arg| arg == name).map(|at| at + 2) else { return Ok(args) };
     let path = given.try_get_one::<PathBuf>("config").ok().flatten().cloned();

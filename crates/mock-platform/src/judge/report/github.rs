@@ -56,6 +56,11 @@ pub fn outputs(report: &CheckReport, result: &str, report_dir: &str) -> String {
         ("seed", &report.seed),
         ("report-dir", report_dir),
     ];
+    lines(&values)
+}
+
+/// Lines of `$GITHUB_OUTPUT`.
+pub(crate) fn lines(values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (name, value) in values {
         // Writing to a String cannot fail. A line break would begin another output.
@@ -82,7 +87,7 @@ fn some(kind: &str, mut checks: Vec<&CheckResult>) -> String {
     text
 }
 
-fn command(kind: &str, title: &str, message: &str) -> String {
+pub(crate) fn command(kind: &str, title: &str, message: &str) -> String {
     format!("::{kind} title={}::{}\n", property(title), data(message))
 }
 

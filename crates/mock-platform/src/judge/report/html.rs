@@ -23,6 +23,7 @@ impl Reporter for Html {
         let title = format!("{} of {} · {}", result(report), report.target, report.seed);
         page(
             &title,
+            "",
             &html! {
                 (header(report))
                 main {
@@ -56,11 +57,12 @@ impl Reporter for Html {
     }
 
     fn compare(&self, comparison: &Comparison<'_>) -> Option<String> {
-        Some(page("Runs compared", &compare::body(comparison)))
+        Some(page("Runs compared", "", &compare::body(comparison)))
     }
 }
 
-fn page(title: &str, body: &Markup) -> String {
+/// The whole page, with what a kind of report adds to the style.
+pub(crate) fn page(title: &str, more_style: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -70,7 +72,7 @@ fn page(title: &str, body: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(more_style)) }
             }
             body {
                 (body)
@@ -118,7 +120,7 @@ fn header(report: &CheckReport) -> Markup {
     }
 }
 
-fn fact(name: &str, value: &str) -> Markup {
+pub(crate) fn fact(name: &str, value: &str) -> Markup {
     html! { span.fact { span.mute { (name) " " } span { (value) } } }
 }
 
@@ -255,7 +257,7 @@ fn class(verdict: Verdict) -> &'static str {
 }
 
 /// `2026-12-31 23:59 UTC`.
-fn utc(ms: u64) -> String {
+pub(crate) fn utc(ms: u64) -> String {
     let (year, month, day) = crate::judge::day::of(ms / 86_400_000);
     let minute = ms / 60_000 % 1_440;
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)

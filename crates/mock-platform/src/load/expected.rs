@@ -1,0 +1,93 @@
+use super::options::{LoadOptions, Rate};
+use super::source::calls_per_second;
+use crate::plan::{CallBuffer, Simulator};
+
+/// How much a load is going to be, as far as it can be known before it begins.
+///
+/// # Examples
+/// ```
+/// use piopiy_mock_platform::load::{Expected, LoadOptions, Rate};
+/// use piopiy_mock_platform::plan::{PlanOptions, Scenario, Simulator};
+///
+/// let simulator = Simulator::new(&Scenario::default(), PlanOptions::default());
+/// let expected = Expected::of(&simulator, &LoadOptions::new(Rate::Webhooks(200.0)));
+/// assert_eq!(expected.seconds, Some(10.0));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Expected {
+    /// For how long calls begin, in seconds.
+    pub seconds: Option<f64>,
+    /// How many webhooks there are at most, roughly.
+    pub webhooks: Option<f64>,
+}
+
+impl Expected {
+    /// What follows from the options; how many webhooks a call has from a sample of calls.
+    #[must_use]
+    pub fn of(simulator: &Simulator, options: &LoadOptions) -> Self {
+        let webhooks = options.calls.map(|calls| calls as f64 * webhooks_per_call(simulator));
+        let by_count = match options.rate {
+            Rate::Calls(rate) => options.calls.map(|calls| calls as f64 / rate),
+            Rate::Erlangs(erlangs) => options
+                .calls
+                .map(|calls| calls as f64 / calls_per_second(simulator, erlangs, options.time_scale)),
+            Rate::Webhooks(rate) => webhooks.map(|webhooks| webhooks / rate),
+            Rate::Max => None,
+        };
+        let by_clock = options.duration.map(|duration| duration.as_secs_f64());
+        let seconds = [by_count, by_clock].into_iter().flatten().min_by(f64::total_cmp);
+        Self { seconds, webhooks }
+    }
+
+    /// Which part of it is over, after so many seconds and webhooks; `None` where nobody knows.
+    #[must_use]
+    pub fn part(&self, seconds: f64, sent: u64) -> Option<f64> {
+        let by_clock = self.seconds.map(|expected| seconds / expected.max(1e-9));
+        let by_count = self.webhooks.map(|expected| sent as f64 / expected.max(1.0));
+        let parts = [by_clock, by_count].into_iter().flatten();
+        parts.max_by(f64::total_cmp).map(|part| part.min(1.0))
+    }
+}
+
+fn webhooks_per_call(simulator: &Simulator) -> f64 {
+    const SAMPLE: u64 = 256;
+    let mut buffer = CallBuffer::default();
+    let total: usize = (0..SAMPLE).map(|call| simulator.count_webhooks(call, &mut buffer)).sum();
+    total as f64 / SAMPLE as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::PlanOptions;
+
+    fn of(rate: Rate, duration: Option<u64>, calls: Option<u64>) -> Expected {
+        let mut options = LoadOptions::new(rate);
+        (options.duration, options.calls) = (duration.map(Duration::from_secs), calls);
+        Expected::of(&Simulator::builtin("default", PlanOptions::default()).unwrap(), &options)
+    }
+
+    #[test]
+    fn whatever_ends_first_ends_it() {
+        assert_eq!(of(Rate::Calls(2.0), Some(30), Some(10)).seconds, Some(5.0));
+        assert_eq!(of(Rate::Calls(2.0), Some(3), Some(10)).seconds, Some(3.0));
+        let paced = of(Rate::Webhooks(100.0), None, Some(200));
+        assert_eq!(paced.seconds, paced.webhooks.map(|webhooks| webhooks / 100.0));
+        assert!(of(Rate::Erlangs(50.0), None, Some(200)).seconds.is_some_and(|seconds| seconds > 1.0));
+    }
+
+    #[test]
+    fn a_part_is_told_where_it_is_known() {
+        assert_eq!(of(Rate::Max, None, Some(100)).seconds, None);
+        let webhooks = of(Rate::Max, None, Some(100)).webhooks.unwrap();
+        assert!((200.0..900.0).contains(&webhooks), "{webhooks}");
+        let by_count = Expected { seconds: None, webhooks: Some(500.0) };
+        assert_eq!(by_count.part(1e9, 125), Some(0.25));
+        let by_clock = Expected { seconds: Some(10.0), webhooks: None };
+        assert_eq!([by_clock.part(2.5, 0), by_clock.part(99.0, 0)], [Some(0.25), Some(1.0)]);
+        assert_eq!(Expected::default().part(1.0, 1), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! What GitHub Actions is told of a load, and of two that were compared. Pure.
+
+use super::compare::{Change, LoadComparison};
+use super::report::LoadReport;
+use crate::judge::report::github::{command, lines};
+
+const TITLE: &str = "piopiy-mock load";
+
+impl LoadReport {
+    /// Workflow commands: what does not hold is an error, and what says nothing is a warning.
+    #[must_use]
+    pub fn annotations(&self) -> String {
+        let broken = self.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref());
+        let broken = broken.map(|reason| command("error", TITLE, reason));
+        let saturated = self
+            .saturation
+            .iter()
+            .map(|reason| command("warning", TITLE, &format!("inconclusive: {reason}")));
+        broken.chain(saturated).collect()
+    }
+
+    /// Lines of `$GITHUB_OUTPUT`: `result`, `failed` with the thresholds that do not hold, `seed`.
+    #[must_use]
+    pub fn outputs(&self) -> String {
+        let broken = self.thresholds.iter().filter(|threshold| threshold.broken.is_some());
+        let failed: Vec<&str> = broken.map(|threshold| threshold.threshold.as_str()).collect();
+        lines(&[("result", self.verdict()), ("failed", &failed.join(",")), ("seed", &self.seed)])
+    }
+}
+
+impl LoadComparison {
+    /// Workflow commands: what is worse is an error, what may be so a warning.
+    #[must_use]
+    pub fn annotations(&self) -> String {
+        let figures = self.figures.iter().filter_map(|figure| {
+            let (kind, word) = match figure.change {
+                Change::Worse => ("error", "is worse"),
+                Change::Unclear => ("warning", "may be worse"),
+                _ => return None,
+            };
+            let by = figure.worse_by.unwrap_or_default() * 100.0;
+            Some(command(kind, TITLE, &format!("{} {word} than before, by {by:.1} %", figure.name)))
+        });
+        let unfit = self
+            .inconclusive
+            .iter()
+            .map(|reason| command("warning", TITLE, &format!("inconclusive: {reason}")));
+        figures.chain(unfit).collect()
+    }
+
+    /// Lines of `$GITHUB_OUTPUT`: `result`, and `failed` with the figures that are worse.
+    #[must_use]
+    pub fn outputs(&self) -> String {
+        let worse: Vec<&str> = self.regressions().map(|figure| figure.name).collect();
+        let result = match () {
+            () if self.inconclusive.is_some() => "inconclusive",
+            () if worse.is_empty() => "passed",
+            () => "regression",
+        };
+        lines(&[("result", result), ("failed", &worse.join(","))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::load::report::testing::{Sent, report};
+
+    #[test]
+    fn what_does_not_hold_is_an_error_and_an_output() {
+        let mut report = report(&Sent::each_second(3));
+        assert_eq!(
+            (report.annotations(), report.outputs()),
+            (String::new(), "result=passed\nfailed=\nseed=0x5eed\n".replace("0x5eed", &report.seed))
+        );
+        report.judge(&["errors==0".parse().unwrap(), "p99<1us".parse().unwrap()]);
+        assert_eq!(
+            report.annotations(),
+            "::error title=piopiy-mock load::p99<1us does not hold: it is 1 ms\n"
+        );
+        assert!(report.outputs().starts_with("result=failed\nfailed=p99<1us\n"), "{}", report.outputs());
+        report.saturation = Some("it dropped 100 %".to_owned());
+        assert!(
+            report
+                .annotations()
+                .ends_with("::warning title=piopiy-mock load::inconclusive: it dropped 100 %25\n")
+        );
+    }
+}

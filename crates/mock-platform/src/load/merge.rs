@@ -1,0 +1,272 @@
+//! Several reports of one plan's shards as the report of the whole. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hdrhistogram::Histogram;
+
+use super::audit::LoadAudit;
+use super::packed;
+use super::report::{LoadHistograms, LoadInterval, LoadReport, LoadSummary, Percentiles};
+use super::tally::histogram;
+
+/// Why reports are not those of one load.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// There are none.
+    #[error("there is no report to join")]
+    None,
+    /// One is not of a shard.
+    #[error(
+        "the report of {target} from {started_ms} ms is of a whole plan, and no shard (`load --shard i/n`)"
+    )]
+    Whole {
+        /// Where the load went.
+        target: String,
+        /// When it began.
+        started_ms: u64,
+    },
+    /// They are not shards of one plan.
+    #[error("the reports are not of one plan: one has {what} {one:?}, another {other:?}")]
+    Differ {
+        /// What differs.
+        what: &'static str,
+        /// What one has.
+        one: String,
+        /// What another has.
+        other: String,
+    },
+    /// One shard comes twice.
+    #[error("two reports are of shard {0}")]
+    Twice(String),
+    /// Shards are left out.
+    #[error("the reports are not the whole plan: shards {} are missing", .0.join(", "))]
+    Missing(Vec<String>),
+}
+
+/// Joins the reports of all shards of a plan: counts are summed up, histograms bucket by bucket.
+///
+/// # Errors
+/// Where they are not all shards of one plan, each once.
+pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
+    let first = reports.first().ok_or(MergeError::None)?;
+    check(first, reports)?;
+    let began_ms = reports.iter().map(|report| report.started_ms).min().unwrap_or_default();
+    // Each from when the first began.
+    let parts: Vec<(f64, &LoadReport)> =
+        reports.iter().map(|report| ((report.started_ms - began_ms) as f64 / 1e3, report)).collect();
+    let histograms = LoadHistograms::joined(reports);
+    let reasons: Vec<String> = reports
+        .iter()
+        .filter_map(|report| {
+            Some(format!("shard {}: {}", report.shard.as_deref()?, report.saturation.as_ref()?))
+        })
+        .collect();
+    let mut mix = BTreeMap::new();
+    reports.iter().for_each(|report| add_counts(&mut mix, &report.mix));
+    let targets: BTreeSet<&str> = reports.iter().map(|report| report.target.as_str()).collect();
+    Ok(LoadReport {
+        target: targets.into_iter().collect::<Vec<_>>().join(", "),
+        connections: reports.iter().map(|report| report.connections).sum(),
+        threads: reports.iter().map(|report| report.threads).sum(),
+        shard: None,
+        started_ms: began_ms,
+        // Those of several machines cannot be compared.
+        started_at_monotonic_ns: 0,
+        saturation: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        stopped: reports.iter().any(|report| report.stopped),
+        thresholds: Vec::new(),
+        summary: summary(&parts, &histograms),
+        audit: audit(reports),
+        mix,
+        series: series(&parts),
+        histograms,
+        ..first.clone()
+    })
+}
+
+fn check(first: &LoadReport, reports: &[LoadReport]) -> Result<(), MergeError> {
+    let mut seen = BTreeSet::new();
+    let mut of = None;
+    for report in reports {
+        for (what, one, other) in [
+            ("generator", &first.generator, &report.generator),
+            ("profile", &first.profile, &report.profile),
+            ("seed", &first.seed, &report.seed),
+            ("nonce", &first.nonce, &report.nonce),
+            ("pace", &first.pace, &report.pace),
+        ] {
+            if one != other {
+                return Err(MergeError::Differ { what, one: one.clone(), other: other.clone() });
+            }
+        }
+        let shard = report.shard.as_deref().and_then(|shard| {
+            let (part, parts) = shard.split_once('/')?;
+            Some((part.parse::<u64>().ok()?, parts.parse::<u64>().ok()?))
+        });
+        let Some((part, parts)) = shard else {
+            return Err(MergeError::Whole { target: report.target.clone(), started_ms: report.started_ms });
+        };
+        if let Some(of) = of.filter(|of| *of != parts) {
+            let [one, other] = [of, parts].map(|parts| format!("of {parts}"));
+            return Err(MergeError::Differ { what: "shards", one, other });
+        }
+        of = Some(parts);
+        if !seen.insert(part) {
+            return Err(MergeError::Twice(format!("{part}/{parts}")));
+        }
+    }
+    let parts = of.unwrap_or_default();
+    if (seen.len() as u64) < parts {
+        // A few names are enough.
+        let missing = (0..parts).filter(|part| !seen.contains(part)).take(20);
+        return Err(MergeError::Missing(missing.map(|part| format!("{part}/{parts}")).collect()));
+    }
+    Ok(())
+}
+
+impl LoadHistograms {
+    /// Those of all reports together.
+    pub(super) fn joined(reports: &[LoadReport]) -> Self {
+        let join =
+            |of: fn(&Self) -> &String| packed::write(&sum(reports.iter().map(|one| of(&one.histograms))));
+        Self {
+            latency: join(|all| &all.latency),
+            service: join(|all| &all.service),
+            publish_delay: join(|all| &all.publish_delay),
+            scheduling_lag: join(|all| &all.scheduling_lag),
+        }
+    }
+}
+
+/// The bucket-wise sum.
+fn sum<'a>(texts: impl Iterator<Item = &'a String>) -> Histogram<u64> {
+    let mut whole = histogram();
+    for text in texts {
+        // They are of one range, and were read before.
+        let added = packed::read(text).is_ok_and(|one| whole.add(one).is_ok());
+        debug_assert!(added);
+    }
+    whole
+}
+
+fn add_counts(sum: &mut BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) {
+    for (name, count) in counts {
+        *sum.entry(name.clone()).or_default() += count;
+    }
+}
+
+fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSummary {
+    let total =
+        |of: fn(&LoadSummary) -> u64| parts.iter().map(|(_, report)| of(&report.summary)).sum::<u64>();
+    let known =
+        |of: fn(&LoadSummary) -> Option<u64>| parts.iter().map(|(_, report)| of(&report.summary)).sum();
+    let mean = |of: fn(&LoadSummary) -> Option<f64>, weight: fn(&LoadReport) -> f64| {
+        let weighed =
+            parts.iter().map(|(_, report)| Some((of(&report.summary)? * weight(report), weight(report))));
+        let weighed: Vec<(f64, f64)> = weighed.collect::<Option<_>>()?;
+        let (sum, weights) = weighed.into_iter().fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+        (weights > 0.0).then(|| sum / weights)
+    };
+    let latest = |of: fn(&LoadSummary) -> f64| {
+        parts.iter().map(|(after, report)| after + of(&report.summary)).fold(0.0, f64::max)
+    };
+    let mut errors_by_kind = BTreeMap::new();
+    parts.iter().for_each(|(_, report)| add_counts(&mut errors_by_kind, &report.summary.errors_by_kind));
+    let percentiles = |text: &String| Percentiles::of(&sum(std::iter::once(text)));
+    let attempts = total(|one| one.attempts);
+    let sent_s = latest(|one| if one.attempts > 0 { one.attempts as f64 / one.sent_per_second } else { 0.0 });
+    LoadSummary {
+        planned: total(|one| one.planned),
+        dropped_by_generator: total(|one| one.dropped_by_generator),
+        attempts,
+        acknowledged: total(|one| one.acknowledged),
+        errors: total(|one| one.errors),
+        errors_by_kind,
+        ambiguous: total(|one| one.ambiguous),
+        lost: known(|one| one.lost),
+        duplicated: known(|one| one.duplicated),
+        seconds: latest(|one| one.seconds),
+        sent_per_second: if sent_s > 0.0 { attempts as f64 / sent_s } else { 0.0 },
+        latency_us: percentiles(&histograms.latency),
+        service_us: percentiles(&histograms.service),
+        publish_delay_us: percentiles(&histograms.publish_delay),
+        scheduling_lag_us: percentiles(&histograms.scheduling_lag),
+        connections_opened: total(|one| one.connections_opened),
+        most_waiting: parts.iter().map(|(_, report)| report.summary.most_waiting).sum(),
+        cpu_us_per_attempt: mean(|one| one.cpu_us_per_attempt, |report| report.summary.attempts as f64),
+        cpu: mean(|one| one.cpu, |report| report.summary.seconds * report.threads as f64),
+    }
+}
+
+/// What became of the webhooks of all shards, where somebody looked for each. Whoever looks sees the effects of all of them.
+fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
+    let audits = reports.iter().map(|report| report.audit.as_ref()).collect::<Option<Vec<&LoadAudit>>>()?;
+    let total = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).sum();
+    let most = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).max().unwrap_or_default();
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (kind, names) in audits.iter().flat_map(|audit| &audit.named) {
+        named.entry(kind.clone()).or_default().extend(names.iter().cloned());
+    }
+    named.values_mut().for_each(|names| {
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(NAMED);
+    });
+    Some(LoadAudit {
+        rung: audits.first()?.rung.clone(),
+        effects: most(|audit| audit.effects),
+        lost: total(|audit| audit.lost),
+        duplicated: total(|audit| audit.duplicated),
+        corrupted: total(|audit| audit.corrupted),
+        stale_overwrite: total(|audit| audit.stale_overwrite),
+        phantom: most(|audit| audit.phantom),
+        quarantined: most(|audit| audit.quarantined),
+        of_other_shards: 0,
+        ambiguous: total(|audit| audit.ambiguous),
+        is_unsettled: audits.iter().any(|audit| audit.is_unsettled),
+        named,
+    })
+}
+
+/// So many of each kind of trouble are named, as in the report of one.
+const NAMED: usize = 20;
+
+/// Intervals side by side; those of the longest kind, for each is some of the shorter ones.
+fn series(parts: &[(f64, &LoadReport)]) -> Vec<LoadInterval> {
+    let width = |report: &LoadReport| match report.series.as_slice() {
+        [one, two, ..] => two.at_s - one.at_s,
+        _ => 1.0,
+    };
+    let wide = parts.iter().map(|(_, report)| width(report)).fold(1.0, f64::max);
+    let mut joined: BTreeMap<u64, Vec<&LoadInterval>> = BTreeMap::new();
+    let mut end = 0.0_f64;
+    for (after, report) in parts {
+        let shift = (after / wide).round();
+        for interval in &report.series {
+            end = end.max(shift * wide + interval.at_s + interval.seconds);
+            // A little more, lest a whole number be read as just below it.
+            let place = ((interval.at_s + 1e-6) / wide).floor() + shift;
+            joined.entry(place as u64).or_default().push(interval);
+        }
+    }
+    let last = joined.keys().next_back().copied().unwrap_or_default();
+    let interval = |place: u64| {
+        let intervals = joined.get(&place).map(Vec::as_slice).unwrap_or_default();
+        let total = |of: fn(&LoadInterval) -> u64| intervals.iter().map(|one| of(one)).sum();
+        let at_s = place as f64 * wide;
+        LoadInterval {
+            at_s,
+            seconds: if place == last { (end - at_s).max(0.001) } else { wide },
+            planned: total(|one| one.planned),
+            sent: total(|one| one.sent),
+            acknowledged: total(|one| one.acknowledged),
+            errors: total(|one| one.errors),
+            latency: packed::write(&sum(intervals.iter().map(|one| &one.latency))),
+        }
+    };
+    if joined.is_empty() { Vec::new() } else { (0..=last).map(interval).collect() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use super::testing::Sent;
+use super::*;
+
+/// A run of so many webhooks, each a millisecond behind the one before; every tenth finds no connection.
+fn report(webhooks: u64) -> LoadReport {
+    let one = |n: u64| Sent { due_ns: n * 1_000_000, latency_ns: 500_000 + n, is_acknowledged: n % 10 != 9 };
+    testing::report(&(0..webhooks).map(one).collect::<Vec<_>>())
+}
+
+#[test]
+fn every_kind_can_be_written_of_any_run() {
+    let mut audited = report(9);
+    let names = BTreeMap::from([("lost".to_owned(), vec!["<i>one</i>".to_owned()])]);
+    audited.audit = Some(LoadAudit { lost: 4, named: names, ..LoadAudit::default() });
+    assert_eq!(audited.verdict(), "failed");
+    for (kind, told) in [("html", "&lt;i&gt;one"), ("markdown", "lost: <i>one"), ("text", "lost: <i>one")] {
+        let (_, render) = KINDS.iter().find(|(name, _)| *name == kind).unwrap();
+        assert!(render(&audited).contains(told), "{kind}");
+    }
+    for report in [LoadReport::default(), report(0), report(1), report(2_500), audited] {
+        for (kind, render) in KINDS {
+            let text = render(&report);
+            assert!(!text.is_empty(), "{kind}");
+            assert!(!text.contains("NaN") && !text.contains("inf"), "{kind}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_was_written_is_read_and_what_is_not_is_told() {
+    let mut whole = report(2_500);
+    whole.judge(&["errors==0".parse().unwrap(), "p99<1s".parse().unwrap()]);
+    assert_eq!(whole.verdict(), "failed");
+    assert_eq!(LoadReport::parse(&json(&whole)).unwrap(), whole);
+    let counts: Vec<_> = whole.series.iter().map(|one| (one.at_s, one.sent, one.errors)).collect();
+    assert_eq!(counts, [(0.0, 1_000, 100), (1.0, 1_000, 100), (2.0, 500, 50)]);
+    assert!((whole.series[2].seconds - 0.4995).abs() < 1e-4);
+
+    let wrong = |text: &str, reason: &str| {
+        let error = LoadReport::parse(text).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    };
+    wrong("{", "no report of a load");
+    wrong("{\"schema\": \"piopiy-mock.check/v1\"}", "piopiy-mock.check/v1");
+    whole.series[1].latency = "no".to_owned();
+    wrong(&json(&whole), "should be a histogram");
+}
+
+#[test]
+fn a_page_fetches_nothing_and_escapes_what_others_wrote() {
+    let page = html::render(&report(2_500));
+    assert!(page.contains("default-src 'none'"));
+    assert!(!page.contains("<b>|") && page.contains("&lt;b&gt;") || page.contains("%3Cb%3E"), "{page}");
+    for element in ["<link", "<img", "@import", "url("] {
+        assert!(!page.contains(element), "{element}");
+    }
+    // Each whole second has errors; what is cut short at the end has no rate.
+    assert_eq!(page.matches("class=\"errors\"").count(), 2);
+    assert!(page.contains("100 errors"));
+}
