@@ -129,6 +129,8 @@ enum Run {
     StreamHundred,
     /// A load whose generator gets a tenth of a core.
     LoadStarved,
+    /// The largest rate of a receiver that has a known one.
+    LoadCapacity,
     /// The commands of the README.
     Readme,
 }
@@ -182,6 +184,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("stream/echo".to_owned(), Run::StreamEcho));
     runs.push(("stream/hundred".to_owned(), Run::StreamHundred));
     runs.push(("load/starved".to_owned(), Run::LoadStarved));
+    runs.push(("load/capacity".to_owned(), Run::LoadCapacity));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -290,6 +293,7 @@ impl Run {
             Self::StreamEcho => stream::one().await,
             Self::StreamHundred => stream::hundred().await,
             Self::LoadStarved => load::starved().await,
+            Self::LoadCapacity => load::capacity().await,
             Self::Readme => readme::run(world).await,
         }
     }

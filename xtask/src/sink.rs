@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Never sleep: what comes is seen at once, and not when the core has woken up
     #[arg(long)]
     awake: bool,
+    /// How many requests it answers in a second at most, one after another; 0 for as many as it can
+    #[arg(long, default_value_t = 0)]
+    per_second: u64,
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: String,
@@ -50,6 +53,8 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<std::process::ExitCode>
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let patience = options.awake.then_some(&at_once);
     let began = now_ns();
+    let mut turn =
+        Turn { gap_ns: 1_000_000_000_u64.checked_div(options.per_second).unwrap_or(0), next_ns: began };
     loop {
         events.clear();
         match epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), patience) {
@@ -68,7 +73,7 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<std::process::ExitCode>
                     next += 1;
                 }
             } else if let Some(connection) = connections.get_mut(&number)
-                && !connection.answer(&mut arrivals)
+                && !connection.answer(&mut arrivals, &mut turn)
             {
                 connections.remove(&number);
             }
@@ -84,6 +89,25 @@ fn stall(stall_ms: u64, began: u64) {
     }
 }
 
+/// When the next request is answered, where there is a limit.
+struct Turn {
+    gap_ns: u64,
+    next_ns: u64,
+}
+
+impl Turn {
+    /// Works on a request for as long as the limit says: from when the one before was answered, or from now on.
+    fn wait(&mut self) {
+        if self.gap_ns == 0 {
+            return;
+        }
+        let now = now_ns();
+        self.next_ns = self.next_ns.max(now) + self.gap_ns;
+        // What a sleep is too long the next one is shorter: instants are absolute.
+        std::thread::sleep(Duration::from_nanos(self.next_ns - now));
+    }
+}
+
 struct Connection {
     stream: TcpStream,
     /// What has come of a request that is not whole.
@@ -92,7 +116,7 @@ struct Connection {
 
 impl Connection {
     /// Answers what is there; false where the connection is at its end.
-    fn answer(&mut self, arrivals: &mut Vec<u64>) -> bool {
+    fn answer(&mut self, arrivals: &mut Vec<u64>, turn: &mut Turn) -> bool {
         let mut read = [0; 16 * 1024];
         let count = match self.stream.read(&mut read) {
             Ok(0) => return false,
@@ -113,6 +137,7 @@ impl Connection {
                     && self.stream.set_nonblocking(true).is_ok()
             } else {
                 arrivals.push(now);
+                turn.wait();
                 self.stream.write_all(ANSWER).is_ok()
             };
             if !answered {

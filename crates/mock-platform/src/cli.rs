@@ -86,7 +86,7 @@ enum Command {
     #[command(after_help = format!("{}\n\n{}", check::EXAMPLES, check::EXIT_CODES))]
     Check(Box<check::CheckArgs>),
     #[command(after_help = format!("{}\n\n{}", load::EXAMPLES, load::EXIT_CODES))]
-    Load(load::LoadCommand),
+    Load(Box<load::LoadCommand>),
     #[command(after_help = report::EXAMPLES)]
     Report(report::ReportArgs),
     Checks(checks::ChecksArgs),
@@ -135,7 +135,7 @@ fn dispatch(Cli { config, command }: Cli, cli: &clap::Command) -> Result<Exit, F
         Command::Ca(args) => ca::run(&args),
         Command::StreamCheck(args) => block_on(stream_check::run(args)),
         Command::Check(args) => block_on(check::run(*args)),
-        Command::Load(args) => block_on(load::run(args)),
+        Command::Load(args) => block_on(load::run(*args)),
         Command::Report(args) => report::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Explain(args) => explain::run(&args),

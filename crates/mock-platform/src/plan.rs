@@ -5,6 +5,7 @@
 
 mod arrival_process;
 mod arrivals;
+mod arrivals_file;
 mod behaviour;
 mod compiled;
 mod distribution;
@@ -22,12 +23,14 @@ mod seed;
 mod set;
 mod simulator;
 mod single;
+mod stages;
 mod story;
 mod timeline;
 mod weights;
 mod words;
 
 pub use arrival_process::ArrivalProcess;
+pub use arrivals_file::{ArrivalsError, arrivals_from_text};
 pub(crate) use distribution::Quantiles;
 pub use golden::golden;
 pub use live::{Happened, LiveCall, LiveCalls};
@@ -42,4 +45,5 @@ pub use set::{SetError, set};
 pub use simulator::{CallBuffer, Simulator, Untold, WrittenWebhook};
 pub(crate) use single::unknown_event;
 pub use single::{SingleError, SingleOptions, single};
+pub use stages::{Stage, Stages};
 pub use story::{Party, Plot, Story};

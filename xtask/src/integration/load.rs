@@ -18,8 +18,8 @@ fn sink() -> anyhow::Result<Command> {
     Ok(command)
 }
 
-fn load(url: &str, arguments: &[&str]) -> anyhow::Result<Command> {
-    let mut command = Command::new(workspace::build("piopiy-mock-platform", "piopiy-mock", Profile::Dev)?);
+fn load(profile: Profile, url: &str, arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(workspace::build("piopiy-mock-platform", "piopiy-mock", profile)?);
     command.args(["load", url, "--report", "json=-"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     Ok(command)
@@ -36,7 +36,7 @@ const RESTS: Duration = Duration::from_millis(90);
 pub(super) async fn starved() -> anyhow::Result<String> {
     let receiver = Process::start(sink()?).await?;
     let arguments = ["--rate", "2000", "--duration", "5s", "--threads", "1"];
-    let child = load(receiver.url(), &arguments)?.spawn()?;
+    let child = load(Profile::Dev, receiver.url(), &arguments)?.spawn()?;
     let id = child.id().context("it has ended")?.to_string();
     let starving = async {
         loop {
@@ -56,4 +56,33 @@ pub(super) async fn starved() -> anyhow::Result<String> {
     let saturation = report["saturation"].as_str().unwrap_or_default();
     ensure!(saturation.contains("it would have been fine"), "it names no rate: {report:#}");
     Ok(format!("exit code 4: {saturation}"))
+}
+
+/// What the receiver takes in a second, and how far the search may be off.
+const LIMIT: f64 = 1_000.0;
+const OFF: f64 = 0.05;
+
+/// The search finds the largest rate of a receiver that answers one request after another, a thousand in a second.
+///
+/// # Errors
+/// Where it finds another.
+pub(super) async fn capacity() -> anyhow::Result<String> {
+    let mut command = sink()?;
+    command.args(["--per-second", &LIMIT.to_string()]);
+    let receiver = Process::start(command).await?;
+    let arguments = ["--find-capacity", "--p99", "200ms", "--threads", "1"];
+    let output = load(Profile::Release, receiver.url(), &arguments)?.output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "it ended with {}: {said}", output.status);
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    let capacity = &report["capacity"];
+    let found = capacity["per_second"].as_f64().with_context(|| format!("nothing was found: {report:#}"))?;
+    ensure!(
+        (found / LIMIT - 1.0).abs() <= OFF,
+        "it found {found} a second, and the receiver takes {LIMIT}: {said}"
+    );
+    let gave_way = capacity["gave_way"].as_str().unwrap_or_default();
+    ensure!(!gave_way.is_empty(), "it does not say what gave way: {report:#}");
+    let trials = capacity["trials"].as_array().map_or(0, Vec::len);
+    Ok(format!("{found:.0} of {LIMIT} a second in {trials} trials; what gave way: {gave_way}"))
 }

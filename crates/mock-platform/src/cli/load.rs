@@ -1,6 +1,9 @@
 mod actions;
+mod capacity;
+mod course;
 mod saved;
 mod scraped;
+mod shard;
 mod sinks;
 mod view;
 
@@ -13,15 +16,16 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::load::{
-    Expected, LoadError, LoadOptions, LoadReport, Progress, Rate, Threshold, run_load,
+    Expected, LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, Threshold,
 };
-use piopiy_mock_platform::plan::{Simulator, Spacing};
+use piopiy_mock_platform::plan::{PlanOptions, Simulator, Spacing, Stage};
 
+use self::course::Arrivals;
 use super::check::observation::ObservationArgs;
 use super::duration;
 use super::exit::{Exit, Failure, OrExit};
 use super::signals::Signals;
-use super::target::{PlanArgs, scenario, scenario_help};
+use super::target::{FaultArgs, PlanArgs, scenario, scenario_help};
 use super::untold;
 use view::View;
 
@@ -31,6 +35,10 @@ Examples:
   piopiy-mock load http://127.0.0.1:5000/webhook/cdr --rate 200 --duration 30s --assert 'p99<500ms'
   # 20 calls per second that last as long as calls do, a hundred times as fast
   piopiy-mock load http://127.0.0.1:5000/webhook/cdr --cps 20 --time-scale 100 --duration 1m
+  # From 10 calls a second to 100, a burst, and an hour at 100
+  piopiy-mock load http://127.0.0.1:5000/webhook/cdr --cps 10 --stage ramp:100:5m --stage burst:500:10s --stage soak:1h
+  # The largest rate of webhooks with nothing lost or doubled and p99 below 200 ms
+  piopiy-mock load http://127.0.0.1:5000/webhook/cdr --find-capacity --p99 200ms --observe-url http://127.0.0.1:5000/__observe
   # As fast as it answers
   piopiy-mock load http://127.0.0.1:5000/webhook/cdr --rate max --duration 10s --report json=load.json";
 
@@ -80,6 +88,14 @@ struct LoadArgs {
     i_own_this_target: bool,
     #[command(flatten)]
     pace: PaceArgs,
+    #[command(flatten)]
+    capacity: capacity::CapacityArgs,
+    #[command(flatten)]
+    shard: shard::ShardArgs,
+    #[command(flatten)]
+    redelivery: course::RedeliveryArgs,
+    #[command(flatten)]
+    faults: FaultArgs,
     /// The connections, over all threads
     #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Limits")]
     connections: usize,
@@ -122,9 +138,14 @@ struct PaceArgs {
     /// [default: 100]
     #[arg(long, value_name = "N|max", group = "pace", value_parser = rate)]
     rate: Option<Rate>,
-    /// How arrivals lie in time: poisson or constant [default: constant for --rate, poisson otherwise]
-    #[arg(long, value_parser = arrivals)]
-    arrivals: Option<Spacing>,
+    /// How arrivals lie in time: poisson, constant, or file:PATH with an instant a line at which a call begins, in seconds from the start
+    /// [default: constant for --rate, poisson otherwise]
+    #[arg(long, value_name = "PROCESS", value_parser = Arrivals::parse)]
+    arrivals: Option<Arrivals>,
+    /// Change the rate, from --rate, --cps or --erlangs on: `ramp:200:30s`, `step:400:1m`, `burst:1000:5s` (and back), `soak:2h`; may be
+    /// given several times, one after the other
+    #[arg(long, value_name = "STAGE", value_parser = course::stage, conflicts_with = "duration")]
+    stage: Vec<Stage>,
     /// For how long calls begin; those that have begun are sent whole [default: 10s without --calls]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     duration: Option<Duration>,
@@ -152,12 +173,14 @@ pub(crate) async fn run(command: LoadCommand) -> Result<Exit, Failure> {
 async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     let target = Target::parse(args.url(), &args.allow_host).or_exit(Exit::Usage)?;
     let target = target.without_tls().or_exit(Exit::Usage)?;
-    let mut options = args.options();
+    let mut plan = args.plan.options();
+    let mut options = args.options(&plan)?;
+    args.shard.apply(args.plan.is_epoch_given(), &mut plan, &mut options);
     options.observation =
         args.observation.given(|url| Target::parse(url, &args.allow_host).or_exit(Exit::Usage))?;
     options.settle = args.observation.settle();
     options.check().or_exit(Exit::Usage)?;
-    args.check_owner(&options)?;
+    args.capacity.check(&options)?;
     args.sinks.begin()?;
     let mut scenario = scenario(&args.scenario)?;
     if let Rate::Calls(per_second) = options.rate {
@@ -165,7 +188,8 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
         scenario.arrivals.per_second = per_second;
         scenario.arrivals.spacing = options.spacing;
     }
-    let simulator = Simulator::new(&scenario, args.plan.options());
+    let simulator = Simulator::new(&scenario, plan);
+    args.check_owner(&simulator, &options)?;
     untold::check(&simulator, &scenario.name)?;
     say(&format!(
         "piopiy-mock {}, to {}, seed {}, nonce {}\n",
@@ -180,7 +204,7 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     for one in &scraped {
         say(&format!("metrics at http://{}/metrics, while it runs\n", one.address));
     }
-    let mut report = generate(simulator, target, options, &progress, &signals).await?;
+    let mut report = generate(&args, simulator, target, options, &progress, &signals).await?;
     report.judge(&args.assert);
     let ended = finish(&report, &args.sinks)?;
     Ok(signals.seen().unwrap_or(ended))
@@ -207,6 +231,7 @@ fn finish(report: &LoadReport, sinks: &sinks::SinkArgs) -> Result<Exit, Failure>
 
 /// Runs the load beside the runtime, which looks after signals and tells how far it is.
 async fn generate(
+    args: &LoadArgs,
     simulator: Simulator,
     target: Target,
     options: LoadOptions,
@@ -215,7 +240,9 @@ async fn generate(
 ) -> Result<LoadReport, Failure> {
     let mut view = View::new(Expected::of(&simulator, &options), options.rate == Rate::Max);
     let shared = Arc::clone(progress);
-    let mut run = tokio::task::spawn_blocking(move || run_load(&simulator, &target, &options, &shared));
+    let (capacity, trial) = (args.capacity.clone(), args.pace.duration);
+    let mut run =
+        tokio::task::spawn_blocking(move || capacity.run(&simulator, &target, &options, trial, &shared));
     let mut ticks = tokio::time::interval(view.every());
     // The first is at once, when nothing has happened.
     ticks.tick().await;
@@ -251,18 +278,29 @@ impl LoadArgs {
         self.url.as_deref().unwrap_or_default()
     }
 
-    fn options(&self) -> LoadOptions {
+    fn options(&self, plan: &PlanOptions) -> Result<LoadOptions, Failure> {
         let pace = &self.pace;
         let rate = match (pace.cps, pace.erlangs) {
             (Some(cps), _) => Rate::Calls(cps),
             (None, Some(erlangs)) => Rate::Erlangs(erlangs),
             (None, None) => pace.rate.unwrap_or(Rate::Webhooks(DEFAULT_RATE)),
         };
+        let arrivals_at = pace.arrivals.as_ref().map(Arrivals::read).transpose()?.flatten();
+        let is_paced = pace.cps.is_some() || pace.erlangs.is_some() || pace.rate.is_some();
+        if arrivals_at.is_some() && is_paced {
+            return Err(Failure::new(Exit::Usage, LoadOptionsError::Arrivals));
+        }
+        let rate = arrivals_at.as_ref().map_or(rate, |instants| course::mean_rate(instants));
         let mut options = LoadOptions::new(rate);
+        options.arrivals_at = arrivals_at;
+        options.stages.clone_from(&pace.stage);
+        options.faults = self.faults.faults(plan.seed.0);
+        self.redelivery.apply(&mut options);
         let usual = if matches!(rate, Rate::Webhooks(_)) { Spacing::Constant } else { Spacing::Poisson };
-        options.spacing = pace.arrivals.unwrap_or(usual);
+        options.spacing = pace.arrivals.as_ref().and_then(Arrivals::spacing).unwrap_or(usual);
         options.calls = pace.calls;
-        options.duration = pace.duration.or(pace.calls.is_none().then_some(DEFAULT_DURATION));
+        let has_no_end = pace.calls.is_none() && pace.stage.is_empty() && options.arrivals_at.is_none();
+        options.duration = pace.duration.or(has_no_end.then_some(DEFAULT_DURATION));
         options.time_scale = pace.time_scale;
         options.connections = self.connections;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -270,16 +308,16 @@ impl LoadArgs {
         options.backlog = self.backlog;
         options.timeout = self.timeout;
         options.ledger.clone_from(&self.ledger);
-        options
+        Ok(options)
     }
 
     /// Refuses to load a stranger.
-    fn check_owner(&self, options: &LoadOptions) -> Result<(), Failure> {
-        let is_modest = match options.rate {
-            Rate::Webhooks(rate) => rate <= MODEST,
-            // A call has some five webhooks.
-            Rate::Calls(rate) => rate * 5.0 <= MODEST,
-            Rate::Erlangs(_) | Rate::Max => false,
+    fn check_owner(&self, simulator: &Simulator, options: &LoadOptions) -> Result<(), Failure> {
+        let is_modest = match (options.rate, options.peak()) {
+            _ if self.capacity.is_given() => false,
+            (Rate::Webhooks(_), Some(peak)) => peak <= MODEST,
+            (Rate::Calls(_), Some(peak)) => peak * course::webhooks_per_call(simulator) <= MODEST,
+            _ => false,
         };
         if is_modest || self.i_own_this_target || Target::parse(self.url(), &[]).is_ok() {
             return Ok(());
@@ -294,12 +332,4 @@ fn rate(text: &str) -> Result<Rate, String> {
         return Ok(Rate::Max);
     }
     text.parse().map(Rate::Webhooks).map_err(|_| format!("{text:?} is neither a number nor `max`"))
-}
-
-fn arrivals(text: &str) -> Result<Spacing, String> {
-    match text {
-        "poisson" => Ok(Spacing::Poisson),
-        "constant" => Ok(Spacing::Constant),
-        _ => Err(format!("{text:?} is no arrival process; there are poisson and constant")),
-    }
 }

@@ -31,9 +31,9 @@ pub(crate) struct PlanCommandArgs {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Shard {
-    part: u64,
-    parts: u64,
+pub(crate) struct Shard {
+    pub(crate) part: u64,
+    pub(crate) parts: u64,
 }
 
 impl FromStr for Shard {

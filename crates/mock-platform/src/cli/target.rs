@@ -94,6 +94,11 @@ pub(crate) struct PlanArgs {
 }
 
 impl PlanArgs {
+    /// Whether it is said when the run starts, in the payloads.
+    pub(crate) fn is_epoch_given(&self) -> bool {
+        self.epoch.is_some()
+    }
+
     pub(crate) fn options(&self) -> PlanOptions {
         self.options_from(wall_ms())
     }
@@ -143,23 +148,31 @@ pub(crate) struct DeliveryArgs {
 
 /// What goes wrong on purpose. Each fault is named in the ledger and follows from the seed.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Faults (probabilities from 0 to 1)")]
+#[command(next_help_heading = "Faults (probabilities, such as 0.01 or 1%)")]
 pub(crate) struct FaultArgs {
     /// Everything below at once, each now and then
     #[arg(long)]
     chaos: bool,
     /// Send a second copy, at once or shortly after
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = probability)]
     fault_duplicate: Option<f64>,
     /// Send behind later webhooks of the call
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = probability)]
     fault_reorder: Option<f64>,
     /// Hold back
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = probability)]
     fault_delay: Option<f64>,
     /// Never send
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = probability)]
     fault_loss: Option<f64>,
+}
+
+/// Reads `0.01` or `1%`.
+fn probability(text: &str) -> Result<f64, String> {
+    let (digits, of) = text.strip_suffix('%').map_or((text, 1.0), |digits| (digits, 100.0));
+    let wrong = || format!("{text:?} is no probability: write it like 0.01 or 1%");
+    let probability = digits.trim().parse::<f64>().map_err(|_| wrong())? / of;
+    Ok(probability)
 }
 
 impl FaultArgs {
@@ -175,7 +188,7 @@ impl FaultArgs {
         given.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
     }
 
-    fn faults(&self, seed: u64) -> Faults {
+    pub(crate) fn faults(&self, seed: u64) -> Faults {
         let mut faults = if self.chaos { Faults::chaos(seed) } else { Faults::seeded(seed) };
         for (given, probability) in [
             (self.fault_duplicate, &mut faults.duplicate),

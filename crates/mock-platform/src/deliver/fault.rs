@@ -57,20 +57,29 @@ impl Faults {
         Self { duplicate_within_ms: 2_000, reorder_window: 3, delay_within_ms: 20_000, ..Self::default() }
     }
 
-    pub(super) fn probabilities(&self) -> [(&'static str, f64); 4] {
+    pub(crate) fn probabilities(&self) -> [(&'static str, f64); 4] {
         [("duplicate", self.duplicate), ("reorder", self.reorder), ("delay", self.delay), ("loss", self.loss)]
     }
 
     /// What goes wrong with the webhook at `position` of `webhooks`, the webhooks of one call in order.
     pub(super) fn of(&self, webhooks: &[PlannedWebhook], position: usize) -> Vec<Fault> {
-        let webhook = &webhooks[position];
-        let draw = |purpose| Draw::new(self.seed, webhook.call, webhook.seq, purpose);
+        let call = webhooks[position].call;
+        self.of_place(call, &|at| webhooks[at].seq, webhooks.len(), position)
+    }
+
+    /// What goes wrong with the webhook at `position` of the `count` webhooks of a call, each of which has its place for a number.
+    pub(crate) fn of_nth(&self, call: u64, count: usize, position: usize) -> Vec<Fault> {
+        self.of_place(call, &|at| at as u32, count, position)
+    }
+
+    fn of_place(&self, call: u64, seq: &dyn Fn(usize) -> u32, count: usize, position: usize) -> Vec<Fault> {
+        let draw = |purpose| Draw::new(self.seed, call, seq(position), purpose);
         let mut faults = Vec::new();
         if draw("loss").chance(self.loss) {
             return vec![Fault::Loss];
         }
-        if let Some(behind) = self.reorders_behind(webhooks, position) {
-            faults.push(Fault::Reorder { behind: webhooks[behind].seq });
+        if let Some(behind) = self.reorders_behind(call, seq, count, position) {
+            faults.push(Fault::Reorder { behind: seq(behind) });
         }
         if draw("delay").chance(self.delay) {
             faults.push(Fault::Delay { by_ms: 1 + draw("delay.by").below(self.delay_within_ms) });
@@ -102,17 +111,22 @@ impl Faults {
 impl Faults {
     /// Behind which webhook the one at `position` is sent; only one that stays where it is: behind one that is lost, or
     /// is itself sent later, there would be no telling that it was moved.
-    fn reorders_behind(&self, webhooks: &[PlannedWebhook], position: usize) -> Option<usize> {
+    fn reorders_behind(
+        &self,
+        call: u64,
+        seq: &dyn Fn(usize) -> u32,
+        count: usize,
+        position: usize,
+    ) -> Option<usize> {
         if self.reorder <= 0.0 {
             return None;
         }
         // From the back, as whether one moves depends on a later one.
-        let mut stays = vec![true; webhooks.len()];
+        let mut stays = vec![true; count];
         let mut behind = None;
-        for at in (position..webhooks.len()).rev() {
-            let webhook = &webhooks[at];
-            let draw = |purpose| Draw::new(self.seed, webhook.call, webhook.seq, purpose);
-            let window = (webhooks.len() - at - 1).min(self.reorder_window as usize) as u64;
+        for at in (position..count).rev() {
+            let draw = |purpose| Draw::new(self.seed, call, seq(at), purpose);
+            let window = (count - at - 1).min(self.reorder_window as usize) as u64;
             let wanted = window > 0 && draw("reorder").chance(self.reorder);
             let target = at + 1 + usize::try_from(draw("reorder.behind").below(window)).unwrap_or(0);
             behind = (wanted && stays[target]).then_some(target);

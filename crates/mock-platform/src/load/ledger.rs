@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::load::answer::Answer;
 
-    const DUE: Due = Due { at_ns: 500, call: 7, webhook: 1, starts_at_ms: 0 };
+    const DUE: Due = Due { at_ns: 500, call: 7, webhook: 1, starts_at_ms: 0, attempt: 0 };
 
     #[test]
     fn a_line_has_what_there_is_to_tell() {

@@ -77,6 +77,7 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
         stopped: reports.iter().any(|report| report.stopped),
         thresholds: Vec::new(),
         summary: summary(&parts, &histograms),
+        capacity: None,
         audit: audit(reports),
         mix,
         series: series(&parts),
@@ -173,6 +174,8 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
     };
     let mut errors_by_kind = BTreeMap::new();
     parts.iter().for_each(|(_, report)| add_counts(&mut errors_by_kind, &report.summary.errors_by_kind));
+    let mut injected = BTreeMap::new();
+    parts.iter().for_each(|(_, report)| add_counts(&mut injected, &report.summary.injected));
     let percentiles = |text: &String| Percentiles::of(&sum(std::iter::once(text)));
     let attempts = total(|one| one.attempts);
     let sent_s = latest(|one| if one.attempts > 0 { one.attempts as f64 / one.sent_per_second } else { 0.0 });
@@ -183,6 +186,7 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
         acknowledged: total(|one| one.acknowledged),
         errors: total(|one| one.errors),
         errors_by_kind,
+        injected,
         ambiguous: total(|one| one.ambiguous),
         lost: known(|one| one.lost),
         duplicated: known(|one| one.duplicated),

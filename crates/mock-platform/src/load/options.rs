@@ -1,8 +1,10 @@
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::deliver::check_run::Observation;
-use crate::plan::Spacing;
+use crate::deliver::{CDR_SCHEDULE_MS, DeliveryOptions, Faults, InvalidOptions, Redelivery};
+use crate::plan::{Spacing, Stage, Stages};
 
 /// What sets the pace of a load.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +27,21 @@ pub struct LoadOptions {
     pub rate: Rate,
     /// How arrivals lie in time: those of calls, or of webhooks where the rate is one of webhooks.
     pub spacing: Spacing,
+    /// How the rate changes while calls begin, in its unit and from it on; calls cease to begin at the end of the last. Where there are none it stays
+    /// as it is.
+    pub stages: Vec<Stage>,
+    /// With [`Rate::Calls`]: when calls begin, in nanoseconds from the start, rising, in place of that rate.
+    pub arrivals_at: Option<Arc<[u64]>>,
+    /// When the run begins; at once where that is not said.
+    pub start_at: Option<SystemTime>,
+    /// What goes wrong on purpose. What is held back or sent again goes by as fast as calls do.
+    pub faults: Faults,
+    /// Whether a live event is sent again, by the schedule.
+    pub live_policy: Redelivery,
+    /// Whether a CDR is.
+    pub cdr_policy: Redelivery,
+    /// When the attempts of one delivery are due: milliseconds from the first, which is 0.
+    pub schedule_ms: Vec<u64>,
     /// For how long calls begin. A call that has begun is always sent whole.
     pub duration: Option<Duration>,
     /// How many calls there are at most.
@@ -48,7 +65,7 @@ pub struct LoadOptions {
 }
 
 /// Why a load cannot be generated as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadOptionsError {
     /// A rate that is none.
@@ -73,6 +90,30 @@ pub enum LoadOptionsError {
         /// The connections.
         connections: usize,
     },
+    /// Stages or arrivals that do not go with the rate.
+    #[error("stages change a rate, and `max` is none: give --rate N, --cps or --erlangs")]
+    Stages,
+    /// Stages in which nothing arrives, or with a rate that is none.
+    #[error(
+        "a stage has a rate from 0 to {FASTEST} per second and lasts a while, and not all of them are of 0"
+    )]
+    Stage,
+    /// Arrivals in a file say when calls begin.
+    #[error("arrivals from a file say when calls begin: leave out the rate and the stages")]
+    Arrivals,
+    /// Redelivery takes time.
+    #[error(
+        "as fast as they are answered there is no time after which to send again: give --rate N, --cps or --erlangs"
+    )]
+    Redelivery,
+    /// The search is for a rate.
+    #[error(
+        "the search is for a rate of webhooks or of calls, from a level rate on: give --rate N or --cps N, and no stages"
+    )]
+    Capacity,
+    /// Faults or a schedule that make no sense.
+    #[error(transparent)]
+    Delivery(#[from] InvalidOptions),
     /// A time scale that is none.
     #[error("a time scale is from 0.001 to 1000000, and not {0}")]
     TimeScale(String),
@@ -88,6 +129,13 @@ impl LoadOptions {
         Self {
             rate,
             spacing: Spacing::Poisson,
+            stages: Vec::new(),
+            arrivals_at: None,
+            start_at: None,
+            faults: Faults::seeded(0),
+            live_policy: Redelivery::Never,
+            cdr_policy: Redelivery::Never,
+            schedule_ms: CDR_SCHEDULE_MS.to_vec(),
             duration: Some(Duration::from_secs(10)),
             calls: None,
             time_scale: 1.0,
@@ -111,9 +159,17 @@ impl LoadOptions {
         {
             return Err(LoadOptionsError::Rate { given: rate.to_string(), most: FASTEST });
         }
-        if self.duration.is_none() && self.calls.is_none() {
+        if self.duration.is_none()
+            && self.calls.is_none()
+            && self.stages.is_empty()
+            && self.arrivals_at.is_none()
+        {
             return Err(LoadOptionsError::Endless);
         }
+        self.check_course()?;
+        let mut delivery = DeliveryOptions::default();
+        (delivery.faults, delivery.schedule_ms) = (self.faults.clone(), self.schedule_ms.clone());
+        delivery.check()?;
         let counts = [
             ("connections", self.connections),
             ("threads", self.threads),
@@ -134,6 +190,58 @@ impl LoadOptions {
         }
         if !(self.time_scale >= 0.001 && self.time_scale <= 1e6) {
             return Err(LoadOptionsError::TimeScale(self.time_scale.to_string()));
+        }
+        Ok(())
+    }
+
+    /// The highest rate that there is at any time, in the unit of the rate; `None` where nobody can say.
+    #[must_use]
+    pub fn peak(&self) -> Option<f64> {
+        if self.arrivals_at.is_some() {
+            return None;
+        }
+        match self.rate {
+            Rate::Calls(rate) | Rate::Erlangs(rate) | Rate::Webhooks(rate) if self.stages.is_empty() => {
+                Some(rate)
+            }
+            Rate::Calls(rate) | Rate::Erlangs(rate) | Rate::Webhooks(rate) => {
+                Some(Stages::new(rate, &self.stages).peak())
+            }
+            Rate::Max => None,
+        }
+    }
+
+    /// The stages, with arrivals per second; as many are those of the rate itself.
+    pub(super) fn staged(&self, per_second: f64) -> Stages {
+        match self.rate {
+            Rate::Calls(rate) | Rate::Erlangs(rate) | Rate::Webhooks(rate) => {
+                Stages::new(rate, &self.stages).times(per_second / rate)
+            }
+            Rate::Max => Stages::default(),
+        }
+    }
+
+    fn check_course(&self) -> Result<(), LoadOptionsError> {
+        let is_level = self.stages.is_empty();
+        if self.arrivals_at.is_some() && !(is_level && matches!(self.rate, Rate::Calls(_))) {
+            return Err(LoadOptionsError::Arrivals);
+        }
+        if self.rate == Rate::Max {
+            if !is_level {
+                return Err(LoadOptionsError::Stages);
+            }
+            if [self.live_policy, self.cdr_policy].contains(&Redelivery::UntilAck) {
+                return Err(LoadOptionsError::Redelivery);
+            }
+        }
+        let rates = self.stages.iter().map(|stage| match stage {
+            Stage::Ramp { to, over } | Stage::Step { to, over } | Stage::Burst { to, over } => (*to, *over),
+            Stage::Soak { over } => (0.0, *over),
+        });
+        let is_fine =
+            |(rate, over): (f64, Duration)| (0.0..=FASTEST as f64).contains(&rate) && !over.is_zero();
+        if !rates.into_iter().all(is_fine) || (!is_level && self.staged(1.0).arrivals() <= 0.0) {
+            return Err(LoadOptionsError::Stage);
         }
         Ok(())
     }

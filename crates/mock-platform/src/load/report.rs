@@ -16,13 +16,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::audit::LoadAudit;
+use super::capacity::Capacity;
 use super::options::{LoadOptions, Rate};
 use super::packed::{self, HistogramError};
 use super::saturation::{Signs, saturation};
 use super::tally::Tally;
 use super::threshold::Threshold;
 use crate::deliver::Target;
-use crate::plan::{GENERATOR, Simulator, Spacing};
+use crate::plan::{GENERATOR, Simulator, Spacing, Stages};
 
 pub(super) use self::record::histogram_of;
 pub use self::record::{LoadHistograms, LoadInterval, LoadThreshold};
@@ -104,6 +105,8 @@ pub struct LoadReport {
     pub thresholds: Vec<LoadThreshold>,
     /// The figures.
     pub summary: LoadSummary,
+    /// The search for the largest rate, where there was one: the figures are those of a trial at it.
+    pub capacity: Option<Capacity>,
     /// What the receiver did; `null` where nobody could look.
     pub audit: Option<LoadAudit>,
     /// How many webhooks of each form were sent.
@@ -131,6 +134,8 @@ pub struct LoadSummary {
     pub errors: u64,
     /// The errors, by kind.
     pub errors_by_kind: BTreeMap<String, u64>,
+    /// What went wrong on purpose, and what was sent again: `duplicate`, `reorder`, `delay`, `loss` and `redelivery`.
+    pub injected: BTreeMap<String, u64>,
     /// Sent, and neither acknowledged nor refused: no answer came, so the receiver may have acted. None of them is lost.
     pub ambiguous: u64,
     /// Acknowledged, and no effect seen; `null` where nobody could look.
@@ -269,6 +274,7 @@ impl LoadReport {
             stopped: started.is_stopped,
             thresholds: Vec::new(),
             summary,
+            capacity: None,
             audit,
             mix: tally.forms.iter().map(|(form, count)| ((*form).to_owned(), *count)).collect(),
             histograms: LoadHistograms::of(tally),
@@ -359,6 +365,7 @@ fn summary(options: &LoadOptions, tally: &Tally) -> LoadSummary {
         acknowledged: tally.acknowledged,
         errors: tally.errors(),
         errors_by_kind: refused.chain(named).filter(|(_, count)| *count > 0).collect(),
+        injected: tally.injected.named().map(|(name, count)| (name.to_owned(), count)).collect(),
         ambiguous: tally.timed_out + tally.reset,
         lost: None,
         duplicated: None,
@@ -384,6 +391,18 @@ fn pace(options: &LoadOptions) -> String {
         Spacing::Poisson => "poisson",
         Spacing::Constant => "constant",
     };
+    if let Some(arrivals) = &options.arrivals_at {
+        return format!("{} calls at given instants, time scale {}", arrivals.len(), options.time_scale);
+    }
+    let level = level(options, spacing);
+    if options.stages.is_empty() {
+        return level;
+    }
+    let stages = Stages::new(1.0, &options.stages);
+    format!("{level}, then {} stages over {} s", options.stages.len(), stages.duration().as_secs_f64())
+}
+
+fn level(options: &LoadOptions, spacing: &str) -> String {
     match options.rate {
         Rate::Calls(rate) => format!("{rate} calls per second, {spacing}, time scale {}", options.time_scale),
         Rate::Erlangs(erlangs) => format!("{erlangs} erlangs, {spacing}, time scale {}", options.time_scale),

@@ -1,9 +1,14 @@
 //! Which webhook is due next, and when. Pure.
 
+mod faulty;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::faulty::Injected;
+use self::faulty::{Faulty, Sending};
 use super::options::{LoadOptions, Rate};
 use crate::plan::{ArrivalProcess, CallBuffer, PlanOptions, Simulator};
 
@@ -15,6 +20,8 @@ pub(super) struct Due {
     pub(super) webhook: u32,
     /// When its call starts, in the virtual time of the plan: it follows from the call, and takes long to compute.
     pub(super) starts_at_ms: u64,
+    /// 0 the first time that it is sent.
+    pub(super) attempt: u16,
 }
 
 /// The webhooks of a share of the calls, in the order in which they are due.
@@ -29,6 +36,14 @@ pub(super) struct Source {
     part: u64,
     parts: u64,
     order: Order,
+    /// What goes wrong on purpose, and is sent again; `None` where nothing does.
+    faulty: Option<Faulty>,
+    /// With it: what is sent of the call whose webhooks are taken from the order one by one.
+    sendings: Vec<Sending>,
+    /// With it: what was taken from the order, and is sent then.
+    later: BinaryHeap<Reverse<Due>>,
+    /// What was done on purpose before it was stopped.
+    stopped: Injected,
 }
 
 enum Order {
@@ -51,15 +66,26 @@ impl Source {
             Rate::Erlangs(erlangs) => calls_per_second(simulator, erlangs, options.time_scale),
             Rate::Max => 1.0,
         };
+        let arrivals = if let Some(times) = &options.arrivals_at {
+            ArrivalProcess::listed(Arc::clone(times))
+        } else if options.stages.is_empty() {
+            ArrivalProcess::new(options.spacing, per_second, plan.seed)
+        } else {
+            ArrivalProcess::staged(options.spacing, options.staged(per_second), plan.seed)
+        };
         let mut source = Self {
             simulator: simulator.clone(),
             buffer: CallBuffer::default(),
-            arrivals: ArrivalProcess::new(options.spacing, per_second, plan.seed),
+            arrivals,
             end_ns: options.duration.map_or(u64::MAX, nanoseconds),
             end_call: limit(plan.calls).min(limit(options.calls)),
             part,
             parts,
             order: Order::Asked { current: None, left: 0, next_call: first },
+            faulty: Faulty::of(options),
+            sendings: Vec::new(),
+            later: BinaryHeap::new(),
+            stopped: Injected::default(),
         };
         match options.rate {
             Rate::Max => {
@@ -77,11 +103,57 @@ impl Source {
                 source.let_in();
             }
         }
+        source.look_ahead();
         source
     }
 
     /// The webhook that is due next, with [`Rate::Max`] at once.
     pub(super) fn peek(&self) -> Option<Due> {
+        if self.faulty.is_some() && matches!(self.order, Order::Paced { .. }) {
+            return self.later.peek().map(|Reverse(due)| *due);
+        }
+        self.next()
+    }
+
+    /// Takes the webhook that is due next.
+    pub(super) fn take(&mut self) -> Option<Due> {
+        if self.faulty.is_none() || matches!(self.order, Order::Timed { .. }) {
+            return self.step();
+        }
+        if self.later.is_empty() && matches!(self.order, Order::Asked { .. }) {
+            self.ask_ahead();
+        }
+        let Reverse(due) = self.later.pop()?;
+        self.look_ahead();
+        Some(due)
+    }
+
+    /// What a webhook that was not acknowledged leads to; `now_ns` is from the start of the run.
+    pub(super) fn not_acknowledged(&mut self, due: Due, now_ns: u64) {
+        let Some(faulty) = self.faulty.as_mut().filter(|faulty| faulty.waits_for_answers()) else { return };
+        self.simulator.write_call(due.call, &mut self.buffer);
+        if let Some(again) = faulty.again(due, &self.buffer, now_ns) {
+            match &mut self.order {
+                Order::Timed { coming, .. } => coming.push(Reverse(again)),
+                Order::Paced { .. } => self.later.push(Reverse(again)),
+                // It has no instants.
+                Order::Asked { .. } => {}
+            }
+        }
+    }
+
+    /// Whether more may become due when something is answered.
+    pub(super) fn waits_for_answers(&self) -> bool {
+        self.faulty.as_ref().is_some_and(Faulty::waits_for_answers)
+    }
+
+    /// What was done on purpose so far.
+    pub(super) fn injected(&self) -> Injected {
+        self.faulty.as_ref().map_or(self.stopped, |faulty| faulty.done)
+    }
+
+    /// Next in order, whatever goes wrong with it.
+    fn next(&self) -> Option<Due> {
         match &self.order {
             Order::Paced { next, .. } => *next,
             Order::Timed { coming, .. } => coming.peek().map(|Reverse(due)| *due),
@@ -89,8 +161,7 @@ impl Source {
         }
     }
 
-    /// Takes the webhook that is due next.
-    pub(super) fn take(&mut self) -> Option<Due> {
+    fn step(&mut self) -> Option<Due> {
         match &mut self.order {
             Order::Paced { next, nth, left } => {
                 let due = (*next)?;
@@ -126,6 +197,9 @@ impl Source {
     /// Leaves out all that is still to come.
     pub(super) fn stop(&mut self) {
         self.end_call = 0;
+        self.later.clear();
+        self.stopped = self.injected();
+        self.faulty = None;
         self.order = Order::Asked { current: None, left: 0, next_call: 0 };
     }
 
@@ -141,7 +215,7 @@ impl Source {
             let (starts_at_ms, webhooks) = self.simulator.time_webhooks(call, &mut self.buffer);
             let count = webhooks.count() as u32;
             if count > 0 && call % self.parts == self.part {
-                return (Some((Due { at_ns, call, webhook: 0, starts_at_ms }, nth)), count - 1);
+                return (Some((Due { at_ns, call, webhook: 0, starts_at_ms, attempt: 0 }, nth)), count - 1);
             }
             nth += u64::from(count);
             call += 1;
@@ -164,11 +238,57 @@ impl Source {
             let count = webhooks.count() as u32;
             if count > 0 {
                 *left = count - 1;
-                *current = Some(Due { at_ns: 0, call, webhook: 0, starts_at_ms });
+                *current = Some(Due { at_ns: 0, call, webhook: 0, starts_at_ms, attempt: 0 });
                 return *current;
             }
         }
         None
+    }
+
+    /// Takes from the order what may be due before anything that was taken.
+    fn look_ahead(&mut self) {
+        if self.faulty.is_none() || !matches!(self.order, Order::Paced { .. }) {
+            return;
+        }
+        while let Some(next) = self.next() {
+            if self.later.peek().is_some_and(|Reverse(due)| due.at_ns < next.at_ns) {
+                return;
+            }
+            self.step();
+            if next.webhook == 0 {
+                self.send_of(next.call);
+            }
+            let here = self.sendings.iter().filter(|sending| sending.place == next.webhook);
+            self.later
+                .extend(here.map(|sending| Reverse(sending.due(next.call, next.starts_at_ms, next.at_ns))));
+        }
+    }
+
+    /// Takes a whole call of those that have no instants: what is sent of it, in order.
+    fn ask_ahead(&mut self) {
+        while let Some(next) = self.asked() {
+            if next.webhook == 0 {
+                self.send_of(next.call);
+                // A place in the order in lieu of an instant; nothing of it is late.
+                let place =
+                    |sending: &Sending| u64::from(sending.place) << 32 | u64::from(sending.after_ns > 0);
+                self.later.extend(self.sendings.iter().map(|sending| {
+                    Reverse(Due { at_ns: place(sending), ..sending.due(next.call, next.starts_at_ms, 0) })
+                }));
+            }
+            if let Order::Asked { left: 0, .. } = &self.order
+                && !self.later.is_empty()
+            {
+                return;
+            }
+        }
+    }
+
+    fn send_of(&mut self, call: u64) {
+        self.simulator.write_call(call, &mut self.buffer);
+        if let Some(faulty) = &mut self.faulty {
+            self.sendings = faulty.sendings(call, &self.buffer);
+        }
     }
 
     /// Lets in all calls that begin before the next webhook is due.
@@ -178,19 +298,31 @@ impl Source {
             if *next_call >= self.end_call {
                 return;
             }
-            let begins_ns = self.arrivals.at_ns(*next_call);
+            let begins_ns = self.arrivals.at_ns(*next_call - self.simulator.options().first_call);
             if begins_ns >= self.end_ns {
                 return;
             }
             if coming.peek().is_some_and(|Reverse(due)| due.at_ns < begins_ns) {
                 return;
             }
-            let (starts_at_ms, webhooks) = self.simulator.time_webhooks(*next_call, &mut self.buffer);
-            for (webhook, due_ms) in (0..).zip(webhooks) {
-                let after_ms = due_ms.saturating_sub(starts_at_ms);
-                let after_ns = (after_ms as f64 * 1e6 / *time_scale) as u64;
-                let at_ns = begins_ns.saturating_add(after_ns);
-                coming.push(Reverse(Due { at_ns, call: *next_call, webhook, starts_at_ms }));
+            let call = *next_call;
+            let at_ns = |start_ms: u64, due_ms: u64| {
+                let after_ms = due_ms.saturating_sub(start_ms);
+                begins_ns.saturating_add((after_ms as f64 * 1e6 / *time_scale) as u64)
+            };
+            if let Some(faulty) = &mut self.faulty {
+                self.simulator.write_call(call, &mut self.buffer);
+                let start_ms = self.buffer.starts_at_ms();
+                for sending in faulty.sendings(call, &self.buffer) {
+                    let Some((place, _)) = self.buffer.webhook(sending.place as usize) else { continue };
+                    coming.push(Reverse(sending.due(call, start_ms, at_ns(start_ms, place.at_ms))));
+                }
+            } else {
+                let (starts_at_ms, webhooks) = self.simulator.time_webhooks(call, &mut self.buffer);
+                for (webhook, due_ms) in (0..).zip(webhooks) {
+                    let at_ns = at_ns(starts_at_ms, due_ms);
+                    coming.push(Reverse(Due { at_ns, call, webhook, starts_at_ms, attempt: 0 }));
+                }
             }
             *next_call += self.parts;
         }
@@ -227,132 +359,4 @@ pub(super) fn calls_per_second(simulator: &Simulator, erlangs: f64, time_scale: 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use piopiy_events::Profile;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::plan::{PlanOptions, Scenario, Seed, Spacing};
-
-    fn simulator(shard: Option<(u64, u64)>) -> Simulator {
-        let plan = PlanOptions { shard, ..PlanOptions::new(Profile::Global, Seed(7)) };
-        Simulator::builtin("default", plan).unwrap()
-    }
-
-    fn all(mut source: Source) -> Vec<Due> {
-        std::iter::from_fn(|| source.take()).collect()
-    }
-
-    fn rates() -> impl Strategy<Value = Rate> {
-        prop_oneof![
-            (1.0..5_000.0).prop_map(Rate::Webhooks),
-            (1.0..500.0).prop_map(Rate::Calls),
-            (1.0..500.0).prop_map(Rate::Erlangs),
-            Just(Rate::Max),
-        ]
-    }
-
-    #[test]
-    fn the_shares_together_are_the_whole_and_each_call_is_whole_and_in_order() {
-        proptest!(ProptestConfig::with_cases(64), |(
-            rate in rates(), shards in 1..5u64, parts in 1..4u64, calls in 1..80u64, is_random: bool
-        )| {
-            let mut options = LoadOptions::new(rate);
-            options.spacing = if is_random { Spacing::Poisson } else { Spacing::Constant };
-            options.calls = Some(calls);
-            options.duration = (rate != Rate::Max).then_some(Duration::from_secs(2));
-            let whole = all(Source::new(&simulator(None), &options, 0, 1));
-            let mut joined = Vec::new();
-            for shard in 0..shards {
-                for part in 0..parts {
-                    let share = all(Source::new(&simulator(Some((shard, shards))), &options, part, parts));
-                    prop_assert!(share.is_sorted_by_key(|due| due.at_ns));
-                    joined.extend(share);
-                }
-            }
-            joined.sort_unstable();
-            let mut sorted = whole.clone();
-            sorted.sort_unstable();
-            prop_assert_eq!(joined, sorted);
-
-            let mut buffer = CallBuffer::default();
-            let begun: BTreeSet<u64> = whole.iter().map(|due| due.call).collect();
-            for call in begun {
-                simulator(None).write_call(call, &mut buffer);
-                let sent: Vec<u32> = whole.iter().filter(|due| due.call == call).map(|due| due.webhook).collect();
-                let expected: Vec<u32> = (0..buffer.webhooks().len() as u32).collect();
-                prop_assert_eq!(sent, expected);
-            }
-        });
-    }
-
-    #[test]
-    fn webhooks_are_paced_one_after_another_at_exactly_the_rate() {
-        let mut options = LoadOptions::new(Rate::Webhooks(2_000.0));
-        options.spacing = Spacing::Constant;
-        options.duration = Some(Duration::from_secs(3));
-        let all = all(Source::new(&simulator(None), &options, 0, 1));
-        for (nth, due) in (0..).zip(&all) {
-            assert_eq!(due.at_ns, nth * 500_000);
-        }
-        assert!((6_000..6_010).contains(&all.len()), "the last call is sent whole: {}", all.len());
-        assert!(all.is_sorted_by_key(|due| (due.call, due.webhook)));
-    }
-
-    #[test]
-    fn so_many_erlangs_are_so_many_calls_in_progress() {
-        let mut options = LoadOptions::new(Rate::Erlangs(200.0));
-        options.time_scale = 10.0;
-        options.duration = Some(Duration::from_secs(120));
-        let simulator = simulator(None);
-        let all = all(Source::new(&simulator, &options, 0, 1));
-        let mut buffer = CallBuffer::default();
-        let lengths = all.iter().filter(|due| due.webhook == 0).map(|due| {
-            simulator.write_call(due.call, &mut buffer);
-            let last = buffer.webhooks().map(|(webhook, _)| webhook.at_ms).max();
-            (last.unwrap() - buffer.starts_at_ms()) as f64 / 1e3 / 10.0
-        });
-        let mean = lengths.sum::<f64>() / 120.0;
-        assert!((180.0..220.0).contains(&mean), "{mean} calls in progress");
-    }
-
-    #[test]
-    fn what_has_begun_is_sent_whole_and_what_is_stopped_is_not() {
-        for rate in [Rate::Max, Rate::Webhooks(1e3), Rate::Calls(1e3)] {
-            let mut options = LoadOptions::new(rate);
-            options.duration = (rate != Rate::Max).then_some(Duration::from_secs(60));
-            let take = |source: &mut Source| (0..100).map(|_| source.take().unwrap()).collect::<Vec<_>>();
-            let mut source = Source::new(&simulator(None), &options, 0, 1);
-            let mut taken = take(&mut source);
-            source.end();
-            taken.extend(std::iter::from_fn(|| source.take()));
-            let mut buffer = CallBuffer::default();
-            for call in taken.iter().map(|due| due.call).collect::<BTreeSet<u64>>() {
-                let count = simulator(None).count_webhooks(call, &mut buffer);
-                assert_eq!(taken.iter().filter(|due| due.call == call).count(), count, "{rate:?}");
-            }
-            let mut source = Source::new(&simulator(None), &options, 0, 1);
-            take(&mut source);
-            source.stop();
-            assert_eq!(source.take(), None);
-        }
-    }
-
-    #[test]
-    fn webhooks_are_counted_as_they_are_written() {
-        let (mut counted, mut written) = (CallBuffer::default(), CallBuffer::default());
-        for name in Scenario::builtin_names() {
-            let simulator = Simulator::builtin(name, PlanOptions::default()).unwrap();
-            for call in 0..300 {
-                simulator.write_call(call, &mut written);
-                assert_eq!(
-                    simulator.count_webhooks(call, &mut counted),
-                    written.webhooks().len(),
-                    "{name} {call}"
-                );
-            }
-        }
-    }
-}
+mod tests;

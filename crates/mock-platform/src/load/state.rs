@@ -28,6 +28,9 @@ impl State {
     /// A webhook has ended that was sent then, or was to be.
     pub(super) fn ended(&mut self, due: Due, sent_ns: Option<u64>, now: u64, end: End) {
         self.tally.ended(end, now, now.saturating_sub(due.at_ns));
+        if !end.is_acknowledged() {
+            self.source.not_acknowledged(due, now);
+        }
         // What was never sent can have no effect.
         if let Some(teller) = &mut self.teller
             && sent_ns.is_some()

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use super::answer::Answer;
 use super::coarse::{Coarse, STEPS, step};
 use super::series::Series;
+use super::source::Injected;
 
 /// The longest time that is told apart: what takes longer counts as this.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -42,6 +43,8 @@ pub(super) struct Tally {
     pub(super) no_http: u64,
     pub(super) connections: u64,
     pub(super) most_waiting: usize,
+    /// What went wrong on purpose, and what was sent again.
+    pub(super) injected: Injected,
     /// From the instant at which a webhook was due to its end, in microseconds.
     pub(super) latency: Histogram<u64>,
     /// From when it was sent.
@@ -81,6 +84,7 @@ impl Tally {
             no_http: 0,
             connections: 0,
             most_waiting: 0,
+            injected: Injected::default(),
             latency: histogram(),
             service: histogram(),
             publish_delay: histogram(),
@@ -135,6 +139,7 @@ impl Tally {
         self.no_http += other.no_http;
         self.connections += other.connections;
         self.most_waiting += other.most_waiting;
+        self.injected.add(other.injected);
         for (mine, theirs) in [
             (&mut self.latency, &other.latency),
             (&mut self.service, &other.service),

@@ -75,6 +75,8 @@ struct Shared {
     start_ns: u64,
     /// With [`Rate::Max`](super::Rate::Max): a connection that is free takes the next webhook by itself.
     is_closed_loop: bool,
+    /// What is sent again follows from what is answered.
+    waits_for_answers: bool,
     backlog: usize,
     timeout: Duration,
     addresses: Vec<SocketAddr>,
@@ -85,6 +87,7 @@ struct Shared {
 async fn carry_out(work: Work) -> io::Result<Tally> {
     let mut watch = Watch::new()?;
     let progress = Arc::clone(&work.progress);
+    let waits_for_answers = work.source.waits_for_answers();
     let shared = Rc::new(Shared {
         state: RefCell::new(State {
             source: work.source,
@@ -101,6 +104,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         connections: (0..work.connections).map(|_| Connection::default()).collect(),
         start_ns: work.start_ns,
         is_closed_loop: work.closed_loop_until_ns.is_some(),
+        waits_for_answers,
         backlog: work.backlog,
         timeout: work.timeout,
         addresses: work.addresses,
@@ -144,10 +148,18 @@ impl Shared {
             };
             match next {
                 Some(due) => {
-                    let ended = || self.state.borrow().tally.latency.len();
-                    watch.until(self.start_ns + due.at_ns, ended).await?;
+                    let due_ns = self.start_ns + due.at_ns;
+                    // What is sent again may come before it.
+                    let is_far = self.waits_for_answers && due_ns > now_ns() + LOOK.as_nanos() as u64;
+                    if is_far {
+                        sleep(LOOK / 4).await;
+                    } else {
+                        let ended = || self.state.borrow().tally.latency.len();
+                        watch.until(due_ns, ended).await?;
+                    }
                 }
-                None => return Ok(()),
+                None if !self.may_send_again() => return Ok(()),
+                None => sleep(LOOK / 4).await,
             }
         }
     }
@@ -160,6 +172,12 @@ impl Shared {
             *tally.forms.entry(form).or_default() += count;
         }
         tally
+    }
+
+    /// Whether something that is not due yet may be due when something is answered.
+    fn may_send_again(&self) -> bool {
+        let state = self.state.borrow();
+        self.waits_for_answers && (state.in_flight > 0 || !state.waiting.is_empty())
     }
 
     fn begin_closed_loop(&self) {
@@ -361,6 +379,7 @@ impl Shared {
                 }
             }
             self.close_what_is_late_or_unused(&mut state, now);
+            state.tally.injected = state.source.injected();
             if let Some(teller) = &mut state.teller {
                 teller.tell();
             }

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use super::draw::arrival_bits;
-use super::{Seed, Spacing};
+use super::{Seed, Spacing, Stages};
 
 /// Arrivals in a block of random ones.
 const BLOCK: u64 = 64;
@@ -8,7 +10,8 @@ const BLOCK: u64 = 64;
 ///
 /// *Constant*: arrival n is due at n / rate. *Poisson*: block b of 64 arrivals begins at 64 b / rate and lasts 64 / rate;
 /// its arrivals are sorted, independent, uniform positions in it. Either way the rate holds exactly over every block,
-/// whatever the part of the arrivals that one process takes.
+/// whatever the part of the arrivals that one process takes. With *stages* a block is as long as the rates until then make it; from a
+/// *list* the instants are as they are. Behind the last arrival comes none: it is due at `u64::MAX`.
 ///
 /// # Examples
 /// ```
@@ -22,12 +25,22 @@ const BLOCK: u64 = 64;
 #[derive(Debug, Clone)]
 pub struct ArrivalProcess {
     spacing: Spacing,
-    /// Thousandths of arrivals in a second: a rate of 0.5 is as exact as one of 100,000.
-    per_1000_seconds: u64,
+    course: Course,
     seed: u64,
     /// The block that was computed last: a memory, not a state.
     block: u64,
     positions: [u64; BLOCK as usize],
+}
+
+/// What arrivals follow.
+#[derive(Debug, Clone)]
+enum Course {
+    /// Thousandths of arrivals in a second: a rate of 0.5 is as exact as one of 100,000.
+    Level {
+        per_1000_seconds: u64,
+    },
+    Staged(Stages),
+    Listed(Arc<[u64]>),
 }
 
 impl ArrivalProcess {
@@ -35,12 +48,32 @@ impl ArrivalProcess {
     #[must_use]
     pub fn new(spacing: Spacing, per_second: f64, seed: Seed) -> Self {
         let per_1000_seconds = (libm::round(per_second * 1e3) as u64).max(1);
-        Self { spacing, per_1000_seconds, seed: seed.0, block: u64::MAX, positions: [0; BLOCK as usize] }
+        Self::along(Course::Level { per_1000_seconds }, spacing, seed)
+    }
+
+    /// Arrivals whose rate changes.
+    #[must_use]
+    pub fn staged(spacing: Spacing, stages: Stages, seed: Seed) -> Self {
+        Self::along(Course::Staged(stages), spacing, seed)
+    }
+
+    /// Arrivals at given instants, in nanoseconds from the start, rising.
+    #[must_use]
+    pub fn listed(instants: Arc<[u64]>) -> Self {
+        Self::along(Course::Listed(instants), Spacing::Constant, Seed(0))
+    }
+
+    fn along(course: Course, spacing: Spacing, seed: Seed) -> Self {
+        Self { spacing, course, seed: seed.0, block: u64::MAX, positions: [0; BLOCK as usize] }
     }
 
     /// When an arrival is due, in nanoseconds from the start.
     #[must_use]
     pub fn at_ns(&mut self, n: u64) -> u64 {
+        if let Course::Listed(instants) = &self.course {
+            let at = usize::try_from(n).ok().and_then(|n| instants.get(n));
+            return at.copied().unwrap_or(u64::MAX);
+        }
         match self.spacing {
             Spacing::Constant => self.even(n, 0),
             Spacing::Poisson => {
@@ -61,7 +94,15 @@ impl ArrivalProcess {
     /// The place of `n` arrivals at the rate, and of a part of a block, in 2⁻⁶⁴, behind them.
     fn even(&self, n: u64, part: u64) -> u64 {
         const NS: u128 = 1_000_000_000_000;
-        let rate = u128::from(self.per_1000_seconds);
+        let per_1000_seconds = match &self.course {
+            Course::Level { per_1000_seconds } => *per_1000_seconds,
+            Course::Staged(stages) => {
+                let within = part as f64 / (1_u128 << 64) as f64 * BLOCK as f64;
+                return stages.at_ns(n as f64 + within).unwrap_or(u64::MAX);
+            }
+            Course::Listed(_) => 1,
+        };
+        let rate = u128::from(per_1000_seconds);
         let at = u128::from(n) * NS / rate;
         let within = (u128::from(part) * (u128::from(BLOCK) * NS / rate)) >> 64;
         u64::try_from(at + within).unwrap_or(u64::MAX)
@@ -82,6 +123,30 @@ mod tests {
         let short = times.windows(2).filter(|pair| ((pair[1] - pair[0]) as f64) < 0.2 * mean).count();
         let expected = 64_000.0 * (1.0 - (-0.2f64).exp());
         assert!((short as f64 - expected).abs() < 500.0, "{short} gaps under a fifth of the mean");
+    }
+
+    #[test]
+    fn arrivals_of_stages_rise_and_are_as_many_as_their_rates_make() {
+        use std::time::Duration;
+
+        use crate::plan::Stage;
+        let over = Duration::from_secs(10);
+        let stages = Stages::new(100.0, &[Stage::Soak { over }, Stage::Ramp { to: 700.0, over }]);
+        for spacing in [Spacing::Constant, Spacing::Poisson] {
+            let mut process = ArrivalProcess::staged(spacing, stages.clone(), Seed(5));
+            // The last block of random ones reaches beyond the end.
+            let times: Vec<u64> = (0..4_992).map(|n| process.at_ns(n)).collect();
+            assert!(times.is_sorted() && times[4_991] < 20_000_000_000, "{spacing:?}");
+            let early = times.iter().filter(|at| **at < 10_000_000_000).count();
+            assert!((936..=1_064).contains(&early), "{early} of 1,000, {spacing:?}");
+            assert!((5_064..6_000).all(|n| process.at_ns(n) == u64::MAX), "{spacing:?}");
+        }
+    }
+
+    #[test]
+    fn arrivals_of_a_list_are_those_of_the_list() {
+        let mut process = ArrivalProcess::listed([3, 3, 9].into());
+        assert_eq!([0, 1, 2, 3, u64::MAX].map(|n| process.at_ns(n)), [3, 3, 9, u64::MAX, u64::MAX]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::cli::{check_refused, mock, stderr, stdout};
 
 /// A receiver of its own threads: what it answers each request with, `None` for nothing at all. Its URL, and the bodies
 /// that it got.
-fn receiver(answer: fn() -> Option<&'static str>) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+pub(crate) fn receiver(answer: fn() -> Option<&'static str>) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/webhook/cdr", listener.local_addr().unwrap());
     let bodies = Arc::new(Mutex::new(Vec::new()));
@@ -62,7 +62,7 @@ pub(crate) fn accepting() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     receiver(|| Some("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 }
 
-fn simulator() -> Simulator {
+pub(crate) fn simulator() -> Simulator {
     let plan = PlanOptions::new(Profile::Global, Seed(0x5eed));
     Simulator::new(&Scenario::default(), plan)
 }

@@ -140,7 +140,10 @@ fn a_receiver_that_silently_drops_one_in_ten_thousand_is_caught() {
 #[test]
 fn a_receiver_that_doubles_under_concurrency_is_caught() {
     // It counts on one at a time.
-    let receiver = Receiver::start(|_, in_flight| Some(if in_flight > 1 { 2 } else { 1 }));
+    let receiver = Receiver::start(|_, in_flight| {
+        std::thread::sleep(Duration::from_millis(1));
+        Some(if in_flight > 1 { 2 } else { 1 })
+    });
     let report = receiver.load(&receiver.seen_by_url(Rate::Max, 400));
     let summary = &report.summary;
     let doubled = receiver.effects() - summary.acknowledged;

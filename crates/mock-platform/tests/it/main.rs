@@ -16,6 +16,7 @@ mod library;
 mod live;
 mod load;
 mod load_audit;
+mod load_course;
 mod load_reports;
 mod plan;
 mod plan_cli;

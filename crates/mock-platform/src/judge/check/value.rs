@@ -132,7 +132,8 @@ fn instant_ms(text: &str) -> Option<i128> {
 }
 
 /// `2021-09-22T13:24:28.5+05:30`; without a zone it is UTC. Years may have more digits, and a plus sign.
-fn iso_ms(text: &str) -> Option<i128> {
+/// Milliseconds since 1970, from ISO 8601.
+pub(crate) fn iso_ms(text: &str) -> Option<i128> {
     let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00"));
     let mut date = date.strip_prefix('+').unwrap_or(date).splitn(3, '-').map(str::parse::<i128>);
     let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);

@@ -23,6 +23,11 @@ impl fmt::Display for LoadReport {
         let known =
             |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
         writeln!(f, "lost {}, duplicated {}", known(summary.lost), known(summary.duplicated))?;
+        if !summary.injected.is_empty() {
+            let kinds: Vec<String> =
+                summary.injected.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+            writeln!(f, "on purpose: {}", kinds.join(", "))?;
+        }
         if let Some(audit) = &self.audit {
             write!(f, "{audit}")?;
         }
@@ -34,6 +39,9 @@ impl fmt::Display for LoadReport {
                 write!(f, "{:>10.3}", us as f64 / 1e3)?;
             }
             writeln!(f)?;
+        }
+        if let Some(capacity) = &self.capacity {
+            write!(f, "{capacity}")?;
         }
         match &self.saturation {
             Some(reason) => writeln!(f, "inconclusive: generator: {reason}"),
