@@ -73,6 +73,11 @@ struct Effort {
 }
 
 impl Effort {
+    /// For what is compared with four others.
+    fn of_speeds(self) -> Self {
+        Self { rounds: self.rounds.min(5), seconds: self.seconds.min(6), ..self }
+    }
+
     /// For what takes long: rounds that are fewer, and longer.
     fn of_paces(self) -> Self {
         Self { rounds: self.rounds.min(3), seconds: 3 * self.seconds, ..self }
@@ -100,13 +105,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Bench::Generate => vec![generate::run(effort)],
             Bench::Durable => vec![durable::run(effort)?],
             Bench::Load => vec![
-                load::full_speed(effort)?,
+                load::full_speed(effort.of_speeds())?,
                 load::pace(effort.of_paces())?,
                 load::stall(effort.of_paces())?,
                 load::memory(effort)?,
                 load::planning(effort.of_paces())?,
             ],
-            Bench::LoadSpeed => vec![load::full_speed(effort)?],
+            Bench::LoadSpeed => vec![load::full_speed(effort.of_speeds())?],
             Bench::LoadPace => vec![load::pace(effort.of_paces())?],
             Bench::LoadStall => vec![load::stall(effort.of_paces())?],
             Bench::LoadSize => vec![load::memory(effort)?, load::planning(effort.of_paces())?],

@@ -45,10 +45,35 @@ fn replaced(page: &str, measured: &str) -> anyhow::Result<String> {
     let Some((before, rest)) = page.split_once(BEGIN) else {
         bail!("{FILE} has no line `{BEGIN}`");
     };
-    let Some((_, after)) = rest.split_once(END) else {
+    let Some((old, after)) = rest.split_once(END) else {
         bail!("{FILE} has no line `{END}` after `{BEGIN}`");
     };
-    Ok(format!("{before}{BEGIN}\n\n{measured}\n{END}{after}"))
+    Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", joined(old, measured)))
+}
+
+const SECTION: &str = "\n### ";
+
+/// What is new, and what was measured before and not now.
+fn joined(old: &str, new: &str) -> String {
+    let mut sections: Vec<&str> = old.split(SECTION).skip(1).map(str::trim_end).collect();
+    let mut parts = new.split(SECTION);
+    let head = parts.next().unwrap_or_default().trim_end();
+    for part in parts.map(str::trim_end) {
+        match sections.iter_mut().find(|section| name(section) == name(part)) {
+            Some(section) => *section = part,
+            None => sections.push(part),
+        }
+    }
+    let sections = sections.iter().map(|section| format!("\n{SECTION}{section}"));
+    format!("{head}{}\n", sections.collect::<String>())
+}
+
+/// A title up to what was chosen: how many webhooks, which goal.
+fn name(section: &str) -> &str {
+    let title = section.lines().next().unwrap_or_default();
+    title
+        .find(|end| matches!(end, ',' | '(') || char::is_ascii_digit(&end))
+        .map_or(title, |end| &title[..end])
 }
 
 #[cfg(test)]
@@ -62,5 +87,13 @@ mod tests {
         assert_eq!(once, format!("before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"));
         assert_eq!(replaced(&once, "new\n").unwrap(), once);
         assert!(replaced("no markers", "new").is_err());
+    }
+
+    #[test]
+    fn what_was_not_measured_now_stays() {
+        let page = format!("{BEGIN}\n\nthen\n\n### One: 5 s\n\n| 1 |\n\n### Two, 7\n\n| 2 |\n\n{END}");
+        let now = "now\n\n### One: 9 s\n\n| 3 |\n\n### Three\n\n| 4 |\n";
+        let expected = "now\n\n### One: 9 s\n\n| 3 |\n\n### Two, 7\n\n| 2 |\n\n### Three\n\n| 4 |\n";
+        assert_eq!(replaced(&page, now).unwrap(), format!("{BEGIN}\n\n{expected}\n{END}"));
     }
 }
