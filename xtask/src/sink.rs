@@ -89,6 +89,9 @@ fn stall(stall_ms: u64, began: u64) {
     }
 }
 
+/// A sleep is too long by less.
+const SLACK_NS: u64 = 3_000_000;
+
 /// When the next request is answered, where there is a limit.
 struct Turn {
     gap_ns: u64,
@@ -102,9 +105,9 @@ impl Turn {
             return;
         }
         let now = now_ns();
-        self.next_ns = self.next_ns.max(now) + self.gap_ns;
-        // What a sleep is too long the next one is shorter: instants are absolute.
-        std::thread::sleep(Duration::from_nanos(self.next_ns - now));
+        // What a sleep is too long the next ones are shorter; a pause in which nothing came is not made up for.
+        self.next_ns = self.next_ns.max(now.saturating_sub(SLACK_NS)) + self.gap_ns;
+        std::thread::sleep(Duration::from_nanos(self.next_ns.saturating_sub(now)));
     }
 }
 
