@@ -131,6 +131,10 @@ enum Run {
     LoadStarved,
     /// The largest rate of a receiver that has a known one.
     LoadCapacity,
+    /// A load that four processes share.
+    LoadShards,
+    /// What a load writes, read by the tools of others.
+    LoadTools,
     /// The commands of the README.
     Readme,
 }
@@ -185,6 +189,8 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("stream/hundred".to_owned(), Run::StreamHundred));
     runs.push(("load/starved".to_owned(), Run::LoadStarved));
     runs.push(("load/capacity".to_owned(), Run::LoadCapacity));
+    runs.push(("load/shards".to_owned(), Run::LoadShards));
+    runs.push(("load/tools".to_owned(), Run::LoadTools));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
 }
@@ -234,7 +240,7 @@ impl Run {
             Self::Example(example) => example.missing(),
             Self::Page(page) => page.missing(),
             Self::Sdk(sdk) => sdk.missing(),
-            Self::Schemathesis | Self::SchemathesisControl => sdk::Sdk::Python.missing(),
+            Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools => sdk::Sdk::Python.missing(),
             Self::Console => webdriver::missing(),
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
@@ -257,6 +263,7 @@ impl Run {
             Self::Page(page) => page.set_up(),
             Self::Sdk(sdk) => sdk.set_up(),
             Self::Schemathesis | Self::SchemathesisControl => schemathesis::set_up(),
+            Self::LoadTools => load::tools::set_up(),
             _ => Ok(()),
         }
     }
@@ -294,6 +301,8 @@ impl Run {
             Self::StreamHundred => stream::hundred().await,
             Self::LoadStarved => load::starved().await,
             Self::LoadCapacity => load::capacity().await,
+            Self::LoadShards => load::shards::run().await,
+            Self::LoadTools => load::tools::run().await,
             Self::Readme => readme::run(world).await,
         }
     }
