@@ -201,7 +201,10 @@ async fn a_count_of_effects_holds_nothing_against_a_receiver_that_is_right() {
 async fn copy_effects(url: String, file: std::path::PathBuf) {
     loop {
         let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
-        std::fs::write(&file, text).unwrap();
+        // In one step: a count must not find half of them.
+        let next = file.with_extension("next");
+        std::fs::write(&next, text).unwrap();
+        std::fs::rename(&next, &file).unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
