@@ -140,8 +140,8 @@ struct Run<'a> {
     hooks: Hooks,
     terms: Terms,
     slots: Semaphore,
-    /// Held by a case whose effects would carry no id.
-    anonymous: Mutex<()>,
+    /// Held by a check that is given all effects without an id; shared by those beside it that may have some.
+    strays: RwLock<()>,
     /// Held by what bears nothing beside it; shared by what waits meanwhile, while it does something.
     quiet: RwLock<()>,
     /// What came of checks but for what their answers gave away.
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
             process: Mutex::default(),
             hooks: Hooks::new(&options.hooks),
             slots: Semaphore::new(SIDE_BY_SIDE),
-            anonymous: Mutex::new(()),
+            strays: RwLock::new(()),
             quiet: RwLock::new(()),
             but_for_leaks: Mutex::default(),
             unwritten: Mutex::default(),

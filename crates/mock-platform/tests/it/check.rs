@@ -42,7 +42,7 @@ pub(crate) async fn run(url: &str, checks: &[&'static Check], options: &CheckOpt
     run_checks(&target, checks, options, &(), std::future::pending()).await.unwrap()
 }
 
-async fn correct(malformed: piopiy_receiver::Malformed) -> (Server, String) {
+pub(crate) async fn correct(malformed: piopiy_receiver::Malformed) -> (Server, String) {
     let options = ServerOptions { observe: true, malformed, ..ServerOptions::default() };
     let server = Server::builder(StoreLocation::Memory.open(true).unwrap()).options(options);
     let server = server.bind("127.0.0.1:0").await.unwrap();

@@ -4,6 +4,7 @@
 mod check;
 mod check_cli;
 mod check_report;
+mod check_strays;
 mod cli;
 mod cli_ending;
 mod cli_replay;

@@ -123,9 +123,13 @@ impl Run<'_> {
     }
 
     async fn side_by_side(&self, checks: Vec<&'static Check>, course: &Course<'_>) -> ControlFlow<()> {
+        // Those first to which all effects without an id are given: none of another check comes late then.
+        let (anonymous, others): (Vec<_>, Vec<_>) =
+            checks.into_iter().partition(|check| self.is_anonymous(check));
+        let checks = [anonymous, others].concat();
         let at_a_time = if self.options.max_fail.is_some() { AT_A_TIME } else { checks.len().max(1) };
         for some in checks.chunks(at_a_time) {
-            let ran = some.iter().map(|check| self.one(check, 0, false, course));
+            let ran = some.iter().map(|&check| self.one(check, 0, false, course));
             let ran = futures_util::future::join_all(ran).await;
             self.conclude(ran, course).await;
             if self.is_enough(course).await {

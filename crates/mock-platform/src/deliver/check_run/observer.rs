@@ -194,7 +194,8 @@ impl Observer {
         }
     }
 
-    /// Waits until there is such an effect behind `begin`, no longer than effects take to settle.
+    /// Waits until there is such an effect behind `begin`, no longer than effects take to settle. Fails where they cannot be
+    /// read at the end of that.
     pub(super) async fn one_behind(
         &self,
         begin: u64,
@@ -202,15 +203,16 @@ impl Observer {
     ) -> Result<(), ObserverError> {
         let began = Instant::now();
         loop {
-            {
+            let read = {
                 let mut seen = self.seen.lock().await;
-                seen.extend(self.more().await?);
+                let read = self.more().await.map(|more| seen.extend(more));
                 if seen.iter().any(|effect| effect.seq > begin && is_such(effect)) {
                     return Ok(());
                 }
-            }
+                read
+            };
             if began.elapsed() >= self.settle {
-                return Ok(());
+                return read;
             }
             sleep(EVERY.min(self.settle)).await;
         }
@@ -231,6 +233,7 @@ impl Observer {
     pub(super) async fn forget(&self) -> Result<(), ObserverError> {
         if self.sees_records() {
             let mut seen = self.seen.lock().await;
+            seen.clear();
             self.since.store(0, Ordering::Relaxed);
             *seen = self.more().await?;
         }

@@ -72,10 +72,14 @@ impl Run<'_> {
         progress: &dyn Progress,
     ) -> Ran {
         let (mut cases, mut composer) = self.composed(check, attempt);
-        let is_anonymous = cases.iter().any(|case| case.is_anonymous);
-        // First, so that those which wait for one another keep nobody else waiting.
-        let anonymous = if is_anonymous { Some(self.anonymous.lock().await) } else { None };
         let waits = is_alone || check.waits();
+        // First, so that those which wait for one another keep nobody else waiting.
+        let (mut watched, mut strays) = (None, None);
+        if cases.iter().any(|case| case.is_anonymous) {
+            watched = Some(self.strays.write().await);
+        } else if !waits && cases.iter().any(Case::may_stray) {
+            strays = Some(self.strays.read().await);
+        }
         let slot = if waits { None } else { self.slots.acquire().await.ok() };
         progress.begun(check.id);
         if self.sources.signing_key.is_some() {
@@ -85,7 +89,7 @@ impl Run<'_> {
         let began = Instant::now();
         let limit = self.limit(check);
         let ran = timeout(limit, self.rounds(check, attempt, cases, composer, is_alone)).await;
-        drop((slot, anonymous));
+        drop((slot, watched, strays));
         let mut ran = match ran {
             Ok(ran) => ran,
             Err(_) => {
@@ -98,6 +102,10 @@ impl Run<'_> {
         };
         ran.took = began.elapsed();
         ran
+    }
+
+    pub(super) fn is_anonymous(&self, check: &Check) -> bool {
+        self.composed(check, 0).0.iter().any(|case| case.is_anonymous)
     }
 
     /// What a check sends at first, as of now.
@@ -140,11 +148,11 @@ impl Run<'_> {
                     self.bound(&mut ran).await;
                 }
                 let evidence = self.case(check, case, &mut composer, is_alone).await;
-                let is_taken = evidence.transcripts().flat_map(|all| &all.answers).any(Answer::is_2xx);
-                if is_taken && evidence.case.is_anonymous {
-                    self.await_stray(ran.bounds.last().copied(), &evidence.case).await;
-                }
+                let waits = evidence.case.is_anonymous && is_taken(&evidence);
                 ran.cases.push(evidence);
+                if waits {
+                    self.await_stray(&mut ran).await;
+                }
             }
             let Some(then) = check.then.filter(|_| self.again.is_none()) else { break };
             self.date(&mut composer);
@@ -154,6 +162,10 @@ impl Run<'_> {
             }
         }
         if is_anonymous {
+            // What was refused should have none, and if it has, the next check would be given it.
+            if ran.cases.last().is_some_and(|case| !is_taken(case)) {
+                self.await_stray(&mut ran).await;
+            }
             self.bound(&mut ran).await;
         }
         ran
@@ -361,6 +373,11 @@ impl Bystander {
         self.go.notify_one();
         self.task.await.ok()
     }
+}
+
+/// Whether any of its requests was acknowledged.
+fn is_taken(case: &CaseEvidence) -> bool {
+    case.transcripts().flat_map(|transcript| &transcript.answers).any(Answer::is_2xx)
 }
 
 fn is_acknowledged(transcript: &Transcript) -> bool {

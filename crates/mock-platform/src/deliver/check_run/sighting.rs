@@ -64,15 +64,17 @@ impl Run<'_> {
         }
     }
 
-    /// Waits for an effect behind `begin` that has no id, or one of the case's: the next case would be given one without
+    /// Waits for an effect of the last case that has no id, or one of the case's: the next case would be given one without
     /// that comes late.
-    pub(super) async fn await_stray(&self, begin: Option<u64>, case: &Case) {
+    pub(super) async fn await_stray(&self, ran: &mut Ran) {
         let observer = self.observer.as_ref().filter(|observer| observer.sees_records());
-        let (Some(observer), Some(begin)) = (observer, begin) else { return };
-        if let Err(error) = observer.one_behind(begin, |effect| is_stray(effect) || is_of(case, effect)).await
-        {
-            // It is asked again when the effects are looked at; what matters is said then.
-            tracing::debug!("{error}");
+        let (Some(observer), Some(case), Some(begin)) = (observer, ran.cases.last(), ran.bounds.last())
+        else {
+            return;
+        };
+        let is_own = |effect: &Effect| is_stray(effect) || is_of(&case.case, effect);
+        if let Err(error) = observer.one_behind(*begin, is_own).await {
+            ran.unseen = Some(error.to_string());
         }
     }
 
@@ -112,11 +114,11 @@ impl Run<'_> {
                         by_id.entry(id).or_default().push(effect);
                     }
                 }
-                // Where one of its bounds could not be read, whose they are is not known.
-                for ran in ran.iter_mut().filter(|ran| ran.unseen.is_none()) {
+                // Where one of its bounds could not be read, what is whose is not known, nor what is missing.
+                for evidence in ran.iter_mut().filter(|ran| ran.unseen.is_none()).flat_map(|ran| {
                     give_strays(ran, &effects);
-                }
-                for evidence in ran.iter_mut().flat_map(|ran| &mut ran.cases) {
+                    &mut ran.cases
+                }) {
                     let ids: BTreeSet<&str> =
                         evidence.case.expected.iter().map(|own| own.payload.cmiuuid.as_str()).collect();
                     let own = ids.iter().filter_map(|id| by_id.get(id)).flatten();

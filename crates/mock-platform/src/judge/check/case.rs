@@ -25,7 +25,7 @@ pub(crate) struct Case {
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) may_start_late: bool,
     /// Whether an effect of it would carry none of its ids. Such cases are run one after another, and every effect
-    /// meanwhile that is of no other payload is theirs.
+    /// meanwhile that carries none is theirs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) is_anonymous: bool,
     /// Whether it is unclear which webhook of a call is the last: then no final state of it is wrong.
@@ -192,6 +192,11 @@ impl Case {
     pub(crate) fn may_start_late(mut self) -> Self {
         self.may_start_late = true;
         self
+    }
+
+    /// Whether what it sends may be kept aside without an id: it is no plain webhook.
+    pub(crate) fn may_stray(&self) -> bool {
+        self.expected.iter().any(|own| matches!(own.count, Count::Never | Count::AtMostOnce))
     }
 
     /// An effect of it would carry no id.
