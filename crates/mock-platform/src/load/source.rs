@@ -168,7 +168,10 @@ impl Source {
                 *nth += 1;
                 if *left > 0 {
                     *left -= 1;
-                    *next = Some(Due { at_ns: self.arrivals.at_ns(*nth), webhook: due.webhook + 1, ..due });
+                    // Behind the last stage there are no instants: what is left of a call ends with it.
+                    let at_ns =
+                        Some(self.arrivals.at_ns(*nth)).filter(|at| *at < u64::MAX).unwrap_or(due.at_ns);
+                    *next = Some(Due { at_ns, webhook: due.webhook + 1, ..due });
                 } else {
                     let nth = *nth;
                     let (following, left) = self.paced_from(due.call + 1, nth);

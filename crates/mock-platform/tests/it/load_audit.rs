@@ -208,6 +208,25 @@ fn a_file_and_a_count_show_it_too() {
 }
 
 #[test]
+fn a_line_that_is_no_effect_is_told_and_nothing_behind_it_is_taken_for_lost() {
+    let receiver = Receiver::start(|_, _| Some(1));
+    let path = receiver.file.clone();
+    std::fs::write(&path, "").unwrap();
+    let logging = std::thread::spawn(move || {
+        while std::fs::read_to_string(&path).unwrap().lines().count() < 20 {
+            std::thread::yield_now();
+        }
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"a line of a log\n").unwrap();
+    });
+    let (url, file) = (format!("{}/webhook", receiver.url), receiver.file.display().to_string());
+    let output = mock(&["load", &url, "--rate", "200", "--calls", "40", "--observe-file", &file]);
+    logging.join().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("this line is no effect record"), "{}", stderr(&output));
+}
+
+#[test]
 fn what_cannot_be_seen_is_told_before_anything_is_sent() {
     let receiver = Receiver::start(|_, _| Some(1));
     let url = format!("{}/webhook", receiver.url);

@@ -19,7 +19,7 @@ use crate::cli::exit::{Exit, Failure};
 pub(super) struct CapacityArgs {
     /// Search for the largest rate with nothing lost, doubled or refused and p99 below --p99: from --rate N or --cps N on, in
     /// trials as long as --duration [default: 5s]
-    #[arg(long, conflicts_with_all = ["calls", "erlangs", "stage", "shard"])]
+    #[arg(long, conflicts_with_all = ["calls", "erlangs", "stage", "shard", "start_at", "ledger"])]
     find_capacity: bool,
     /// Within which 99 in 100 webhooks have to be answered
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration::parse)]

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Audit, Ended, LoadAudit, Teller};
 use crate::deliver::check_run::{Observation, Observer, ObserverError};
-use crate::deliver::{EffectsFile, Target, each_from_url, last_effect_at_url};
+use crate::deliver::{EffectsFile, ObserveError, Target, each_from_url, last_effect_at_url};
 use crate::plan::Simulator;
 
 /// Why a load could not be audited.
@@ -162,16 +162,21 @@ async fn watch(
     };
     let looking = async {
         while !is_over.get() {
-            // A receiver that has no time for this now has when the load is over.
-            let _ = eye.look(&audit).await;
+            match eye.look(&audit).await {
+                Err(error) if is_final(&error) => return Err(error),
+                // A receiver that has no time for this now has when the load is over.
+                Ok(_) | Err(_) => {}
+            }
             let mut rest = EVERY;
             while !is_over.get() && !rest.is_zero() {
                 sleep(SETTLING).await;
                 rest = rest.saturating_sub(SETTLING);
             }
         }
+        Ok(())
     };
-    tokio::join!(listening, looking);
+    let ((), looked) = tokio::join!(listening, looking);
+    looked?;
     let rung = eye.rung().to_owned();
     let mut found = LoadAudit { rung, ..LoadAudit::default() };
     if let Eye::Count { observer, before } = eye {
@@ -189,6 +194,11 @@ async fn watch(
     Ok(LoadAudit { rung: found.rung, is_unsettled, ..audited })
 }
 
+/// Whether records were read and are none: what stood behind them would be missed.
+fn is_final(error: &ObserverError) -> bool {
+    matches!(error, ObserverError::Records(ObserveError::Line { .. } | ObserveError::Order { .. }))
+}
+
 /// Looks until nothing has changed for a while; false where that does not end.
 async fn settled(eye: &mut Eye, audit: &RefCell<Audit>, settle: Duration) -> Result<bool, ObserverError> {
     let begun = Instant::now();
@@ -198,7 +208,7 @@ async fn settled(eye: &mut Eye, audit: &RefCell<Audit>, settle: Duration) -> Res
             Ok(true) => changed = Instant::now(),
             Ok(false) if changed.elapsed() >= settle => return Ok(true),
             Ok(false) => {}
-            Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+            Err(error) if is_final(&error) || begun.elapsed() > PATIENCE => return Err(error),
             Err(_) => changed = Instant::now(),
         }
         if begun.elapsed() > settle.saturating_mul(MOST_SETTLES).max(PATIENCE) {

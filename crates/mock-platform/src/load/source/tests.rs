@@ -319,3 +319,18 @@ fn no_two_shards_have_an_id_in_common() {
     let together: BTreeSet<&String> = all.iter().flatten().collect();
     assert_eq!(together.len(), all.iter().map(BTreeSet::len).sum::<usize>());
 }
+
+#[test]
+fn what_is_left_of_a_call_behind_the_last_stage_ends_with_it() {
+    for spacing in [Spacing::Constant, Spacing::Poisson] {
+        let mut options = LoadOptions::new(Rate::Webhooks(20.0));
+        options.spacing = spacing;
+        options.stages = vec![Stage::Soak { over: Duration::from_secs(1) }];
+        let sent = all(Source::new(&simulator(None), &options, 0, 1));
+        let last = sent.last().unwrap();
+        assert!(last.at_ns <= 1_000_000_000, "{last:?}");
+        let mut buffer = CallBuffer::default();
+        simulator(None).write_call(last.call, &mut buffer);
+        assert_eq!(last.webhook as usize + 1, buffer.webhooks().len(), "the call is whole");
+    }
+}
