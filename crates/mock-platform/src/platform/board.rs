@@ -15,7 +15,7 @@ pub use view::{CallView, Row, WebhookRow};
 
 /// How many calls are remembered; the oldest that are over go first.
 const CALLS: usize = 1_000;
-/// How many rows of one call are. As many more are its webhooks': whatever it did before, its CDRs are remembered.
+/// How many rows of one call are. As many more are its webhooks': its CDRs are remembered, unless that many came before.
 const ROWS: usize = 2_000;
 /// How many bytes of one call are, and of all of them before old ones go: a platform may run for days.
 const CALL_BYTES: usize = 8 * 1024 * 1024;

@@ -10,6 +10,7 @@ mod openapi;
 mod refusal;
 mod requests;
 mod settings;
+mod whole;
 
 use std::sync::Arc;
 

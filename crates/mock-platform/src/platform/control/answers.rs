@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::whole;
 use crate::deliver::ledger::{AttemptEntry, Body, DeliveryOutcome, FaultEntry, MessageEntry};
 use crate::deliver::{Target, without_secrets};
 use crate::judge::Summary;
@@ -125,21 +126,26 @@ pub(super) struct Rates {
 pub(super) struct StreamRates {
     /// The connection breaks after so many milliseconds, without a word: 1006.
     #[schemars(range(max = 86_400_000))]
+    #[serde(deserialize_with = "whole::or_null")]
     pub(super) drop_after_ms: Option<u64>,
     /// It is closed after so many milliseconds, with `close_code`.
     #[schemars(range(max = 86_400_000))]
+    #[serde(deserialize_with = "whole::or_null")]
     pub(super) close_after_ms: Option<u64>,
     /// The code that it is closed with, then and at the end of the call.
     #[schemars(range(min = 1000, max = 4999))]
+    #[serde(deserialize_with = "whole::or_null")]
     pub(super) close_code: Option<u16>,
     /// Of a frame being held back: a probability.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(super) late: f64,
     /// For how many milliseconds.
     #[schemars(range(max = 600_000))]
+    #[serde(deserialize_with = "whole::number")]
     pub(super) late_ms: u64,
     /// Each frame comes up to so many milliseconds after its time.
     #[schemars(range(max = 600_000))]
+    #[serde(deserialize_with = "whole::number")]
     pub(super) jitter_ms: u64,
 }
 

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 
 use super::Control;
 use super::refusal::Refusal;
+use super::whole;
 use crate::plan::{Distribution, Length};
 use crate::platform::call::{Ender, Hold};
 use crate::platform::config::{Answers, Person};
@@ -44,33 +45,9 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
     }
     match serde_json::from_slice(text) {
         Ok(read) => Ok(read),
-        Err(error) if error.is_data() => {
-            in_whole_numbers(text).ok_or_else(|| Refusal::meaningless(error.to_string()))
-        }
+        Err(error) if error.is_data() => Err(Refusal::meaningless(error.to_string())),
         Err(error) => Err(Refusal::unreadable(format!("the body is no JSON: {error}"))),
     }
-}
-
-/// As a JSON Schema has it, 60.0 is a whole number.
-fn in_whole_numbers<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
-    fn written(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::Number(number) => {
-                // Below 2^53 nothing is lost.
-                let whole =
-                    number.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 9_007_199_254_740_992.0);
-                if let (Some(whole), true) = (whole, number.is_f64()) {
-                    *value = (whole as i64).into();
-                }
-            }
-            serde_json::Value::Array(items) => items.iter_mut().for_each(written),
-            serde_json::Value::Object(members) => members.values_mut().for_each(written),
-            _ => {}
-        }
-    }
-    let mut value = serde_json::from_slice(text).ok()?;
-    written(&mut value);
-    serde_json::from_str(&value.to_string()).ok()
 }
 
 /// The id in the path.
@@ -249,6 +226,7 @@ impl HoldCall {
 pub(super) struct DropStream {
     /// The close code that is sent; where it is left out the connection breaks without one, which is 1006.
     #[schemars(schema_with = "close_code")]
+    #[serde(deserialize_with = "whole::or_null")]
     pub(super) code: Option<u16>,
 }
 
@@ -277,6 +255,7 @@ fn close_code(_: &mut SchemaGenerator) -> Schema {
 pub(super) struct Advance {
     /// Milliseconds: 30 days at most.
     #[schemars(range(max = 2_592_000_000_u64))]
+    #[serde(deserialize_with = "whole::number")]
     pub(super) by_ms: u64,
 }
 
@@ -361,6 +340,11 @@ impl<'de> Deserialize<'de> for TelephoneNumber {
                 let is_one = (1..1_000_000_000_000_000).contains(&number);
                 let wrong = || E::invalid_value(serde::de::Unexpected::Unsigned(number), &self);
                 if is_one { Ok(TelephoneNumber(number)) } else { Err(wrong()) }
+            }
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<TelephoneNumber, E> {
+                let wrong = || E::invalid_value(serde::de::Unexpected::Float(number), &self);
+                let whole = whole::of(number).ok_or_else(wrong)?;
+                self.visit_u64(whole)
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TelephoneNumber, E> {
                 let digits = text.strip_prefix('+').unwrap_or(text);

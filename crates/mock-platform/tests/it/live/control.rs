@@ -263,11 +263,14 @@ async fn what_the_document_does_not_take_is_refused() {
         (Method::POST, "/clock/advance", r#"{"by_ms":5.5}"#, StatusCode::UNPROCESSABLE_ENTITY),
         (Method::PUT, "/stream/faults", r#"{"late":0.5,"jitter_ms":3.0}"#, StatusCode::OK),
         (Method::PUT, "/stream/faults", r#"{"close_code":1e9}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        (Method::POST, "/clock/advance", r#"{"by_ms":5,"by_ms":6}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        (Method::POST, "/clock/advance", r#"{"by_ms":5.0,"by_ms":6}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        (Method::PUT, "/stream/faults", r#"{"close_code":1011.0,"close_after_ms":null}"#, StatusCode::OK),
     ] {
         let (status, answer) = control.ask(method, path, body).await;
         assert_eq!(status, expected, "{body}, as a JSON Schema has it: {answer}");
     }
-    assert_eq!(control.ask(Method::GET, "/stream/faults", "").await.1["late"], 0.5);
+    assert_eq!(control.ask(Method::GET, "/stream/faults", "").await.1["close_code"], 1011);
     let placed = control.ask(Method::POST, "/calls", "{}").await.1["id"].clone();
     for (path, name, refused) in [
         ("/calls", "limit", StatusCode::BAD_REQUEST),
