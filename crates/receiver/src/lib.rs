@@ -56,6 +56,7 @@ mod clock;
 mod entry;
 mod extract;
 mod group_commit;
+mod listen;
 mod location;
 mod metrics;
 mod record;
@@ -70,6 +71,7 @@ pub use extract::{
     PiopiyWebhook, ReadLimits, TooManyBodies, UnrecognisedBody, WebhookRejection,
 };
 pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
+pub use listen::listen;
 pub use location::{InvalidStoreLocation, OpenStore, StoreLocation};
 pub use record::{Record, Records};
 pub use router::{DEFAULT_PATH, webhook_router};

@@ -240,7 +240,7 @@ impl ServerBuilder {
     /// be written.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         self.options.check()?;
-        self.serve(TcpListener::bind(address).await?)
+        self.serve(crate::listen(address).await?)
     }
 
     /// Serves those who connect to a listener, on tasks of the current runtime. So the address can be had before the

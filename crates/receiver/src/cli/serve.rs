@@ -6,9 +6,8 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
     Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, ReadLimits, Server,
-    ServerOptions, StoreLocation, Token,
+    ServerOptions, StoreLocation, Token, listen,
 };
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Failure;
@@ -143,7 +142,7 @@ impl Serve {
         options.check().map_err(|error| Failure::usage(format!("--path: {error}")))?;
         options.max_connections = open_files::allow(options.max_connections);
         // Before the store: where there is no port, no file is made either.
-        let listener = TcpListener::bind(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
+        let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
         let store =
             self.store.open(self.observe || self.observe_file.is_some()).map_err(Failure::environment)?;
         let needs_secret = authentication.needs_secret();
