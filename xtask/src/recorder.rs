@@ -23,20 +23,14 @@ pub(crate) enum Reaction {
     HalfAnswer,
 }
 
-/// One request.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    /// When its last byte was read.
-    pub(crate) at: Instant,
-    /// Which webhook it is; `None` where the body is none.
-    pub(crate) identity: Option<Identity>,
-}
+/// When the last byte of each request was read, by its webhook; `None` where the body is none.
+pub(crate) type Arrivals = BTreeMap<Option<Identity>, Vec<Instant>>;
 
 /// The running recorder. Dropped, it listens no more.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     url: String,
-    arrivals: Arc<Mutex<Vec<Arrival>>>,
+    arrivals: Arc<Mutex<Arrivals>>,
     accepting: JoinHandle<()>,
 }
 
@@ -48,7 +42,7 @@ impl Recorder {
     pub(crate) async fn start(react: fn(usize) -> Reaction) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}{}", listener.local_addr()?, traffic::PATH);
-        let arrivals = Arc::new(Mutex::new(Vec::new()));
+        let arrivals = Arc::new(Mutex::new(Arrivals::new()));
         let accepting = tokio::spawn({
             let arrivals = Arc::clone(&arrivals);
             async move {
@@ -68,12 +62,8 @@ impl Recorder {
     }
 
     /// When each webhook arrived, and arrived again.
-    pub(crate) fn arrivals(&self) -> BTreeMap<Option<Identity>, Vec<Instant>> {
-        let mut by_webhook: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for arrival in self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            by_webhook.entry(arrival.identity.clone()).or_default().push(arrival.at);
-        }
-        by_webhook
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -85,7 +75,7 @@ impl Drop for Recorder {
 
 async fn serve(
     mut stream: TcpStream,
-    arrivals: &Mutex<Vec<Arrival>>,
+    arrivals: &Mutex<Arrivals>,
     react: fn(usize) -> Reaction,
 ) -> io::Result<()> {
     let mut read = Vec::new();
@@ -106,8 +96,9 @@ async fn serve(
         read.drain(..head + length);
         let attempt = {
             let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-            arrivals.push(Arrival { at, identity: identity.clone() });
-            arrivals.iter().filter(|arrival| arrival.identity == identity).count()
+            let times = arrivals.entry(identity).or_default();
+            times.push(at);
+            times.len()
         };
         match react(attempt) {
             Reaction::Answer(status) => {

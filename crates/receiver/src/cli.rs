@@ -4,10 +4,13 @@ mod calls;
 mod count;
 mod exit;
 mod export;
+mod forward;
+mod forwarding;
 mod logging;
 mod open_files;
 mod output;
 mod quantity;
+mod secret;
 mod serve;
 mod tail;
 
@@ -37,6 +40,7 @@ enum Command {
     Export(export::Export),
     Calls(calls::Calls),
     Count(count::Count),
+    Forward(forward::Forward),
 }
 
 /// Which store is read.
@@ -64,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Export(export) => export.run(),
         Command::Calls(calls) => calls.run(),
         Command::Count(count) => count.run(),
+        Command::Forward(forward) => forward.run(),
     };
     exit::report(outcome)
 }

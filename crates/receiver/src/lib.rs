@@ -9,6 +9,7 @@
 //! * [`PiopiyWebhook`] and [`webhook_router`]: webhooks, typed, in an axum application of your own.
 //! * [`Authentication`]: a layer that asks for a token, basic credentials, an address or an `appid`.
 //! * [`Store`] with [`SqliteStore`] and [`MemoryStore`], and [`GroupCommit`] in front of any of them.
+//! * [`Forwarder`]: delivers what is stored to an application, at least once and in order per call.
 //! * [`Server`]: all of it behind deadlines, limits, a graceful end, metrics and logs.
 //!
 //! The binary `piopiy-receiver` runs the [`Server`] and shows what its store holds.
@@ -55,6 +56,7 @@ mod auth;
 mod clock;
 mod entry;
 mod extract;
+mod forward;
 mod group_commit;
 mod listen;
 mod location;
@@ -69,6 +71,10 @@ pub use entry::Entry;
 pub use extract::{
     AppIdNotAllowed, BodyInterrupted, BodyTooLarge, BodyTooSlow, EmptyBody, EncodedBody, MalformedBody,
     PiopiyWebhook, ReadLimits, TooManyBodies, UnrecognisedBody, WebhookRejection,
+};
+pub use forward::{
+    DeadLetter, Destination, DestinationStatus, ForwardError, ForwardFilter, ForwardState, Forwarder,
+    InvalidDestination, InvalidSigningSecret, SigningSecret,
 };
 pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
 pub use listen::listen;

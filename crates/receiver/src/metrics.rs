@@ -29,6 +29,42 @@ pub(crate) struct Counts {
     records: Gauge,
     batch_entries: Histogram,
     commit_seconds: Histogram,
+    attempts: Family<Forwarded, Counter>,
+    dead: Family<To, Counter>,
+    unsettled: Family<To, Gauge>,
+    read_through: Family<To, Gauge>,
+}
+
+/// What the forwarder counts for one destination.
+#[derive(Debug, Clone)]
+pub(crate) struct ForwardCounts {
+    delivered: Counter,
+    failed: Counter,
+    pub(crate) dead: Counter,
+    pub(crate) unsettled: Gauge,
+    pub(crate) read_through: Gauge,
+}
+
+impl ForwardCounts {
+    /// Counts one attempt.
+    pub(crate) fn count(&self, is_delivered: bool) {
+        if is_delivered {
+            self.delivered.inc()
+        } else {
+            self.failed.inc()
+        };
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct To {
+    destination: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Forwarded {
+    destination: String,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +107,10 @@ impl Default for Metrics {
             records: Gauge::default(),
             batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
+            attempts: Family::default(),
+            dead: Family::default(),
+            unsettled: Family::default(),
+            read_through: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -87,6 +127,10 @@ impl Default for Metrics {
         registry.register("store_records", "Records in the store", counts.records.clone());
         registry.register("batch_entries", "Entries per commit", counts.batch_entries.clone());
         registry.register("commit_seconds", "Time per commit", counts.commit_seconds.clone());
+        registry.register("forward_attempts", "Attempts to forward", counts.attempts.clone());
+        registry.register("forward_dead", "Webhooks given up", counts.dead.clone());
+        registry.register("forward_unsettled", "Webhooks in hand", counts.unsettled.clone());
+        registry.register("forward_read_through", "Last record looked at", counts.read_through.clone());
         Self(Arc::new(Counts { registry, ..counts }))
     }
 }
@@ -118,6 +162,22 @@ impl Drop for Counted {
 impl Metrics {
     pub(crate) fn refuse(&self, reason: Refusal) {
         self.refused.get_or_create(&Refused { reason }).inc();
+    }
+
+    /// The counts of one destination, which stand at 0 from the start.
+    pub(crate) fn forward(&self, destination: &str) -> ForwardCounts {
+        let to = To { destination: destination.to_owned() };
+        let attempts = |outcome| {
+            let forwarded = Forwarded { destination: destination.to_owned(), outcome };
+            self.attempts.get_or_create(&forwarded).clone()
+        };
+        ForwardCounts {
+            delivered: attempts("delivered"),
+            failed: attempts("failed"),
+            dead: self.dead.get_or_create(&to).clone(),
+            unsettled: self.unsettled.get_or_create(&to).clone(),
+            read_through: self.read_through.get_or_create(&to).clone(),
+        }
     }
 
     /// Notes how many records the store holds at the start.

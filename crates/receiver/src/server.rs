@@ -25,7 +25,10 @@ use self::observe::Observer;
 use self::observe_file::ObserveFile;
 use self::routes::App;
 use crate::metrics::Metrics;
-use crate::{Authentication, DEFAULT_PATH, GroupCommit, GroupCommitOptions, OpenStore, ReadLimits};
+use crate::{
+    Authentication, DEFAULT_PATH, Destination, ForwardState, Forwarder, GroupCommit, GroupCommitOptions,
+    OpenStore, ReadLimits,
+};
 
 /// How a [`Server`] behaves.
 #[derive(Debug, Clone)]
@@ -134,6 +137,7 @@ pub struct Server {
     drain_deadline: Duration,
     /// What ends the task that writes the observe file, and the task.
     follower: Option<(CancellationToken, JoinHandle<()>)>,
+    forwarder: Option<Forwarder>,
 }
 
 /// Makes a [`Server`]; see [`Server::builder`].
@@ -143,6 +147,7 @@ pub struct ServerBuilder {
     store: OpenStore,
     options: ServerOptions,
     authentication: Authentication,
+    forwarding: Option<(ForwardState, Vec<Destination>)>,
 }
 
 impl Server {
@@ -152,6 +157,7 @@ impl Server {
             store: store.into(),
             options: ServerOptions::default(),
             authentication: Authentication::default(),
+            forwarding: None,
         }
     }
 
@@ -191,6 +197,9 @@ impl Server {
         if let Some((stop, follower)) = self.follower {
             stop.cancel();
             drop(follower.await);
+        }
+        if let Some(forwarder) = self.forwarder {
+            forwarder.shutdown().await;
         }
     }
 }
@@ -233,6 +242,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Delivers what is stored to these, as a [`Forwarder`] does. It needs a store whose records can be read.
+    pub fn forward(mut self, state: ForwardState, destinations: Vec<Destination>) -> Self {
+        self.forwarding = Some((state, destinations));
+        self
+    }
+
     /// Listens and serves, on tasks of the current runtime.
     ///
     /// # Errors
@@ -252,11 +267,21 @@ impl ServerBuilder {
         self.options.check()?;
         let (mut store, records) = (self.store.store, self.store.records);
         let is_observed = self.options.observe || self.options.observe_file.is_some();
-        let records = if is_observed { records.or_else(|| store.reader()) } else { None };
-        if is_observed && records.is_none() {
-            let text = "`observe` needs a store whose records can be read: see OpenStore::new";
+        let is_read = is_observed || self.forwarding.is_some();
+        let records = if is_read { records.or_else(|| store.reader()) } else { None };
+        if is_read && records.is_none() {
+            let text = "`observe` and `forward` need a store whose records can be read: see OpenStore::new";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
+        let metrics = Metrics::default();
+        let forwarder = match (self.forwarding, &records) {
+            (Some((state, destinations)), Some(records)) => {
+                let forwarder = Forwarder::start_measured(records, state, destinations, &metrics);
+                Some(forwarder.map_err(io::Error::other)?)
+            }
+            _ => None,
+        };
+        let records = records.filter(|_| is_observed);
         let observe_file = match (&self.options.observe_file, &records) {
             (Some(path), Some(records)) => {
                 Some(ObserveFile::open(path, records.last_seq().map_err(io::Error::other)?)?)
@@ -265,7 +290,6 @@ impl ServerBuilder {
         };
         let observer = records.map(Observer::new);
         let local_addr = listener.local_addr()?;
-        let metrics = Metrics::default();
         metrics.opened_with(store.record_count());
         let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone());
         let drain_deadline = self.options.drain_deadline;
@@ -280,6 +304,16 @@ impl ServerBuilder {
         let tracker = TaskTracker::new();
         let connections = Connections::new(&app, stop.clone(), cut.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
-        Ok(Server { local_addr, app, stop, cut, accepting, connections: tracker, drain_deadline, follower })
+        Ok(Server {
+            local_addr,
+            app,
+            stop,
+            cut,
+            accepting,
+            connections: tracker,
+            drain_deadline,
+            follower,
+            forwarder,
+        })
     }
 }

@@ -1,10 +1,11 @@
-//! The crash campaign: killed again and again while webhooks come in, the receiver loses and doubles none.
+//! The crash campaign: killed again and again while webhooks come in and are forwarded, the receiver loses and doubles none,
+//! and the app behind it gets each, in order per call.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use piopiy_events::{Identity, Profile, Webhook};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,14 +15,23 @@ use super::World;
 use crate::http1::{Connection, post};
 use crate::observe;
 use crate::receivers::Kept;
+use crate::recorder::{Reaction, Recorder};
 use crate::traffic;
 
-const DELIVERIES: usize = 5_000;
-const KILLS: usize = 20;
 /// How many clients post at once.
 const CLIENTS: usize = 16;
-/// How long the whole of the deliveries may take.
-const WITHIN: Duration = Duration::from_secs(120);
+
+/// How much of it there is.
+#[derive(Debug, Clone, Copy)]
+struct Campaign {
+    deliveries: usize,
+    kills: usize,
+    /// How long the whole of the deliveries may take, and then the forwarding of what is left.
+    within: Duration,
+}
+
+const SHORT: Campaign = Campaign { deliveries: 5_000, kills: 20, within: Duration::from_secs(120) };
+const LONG: Campaign = Campaign { deliveries: 100_000, kills: 200, within: Duration::from_secs(1_200) };
 
 /// What the clients share.
 struct Deliveries {
@@ -34,21 +44,27 @@ struct Deliveries {
 /// Kills the receiver at random counts of acknowledged webhooks; what was not acknowledged is sent again.
 ///
 /// # Errors
-/// Where a webhook is lost or has its effect twice.
+/// Where a webhook is lost, has its effect twice, or does not get to the app in the order of its call.
 pub(super) async fn run(world: &World) -> anyhow::Result<String> {
+    let campaign = if world.soak { LONG } else { SHORT };
+    let Campaign { deliveries: count, kills, within } = campaign;
     let folder = tempfile::tempdir()?;
     let store = folder.path().join("store.sqlite");
+    let app = Recorder::start(|_| Reaction::Answer(200)).await?;
     let serve = |listen: String| {
-        let store = store.clone();
-        async move { world.durable.serve(&listen, Kept::Sqlite(&store), &["--observe"]).await }
+        let (store, app) = (store.clone(), app.url().to_owned());
+        async move {
+            let options = ["--observe", "--forward-to", &app, "--forward-from-start"];
+            world.durable.serve(&listen, Kept::Sqlite(&store), &options).await
+        }
     };
     let mut receiver = serve("127.0.0.1:0".to_owned()).await?;
     let address = receiver.address().to_owned();
 
-    let bodies: Vec<_> = traffic::bodies(Profile::Global, world.nonce).take(DELIVERIES).collect();
+    let bodies: Vec<_> = traffic::bodies(Profile::Global, world.nonce).take(count).collect();
     let deliveries = Arc::new(Deliveries {
         requests: bodies.iter().map(|body| post(&address, traffic::PATH, body)).collect(),
-        waiting: Mutex::new((0..DELIVERIES).collect()),
+        waiting: Mutex::new((0..count).collect()),
         acknowledged: watch::Sender::new(0),
     });
     let mut clients = JoinSet::new();
@@ -64,24 +80,34 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
         }
         Ok(ambiguous)
     };
-    let campaign = async {
-        for point in kill_points(world.seed) {
+    let killing = async {
+        for point in kill_points(world.seed, campaign) {
             acknowledged.wait_for(|count| *count >= point).await?;
             receiver.kill().await?;
             receiver = serve(address.clone()).await?;
         }
         Ok::<_, anyhow::Error>(receiver)
     };
-    let both = async { tokio::try_join!(campaign, clients_done()) };
-    let (receiver, ambiguous) = timeout(WITHIN, both)
+    let both = async { tokio::try_join!(killing, clients_done()) };
+    let (receiver, ambiguous) = timeout(within, both)
         .await
-        .map_err(|_| anyhow!("not every webhook was acknowledged within {WITHIN:?}"))??;
+        .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
     let mut effects: BTreeMap<Identity, u32> = BTreeMap::new();
+    let mut stored = Vec::new();
     for effect in observe::effects(&receiver).await? {
-        *effects.entry(observe::identity(&effect)?).or_default() += 1;
+        let identity = observe::identity(&effect)?;
+        stored.push(identity.clone());
+        *effects.entry(identity).or_default() += 1;
     }
+    let waiting = Instant::now();
+    while app.arrivals().len() < effects.len() {
+        ensure!(waiting.elapsed() < within, "{} of {} were forwarded", app.arrivals().len(), effects.len());
+        sleep(Duration::from_millis(100)).await;
+    }
+    let drained = waiting.elapsed();
     receiver.stop().await?;
+    let forwarded = forwarded(&app, &stored, &bodies)?;
     let doubled = effects.values().filter(|count| **count > 1).count();
     let sent =
         bodies.iter().map(|body| Ok(Webhook::parse(body)?.identity())).collect::<anyhow::Result<Vec<_>>>()?;
@@ -90,17 +116,42 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let foreign = effects.keys().filter(|identity| !sent.contains(identity)).count();
     ensure!(
         (lost, doubled, foreign) == (0, 0, 0),
-        "lost {lost}, doubled {doubled}, never sent {foreign} of {DELIVERIES} (seed {})",
+        "lost {lost}, doubled {doubled}, never sent {foreign} of {count} (seed {})",
         world.seed
     );
     Ok(format!(
-        "{DELIVERIES} acknowledged, {} effects, lost 0, doubled 0; {KILLS} kills, {ambiguous} sends without an answer",
-        effects.len()
+        "{count} acknowledged, {} effects, lost 0, doubled 0; {kills} kills, {ambiguous} sends without an answer; {forwarded}, the last after {:.1} s",
+        effects.len(),
+        drained.as_secs_f64(),
     ))
 }
 
+/// What the app got: all that was stored, and of each call one after another. What was in flight at a kill comes again.
+fn forwarded(app: &Recorder, stored: &[Identity], bodies: &[Vec<u8>]) -> anyhow::Result<String> {
+    let mut call_of = BTreeMap::new();
+    for body in bodies {
+        let webhook = Webhook::parse(body)?;
+        let call = webhook.text("conversation_uuid").map(std::borrow::Cow::into_owned);
+        call_of.insert(webhook.identity(), call);
+    }
+    let arrivals = app.arrivals();
+    let mut last: BTreeMap<&String, Instant> = BTreeMap::new();
+    let mut repeats = 0;
+    for identity in stored {
+        let key = Some(identity.clone());
+        let times = arrivals.get(&key).with_context(|| format!("{identity:?} was not forwarded"))?;
+        repeats += times.len() - 1;
+        let (Some(Some(call)), Some(first)) = (call_of.get(&key), times.first()) else { continue };
+        if let Some(before) = last.insert(call, *first) {
+            ensure!(before < *first, "of call {call}, {identity:?} was forwarded before an earlier webhook");
+        }
+    }
+    ensure!(arrivals.len() == stored.len(), "what was forwarded was not all stored");
+    Ok(format!("{} forwarded in order per call, {repeats} of them again", stored.len()))
+}
+
 /// At how many acknowledged webhooks the receiver is killed: sorted, from the seed.
-fn kill_points(seed: u64) -> Vec<usize> {
+fn kill_points(seed: u64, campaign: Campaign) -> Vec<usize> {
     let mut state = seed;
     let mut points: Vec<_> = std::iter::repeat_with(|| {
         // SplitMix64.
@@ -108,9 +159,9 @@ fn kill_points(seed: u64) -> Vec<usize> {
         let mut word = state;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((word ^ (word >> 31)) % (DELIVERIES as u64 - 100)).unwrap_or_default()
+        usize::try_from((word ^ (word >> 31)) % (campaign.deliveries as u64 - 100)).unwrap_or_default()
     })
-    .take(KILLS)
+    .take(campaign.kills)
     .collect();
     points.sort_unstable();
     points
@@ -123,7 +174,7 @@ async fn deliver(address: String, deliveries: Arc<Deliveries>) -> anyhow::Result
     loop {
         let next = deliveries.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(next) = next else {
-            if *deliveries.acknowledged.borrow() == DELIVERIES {
+            if *deliveries.acknowledged.borrow() == deliveries.requests.len() {
                 return Ok(ambiguous);
             }
             // What another client has in its hands may come back.
@@ -158,14 +209,14 @@ async fn deliver(address: String, deliveries: Arc<Deliveries>) -> anyhow::Result
 
 #[cfg(test)]
 mod tests {
-    use super::{DELIVERIES, KILLS, kill_points};
+    use super::{SHORT, kill_points};
 
     #[test]
     fn kills_come_while_webhooks_do() {
-        let points = kill_points(7);
-        assert_eq!(points.len(), KILLS);
-        assert!(points.is_sorted() && points.iter().all(|point| *point < DELIVERIES));
-        assert_eq!(points, kill_points(7));
-        assert_ne!(points, kill_points(8));
+        let points = kill_points(7, SHORT);
+        assert_eq!(points.len(), SHORT.kills);
+        assert!(points.is_sorted() && points.iter().all(|point| *point < SHORT.deliveries));
+        assert_eq!(points, kill_points(7, SHORT));
+        assert_ne!(points, kill_points(8, SHORT));
     }
 }

@@ -2,7 +2,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
     Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, ReadLimits, Server,
@@ -11,8 +10,9 @@ use piopiy_receiver::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Failure;
+use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
-use super::{open_files, quantity};
+use super::{open_files, quantity, secret};
 
 /// Receive webhooks until SIGTERM or Ctrl-C
 ///
@@ -60,6 +60,9 @@ pub(crate) struct Serve {
     /// Take webhooks of this appid only (may be repeated)
     #[arg(long, value_name = "APPID", help_heading = "Who may post")]
     allow_appid: Vec<String>,
+
+    #[command(flatten)]
+    forwarding: Forwarding,
 
     /// Bytes of one body at most
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = quantity::bytes, help_heading = "Limits")]
@@ -136,6 +139,7 @@ impl Serve {
 
     async fn serve(self) -> Result<(), Failure> {
         let authentication = self.authentication()?;
+        let destinations = self.forwarding.destinations()?;
         // Before it listens: a signal that comes early must not be lost.
         let mut signals = Signals::listen()?;
         let mut options = self.options();
@@ -143,11 +147,15 @@ impl Serve {
         options.max_connections = open_files::allow(options.max_connections);
         // Before the store: where there is no port, no file is made either.
         let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
-        let store =
-            self.store.open(self.observe || self.observe_file.is_some()).map_err(Failure::environment)?;
+        let is_read = self.observe || self.observe_file.is_some() || self.forwarding.is_wanted();
+        let store = self.store.open(is_read).map_err(Failure::environment)?;
         let needs_secret = authentication.needs_secret();
-        let server = Server::builder(store).options(options).authentication(authentication).serve(listener);
+        let mut server = Server::builder(store).options(options).authentication(authentication);
+        if self.forwarding.is_wanted() {
+            server = server.forward(self.forwarding.state(&self.store)?, destinations);
+        }
         let server = server
+            .serve(listener)
             .map_err(|error| Failure::Environment(anyhow::Error::new(error).context("cannot serve")))?;
         if !server.local_addr().ip().is_loopback() && !needs_secret {
             tracing::warn!(
@@ -204,7 +212,7 @@ impl Serve {
     fn authentication(&self) -> Result<Authentication, Failure> {
         let mut authentication = Authentication::new();
         let token = match &self.token_file {
-            Some(file) => Some((read_secret(file)?, format!("--token-file {}", file.display()))),
+            Some(file) => Some((secret::read(file)?, format!("--token-file {}", file.display()))),
             None => self.token.clone().map(|token| (token, "--token".to_owned())),
         };
         if let Some((token, place)) = token {
@@ -215,8 +223,8 @@ impl Serve {
             authentication = authentication.token(token);
         }
         if let Some(file) = &self.basic_file {
-            let secret = read_secret(file)?;
-            let (user, password) = secret.split_once(':').ok_or_else(|| {
+            let credentials = secret::read(file)?;
+            let (user, password) = credentials.split_once(':').ok_or_else(|| {
                 Failure::usage(format!("--basic-file {}: expected USER:PASSWORD", file.display()))
             })?;
             authentication = authentication.basic(Basic::new(user, password));
@@ -253,14 +261,6 @@ impl Serve {
             }
         }
     }
-}
-
-/// The first line of a file that holds a secret.
-fn read_secret(file: &std::path::Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read {}", file.display()))
-        .map_err(Failure::environment)?;
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// The two signals that end the program.

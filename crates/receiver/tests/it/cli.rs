@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::CommandCargoExt as _;
-use piopiy_receiver::{Entry, SqliteStore, Store as _};
+use piopiy_receiver::{Entry, ForwardState, SqliteStore, Store as _};
 use tempfile::TempDir;
 
 use crate::support::{cdr, entry, stream_connected};
@@ -73,6 +73,8 @@ fn help() {
         vec!["tail", "--help"],
         vec!["export", "--help"],
         vec!["calls", "--help"],
+        vec!["forward", "--help"],
+        vec!["forward", "replay", "--help"],
     ];
     let text: Vec<String> = pages.iter().map(|arguments| run(folder.path(), arguments)).collect();
     insta::assert_snapshot!(text.join("\n"));
@@ -245,4 +247,59 @@ fn an_output_that_failed_leaves_nothing() {
     let text = run(folder.path(), &["export", STORE, "--output", "out"]);
     assert!(text.contains("exit code 3"), "{text}");
     assert!(!folder.path().join("out").exists() && !folder.path().join("out.part").exists(), "{text}");
+}
+
+/// A store of calls and a forwarder's state that has had the first five records.
+fn folder_with_forwarder() -> TempDir {
+    let folder = folder_with_store();
+    let mut state = ForwardState::open(folder.path().join("calls.sqlite.forward")).unwrap();
+    state.add_destination("app", 5).unwrap();
+    state.add_destination("billing", 0).unwrap();
+    state.set_paused("billing", true).unwrap();
+    folder
+}
+
+#[test]
+fn forward() {
+    let folder = folder_with_forwarder();
+    let commands: [&[&str]; 12] = [
+        &["forward", "status", STORE],
+        &["forward", "replay", STORE],
+        &["forward", "replay", STORE, "--dead"],
+        &["forward", "replay", STORE, "--call", "two"],
+        &["forward", "replay", STORE, "--status", "missed", "--kind", "cdr", "--until", "2000000000"],
+        &["forward", "replay", STORE, "--since", "2000000000"],
+        &["forward", "pause", STORE],
+        &["forward", "resume", "billing", STORE],
+        &["forward", "resume", "nobody", STORE],
+        &["forward", "status", STORE, "--json"],
+        &["forward", "dead", "app", STORE],
+        &["forward", "status", "--store", "sqlite:none.sqlite"],
+    ];
+    let text: Vec<String> = commands.iter().map(|arguments| run(folder.path(), arguments)).collect();
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn what_cannot_be_forwarded_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("unknown.toml", "[[destination]]\nname = \"app\"\nurl = \"http://127.0.0.1:9/\"\nretries = 3\n");
+    write("empty.toml", "");
+    write("time.toml", "[[destination]]\nname = \"app\"\nurl = \"http://127.0.0.1:9/\"\ntimeout = \"5\"\n");
+    write("short.secret", "whsec_c2hvcnQ=\n");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--store", "memory"];
+    let commands: [&[&str]; 8] = [
+        &["--forward-to", "127.0.0.1:3000"],
+        &["--forward-to", "https://app.example/hook"],
+        &["--forward-to", "http://127.0.0.1:9/", "--forward-secret-file", "short.secret"],
+        &["--forward-to", "http://127.0.0.1:9/", "--forward-file", "empty.toml"],
+        &["--forward-file", "nowhere.toml"],
+        &["--forward-file", "unknown.toml"],
+        &["--forward-file", "empty.toml"],
+        &["--forward-file", "time.toml"],
+    ];
+    let run = |arguments: &&[&str]| run(folder.path(), &[&serve[..], arguments].concat());
+    let text: Vec<String> = commands.iter().map(run).collect();
+    insta::assert_snapshot!(text.join("\n"));
 }

@@ -9,6 +9,7 @@ mod dedupe;
 mod drain;
 mod extractor;
 mod failing_store;
+mod forward;
 mod http;
 mod malformed;
 mod model;

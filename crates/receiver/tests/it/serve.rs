@@ -172,3 +172,22 @@ fn ready_json() {
     serving.signal("-TERM");
     assert_eq!(serving.end().0, Some(0));
 }
+
+#[test]
+fn the_file_of_destinations_that_the_page_shows_is_taken() {
+    let page = include_str!("../../../../docs/forwarding.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (file, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("forward.toml"), file).unwrap();
+    std::fs::write(folder.path().join("billing.secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+    let serving = Serving::start(folder.path(), &["--forward-file", "forward.toml"]);
+    let status = run(folder.path(), &["forward", "status", STORE]);
+    assert!(
+        status.contains("billing: read through 0") && status.contains("screen: read through 0"),
+        "{status}"
+    );
+    serving.signal("-TERM");
+    let (code, logs) = serving.end();
+    assert_eq!(code, Some(0), "{logs}");
+}

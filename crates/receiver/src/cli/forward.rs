@@ -1,0 +1,244 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use piopiy_events::Kind;
+use piopiy_receiver::{ForwardState, Record, StoreLocation};
+
+use super::StoreArg;
+use super::exit::Failure;
+use super::output::{self, Output};
+
+/// See how forwarding goes, hold it, and have webhooks delivered again
+///
+/// Works while `serve --forward-to` runs, and while it does not.
+#[derive(Debug, Args)]
+pub(crate) struct Forward {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// How far each destination is
+    Status(Status),
+    /// What was given up, and why
+    Dead(Dead),
+    /// Hold a destination's webhooks back
+    Pause(Named),
+    /// Let them go
+    Resume(Named),
+    /// Have webhooks delivered again
+    ///
+    /// All that fit every condition; without any, nothing is.
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+struct StateArg {
+    #[command(flatten)]
+    store: StoreArg,
+    /// The forwarder's state; default: the store's file with .forward behind it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+}
+
+impl StateArg {
+    fn open(&self) -> Result<ForwardState, Failure> {
+        let path = match (&self.state, &self.store.store) {
+            (Some(path), _) => path.clone(),
+            (None, store) => default_state(store).ok_or_else(|| {
+                Failure::usage("this store has no file beside which a state would be: give --state FILE")
+            })?,
+        };
+        ForwardState::open_existing(path).map_err(Failure::environment)
+    }
+}
+
+/// Where the state of a store's forwarder is, unless somebody says otherwise.
+pub(super) fn default_state(store: &StoreLocation) -> Option<PathBuf> {
+    match store {
+        StoreLocation::Sqlite(path) => {
+            let mut path = path.clone().into_os_string();
+            path.push(".forward");
+            Some(path.into())
+        }
+        _ => None,
+    }
+}
+
+#[derive(Debug, Args)]
+struct Status {
+    #[command(flatten)]
+    state: StateArg,
+    /// One JSON object per destination
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// The destination
+    #[arg(value_name = "NAME", default_value = "app")]
+    name: String,
+    #[command(flatten)]
+    state: StateArg,
+}
+
+#[derive(Debug, Args)]
+struct Dead {
+    #[command(flatten)]
+    named: Named,
+    /// One JSON object per webhook
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    #[command(flatten)]
+    named: Named,
+    /// What was given up
+    #[arg(long)]
+    dead: bool,
+    /// This call's: a conversation_uuid or cmiuuid
+    #[arg(long, value_name = "ID")]
+    call: Option<String>,
+    /// Of this status, such as answered
+    #[arg(long)]
+    status: Option<String>,
+    /// CDRs or live events only
+    #[arg(long, value_enum)]
+    kind: Option<KindArg>,
+    /// Received since this instant, in seconds since the epoch
+    #[arg(long, value_name = "SECONDS")]
+    since: Option<i64>,
+    /// Received before this instant, in seconds since the epoch
+    #[arg(long, value_name = "SECONDS")]
+    until: Option<i64>,
+    /// Stored from this place on
+    #[arg(long, value_name = "SEQ")]
+    from_seq: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum KindArg {
+    Cdr,
+    LiveEvent,
+}
+
+impl Forward {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self.action {
+            Action::Status(status) => status.run(),
+            Action::Dead(dead) => dead.run(),
+            Action::Pause(named) => named.set_paused(true),
+            Action::Resume(named) => named.set_paused(false),
+            Action::Replay(replay) => replay.run(),
+        }
+    }
+}
+
+impl Status {
+    fn run(&self) -> Result<(), Failure> {
+        let destinations = self.state.open()?.status().map_err(Failure::environment)?;
+        let mut output = Output::open(None)?;
+        for status in destinations {
+            let line = if self.json {
+                let json = serde_json::json!({
+                    "destination": status.name, "paused": status.is_paused, "read_through": status.read_through,
+                    "unsettled": status.unsettled, "dead": status.dead,
+                });
+                format!("{json}\n")
+            } else {
+                let paused = if status.is_paused { ", paused" } else { "" };
+                format!(
+                    "{}: read through {}, {} to deliver, {} given up{paused}\n",
+                    status.name, status.read_through, status.unsettled, status.dead
+                )
+            };
+            output.write(line.as_bytes())?;
+        }
+        output.finish()
+    }
+}
+
+impl Dead {
+    fn run(&self) -> Result<(), Failure> {
+        let state = self.named.state.open()?;
+        let letters = state.dead_letters(&self.named.name).map_err(Failure::environment)?;
+        let mut output = Output::open(None)?;
+        for letter in letters {
+            let line = if self.json {
+                let json = serde_json::json!({
+                    "seq": letter.seq, "attempts": letter.attempts, "error": letter.error, "died_at": letter.died_at,
+                });
+                format!("{json}\n")
+            } else {
+                format!("{}: {} attempts, the last: {}\n", letter.seq, letter.attempts, letter.error)
+            };
+            output.write(line.as_bytes())?;
+        }
+        output.finish()
+    }
+}
+
+impl Named {
+    fn set_paused(&self, is_paused: bool) -> Result<(), Failure> {
+        self.state.open()?.set_paused(&self.name, is_paused).map_err(Failure::environment)
+    }
+}
+
+impl Replay {
+    fn run(&self) -> Result<(), Failure> {
+        let has_condition = self.dead
+            || self.call.is_some()
+            || self.status.is_some()
+            || self.kind.is_some()
+            || self.since.is_some()
+            || self.until.is_some()
+            || self.from_seq.is_some();
+        if !has_condition {
+            return Err(Failure::usage(
+                "say what is to be delivered again: --dead, --call, --status, --kind, --since, --until or --from-seq",
+            ));
+        }
+        let mut state = self.named.state.open()?;
+        let name = &self.named.name;
+        let dead = if self.dead {
+            let letters = state.dead_letters(name).map_err(Failure::environment)?;
+            Some(letters.iter().map(|letter| letter.seq).collect::<std::collections::BTreeSet<u64>>())
+        } else {
+            None
+        };
+        let records = self.named.state.store.open()?;
+        let mut seqs = Vec::new();
+        output::each(&records, self.from_seq.unwrap_or(1).saturating_sub(1), |record| {
+            if dead.as_ref().is_none_or(|dead| dead.contains(&record.seq)) && self.fits(record) {
+                seqs.push(record.seq);
+            }
+            Ok(())
+        })?;
+        let count = state.replay(name, seqs).map_err(Failure::environment)?;
+        let mut output = Output::open(None)?;
+        output.write(format!("to be delivered to {name} again: {count}\n").as_bytes())?;
+        output.finish()
+    }
+
+    fn fits(&self, record: &Record) -> bool {
+        let seconds = record.received_at.div_euclid(1_000_000);
+        if self.since.is_some_and(|since| seconds < since) || self.until.is_some_and(|until| seconds >= until)
+        {
+            return false;
+        }
+        let Some(webhook) = record.webhook() else { return false };
+        let is = |key, wanted: &str| webhook.text(key).is_some_and(|text| text == wanted);
+        let is_of_call = |id: &String| is("conversation_uuid", id) || is("cmiuuid", id);
+        let is_of_kind = |kind| match kind {
+            KindArg::Cdr => webhook.kind() == Some(Kind::Cdr),
+            KindArg::LiveEvent => webhook.kind() == Some(Kind::LiveEvent),
+        };
+        self.call.as_ref().is_none_or(is_of_call)
+            && self.status.as_ref().is_none_or(|status| is("status", status))
+            && self.kind.is_none_or(is_of_kind)
+    }
+}

@@ -1,0 +1,212 @@
+//! Delivers what is stored to the user's own app: at least once, in order per call.
+
+mod backoff;
+mod calls;
+mod error;
+mod filter;
+mod post;
+mod queue;
+mod run;
+mod signature;
+mod state;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use error::ForwardError;
+pub use filter::ForwardFilter;
+pub use signature::{InvalidSigningSecret, SigningSecret};
+pub use state::{DeadLetter, DestinationStatus, ForwardState};
+
+use self::run::Runner;
+use crate::Records;
+use crate::metrics::Metrics;
+
+/// Where stored webhooks are delivered to, and how.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Destination {
+    /// What it is called in the state, in logs and in metrics.
+    pub name: String,
+    /// What is posted to; `http` only.
+    pub url: Url,
+    /// Signs what is sent, as Standard Webhooks has it.
+    pub secret: Option<SigningSecret>,
+    /// What it gets; default all webhooks. What is quarantined is forwarded nowhere.
+    pub filter: ForwardFilter,
+    /// How long an answer is waited for; default 10 s.
+    pub timeout: Duration,
+    /// Deliveries at once, each of another call; default 8.
+    pub concurrency: usize,
+    /// Attempts before a webhook is given up; default 48, which is a day. Where no connection can be made, that is no attempt.
+    pub max_attempts: u32,
+    /// The wait after the first failure, which doubles with each; default 1 s.
+    pub first_backoff: Duration,
+    /// The wait at most; default 30 min.
+    pub most_backoff: Duration,
+    /// Whether a destination that is new gets what the store already has; default false: what comes from now on.
+    pub from_start: bool,
+}
+
+/// Why a URL is none that can be forwarded to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidDestination {
+    /// It is no URL.
+    #[error("`{url}` is no URL: expected such as http://127.0.0.1:3000/webhooks")]
+    NoUrl {
+        /// What was given.
+        url: String,
+    },
+    /// It is none of `http`.
+    #[error("`{scheme}:` is not forwarded to: give an http: URL, and a proxy where there is to be TLS")]
+    Scheme {
+        /// What it has in place of `http`.
+        scheme: String,
+    },
+    /// Names are letters, digits, `-`, `_` and `.`.
+    #[error("`{name}` is no name: expected letters, digits, - _ or .")]
+    Name {
+        /// What was given.
+        name: String,
+    },
+}
+
+impl Destination {
+    /// A destination with the defaults.
+    ///
+    /// # Errors
+    /// Where the name holds anything but letters, digits, `-`, `_` and `.`, or the URL is none of `http`.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_receiver::Destination;
+    ///
+    /// assert!(Destination::new("app", "http://127.0.0.1:3000/webhooks").is_ok());
+    /// assert!(Destination::new("app", "ftp://127.0.0.1/").is_err());
+    /// ```
+    pub fn new(name: &str, url: &str) -> Result<Self, InvalidDestination> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || !name.chars().all(fits) {
+            return Err(InvalidDestination::Name { name: name.to_owned() });
+        }
+        let url = Url::parse(url).map_err(|_| InvalidDestination::NoUrl { url: url.to_owned() })?;
+        if url.scheme() != "http" {
+            return Err(InvalidDestination::Scheme { scheme: url.scheme().to_owned() });
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            url,
+            secret: None,
+            filter: ForwardFilter::default(),
+            timeout: Duration::from_secs(10),
+            concurrency: 8,
+            max_attempts: 48,
+            first_backoff: Duration::from_secs(1),
+            most_backoff: Duration::from_secs(30 * 60),
+            from_start: false,
+        })
+    }
+}
+
+/// Delivers the webhooks of a store to destinations, on tasks of the current runtime.
+///
+/// * **At least once.** A webhook is delivered until it is answered with 2xx, or given up after
+///   [`Destination::max_attempts`] and kept as a dead letter. After a crash the last few are delivered again: the app tells
+///   repeats by the header `webhook-id`, which is the same for every attempt.
+/// * **In order per call.** Webhooks of one call go one after another, in the order in which they were stored; one that fails
+///   holds up its own call alone. Webhooks are of one call if they share a `conversation_uuid` or a `cmiuuid`.
+/// * **A destination that is down holds up nothing but itself**, and loses nothing: without a connection no attempt counts.
+///
+/// Dropped without [`Forwarder::shutdown`], it runs on until its runtime ends.
+///
+/// # Examples
+/// ```
+/// use piopiy_receiver::{Destination, ForwardState, Forwarder, MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let records = MemoryStore::new().records();
+/// let state = ForwardState::open(folder.path().join("calls.forward"))?;
+/// let app = Destination::new("app", "http://127.0.0.1:3000/webhooks")?;
+/// let forwarder = Forwarder::start(&records, state, vec![app])?;
+/// forwarder.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Forwarder {
+    stop: CancellationToken,
+    runners: Vec<JoinHandle<()>>,
+}
+
+impl Forwarder {
+    /// Starts where the state says that each destination is.
+    ///
+    /// # Errors
+    /// Where two destinations have one name, the state cannot be read or is of another store, or the store cannot be read.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(
+        records: &Arc<dyn Records>,
+        state: ForwardState,
+        destinations: Vec<Destination>,
+    ) -> Result<Self, ForwardError> {
+        Self::start_measured(records, state, destinations, &Metrics::default())
+    }
+
+    pub(crate) fn start_measured(
+        records: &Arc<dyn Records>,
+        mut state: ForwardState,
+        destinations: Vec<Destination>,
+        metrics: &Metrics,
+    ) -> Result<Self, ForwardError> {
+        let last_seq = records.last_seq()?;
+        let mut names = std::collections::BTreeSet::new();
+        for destination in &destinations {
+            if !names.insert(destination.name.clone()) {
+                return Err(ForwardError::SameName { name: destination.name.clone() });
+            }
+            let after = if destination.from_start { 0 } else { last_seq };
+            state.add_destination(&destination.name, after)?;
+        }
+        let state = Arc::new(Mutex::new(state));
+        let stop = CancellationToken::new();
+        let runners: Result<Vec<Runner>, ForwardError> = destinations
+            .into_iter()
+            .map(|destination| Runner::new(destination, Arc::clone(records), Arc::clone(&state), metrics))
+            .collect();
+        let runners = runners?.into_iter().map(|runner| tokio::spawn(runner.run(stop.clone()))).collect();
+        Ok(Self { stop, runners })
+    }
+
+    /// Begins no further delivery, waits for the answers to those in flight, and saves how far it is.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        for runner in self.runners {
+            if let Err(error) = runner.await {
+                tracing::error!(%error, "a forwarder's task ended with a bug; what it did last is delivered again");
+            }
+        }
+    }
+}
+
+/// The state, which all destinations share.
+type SharedState = Arc<Mutex<ForwardState>>;
+
+/// Does something with the state on a thread that may wait for the disk.
+async fn with_state<T: Send + 'static>(
+    state: &SharedState,
+    work: impl FnOnce(&mut ForwardState) -> T + Send + 'static,
+) -> Option<T> {
+    let state = Arc::clone(state);
+    let done =
+        tokio::task::spawn_blocking(move || work(&mut state.lock().unwrap_or_else(PoisonError::into_inner)));
+    done.await.ok()
+}

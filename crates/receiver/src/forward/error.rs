@@ -1,0 +1,87 @@
+use std::path::PathBuf;
+
+use crate::StoreError;
+
+/// Why webhooks cannot be forwarded, or what was forwarded cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// The state file cannot be opened or made.
+    #[error("cannot open the forwarder's state {}: check that the folder exists and may be written", path.display())]
+    Open {
+        /// The state file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The state file is not there, and was only to be looked at.
+    #[error("no forwarder's state at {}: check --state, or start `piopiy-receiver serve --forward-to URL` first", path.display())]
+    NotFound {
+        /// The state file.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{} is no forwarder's state: give another file", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "the forwarder's state {} has version {found}, this program knows versions up to {known}: use a newer program",
+        path.display()
+    )]
+    Newer {
+        /// The state file.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The newest version that is known.
+        known: i64,
+    },
+    /// The state tells of records that the store does not have.
+    #[error(
+        "destination `{name}` has had record {read_through}, and the store ends at {last_seq}: the state {} is of another store; put it aside",
+        path.display()
+    )]
+    OtherStore {
+        /// The state file.
+        path: PathBuf,
+        /// The destination.
+        name: String,
+        /// The last record that it was given.
+        read_through: u64,
+        /// The last record that there is.
+        last_seq: u64,
+    },
+    /// There is no destination of this name.
+    #[error("no destination `{name}` in {}, there are: {}", path.display(), known.join(", "))]
+    NoDestination {
+        /// The state file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Two destinations have one name.
+    #[error("two destinations are called `{name}`: give each a name of its own")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// Reading or writing the state failed.
+    #[error("the forwarder failed to {operation}")]
+    Failed {
+        /// What it was doing.
+        operation: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The store cannot be read.
+    #[error("the forwarder cannot read the store")]
+    Store(#[from] StoreError),
+    /// The HTTP client cannot be made.
+    #[error("the forwarder has no HTTP client")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

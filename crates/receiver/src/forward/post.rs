@@ -1,0 +1,144 @@
+//! One attempt: what is sent, and what the answer means.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use piopiy_events::Webhook;
+use reqwest::redirect;
+
+use super::queue::Ended;
+use super::signature::webhook_id;
+use super::{Destination, ForwardError};
+use crate::Record;
+use crate::clock::now_micros;
+
+/// Posts to one destination.
+#[derive(Debug, Clone)]
+pub(super) struct Poster {
+    client: reqwest::Client,
+    destination: Destination,
+}
+
+/// How an attempt ended, and how it failed, in words.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) ended: Ended,
+    pub(super) error: String,
+}
+
+/// No answer is asked to be waited for longer than this.
+const MOST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+impl Poster {
+    pub(super) fn new(destination: Destination) -> Result<Self, ForwardError> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .timeout(destination.timeout)
+            .connect_timeout(destination.timeout)
+            .pool_max_idle_per_host(destination.concurrency)
+            .user_agent(concat!("piopiy-receiver/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| ForwardError::Client(Box::new(error)))?;
+        Ok(Self { client, destination })
+    }
+
+    /// Posts the record's body as it was received; `attempts` were made before.
+    pub(super) async fn post(&self, record: &Record, webhook: &Webhook, attempts: u32) -> Attempt {
+        let identity = webhook.identity().map(|identity| identity.key()).unwrap_or_default();
+        let headers = self.headers(record, &webhook_id(&identity), attempts, now_micros());
+        let request = self.client.post(self.destination.url.clone()).headers(headers);
+        match request.body(record.body.clone()).send().await {
+            Ok(response) => judge(response.status(), response.headers()),
+            Err(error) if error.is_connect() => {
+                Attempt { ended: Ended::Unreachable, error: format!("no connection: {}", innermost(&error)) }
+            }
+            Err(error) if error.is_timeout() => Attempt {
+                ended: Ended::Failed,
+                error: format!("no answer within {:?}", self.destination.timeout),
+            },
+            Err(error) => {
+                Attempt { ended: Ended::Failed, error: format!("no answer: {}", innermost(&error)) }
+            }
+        }
+    }
+
+    fn headers(&self, record: &Record, id: &str, attempts: u32, now: i64) -> HeaderMap {
+        let seconds = now.div_euclid(1_000_000);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut insert = |name, value: String| {
+            // Hexadecimal, base 64 and digits: nothing that a header could not hold.
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        };
+        insert("webhook-id", id.to_owned());
+        insert("webhook-timestamp", seconds.to_string());
+        if let Some(secret) = &self.destination.secret {
+            insert("webhook-signature", secret.sign(id, seconds, &record.body));
+        }
+        insert("piopiy-seq", record.seq.to_string());
+        insert("piopiy-received-at", record.received_at.to_string());
+        insert("piopiy-attempt", attempts.saturating_add(1).to_string());
+        headers
+    }
+}
+
+/// What an answer says about the webhook. Its body says nothing, and is not read.
+fn judge(status: StatusCode, headers: &HeaderMap) -> Attempt {
+    let ended = match status {
+        status if status.is_success() => Ended::Delivered,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            Ended::Refused { retry_after: retry_after(headers) }
+        }
+        _ => Ended::Failed,
+    };
+    Attempt { ended, error: format!("status {}", status.as_u16()) }
+}
+
+/// `Retry-After` in seconds; as a date it is passed over, for whose clock it goes by is not known.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MOST_RETRY_AFTER))
+}
+
+/// The cause that all others come from: the client's own words hold the URL, and so its secrets.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    if std::ptr::eq(cause, error as &dyn std::error::Error) {
+        "the client failed".to_owned()
+    } else {
+        cause.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_what_becomes_of_the_webhook() {
+        let check = |status, after: Option<&'static str>, expected| {
+            let mut headers = HeaderMap::new();
+            if let Some(after) = after {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(after));
+            }
+            let found = judge(StatusCode::from_u16(status).unwrap(), &headers).ended;
+            assert_eq!(found, expected, "{status} {after:?}");
+        };
+        let refused = |seconds: Option<u64>| Ended::Refused { retry_after: seconds.map(Duration::from_secs) };
+        check(200, None, Ended::Delivered);
+        check(204, None, Ended::Delivered);
+        check(302, None, Ended::Failed);
+        check(404, None, Ended::Failed);
+        check(500, Some("3"), Ended::Failed);
+        check(429, Some("7"), refused(Some(7)));
+        check(503, None, refused(None));
+        check(503, Some("86400"), refused(Some(300)));
+        check(503, Some("Fri, 31 Dec 1999 23:59:59 GMT"), refused(None));
+    }
+}

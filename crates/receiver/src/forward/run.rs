@@ -1,0 +1,396 @@
+//! What one destination's task does: read on, deliver, save.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::{Backoff, Jitter};
+use super::calls::Calls;
+use super::post::{Attempt, Poster};
+use super::queue::{Ended, Next, Queue};
+use super::state::Changes;
+use super::{DeadLetter, Destination, ForwardError, SharedState, with_state};
+use crate::clock::now_micros;
+use crate::metrics::{ForwardCounts, Metrics};
+use crate::{Record, Records, StoreError};
+
+/// Webhooks that one destination has in hand; what comes beyond waits in the store.
+const WINDOW: usize = 1024;
+/// Bytes of bodies that are read at once.
+const PAGE_BYTES: usize = 1 << 20;
+/// Records read at once.
+const PAGE: usize = 256;
+/// How often the store is asked for news, and the state for orders.
+const POLL: Duration = Duration::from_millis(50);
+/// How long what was done stays unsaved at most.
+const SAVE_AFTER: Duration = Duration::from_millis(100);
+/// How many settled webhooks are not saved at most.
+const SAVE_COUNT: usize = 512;
+/// Records before the place where it goes on that are looked at for which legs are of which call.
+const LOOK_BACK: u64 = 4096;
+/// The wait after the store or the state failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Delivers to one destination.
+pub(super) struct Runner {
+    destination: Destination,
+    records: Arc<dyn Records>,
+    state: SharedState,
+    poster: Arc<Poster>,
+    counts: ForwardCounts,
+    epoch: Instant,
+    queue: Queue,
+    calls: Calls,
+    read_through: u64,
+    /// Bodies in hand of what was not tried yet; those that failed are read again.
+    bodies: BTreeMap<u64, Record>,
+    /// Unsettled webhooks that the state has a row of.
+    rows: BTreeSet<u64>,
+    changes: Changes,
+    unsaved_since: Option<Instant>,
+    is_paused: bool,
+    is_well: bool,
+}
+
+impl Runner {
+    pub(super) fn new(
+        destination: Destination,
+        records: Arc<dyn Records>,
+        state: SharedState,
+        metrics: &Metrics,
+    ) -> Result<Self, ForwardError> {
+        let start = {
+            let state_now = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let start = state_now.start(&destination.name)?;
+            let last_seq = records.last_seq()?;
+            if start.read_through > last_seq {
+                return Err(ForwardError::OtherStore {
+                    path: state_now.path().to_owned(),
+                    name: destination.name.clone(),
+                    read_through: start.read_through,
+                    last_seq,
+                });
+            }
+            start
+        };
+        let backoff = Backoff { first: destination.first_backoff, most: destination.most_backoff };
+        let seed = RandomState::new().hash_one(&destination.name);
+        let mut runner = Self {
+            poster: Arc::new(Poster::new(destination.clone())?),
+            counts: metrics.forward(&destination.name),
+            epoch: Instant::now(),
+            queue: Queue::new(backoff, destination.max_attempts.max(1), Jitter::new(seed)),
+            calls: Calls::default(),
+            read_through: start.read_through,
+            bodies: BTreeMap::new(),
+            rows: start.unsettled.iter().map(|&(seq, _)| seq).collect(),
+            changes: Changes { read_through: start.read_through, ..Changes::default() },
+            unsaved_since: None,
+            is_paused: false,
+            is_well: true,
+            destination,
+            records,
+            state,
+        };
+        runner.look_back()?;
+        for (seq, attempts) in start.unsettled {
+            runner.take_again(seq, attempts)?;
+        }
+        Ok(runner)
+    }
+
+    /// Learns from the records before the place where it goes on.
+    fn look_back(&mut self) -> Result<(), StoreError> {
+        let mut since = self.read_through.saturating_sub(LOOK_BACK);
+        while since < self.read_through {
+            let page = self.records.page(since, PAGE, PAGE_BYTES)?;
+            let Some(last) = page.last() else { break };
+            since = last.seq;
+            for webhook in page.iter().filter_map(Record::webhook) {
+                self.calls.names(&webhook);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts one record into the queue that was there before, or is to be delivered again.
+    fn take_again(&mut self, seq: u64, attempts: u32) -> Result<(), StoreError> {
+        if self.queue.contains(seq) {
+            return Ok(());
+        }
+        match read_one(&*self.records, seq)?.and_then(|record| record.webhook()) {
+            Some(webhook) if self.destination.filter.takes(&webhook) => {
+                let names = self.calls.names(&webhook);
+                self.queue.push(seq, names, attempts);
+            }
+            // Quarantined, not for this destination, or no longer there.
+            _ => self.settled(seq),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut in_flight = JoinSet::new();
+        let mut poll_at = Instant::now();
+        loop {
+            let now = Instant::now();
+            if now >= poll_at && !stop.is_cancelled() {
+                let told = self.poll().await;
+                poll_at = Instant::now() + if self.told(told) { POLL } else { AFTER_FAILURE };
+            }
+            if !stop.is_cancelled() && !self.is_paused {
+                self.send(&mut in_flight);
+            }
+            if stop.is_cancelled() && in_flight.is_empty() {
+                let saved = self.save().await;
+                self.told(saved);
+                return;
+            }
+            if self.is_to_be_saved() {
+                let saved = self.save().await;
+                if !self.told(saved) {
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+            }
+            let wake_at = self.wake_at(poll_at);
+            tokio::select! {
+                Some(done) = in_flight.join_next(), if !in_flight.is_empty() => {
+                    // A task that ended by a bug leaves its webhook in flight: it is delivered again after the next start.
+                    if let Ok((seq, attempt)) = done {
+                        self.settle(seq, attempt);
+                    }
+                }
+                () = tokio::time::sleep_until(wake_at) => {}
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+            }
+        }
+    }
+
+    fn wake_at(&self, poll_at: Instant) -> Instant {
+        let mut wake_at = poll_at;
+        if let Some(since) = self.unsaved_since {
+            wake_at = wake_at.min(since + SAVE_AFTER);
+        }
+        if !self.is_paused
+            && self.queue.in_flight() < self.destination.concurrency
+            && let Some(due) = self.queue.wake_at()
+        {
+            wake_at = wake_at.min(self.epoch + due);
+        }
+        wake_at
+    }
+
+    /// Logs a failure once, and says whether all is well.
+    fn told(&mut self, outcome: Result<(), ForwardError>) -> bool {
+        match outcome {
+            Ok(()) => {
+                if !self.is_well {
+                    tracing::info!(destination = self.destination.name, "forwarding goes on");
+                }
+                self.is_well = true;
+            }
+            Err(error) => {
+                if self.is_well {
+                    let error = chain(&error);
+                    tracing::error!(destination = self.destination.name, error, "forwarding is held up");
+                }
+                self.is_well = false;
+            }
+        }
+        self.is_well
+    }
+
+    /// Sees what is asked for, and reads on.
+    async fn poll(&mut self) -> Result<(), ForwardError> {
+        let name = self.destination.name.clone();
+        let room = WINDOW.saturating_sub(self.queue.len());
+        let orders = with_state(&self.state, move |state| state.orders(&name, room)).await;
+        let Some(orders) = orders else { return Ok(()) };
+        let (is_paused, replay) = orders?;
+        if is_paused != self.is_paused {
+            tracing::info!(
+                destination = self.destination.name,
+                is_paused,
+                "forwarding was paused or resumed"
+            );
+            self.is_paused = is_paused;
+        }
+        for seq in replay {
+            // Its row is there until the next save.
+            if !self.changes.replayed.insert(seq) {
+                continue;
+            }
+            self.take_again(seq, 0)?;
+            self.note();
+            if self.queue.contains(seq) && !self.rows.contains(&seq) {
+                self.rows.insert(seq);
+                self.changes.unsettled.insert(seq, (0, String::new()));
+            }
+        }
+        while self.queue.len() < WINDOW {
+            let (records, since) = (Arc::clone(&self.records), self.read_through);
+            let room = PAGE.min(WINDOW - self.queue.len());
+            let page = tokio::task::spawn_blocking(move || records.page(since, room, PAGE_BYTES)).await;
+            let Ok(page) = page else { break };
+            let page = page?;
+            let Some(last) = page.last() else { break };
+            self.read_through = last.seq;
+            self.note();
+            for record in page {
+                self.take(record);
+            }
+        }
+        self.counts.unsettled.set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
+        self.counts.read_through.set(i64::try_from(self.read_through).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record) {
+        let Some(webhook) = record.webhook() else { return };
+        let names = self.calls.names(&webhook);
+        if !self.destination.filter.takes(&webhook) {
+            return;
+        }
+        self.queue.push(record.seq, names, 0);
+        if self.bodies.len() < PAGE {
+            self.bodies.insert(record.seq, record);
+        }
+    }
+
+    /// Begins as many deliveries as may be under way.
+    fn send(&mut self, in_flight: &mut JoinSet<(u64, Attempt)>) {
+        while self.queue.in_flight() < self.destination.concurrency {
+            let Some((seq, attempts)) = self.queue.next(self.epoch.elapsed()) else { return };
+            let (poster, records) = (Arc::clone(&self.poster), Arc::clone(&self.records));
+            let record = self.bodies.remove(&seq);
+            in_flight.spawn(async move { (seq, deliver(&poster, records, seq, record, attempts).await) });
+        }
+    }
+
+    fn settle(&mut self, seq: u64, attempt: Attempt) {
+        let was_held = self.queue.is_held();
+        let next = self.queue.settle(seq, attempt.ended, self.epoch.elapsed());
+        self.note();
+        self.counts.count(attempt.ended == Ended::Delivered);
+        let destination = self.destination.name.clone();
+        if attempt.ended == Ended::Gone {
+            tracing::error!(destination, seq, error = attempt.error, "a webhook cannot be forwarded");
+        }
+        match next {
+            Next::Settled => self.settled(seq),
+            Next::Dead { attempts } => {
+                tracing::error!(destination, seq, attempts, error = attempt.error, "a webhook was given up");
+                self.counts.dead.inc();
+                self.changes.dead.push(DeadLetter {
+                    seq,
+                    attempts,
+                    error: attempt.error,
+                    died_at: now_micros(),
+                });
+                self.settled(seq);
+            }
+            Next::Again { attempts } => {
+                tracing::debug!(destination, seq, attempts, error = attempt.error, "an attempt failed");
+                if self.queue.is_held() && !was_held {
+                    tracing::warn!(
+                        destination,
+                        error = attempt.error,
+                        "the destination takes nothing; it is asked again and again"
+                    );
+                }
+                self.rows.insert(seq);
+                self.changes.unsettled.insert(seq, (attempts, attempt.error));
+            }
+        }
+        if was_held && !self.queue.is_held() {
+            tracing::info!(destination = self.destination.name, "the destination answers again");
+        }
+    }
+
+    fn settled(&mut self, seq: u64) {
+        if self.rows.remove(&seq) {
+            self.note();
+            self.changes.unsettled.remove(&seq);
+            self.changes.settled.push(seq);
+        }
+    }
+
+    fn note(&mut self) {
+        self.unsaved_since.get_or_insert_with(Instant::now);
+    }
+
+    fn is_to_be_saved(&self) -> bool {
+        let count = self.changes.settled.len() + self.changes.unsettled.len() + self.changes.dead.len();
+        self.unsaved_since.is_some_and(|since| since.elapsed() >= SAVE_AFTER || count >= SAVE_COUNT)
+    }
+
+    /// Saves how far it is: all that it read and did not settle gets a row.
+    async fn save(&mut self) -> Result<(), ForwardError> {
+        if self.unsaved_since.is_none() {
+            return Ok(());
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.read_through = self.read_through;
+        for (seq, attempts) in self.queue.unsettled() {
+            if self.rows.insert(seq) {
+                changes.unsettled.insert(seq, (attempts, String::new()));
+            }
+        }
+        let name = self.destination.name.clone();
+        let saved = with_state(&self.state, move |state| (state.save(&name, &changes), changes)).await;
+        let Some((saved, changes)) = saved else { return Ok(()) };
+        if let Err(error) = saved {
+            self.changes = changes;
+            return Err(error);
+        }
+        self.unsaved_since = None;
+        Ok(())
+    }
+}
+
+/// One attempt; the record is read first where it is not in hand.
+async fn deliver(
+    poster: &Poster,
+    records: Arc<dyn Records>,
+    seq: u64,
+    record: Option<Record>,
+    attempts: u32,
+) -> Attempt {
+    let record = match record {
+        Some(record) => Ok(Some(record)),
+        None => match tokio::task::spawn_blocking(move || read_one(&*records, seq)).await {
+            Ok(read) => read,
+            Err(_) => Ok(None),
+        },
+    };
+    match record {
+        Ok(Some(record)) => match record.webhook() {
+            Some(webhook) => poster.post(&record, &webhook, attempts).await,
+            None => Attempt { ended: Ended::Gone, error: "it is no webhook".to_owned() },
+        },
+        Ok(None) => Attempt { ended: Ended::Gone, error: "the store has it no more".to_owned() },
+        // As where there is no connection: nothing about this webhook.
+        Err(error) => Attempt { ended: Ended::Unreachable, error: error.chain() },
+    }
+}
+
+fn read_one(records: &dyn Records, seq: u64) -> Result<Option<Record>, StoreError> {
+    let mut page = records.page(seq.saturating_sub(1), 1, usize::MAX)?;
+    Ok(page.pop().filter(|record| record.seq == seq))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,349 @@
+//! What each destination has had, in a small SQLite file: read by `piopiy-receiver forward` while a receiver writes it.
+//!
+//! A destination has been through all records up to `read_through`, but for those in `unsettled`. What was delivered since
+//! the last save is delivered again after a crash: at least once, never less.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+
+use super::ForwardError;
+
+/// Marks the file: "PIOF" in ASCII.
+const APPLICATION_ID: i64 = 0x5049_4F46;
+
+/// The version that this program writes.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE destination (
+    name TEXT PRIMARY KEY,
+    read_through INTEGER NOT NULL,
+    is_paused INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE unsettled (
+    destination TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (destination, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE dead (
+    destination TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    died_at INTEGER NOT NULL,
+    PRIMARY KEY (destination, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE replay (
+    destination TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (destination, seq)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The state of all destinations of a [`Forwarder`](super::Forwarder).
+///
+/// # Examples
+/// ```
+/// use piopiy_receiver::ForwardState;
+///
+/// let folder = tempfile::tempdir()?;
+/// let mut state = ForwardState::open(folder.path().join("calls.forward"))?;
+/// state.add_destination("app", 0)?;
+/// state.set_paused("app", true)?;
+/// assert!(state.status()?[0].is_paused);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ForwardState {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// How far a destination is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DestinationStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it gets nothing until it is resumed.
+    pub is_paused: bool,
+    /// The `seq` of the last record that was looked at.
+    pub read_through: u64,
+    /// Webhooks up to there that are yet to be delivered, or delivered once more.
+    pub unsettled: u64,
+    /// Webhooks that were given up.
+    pub dead: u64,
+}
+
+/// A webhook that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// Its record's `seq`.
+    pub seq: u64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How the last attempt failed.
+    pub error: String,
+    /// When it was given up, in microseconds since the epoch.
+    pub died_at: i64,
+}
+
+/// What is to be written at once.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) read_through: u64,
+    /// Yet to be delivered: attempts, and the last error, by `seq`.
+    pub(super) unsettled: BTreeMap<u64, (u32, String)>,
+    /// Delivered, or given up.
+    pub(super) settled: Vec<u64>,
+    pub(super) dead: Vec<DeadLetter>,
+    /// Taken from what was asked to be delivered again.
+    pub(super) replayed: BTreeSet<u64>,
+}
+
+/// What a destination starts with.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) read_through: u64,
+    /// `seq` and attempts.
+    pub(super) unsettled: Vec<(u64, u32)>,
+}
+
+impl ForwardState {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// Where it cannot be opened or made, or is something else's or of a newer version.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, ForwardError> {
+        Self::connect(path.into(), OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    /// A state that is gone with the process, as a memory store is.
+    ///
+    /// # Errors
+    /// Where SQLite fails.
+    pub fn in_memory() -> Result<Self, ForwardError> {
+        Self::connect(":memory:".into(), OpenFlags::empty())
+    }
+
+    /// Opens the file, which must be there.
+    ///
+    /// # Errors
+    /// As [`ForwardState::open`], and where it is not there.
+    pub fn open_existing(path: impl Into<PathBuf>) -> Result<Self, ForwardError> {
+        let path = path.into();
+        if !path.exists() {
+            return Err(ForwardError::NotFound { path });
+        }
+        Self::connect(path, OpenFlags::empty())
+    }
+
+    fn connect(path: PathBuf, more: OpenFlags) -> Result<Self, ForwardError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+        let fail = |source| ForwardError::Open { path: path.clone(), source };
+        let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+        let is_new: bool = connection
+            .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(fail)?;
+        if is_new {
+            let sql = format!(
+                "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+            );
+            connection.execute_batch(&sql).map_err(fail)?;
+        }
+        check(&connection, &path)?;
+        // A crash of the system may undo the last saves, never break the file: what they were about is delivered again.
+        connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;").map_err(fail)?;
+        Ok(Self { path, connection })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds a destination that gets what comes after this `seq`. One that is there stays as it is.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn add_destination(&mut self, name: &str, after: u64) -> Result<(), ForwardError> {
+        let sql = "INSERT INTO destination (name, read_through) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        self.connection.execute(sql, params![name, signed(after)]).map_err(failed("add a destination"))?;
+        Ok(())
+    }
+
+    /// Holds a destination's webhooks back, or lets them go.
+    ///
+    /// # Errors
+    /// Where there is no such destination, or the file cannot be written.
+    pub fn set_paused(&mut self, name: &str, is_paused: bool) -> Result<(), ForwardError> {
+        let sql = "UPDATE destination SET is_paused = ?2 WHERE name = ?1";
+        let changed = self.connection.execute(sql, params![name, is_paused]).map_err(failed("pause"))?;
+        if changed == 0 { Err(self.no_destination(name)) } else { Ok(()) }
+    }
+
+    /// Asks that these be delivered to a destination again; those that were given up are no longer. Returns how many that
+    /// are; records that it has not come to yet are not among them.
+    ///
+    /// # Errors
+    /// Where there is no such destination, or the file cannot be written.
+    pub fn replay(&mut self, name: &str, seqs: impl IntoIterator<Item = u64>) -> Result<u64, ForwardError> {
+        let read_through = signed(self.read_through(name)?.ok_or_else(|| self.no_destination(name))?);
+        let fail = failed("replay");
+        let transaction = self.connection.transaction().map_err(&fail)?;
+        let mut count = 0;
+        for seq in seqs.into_iter().map(signed).filter(|seq| *seq <= read_through) {
+            transaction
+                .execute("INSERT INTO replay VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![name, seq])
+                .and_then(|_| {
+                    transaction
+                        .execute("DELETE FROM dead WHERE destination = ?1 AND seq = ?2", params![name, seq])
+                })
+                .map_err(&fail)?;
+            count += 1;
+        }
+        transaction.commit().map_err(&fail)?;
+        Ok(count)
+    }
+
+    /// How far all destinations are, by name.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn status(&self) -> Result<Vec<DestinationStatus>, ForwardError> {
+        let sql = "SELECT name, is_paused, read_through, \
+            (SELECT count(*) FROM unsettled WHERE destination = name) + (SELECT count(*) FROM replay WHERE destination = name), \
+            (SELECT count(*) FROM dead WHERE destination = name) \
+            FROM destination ORDER BY name";
+        let fail = failed("read the destinations");
+        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let rows = statement.query_map([], |row| {
+            Ok(DestinationStatus {
+                name: row.get(0)?,
+                is_paused: row.get(1)?,
+                read_through: row.get::<_, i64>(2)?.unsigned_abs(),
+                unsettled: row.get::<_, i64>(3)?.unsigned_abs(),
+                dead: row.get::<_, i64>(4)?.unsigned_abs(),
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(fail)
+    }
+
+    /// The webhooks that were given up for a destination, in the order of the store.
+    ///
+    /// # Errors
+    /// Where there is no such destination, or the file cannot be read.
+    pub fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, ForwardError> {
+        self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
+        let sql = "SELECT seq, attempts, error, died_at FROM dead WHERE destination = ?1 ORDER BY seq";
+        let fail = failed("read the dead letters");
+        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let rows = statement.query_map([name], |row| {
+            Ok(DeadLetter {
+                seq: row.get::<_, i64>(0)?.unsigned_abs(),
+                attempts: row.get(1)?,
+                error: row.get(2)?,
+                died_at: row.get(3)?,
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(fail)
+    }
+
+    fn read_through(&self, name: &str) -> Result<Option<u64>, ForwardError> {
+        let sql = "SELECT read_through FROM destination WHERE name = ?1";
+        let found: rusqlite::Result<Option<i64>> =
+            self.connection.query_row(sql, [name], |row| row.get(0)).optional();
+        found.map(|seq| seq.map(i64::unsigned_abs)).map_err(failed("read a destination"))
+    }
+
+    fn no_destination(&self, name: &str) -> ForwardError {
+        let known = self.status().unwrap_or_default().into_iter().map(|status| status.name).collect();
+        ForwardError::NoDestination { path: self.path.clone(), name: name.to_owned(), known }
+    }
+
+    pub(super) fn start(&self, name: &str) -> Result<Start, ForwardError> {
+        let read_through = self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
+        let fail = failed("read what is unsettled");
+        let sql = "SELECT seq, attempts FROM unsettled WHERE destination = ?1 ORDER BY seq";
+        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let rows = statement.query_map([name], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)));
+        Ok(Start { read_through, unsettled: rows.and_then(Iterator::collect).map_err(fail)? })
+    }
+
+    /// Whether the destination is paused, and up to `limit` webhooks that are asked for again.
+    pub(super) fn orders(&self, name: &str, limit: usize) -> Result<(bool, Vec<u64>), ForwardError> {
+        let fail = failed("read what is asked for");
+        let sql = "SELECT is_paused FROM destination WHERE name = ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let is_paused = statement.query_row([name], |row| row.get(0)).map_err(&fail)?;
+        let sql = "SELECT seq FROM replay WHERE destination = ?1 ORDER BY seq LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![name, limit], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()));
+        Ok((is_paused, rows.and_then(Iterator::collect).map_err(fail)?))
+    }
+
+    pub(super) fn save(&mut self, name: &str, changes: &Changes) -> Result<(), ForwardError> {
+        self.try_save(name, changes).map_err(failed("save how far it is"))
+    }
+
+    fn try_save(&mut self, name: &str, changes: &Changes) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        {
+            let sql = "UPDATE destination SET read_through = max(read_through, ?2) WHERE name = ?1";
+            transaction.prepare_cached(sql)?.execute(params![name, signed(changes.read_through)])?;
+            let mut delete =
+                transaction.prepare_cached("DELETE FROM unsettled WHERE destination = ?1 AND seq = ?2")?;
+            for &seq in &changes.settled {
+                delete.execute(params![name, signed(seq)])?;
+            }
+            let mut insert =
+                transaction.prepare_cached("INSERT OR REPLACE INTO unsettled VALUES (?1, ?2, ?3, ?4)")?;
+            for (&seq, (attempts, error)) in &changes.unsettled {
+                insert.execute(params![name, signed(seq), attempts, error])?;
+            }
+            let mut bury =
+                transaction.prepare_cached("INSERT OR REPLACE INTO dead VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for dead in &changes.dead {
+                bury.execute(params![name, signed(dead.seq), dead.attempts, dead.error, dead.died_at])?;
+            }
+            let mut taken =
+                transaction.prepare_cached("DELETE FROM replay WHERE destination = ?1 AND seq = ?2")?;
+            for &seq in &changes.replayed {
+                taken.execute(params![name, signed(seq)])?;
+            }
+        }
+        transaction.commit()
+    }
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), ForwardError> {
+    let pragma = |name| {
+        connection
+            .query_row(name, [], |row| row.get::<_, i64>(0))
+            .map_err(|source| ForwardError::Open { path: path.to_owned(), source })
+    };
+    if pragma("PRAGMA application_id")? != APPLICATION_ID {
+        return Err(ForwardError::Foreign { path: path.to_owned() });
+    }
+    match pragma("PRAGMA user_version")? {
+        found if found <= VERSION => Ok(()),
+        found => Err(ForwardError::Newer { path: path.to_owned(), found, known: VERSION }),
+    }
+}
+
+fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> ForwardError {
+    move |source| ForwardError::Failed { operation, source }
+}
+
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
