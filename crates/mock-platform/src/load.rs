@@ -37,8 +37,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 
-use self::audit::Auditor;
 pub use self::audit::{AuditError, LoadAudit};
+use self::audit::{Auditor, Followed};
 pub use self::capacity::{Capacity, CapacityOptions, Trial, find_capacity};
 use self::clock::now_ns;
 pub use self::compare::{
@@ -134,12 +134,26 @@ pub fn run_load(
     options: &LoadOptions,
     progress: &Arc<Progress>,
 ) -> Result<LoadReport, LoadError> {
+    run_after(simulator, target, options, progress, &mut None)
+}
+
+/// The same, one of several loads of the receiver: what it does late is judged with the load that it is of.
+fn run_after(
+    simulator: &Simulator,
+    target: &Target,
+    options: &LoadOptions,
+    progress: &Arc<Progress>,
+    followed: &mut Option<Followed>,
+) -> Result<LoadReport, LoadError> {
     options.check()?;
+    progress.prepare();
     let addresses = reach(target)?;
     let auditor = options.observation.as_ref();
-    let auditor =
-        auditor.map(|observation| Auditor::start(simulator, observation, options.settle)).transpose()?;
+    let auditor = auditor
+        .map(|observation| Auditor::start(simulator, observation, options.settle, followed.take()))
+        .transpose()?;
     let start_ns = start_ns(options)?;
+    progress.begin(start_ns);
     let start_ms = wall_ms() + start_ns.saturating_sub(now_ns()) / 1_000_000;
     let is_closed_loop = options.rate == Rate::Max;
     let unwritten = |source| {
@@ -185,11 +199,18 @@ pub fn run_load(
         let written = writing.map_or(Ok(()), |writing| joined(writing?));
         (tallies, written)
     });
+    progress.settle();
     let tallies = tallies?;
     written.map_err(unwritten)?;
     let mut tally = Tally::new(interval(options));
     tallies.iter().for_each(|part| tally.add(part));
-    let audit = auditor.map(Auditor::end).transpose()?;
+    let audit = match auditor.map(Auditor::end).transpose()? {
+        Some((audit, next)) => {
+            *followed = next;
+            Some(audit)
+        }
+        None => None,
+    };
     let started = Started { wall_ms: start_ms, monotonic_ns: start_ns, is_stopped: progress.is_stopped() };
     Ok(LoadReport::new(simulator, target, options, &tally, started, audit))
 }

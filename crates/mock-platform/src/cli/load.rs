@@ -20,6 +20,8 @@ use piopiy_mock_platform::load::{
 };
 use piopiy_mock_platform::plan::{PlanOptions, Simulator, Spacing, Stage};
 
+use tokio::sync::mpsc::unbounded_channel;
+
 use self::course::Arrivals;
 use super::check::observation::ObservationArgs;
 use super::duration;
@@ -180,8 +182,6 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
         args.observation.given(|url| Target::parse(url, &args.allow_host).or_exit(Exit::Usage))?;
     options.settle = args.observation.settle();
     options.check().or_exit(Exit::Usage)?;
-    args.capacity.check(&options)?;
-    args.sinks.begin()?;
     let mut scenario = scenario(&args.scenario)?;
     if let Rate::Calls(per_second) = options.rate {
         // The times in the payloads are those of the arrivals.
@@ -189,7 +189,9 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
         scenario.arrivals.spacing = options.spacing;
     }
     let simulator = Simulator::new(&scenario, plan);
+    args.capacity.check(&simulator, &options, args.pace.duration)?;
     args.check_owner(&simulator, &options)?;
+    args.sinks.begin()?;
     untold::check(&simulator, &scenario.name)?;
     say(&format!(
         "piopiy-mock {}, to {}, seed {}, nonce {}\n",
@@ -238,17 +240,24 @@ async fn generate(
     progress: &Arc<Progress>,
     signals: &Signals,
 ) -> Result<LoadReport, Failure> {
-    let mut view = View::new(Expected::of(&simulator, &options), options.rate == Rate::Max);
-    let shared = Arc::clone(progress);
     let (capacity, trial) = (args.capacity.clone(), args.pace.duration);
-    let mut run =
-        tokio::task::spawn_blocking(move || capacity.run(&simulator, &target, &options, trial, &shared));
+    let mut of_one = options.clone();
+    of_one.duration = capacity.trial(trial).or(options.duration);
+    let mut view = View::new(Expected::of(&simulator, &of_one), options.rate == Rate::Max);
+    let shared = Arc::clone(progress);
+    let (told, mut trials) = unbounded_channel();
+    let mut run = tokio::task::spawn_blocking(move || {
+        capacity.run(&simulator, &target, &options, trial, &shared, &told)
+    });
     let mut ticks = tokio::time::interval(view.every());
     // The first is at once, when nothing has happened.
     ticks.tick().await;
     let mut is_stopping = false;
     let ended = loop {
         tokio::select! {
+            // What there is to tell is told first.
+            biased;
+            Some(line) = trials.recv() => view.tell(&line),
             ended = &mut run => break ended,
             () = signals.wait(), if !is_stopping => {
                 is_stopping = true;
@@ -259,6 +268,9 @@ async fn generate(
             _ = ticks.tick() => view.show(&progress.now()),
         }
     };
+    while let Ok(line) = trials.try_recv() {
+        view.tell(&line);
+    }
     view.clear();
     let report = ended.map_err(|error| anyhow::anyhow!("the generator has panicked: {error}"))?;
     report.map_err(|error| {

@@ -4,6 +4,7 @@
 //! was sent and acknowledged, and two how often an effect of it was seen.
 
 mod auditor;
+mod following;
 mod pages;
 mod seen;
 mod told;
@@ -18,10 +19,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::auditor::AuditError;
 pub(super) use self::auditor::Auditor;
+pub(super) use self::following::Followed;
 use self::pages::Pages;
 use self::seen::{Known, final_state, is_earlier, matched, webhooks_of};
 pub(super) use self::told::{Ended, Teller};
-use crate::judge::Effect;
 use crate::plan::{CallBuffer, Simulator};
 
 /// What the receiver did with a load, webhook by webhook.
@@ -48,6 +49,8 @@ pub struct LoadAudit {
     pub quarantined: u64,
     /// Effects of other parts of the same plan: those that other processes send.
     pub of_other_shards: u64,
+    /// Effects of loads of the same receiver before this one, such as the trials of a search: they came late, and are judged with those.
+    pub of_earlier_loads: u64,
     /// Sent, not acknowledged, and so not judged where there is no effect, or one.
     pub ambiguous: u64,
     /// The receiver went on changing for so long that it was judged by what it had done until then.
@@ -111,6 +114,8 @@ pub(super) struct Audit {
     states: [u64; 16],
     /// What is not a sum of those.
     found: LoadAudit,
+    /// Effects that were seen when it was over.
+    late: u64,
     /// Why it cannot go on.
     failed: Option<io::Error>,
 }
@@ -124,6 +129,7 @@ impl Audit {
             call: None,
             states: [0; 16],
             found: LoadAudit::default(),
+            late: 0,
             failed: None,
         }
     }
@@ -139,10 +145,10 @@ impl Audit {
         }
     }
 
-    /// An effect that was seen.
-    pub(super) fn saw(&mut self, effect: &Effect) {
+    /// An effect that was seen, and the call whose id it has, if it is one of the plan's.
+    fn saw(&mut self, known: &Known, call: Option<u64>) {
         self.found.effects += 1;
-        let done = self.attribute(effect);
+        let done = self.attribute(known, call);
         self.keep(done);
     }
 
@@ -166,16 +172,16 @@ impl Audit {
     }
 
     /// All that was found, with names.
-    pub(super) fn close(mut self) -> io::Result<LoadAudit> {
+    fn close(&mut self) -> io::Result<LoadAudit> {
         let figures = self.figures();
         if figures.lost + figures.duplicated + figures.phantom > self.found.phantom {
             let named = self.name_all(&figures);
             self.keep(named);
         }
-        match self.failed {
+        match self.failed.take() {
             Some(error) => Err(error),
             None => {
-                let mut named = self.found.named;
+                let mut named = std::mem::take(&mut self.found.named);
                 // A call that was wrong for a while is not named for it.
                 named.retain(|kind, _| {
                     (kind != "stale_overwrite" || figures.stale_overwrite > 0)
@@ -192,10 +198,9 @@ impl Audit {
         }
     }
 
-    fn attribute(&mut self, effect: &Effect) -> io::Result<()> {
-        let known = Known::of(effect);
-        let Some(call) = known.cmiuuid().and_then(|id| self.simulator.call_of(id)) else {
-            if effect.quarantined {
+    fn attribute(&mut self, known: &Known, call: Option<u64>) -> io::Result<()> {
+        let Some(call) = call else {
+            if known.is_quarantined() {
                 self.found.quarantined += 1;
             } else {
                 self.found.phantom += 1;
@@ -212,7 +217,7 @@ impl Audit {
         self.make(call);
         let entry = self.pages.call(call)?;
         let is_new = |webhook: usize| entry.webhook(webhook) & SEEN == 0;
-        let Some((webhook, wrong)) = matched(&known, &self.buffer, is_new) else {
+        let Some((webhook, wrong)) = matched(known, &self.buffer, is_new) else {
             self.found.phantom += 1;
             self.name("phantom", || known.to_string());
             return Ok(());

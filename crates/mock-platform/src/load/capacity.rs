@@ -1,6 +1,7 @@
 //! The largest rate that a receiver takes safely: trials, each a load of its own.
 
 mod search;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::search::{Search, Step};
-use super::{LoadError, LoadOptions, LoadReport, Progress, Rate, run_load};
+use self::verdict::{gave_way, gave_way_late};
+use super::audit::Followed;
+use super::{LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, run_after};
 use crate::deliver::Target;
 use crate::plan::{Nonce, Simulator};
 
@@ -31,6 +34,28 @@ impl CapacityOptions {
     #[must_use]
     pub fn new(p99: Duration) -> Self {
         Self { p99, trial: Duration::from_secs(5), repeats: 3 }
+    }
+
+    /// Whether the largest rate can be searched for with such loads: from a level rate of webhooks or calls on, in trials that all begin at once.
+    ///
+    /// # Errors
+    /// Where they have another course, or something that only one load can have.
+    pub fn check(&self, simulator: &Simulator, options: &LoadOptions) -> Result<(), LoadOptionsError> {
+        if !matches!(options.rate, Rate::Calls(_) | Rate::Webhooks(_)) {
+            return Err(LoadOptionsError::Capacity);
+        }
+        let refused = [
+            ("the stages", !options.stages.is_empty()),
+            ("the arrivals that are given", options.arrivals_at.is_some()),
+            ("the number of calls", options.calls.is_some()),
+            ("the instant to begin at", options.start_at.is_some()),
+            ("the ledger", options.ledger.is_some()),
+            ("the shard", simulator.options().shard.is_some()),
+        ];
+        match refused.into_iter().find(|(_, is_given)| *is_given) {
+            Some((what, _)) => Err(LoadOptionsError::Trials(what)),
+            None => options.check(),
+        }
     }
 }
 
@@ -72,16 +97,19 @@ pub struct Trial {
     pub inconclusive: Option<String>,
     /// The latency of 99 in 100 webhooks, in microseconds.
     pub p99_us: u64,
+    /// Effects of it that were seen only after it was over.
+    pub late: u64,
 }
 
 /// Between two trials, for a receiver to come to rest.
 const REST: Duration = Duration::from_millis(300);
 
 /// Searches for the largest rate with nothing lost, doubled or refused, and with the latency within its bound; from the rate
-/// of the options on, in its unit. The report is that of the last trial at the largest rate.
+/// of the options on, in its unit. Each trial is as long as [`CapacityOptions`] say, whatever the duration of the options. The
+/// report is that of the last trial at the largest rate.
 ///
 /// # Errors
-/// As [`run_load`].
+/// As [`CapacityOptions::check`], before anything is sent, and as [`run_load`](super::run_load).
 pub fn find_capacity(
     simulator: &Simulator,
     target: &Target,
@@ -90,10 +118,11 @@ pub fn find_capacity(
     progress: &Arc<Progress>,
     tell: &mut dyn FnMut(&Trial),
 ) -> Result<LoadReport, LoadError> {
+    capacity.check(simulator, options)?;
     let (unit, first) = match options.rate {
         Rate::Calls(rate) => ("calls", rate),
         Rate::Webhooks(rate) => ("webhooks", rate),
-        Rate::Erlangs(_) | Rate::Max => return Err(super::LoadOptionsError::Capacity.into()),
+        Rate::Erlangs(_) | Rate::Max => return Err(LoadOptionsError::Capacity.into()),
     };
     let with_rate = |per_second: f64| {
         if unit == "calls" { Rate::Calls(per_second) } else { Rate::Webhooks(per_second) }
@@ -101,33 +130,49 @@ pub fn find_capacity(
     let mut search = Search::new(first, capacity.repeats);
     let mut found =
         Capacity { unit: unit.to_owned(), is_observed: options.observation.is_some(), ..Capacity::default() };
-    let mut best: Option<LoadReport> = None;
-    let mut rested_us = None;
+    let mut reports: Vec<LoadReport> = Vec::new();
+    let mut rested_us = u64::MAX;
     let mut saturation = None;
+    let mut followed = None;
     let nonce = simulator.options().nonce;
-    let last = loop {
+    let is_stopped = loop {
         let per_second = match search.next() {
             Step::Try(per_second) => per_second,
-            Step::Done => break None,
+            Step::Done => break false,
         };
-        let mut trial_options =
+        let trial_options =
             LoadOptions { rate: with_rate(per_second), duration: Some(capacity.trial), ..options.clone() };
-        trial_options.calls = None;
         let mut plan = simulator.options().clone();
         // Ids of its own: what was seen in another trial would be repeats.
         plan.nonce = Nonce(nonce.0.wrapping_add(found.trials.len() as u64));
-        let report = run_load(&simulator.with_options(plan), target, &trial_options, progress)?;
-        let rested = *rested_us.get_or_insert(report.summary.latency_us.p50);
+        let simulator = simulator.with_options(plan);
+        progress.next_trial();
+        let report = run_after(&simulator, target, &trial_options, progress, &mut followed)?;
+        // What came late is known of the trials that it is of.
+        let late = followed.iter().flat_map(Followed::earlier);
+        for (trial, late) in found.trials.iter_mut().rev().zip(late) {
+            trial.late = late.effects;
+            if trial.passed()
+                && let Some(why) = gave_way_late(&late.audit)
+            {
+                search.revoked(trial.per_second);
+                trial.gave_way = Some(why);
+                tell(trial);
+            }
+        }
+        rested_us = rested_us.min(report.summary.latency_us.p50);
         let trial = Trial {
             per_second,
-            gave_way: gave_way(&report, capacity, rested),
+            gave_way: gave_way(&report, capacity, rested_us),
             inconclusive: report.saturation.clone(),
             p99_us: report.summary.latency_us.p99,
+            late: 0,
         };
         tell(&trial);
+        reports.push(report);
         if progress.is_stopped() {
             saturation = Some("it was stopped".to_owned());
-            break Some(report);
+            break true;
         }
         if trial.inconclusive.is_some() {
             saturation.clone_from(&trial.inconclusive);
@@ -135,11 +180,7 @@ pub fn find_capacity(
         } else {
             search.tried(per_second, trial.gave_way.is_none());
         }
-        let passed = trial.gave_way.is_none() && trial.inconclusive.is_none();
         found.trials.push(trial);
-        if passed || best.is_none() {
-            best = Some(report);
-        }
         std::thread::sleep(REST);
     };
     let outcome = search.outcome();
@@ -147,55 +188,20 @@ pub fn find_capacity(
     (found.fails_at, found.failed_above, found.tried_above) = (outcome.fails, outcome.failed, outcome.tried);
     let at_its_limit = found.trials.iter().filter(|trial| Some(trial.per_second) == found.fails_at);
     found.gave_way = at_its_limit.filter_map(|trial| trial.gave_way.clone()).next_back();
-    let mut report = last.or(best).unwrap_or_default();
+    let is_best = |trial: &Trial| trial.passed() && Some(trial.per_second) == found.per_second;
+    let best = found.trials.iter().rposition(is_best).unwrap_or_default();
+    let shown = if is_stopped { reports.len().saturating_sub(1) } else { best };
+    let mut report = if shown < reports.len() { reports.swap_remove(shown) } else { LoadReport::default() };
     // Where a rate was found that does not do, the receiver was the bottleneck, whatever happened on the way.
     report.saturation = saturation.filter(|_| found.fails_at.is_none());
     report.capacity = Some(found);
     Ok(report)
 }
 
-/// Why a rate does not do; `rested_us` is the latency of half of the webhooks at the first rate.
-fn gave_way(report: &LoadReport, capacity: &CapacityOptions, rested_us: u64) -> Option<String> {
-    let summary = &report.summary;
-    let count = |count: Option<u64>, what: &str| {
-        count.filter(|count| *count > 0).map(|count| format!("{count} webhooks were {what}"))
-    };
-    let errors = || {
-        let kinds: Vec<String> =
-            summary.errors_by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        (summary.errors > 0).then(|| format!("{} errors ({})", summary.errors, kinds.join(", ")))
-    };
-    let changed = || {
-        let audit = report.audit.as_ref()?;
-        let found = audit.corrupted + audit.stale_overwrite + audit.phantom;
-        (found > 0).then(|| format!("{found} effects were wrong"))
-    };
-    let p99 = summary.latency_us.p99;
-    let slow = || {
-        let (ms, bound) = (p99 as f64 / 1e3, capacity.p99.as_secs_f64() * 1e3);
-        (ms >= bound).then(|| format!("p99 was {ms:.1} ms, not below {bound} ms"))
-    };
-    count(summary.lost, "lost")
-        .or_else(|| count(summary.duplicated, "doubled"))
-        .or_else(changed)
-        .or_else(errors)
-        .or_else(slow)
-        .or_else(|| falls_behind(report, capacity.trial, rested_us))
-}
-
-/// A queue that only grows: all wait evenly longer, up to twice as long as half of them, and so long are the last waited for.
-fn falls_behind(report: &LoadReport, trial: Duration, rested_us: u64) -> Option<String> {
-    let summary = &report.summary;
-    let us = trial.as_micros() as f64;
-    let over = |us: u64| us.saturating_sub(rested_us) as f64;
-    let (half, most) = (over(summary.latency_us.p50), over(summary.latency_us.p99));
-    let sent_for = summary.attempts as f64 / summary.sent_per_second.max(f64::MIN_POSITIVE);
-    let drained_us = (summary.seconds - sent_for) * 1e6;
-    let grows = half > 0.01 * us && most < 2.6 * half && drained_us > 0.015 * us;
-    grows.then(|| {
-        let kept = summary.attempts as f64 / summary.seconds.max(f64::MIN_POSITIVE);
-        format!("it fell behind: it answered {kept:.1} a second")
-    })
+impl Trial {
+    fn passed(&self) -> bool {
+        self.gave_way.is_none() && self.inconclusive.is_none()
+    }
 }
 
 impl fmt::Display for Capacity {
@@ -228,6 +234,12 @@ impl fmt::Display for Trial {
             (None, Some(why)) => format!("too much: {why}"),
             (None, None) => "fine".to_owned(),
         };
-        write!(f, "{:.1} per second: {verdict} (p99 {:.1} ms)", self.per_second, self.p99_us as f64 / 1e3)
+        let late = if self.late > 0 { format!(", {} effects came later", self.late) } else { String::new() };
+        write!(
+            f,
+            "{:.1} per second: {verdict} (p99 {:.1} ms{late})",
+            self.per_second,
+            self.p99_us as f64 / 1e3
+        )
     }
 }

@@ -107,10 +107,11 @@ pub enum LoadOptionsError {
     )]
     Redelivery,
     /// The search is for a rate.
-    #[error(
-        "the search is for a rate of webhooks or of calls, from a level rate on: give --rate N or --cps N, and no stages"
-    )]
+    #[error("the search is for a rate of webhooks or of calls: give --rate N or --cps N")]
     Capacity,
+    /// The search has a course of its own.
+    #[error("the search for the largest rate tries one level rate after another: leave out {0}")]
+    Trials(&'static str),
     /// Faults or a schedule that make no sense.
     #[error(transparent)]
     Delivery(#[from] InvalidOptions),

@@ -1,5 +1,7 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
+use super::clock::now_ns;
 use super::coarse::{Coarse, STEPS, end, quantile};
 use super::tally::Tally;
 
@@ -16,6 +18,11 @@ use super::tally::Tally;
 #[derive(Debug)]
 pub struct Progress {
     is_stopped: AtomicBool,
+    /// Which load of a search it is, from 1; 0 where it is none.
+    trial: AtomicU32,
+    /// When the load that is on begins, by the clock; 0 while that is not settled.
+    start_ns: AtomicU64,
+    is_settling: AtomicBool,
     planned: AtomicU64,
     sent: AtomicU64,
     acknowledged: AtomicU64,
@@ -30,6 +37,14 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Moment {
+    /// Which trial of a search for the largest rate this is, from 1; 0 where there is no search.
+    pub trial: u32,
+    /// How long it is until the load begins, or the trial.
+    pub begins_in: Duration,
+    /// For how long it has been on.
+    pub elapsed: Duration,
+    /// Everything has been sent, and the receiver's effects are waited for.
+    pub is_settling: bool,
     /// Webhooks that were due.
     pub planned: u64,
     /// Attempts.
@@ -50,6 +65,10 @@ pub struct Moment {
 impl Default for Moment {
     fn default() -> Self {
         Self {
+            trial: 0,
+            begins_in: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            is_settling: false,
             planned: 0,
             sent: 0,
             acknowledged: 0,
@@ -73,10 +92,11 @@ impl Moment {
             in_flight: in_flight as u64,
             latency_sum_us: tally.latency_sum_us,
             latencies: tally.coarse,
+            ..Self::default()
         }
     }
 
-    /// What came since an earlier moment; what is in flight is that of now.
+    /// What came since an earlier moment; what is in flight, and where the load stands, is that of now.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut latencies = self.latencies;
@@ -92,6 +112,7 @@ impl Moment {
             in_flight: self.in_flight,
             latency_sum_us: self.latency_sum_us.saturating_sub(earlier.latency_sum_us),
             latencies,
+            ..*self
         }
     }
 
@@ -126,6 +147,9 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             is_stopped: AtomicBool::new(false),
+            trial: AtomicU32::new(0),
+            start_ns: AtomicU64::new(0),
+            is_settling: AtomicBool::new(false),
             planned: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
@@ -152,7 +176,16 @@ impl Progress {
         for (count, told) in latencies.iter_mut().zip(&self.latencies) {
             *count = of(told);
         }
+        let (start_ns, now_ns) = (of(&self.start_ns), now_ns());
+        let until = |one: u64, other: u64| match start_ns {
+            0 => Duration::ZERO,
+            _ => Duration::from_nanos(other.saturating_sub(one)),
+        };
         Moment {
+            trial: self.trial.load(Ordering::Relaxed),
+            begins_in: until(now_ns, start_ns),
+            elapsed: until(start_ns, now_ns),
+            is_settling: self.is_settling.load(Ordering::Relaxed),
             planned: of(&self.planned),
             sent: of(&self.sent),
             acknowledged: of(&self.acknowledged),
@@ -162,6 +195,27 @@ impl Progress {
             latency_sum_us: of(&self.latency_sum_us),
             latencies,
         }
+    }
+
+    /// A load is made ready, one of several where there is a search.
+    pub(super) fn prepare(&self) {
+        self.start_ns.store(0, Ordering::Relaxed);
+        self.is_settling.store(false, Ordering::Relaxed);
+    }
+
+    /// It begins at an instant of the clock.
+    pub(super) fn begin(&self, start_ns: u64) {
+        self.start_ns.store(start_ns, Ordering::Relaxed);
+    }
+
+    /// All of it was sent, and has ended.
+    pub(super) fn settle(&self) {
+        self.is_settling.store(true, Ordering::Relaxed);
+    }
+
+    /// The next load is a trial of a search.
+    pub(super) fn next_trial(&self) {
+        self.trial.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -142,6 +142,8 @@ pub struct LoadSummary {
     pub lost: Option<u64>,
     /// More than one effect seen; `null` where nobody could look.
     pub duplicated: Option<u64>,
+    /// From the first instant to that at which the last webhook was due, in seconds.
+    pub due_for_s: f64,
     /// From the first instant to the last answer, in seconds.
     pub seconds: f64,
     /// Attempts per second, until the last was sent.
@@ -369,6 +371,7 @@ fn summary(options: &LoadOptions, tally: &Tally) -> LoadSummary {
         ambiguous: tally.timed_out + tally.reset,
         lost: None,
         duplicated: None,
+        due_for_s: tally.last_due_ns as f64 / 1e9,
         seconds: tally.last_ns as f64 / 1e9,
         sent_per_second: tally.attempts as f64 / seconds(tally.last_sent_ns),
         latency_us: Percentiles::of(&tally.latency),

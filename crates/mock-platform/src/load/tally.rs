@@ -56,6 +56,8 @@ pub(super) struct Tally {
     pub(super) cpu_ns: Option<u64>,
     /// Of that, what was spent awake with nothing to do until the next instant.
     pub(super) waited_ns: u64,
+    /// When the last webhook was due, from the start.
+    pub(super) last_due_ns: u64,
     /// When the last webhook ended, from the start.
     pub(super) last_ns: u64,
     /// When the last was sent.
@@ -91,6 +93,7 @@ impl Tally {
             lag: histogram(),
             cpu_ns: Some(0),
             waited_ns: 0,
+            last_due_ns: 0,
             last_ns: 0,
             last_sent_ns: 0,
             series: Series::new(interval),
@@ -98,6 +101,13 @@ impl Tally {
             latency_sum_us: 0,
             forms: BTreeMap::new(),
         }
+    }
+
+    /// A webhook is due.
+    pub(super) fn planned(&mut self, at_ns: u64) {
+        self.planned += 1;
+        self.last_due_ns = self.last_due_ns.max(at_ns);
+        self.series.planned(at_ns);
     }
 
     /// A webhook has ended at an instant, so long after it was due.
@@ -152,6 +162,7 @@ impl Tally {
         }
         self.cpu_ns = self.cpu_ns.zip(other.cpu_ns).map(|(mine, theirs)| mine + theirs);
         self.waited_ns += other.waited_ns;
+        self.last_due_ns = self.last_due_ns.max(other.last_due_ns);
         self.last_ns = self.last_ns.max(other.last_ns);
         self.last_sent_ns = self.last_sent_ns.max(other.last_sent_ns);
         self.series.add(&other.series);

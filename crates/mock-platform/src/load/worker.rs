@@ -49,6 +49,8 @@ pub(super) struct Work {
     pub(super) interval: Duration,
 }
 
+/// So long before the first webhook connections are opened.
+const LEAD_NS: u64 = 50_000_000;
 /// How long a connection of a closed loop rests that cannot be made.
 const RETRY: Duration = Duration::from_millis(10);
 /// How often connections are looked after.
@@ -110,11 +112,16 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         addresses: work.addresses,
         read: RefCell::new(vec![0; READ].into_boxed_slice()),
     });
-    watch.until(work.start_ns.saturating_sub(50_000_000), || 0).await?;
+    let is_stopped = || progress.is_stopped();
+    if !until_unless(&mut watch, work.start_ns.saturating_sub(LEAD_NS), is_stopped).await? {
+        return Ok(shared.tally());
+    }
     for id in 0..work.connections {
         spawn_local(Rc::clone(&shared).serve(id));
     }
-    watch.until(work.start_ns, || 0).await?;
+    if !until_unless(&mut watch, work.start_ns, is_stopped).await? {
+        return Ok(shared.tally());
+    }
     let mut look_after = pin!(shared.look_after(work.closed_loop_until_ns, &progress));
     if shared.is_closed_loop {
         shared.begin_closed_loop();
@@ -129,6 +136,18 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
     Ok(shared.tally())
 }
 
+/// Waits until an instant of the clock that may be far away; false where it is stopped before.
+async fn until_unless(watch: &mut Watch, at_ns: u64, is_stopped: impl Fn() -> bool) -> io::Result<bool> {
+    while !is_stopped() {
+        if at_ns.saturating_sub(now_ns()) <= 2 * LOOK.as_nanos() as u64 {
+            watch.until(at_ns, || 0).await?;
+            return Ok(true);
+        }
+        sleep(LOOK).await;
+    }
+    Ok(false)
+}
+
 impl Shared {
     /// The open loop: one wake-up serves all that is due.
     async fn send_what_is_due(&self, watch: &mut Watch) -> io::Result<()> {
@@ -139,8 +158,7 @@ impl Shared {
                 state.tally.waited_ns = watch.waited_ns();
                 while let Some(due) = state.source.peek().filter(|due| due.at_ns <= now) {
                     state.source.take();
-                    state.tally.planned += 1;
-                    state.tally.series.planned(due.at_ns);
+                    state.tally.planned(due.at_ns);
                     count(&mut state.tally.lag, now - due.at_ns);
                     self.dispatch(&mut state, due);
                 }
@@ -220,8 +238,7 @@ impl Shared {
         match state.source.take() {
             Some(due) => {
                 let at_ns = now - self.start_ns;
-                state.tally.planned += 1;
-                state.tally.series.planned(at_ns);
+                state.tally.planned(at_ns);
                 Some(Due { at_ns, ..due })
             }
             None => {

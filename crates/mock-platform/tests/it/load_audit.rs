@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,8 +10,10 @@ use std::time::Duration;
 use piopiy_events::{Profile, Webhook};
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::Observation;
-use piopiy_mock_platform::load::{LoadOptions, LoadReport, Progress, Rate, run_load};
-use piopiy_mock_platform::plan::{PlanOptions, Scenario, Seed, Simulator};
+use piopiy_mock_platform::load::{
+    CapacityOptions, LoadOptions, LoadReport, Progress, Rate, Trial, find_capacity, run_load,
+};
+use piopiy_mock_platform::plan::{PlanOptions, Scenario, Seed, Simulator, Spacing};
 
 use crate::cli::{check_refused, mock, stderr, stdout};
 
@@ -28,6 +30,11 @@ struct Receiver {
 
 impl Receiver {
     fn start(flaw: Flaw) -> Self {
+        Self::start_late(flaw, usize::MAX)
+    }
+
+    /// The effects of one of the webhooks come some time after its answer.
+    fn start_late(flaw: Flaw, late: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let folder = tempfile::tempdir().unwrap();
@@ -39,7 +46,7 @@ impl Receiver {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (kept, path) = (Arc::clone(&kept), path.clone());
                 let (got, in_flight) = (Arc::clone(&got), Arc::clone(&in_flight));
-                std::thread::spawn(move || converse(stream, &kept, &path, flaw, (&got, &in_flight)));
+                std::thread::spawn(move || converse(stream, &kept, &path, (flaw, late), (&got, &in_flight)));
             }
         });
         Self { url, effects, file, _folder: folder }
@@ -67,9 +74,9 @@ impl Receiver {
 
 fn converse(
     mut stream: TcpStream,
-    effects: &Mutex<Vec<String>>,
-    file: &PathBuf,
-    flaw: Flaw,
+    effects: &Arc<Mutex<Vec<String>>>,
+    file: &Path,
+    (flaw, late): (Flaw, usize),
     (got, in_flight): (&AtomicUsize, &AtomicUsize),
 ) {
     let (mut bytes, mut read) = (Vec::new(), [0; 8192]);
@@ -98,28 +105,66 @@ fn converse(
             std::thread::yield_now();
         }
         let webhook = Webhook::parse(&bytes[head..end]).unwrap();
-        let Some(count) = flaw(got.fetch_add(1, Ordering::SeqCst) + 1, beside + 1) else { return };
-        {
-            let mut effects = effects.lock().unwrap();
-            let mut out = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
-            for _ in 0..count {
-                let text = |key| webhook.text(key).unwrap_or_default().into_owned();
-                let (kind, seq) = (webhook.kind().unwrap(), effects.len() + 1);
-                let line = format!(
-                    "{{\"seq\":{seq},\"cmiuuid\":\"{}\",\"leg\":\"{}\",\"kind\":\"{kind}\",\"status\":\"{}\",\"fields\":{}}}\n",
-                    text("cmiuuid"),
-                    text("leg"),
-                    text("status"),
-                    webhook.to_json()
-                );
-                out.write_all(line.as_bytes()).unwrap();
-                effects.push(line);
-            }
+        let n = got.fetch_add(1, Ordering::SeqCst) + 1;
+        let Some(count) = flaw(n, beside + 1) else { return };
+        if n == late {
+            let (effects, file) = (Arc::clone(effects), file.to_owned());
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(900));
+                append(&effects, &file, &webhook, count);
+            });
+        } else {
+            append(effects, file, &webhook, count);
         }
         in_flight.fetch_sub(1, Ordering::SeqCst);
         bytes.drain(..end);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     }
+}
+
+fn append(effects: &Mutex<Vec<String>>, file: &Path, webhook: &Webhook, count: usize) {
+    let mut effects = effects.lock().unwrap();
+    let mut out = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    for _ in 0..count {
+        let text = |key| webhook.text(key).unwrap_or_default().into_owned();
+        let (kind, seq) = (webhook.kind().unwrap(), effects.len() + 1);
+        let line = format!(
+            "{{\"seq\":{seq},\"cmiuuid\":\"{}\",\"leg\":\"{}\",\"kind\":\"{kind}\",\"status\":\"{}\",\"fields\":{}}}\n",
+            text("cmiuuid"),
+            text("leg"),
+            text("status"),
+            webhook.to_json()
+        );
+        out.write_all(line.as_bytes()).unwrap();
+        effects.push(line);
+    }
+}
+
+#[test]
+fn what_a_trial_does_late_is_not_held_against_the_next() {
+    // 300 webhooks of the first trial: the last has its effect when nobody waits for it any more.
+    let receiver = Receiver::start_late(|_, _| Some(1), 300);
+    let mut options = LoadOptions::new(Rate::Webhooks(300.0));
+    options.spacing = Spacing::Constant;
+    options.settle = Duration::from_millis(150);
+    let observe = Target::parse(&format!("{}/__observe", receiver.url), &[]).unwrap();
+    options.observation = Some(Observation::Url(observe));
+    let mut capacity = CapacityOptions::new(Duration::from_secs(9));
+    capacity.trial = Duration::from_secs(1);
+    let target = Target::parse(&format!("{}/webhook", receiver.url), &[]).unwrap();
+    let simulator = Simulator::new(&Scenario::default(), PlanOptions::new(Profile::Global, Seed(0x5eed)));
+    let (progress, mut told) = (Arc::new(Progress::default()), 0);
+    let mut tell = |_: &Trial| {
+        told += 1;
+        if told == 3 {
+            progress.stop();
+        }
+    };
+    let report = find_capacity(&simulator, &target, &options, &capacity, &progress, &mut tell).unwrap();
+    let trials = &report.capacity.as_ref().unwrap().trials;
+    assert_eq!(trials[0].gave_way.as_deref(), Some("1 webhooks were lost"), "{trials:?}");
+    assert_eq!(trials[0].late, 1, "{trials:?}");
+    assert_eq!((trials[1].gave_way.as_deref(), trials[1].late), (None, 0), "{trials:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! How loads go on: deliveries that are not plain, stages, shards, and the search for the largest rate.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,11 +9,11 @@ use piopiy_gallery as gallery;
 use piopiy_mock_platform::deliver::check_run::Observation;
 use piopiy_mock_platform::deliver::{Redelivery, Target};
 use piopiy_mock_platform::load::{
-    CapacityOptions, LoadOptions, LoadReport, Progress, Rate, find_capacity, run_load,
+    CapacityOptions, LoadError, LoadOptions, LoadReport, Progress, Rate, find_capacity, run_load,
 };
-use piopiy_mock_platform::plan::{Nonce, PlanOptions, Scenario, Seed, Simulator};
+use piopiy_mock_platform::plan::{Nonce, PlanOptions, Scenario, Seed, Simulator, Stage};
 
-use crate::cli::{check_refused, mock, stderr};
+use crate::cli::{check_refused, command, mock, stderr, stdout};
 use crate::load::{accepting, receiver, simulator, some};
 
 /// A load with copies, on a receiver of the gallery.
@@ -100,7 +102,8 @@ fn processes_that_are_told_a_shard_send_the_plan_together() {
         .collect();
     for process in processes {
         let output = process.join().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        // On a machine that is busy otherwise it says that, and sends all the same.
+        assert!(matches!(output.status.code(), Some(0 | 4)), "{}", stderr(&output));
     }
     let mut plan = PlanOptions::new(piopiy_events::Profile::Global, Seed(9));
     (plan.nonce, plan.epoch_ms) = (Nonce(4), start_ms);
@@ -111,6 +114,30 @@ fn processes_that_are_told_a_shard_send_the_plan_together() {
     planned.sort_unstable();
     sent.sort_unstable();
     assert!(planned == sent, "{} webhooks in place of {}", sent.len(), planned.len());
+}
+
+/// Whoever waits for an instant can be told not to.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_load_that_has_not_begun() {
+    let (url, bodies) = accepting();
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let args =
+            ["load", &url, "--rate", "100", "--start-at", "2100-01-01T00:00:00Z", "--report", "json=-"];
+        let mut child = command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Behind the line with the seed it shows how far it is, and listens for signals by then.
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        lines.nth(1).unwrap().unwrap();
+        let asked = Instant::now();
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        assert!(asked.elapsed() < Duration::from_secs(10), "it waited for {:?}", asked.elapsed());
+        let report = LoadReport::parse(&stdout(&output)).unwrap();
+        assert_eq!((report.verdict(), report.summary.planned, report.summary.attempts), ("stopped", 0, 0));
+        assert!(report.series.is_empty() && report.summary.seconds == 0.0, "{report}");
+    }
+    assert_eq!(bodies.lock().unwrap().len(), 0);
 }
 
 #[test]
@@ -159,6 +186,37 @@ fn a_host_that_is_not_this_machine_is_loaded_only_by_its_owner() {
     for more in [&["--rate", "100"][..], &["--cps", "5"], &["--rate", "500", "--i-own-this-target"]] {
         owner(more, "nothing can be reached at app.invalid:9", 3);
     }
+}
+
+#[test]
+fn a_search_refuses_what_only_one_load_can_have_before_anything_is_sent() {
+    let (url, bodies) = accepting();
+    let target = Target::parse(&url, &[]).unwrap();
+    let check = |simulator: &Simulator, change: fn(&mut LoadOptions), told: &str| {
+        let mut options = LoadOptions::new(Rate::Webhooks(100.0));
+        change(&mut options);
+        let capacity = CapacityOptions::new(Duration::from_secs(1));
+        let progress = Arc::new(Progress::default());
+        let found = find_capacity(simulator, &target, &options, &capacity, &progress, &mut |_| {});
+        let error = found.unwrap_err();
+        assert!(matches!(error, LoadError::Options(_)) && error.to_string().contains(told), "{error}");
+    };
+    let one = &simulator();
+    check(one, |options| options.rate = Rate::Max, "give --rate N or --cps N");
+    check(one, |options| options.rate = Rate::Erlangs(5.0), "give --rate N or --cps N");
+    check(one, |options| options.stages.push(Stage::Soak { over: Duration::from_secs(1) }), "the stages");
+    check(one, |options| options.calls = Some(5), "the number of calls");
+    check(one, |options| options.start_at = Some(SystemTime::now()), "the instant to begin at");
+    check(one, |options| options.ledger = Some("ledger.jsonl".into()), "the ledger");
+    check(one, |options| options.connections = 0, "at least one of the connections");
+    let given = |options: &mut LoadOptions| {
+        (options.rate, options.arrivals_at) = (Rate::Calls(1.0), Some(Arc::from([0, 5])));
+    };
+    check(one, given, "the arrivals that are given");
+    let mut plan = PlanOptions::new(piopiy_events::Profile::Global, Seed(1));
+    plan.shard = Some((0, 2));
+    check(&Simulator::new(&Scenario::default(), plan), |_| {}, "the shard");
+    assert_eq!(bodies.lock().unwrap().len(), 0);
 }
 
 #[test]

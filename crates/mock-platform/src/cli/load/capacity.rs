@@ -1,17 +1,16 @@
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::load::{
-    CapacityOptions, LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, find_capacity,
-    run_load,
+    CapacityOptions, LoadError, LoadOptions, LoadReport, Progress, find_capacity, run_load,
 };
 use piopiy_mock_platform::plan::Simulator;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cli::duration;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, OrExit as _};
 
 /// The search for the largest rate.
 #[derive(Debug, Clone, Args)]
@@ -29,24 +28,37 @@ pub(super) struct CapacityArgs {
     repeats: u32,
 }
 
-const TRIAL: Duration = Duration::from_secs(5);
-
 impl CapacityArgs {
     pub(super) fn is_given(&self) -> bool {
         self.find_capacity
     }
 
-    /// Whether there is a rate to begin with.
-    pub(super) fn check(&self, options: &LoadOptions) -> Result<(), Failure> {
-        let has_rate =
-            matches!(options.rate, Rate::Webhooks(_) | Rate::Calls(_)) && options.arrivals_at.is_none();
-        if self.find_capacity && !has_rate {
-            return Err(Failure::new(Exit::Usage, LoadOptionsError::Capacity));
+    /// Whether there can be a search with such loads.
+    pub(super) fn check(
+        &self,
+        simulator: &Simulator,
+        options: &LoadOptions,
+        trial: Option<Duration>,
+    ) -> Result<(), Failure> {
+        match self.options(trial) {
+            Some(capacity) => capacity.check(simulator, options).or_exit(Exit::Usage),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// One load, or as many as the search needs.
+    /// What there is to find; `None` where nothing is searched for.
+    fn options(&self, trial: Option<Duration>) -> Option<CapacityOptions> {
+        let mut capacity = CapacityOptions::new(self.p99);
+        (capacity.trial, capacity.repeats) = (trial.unwrap_or(capacity.trial), self.repeats);
+        self.find_capacity.then_some(capacity)
+    }
+
+    /// How long one load of the search is; `None` where there is none.
+    pub(super) fn trial(&self, trial: Option<Duration>) -> Option<Duration> {
+        self.options(trial).map(|capacity| capacity.trial)
+    }
+
+    /// One load, or as many as the search needs; what comes of each trial is told.
     pub(super) fn run(
         &self,
         simulator: &Simulator,
@@ -54,15 +66,14 @@ impl CapacityArgs {
         options: &LoadOptions,
         trial: Option<Duration>,
         progress: &Arc<Progress>,
+        told: &UnboundedSender<String>,
     ) -> Result<LoadReport, LoadError> {
-        if !self.find_capacity {
+        let Some(capacity) = self.options(trial) else {
             return run_load(simulator, target, options, progress);
-        }
-        let mut capacity = CapacityOptions::new(self.p99);
-        (capacity.trial, capacity.repeats) = (trial.unwrap_or(TRIAL), self.repeats);
+        };
         find_capacity(simulator, target, options, &capacity, progress, &mut |trial| {
-            // Nobody may be reading.
-            let _ = writeln!(std::io::stderr().lock(), "{trial}");
+            // Nobody may be listening.
+            let _ = told.send(trial.to_string());
         })
     }
 }

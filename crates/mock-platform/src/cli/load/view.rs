@@ -87,6 +87,13 @@ impl View {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
+    /// Says something that stays, above what is drawn.
+    pub(super) fn tell(&mut self, line: &str) {
+        let text = format!("{}{line}\n", self.over());
+        self.drawn = 0;
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
     /// Leaves nothing behind of what was drawn.
     pub(super) fn clear(&mut self) {
         let _ = std::io::stderr().lock().write_all(self.over().as_bytes());
@@ -153,32 +160,47 @@ impl State {
         }
     }
 
-    fn left(&self, at: Duration, part: f64) -> String {
-        let seconds = at.as_secs_f64();
+    /// Where it stands: which trial, for how long, and how long it still is.
+    fn stands(&self, moment: &Moment, part: Option<f64>) -> String {
+        let trial = match moment.trial {
+            0 => String::new(),
+            trial => format!("trial {trial}, "),
+        };
+        let left = part.map(|part| self.left(moment, part)).unwrap_or_default();
+        match () {
+            () if self.is_stopping => format!("{trial}{} s, stopping", moment.elapsed.as_secs()),
+            () if !moment.begins_in.is_zero() => {
+                format!("{trial}begins in {:.0} s", moment.begins_in.as_secs_f64().ceil())
+            }
+            () if moment.is_settling => {
+                format!("{trial}{} s, waiting for the receiver to settle", moment.elapsed.as_secs())
+            }
+            () => format!("{trial}{} s{left}", moment.elapsed.as_secs()),
+        }
+    }
+
+    fn left(&self, moment: &Moment, part: f64) -> String {
+        let seconds = moment.elapsed.as_secs_f64();
         let left = match self.expected.seconds {
             Some(expected) if expected > seconds => expected - seconds,
             Some(_) => 0.0,
             None => seconds * (1.0 - part) / part.max(1e-3),
         };
-        match () {
-            () if self.is_stopping => ", stopping".to_owned(),
-            () if part >= 1.0 => ", ending".to_owned(),
-            () => format!(", {left:.0} s left"),
-        }
+        if part >= 1.0 { ", ending".to_owned() } else { format!(", {left:.0} s left") }
     }
 
     fn lines(&self, at: Duration, moment: &Moment, columns: usize, is_utf8: bool) -> Vec<String> {
         let is_wide = columns >= WIDE;
-        let elapsed = format!("{} s", at.as_secs());
-        let first = match self.expected.part(at.as_secs_f64(), moment.sent) {
+        let part = self.expected.part(moment.elapsed.as_secs_f64(), moment.sent);
+        let first = match part.filter(|_| moment.begins_in.is_zero()) {
             Some(part) => {
                 let width = if is_wide { 32 } else { 12 };
                 let bar: String = (0..width)
                     .map(|n| if f64::from(n) < part * f64::from(width) { '#' } else { '.' })
                     .collect();
-                format!("[{bar}] {elapsed}{}", self.left(at, part))
+                format!("[{bar}] {}", self.stands(moment, Some(part)))
             }
-            None => format!("{elapsed}{}", if self.is_stopping { ", stopping" } else { "" }),
+            None => self.stands(moment, None),
         };
         let (rate, in_flight) = (self.rate(at, moment), moment.in_flight);
         let dropped =
@@ -197,13 +219,12 @@ impl State {
     }
 
     fn line(&self, at: Duration, moment: &Moment) -> String {
-        let part = self.expected.part(at.as_secs_f64(), moment.sent);
-        let left = part.map(|part| self.left(at, part)).unwrap_or_default();
+        let part = self.expected.part(moment.elapsed.as_secs_f64(), moment.sent);
         let dropped =
             if moment.dropped > 0 { format!(", {} dropped", moment.dropped) } else { String::new() };
         format!(
-            "{:>5.0} s{left}: {} sent, {}, {} in flight, {}, {}{dropped}",
-            at.as_secs_f64(),
+            "{}: {} sent, {}, {} in flight, {}, {}{dropped}",
+            self.stands(moment, part),
             moment.sent,
             self.rate(at, moment),
             moment.in_flight,
@@ -238,9 +259,10 @@ fn sparkline(bars: &VecDeque<Option<u64>>, room: usize, is_utf8: bool) -> String
 mod tests {
     use super::*;
 
-    /// A moment with so many sent, planned, errors and in flight.
+    /// A moment with so many sent, planned, errors and in flight, after twelve seconds.
     fn moment(sent: u64, planned: u64, errors: u64, in_flight: u64) -> Moment {
         let mut moment = Moment::default();
+        moment.elapsed = at(12.0);
         (moment.sent, moment.planned, moment.errors, moment.in_flight) = (sent, planned, errors, in_flight);
         moment
     }
@@ -289,15 +311,33 @@ mod tests {
         let (mut state, now) = (state(), moment(23_990, 24_000, 1, 10));
         assert_eq!(
             state.line(at(12.0), &now),
-            "   12 s, 18 s left: 23990 sent, 1990/s of 2000/s, 10 in flight, p99 -, 1 error"
+            "12 s, 18 s left: 23990 sent, 1990/s of 2000/s, 10 in flight, p99 -, 1 error"
         );
         state.is_stopping = true;
         assert!(state.line(at(12.0), &now).contains("12 s, stopping: "));
         state = State::new(Expected::default(), true);
         assert_eq!(
             state.line(at(1.0), &moment(500, 500, 0, 64)),
-            "    1 s: 500 sent, 500/s, 64 in flight, p99 -, 0 errors"
+            "12 s: 500 sent, 500/s, 64 in flight, p99 -, 0 errors"
         );
+    }
+
+    #[test]
+    fn what_has_not_begun_what_is_tried_and_what_is_waited_for_is_told() {
+        let (state, mut now) = (state(), moment(23_990, 24_000, 1, 0));
+        let first = |moment: &Moment| state.lines(at(99.0), moment, 79, true).swap_remove(0);
+        // Its time is that of the load, and not of the program.
+        now.trial = 3;
+        assert_eq!(first(&now), "[#############...................] trial 3, 12 s, 18 s left");
+        assert!(state.line(at(99.0), &now).starts_with("trial 3, 12 s, 18 s left: "));
+        now.elapsed = at(31.0);
+        assert!(first(&now).ends_with("] trial 3, 31 s, ending"));
+        now.is_settling = true;
+        assert!(first(&now).ends_with("] trial 3, 31 s, waiting for the receiver to settle"));
+        now = Moment::default();
+        now.begins_in = at(89.2);
+        assert_eq!(first(&now), "begins in 90 s");
+        assert!(state.line(at(99.0), &now).starts_with("begins in 90 s: 0 sent, "));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep};
 
+use super::following::{Earlier, Followed, Following};
 use super::{Audit, Ended, LoadAudit, Teller};
 use crate::deliver::check_run::{Observation, Observer, ObserverError};
 use crate::deliver::{EffectsFile, ObserveError, Target, each_from_url, last_effect_at_url};
@@ -32,18 +33,22 @@ const MOST_SETTLES: u32 = 60;
 /// How long a receiver that was overloaded may take to show its effects again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What came of an audit, and where the next one goes on; `None` where effects are only counted.
+type Audited = (LoadAudit, Option<Followed>);
+
 /// Looks at the receiver's effects from a thread of its own, during a load and after it.
 pub(in crate::load) struct Auditor {
-    thread: JoinHandle<Result<LoadAudit, AuditError>>,
+    thread: JoinHandle<Result<Audited, AuditError>>,
     to: UnboundedSender<Vec<Ended>>,
 }
 
 impl Auditor {
-    /// Begins; what the receiver has done before is passed over.
+    /// Begins; what the receiver has done before is passed over, or is of the loads that this one follows.
     pub(in crate::load) fn start(
         simulator: &Simulator,
         observation: &Observation,
         settle: Duration,
+        followed: Option<Followed>,
     ) -> Result<Self, AuditError> {
         let (to, ended) = unbounded_channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -51,14 +56,19 @@ impl Auditor {
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let began = Eye::open(&observation, settle).await;
-                let (mut eye, told) = match began {
-                    Ok(eye) => (Some(eye), Ok(())),
-                    Err(error) => (None, Err(error)),
+                let began = match followed {
+                    Some(Followed { eye, earlier }) => Ok((eye, earlier)),
+                    None => Eye::open(&observation, settle).await.map(|eye| (eye, Earlier::default())),
                 };
-                let _ = ready.send(told);
-                let Some(eye) = &mut eye else { return Ok(LoadAudit::default()) };
-                watch(eye, Audit::new(&simulator), ended, settle).await
+                let (eye, earlier) = match began {
+                    Ok(began) => began,
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                        return Ok((LoadAudit::default(), None));
+                    }
+                };
+                let _ = ready.send(Ok(()));
+                watch(eye, Following::new(Audit::new(&simulator), earlier), ended, settle).await
             })
         })?;
         match is_ready.recv() {
@@ -74,7 +84,7 @@ impl Auditor {
     }
 
     /// Waits until the receiver does nothing more; all tellers are gone.
-    pub(in crate::load) fn end(self) -> Result<LoadAudit, AuditError> {
+    pub(in crate::load) fn end(self) -> Result<Audited, AuditError> {
         drop(self.to);
         self.thread.join().unwrap_or_else(|_| Err(panicked().into()))
     }
@@ -85,7 +95,7 @@ fn panicked() -> io::Error {
 }
 
 /// Where the effects are, read on from where they were read to.
-enum Eye {
+pub(super) enum Eye {
     Url { url: Target, last: Cell<u64> },
     File(EffectsFile),
     Count { observer: Observer, before: i64 },
@@ -122,7 +132,7 @@ impl Eye {
     }
 
     /// Shows the audit what is new; whether there was anything.
-    async fn look(&mut self, audit: &RefCell<Audit>) -> Result<bool, ObserverError> {
+    async fn look(&mut self, audit: &RefCell<Following>) -> Result<bool, ObserverError> {
         let mut is_new = false;
         match self {
             Self::Url { url, last } => {
@@ -147,16 +157,16 @@ impl Eye {
 }
 
 async fn watch(
-    eye: &mut Eye,
-    audit: Audit,
+    mut eye: Eye,
+    audit: Following,
     mut ended: UnboundedReceiver<Vec<Ended>>,
     settle: Duration,
-) -> Result<LoadAudit, AuditError> {
+) -> Result<Audited, AuditError> {
     let audit = RefCell::new(audit);
     let is_over = Cell::new(false);
     let listening = async {
         while let Some(batch) = ended.recv().await {
-            audit.borrow_mut().ended(&batch);
+            audit.borrow_mut().audit.ended(&batch);
         }
         is_over.set(true);
     };
@@ -179,19 +189,19 @@ async fn watch(
     looked?;
     let rung = eye.rung().to_owned();
     let mut found = LoadAudit { rung, ..LoadAudit::default() };
-    if let Eye::Count { observer, before } = eye {
-        let (effects, audit) = (observer.count().await? - *before, audit.into_inner());
+    if let Eye::Count { observer, before } = &eye {
+        let (effects, audit) = (observer.count().await? - *before, audit.into_inner().audit);
         let figures = audit.figures();
         let (acknowledged, sent) = (audit.acknowledged(), audit.acknowledged() + figures.ambiguous);
         found.effects = u64::try_from(effects).unwrap_or_default();
         found.lost = acknowledged.saturating_sub(found.effects);
         found.duplicated = found.effects.saturating_sub(sent);
         found.ambiguous = figures.ambiguous;
-        return Ok(found);
+        return Ok((found, None));
     }
-    let is_unsettled = !settled(eye, &audit, settle).await?;
-    let audited = audit.into_inner().close()?;
-    Ok(LoadAudit { rung: found.rung, is_unsettled, ..audited })
+    let is_unsettled = !settled(&mut eye, &audit, settle).await?;
+    let (audited, earlier) = audit.into_inner().close()?;
+    Ok((LoadAudit { rung: found.rung, is_unsettled, ..audited }, Some(Followed { eye, earlier })))
 }
 
 /// Whether records were read and are none: what stood behind them would be missed.
@@ -200,7 +210,7 @@ fn is_final(error: &ObserverError) -> bool {
 }
 
 /// Looks until nothing has changed for a while; false where that does not end.
-async fn settled(eye: &mut Eye, audit: &RefCell<Audit>, settle: Duration) -> Result<bool, ObserverError> {
+async fn settled(eye: &mut Eye, audit: &RefCell<Following>, settle: Duration) -> Result<bool, ObserverError> {
     let begun = Instant::now();
     let mut changed = begun;
     loop {

@@ -14,6 +14,7 @@ pub(super) struct Known {
     clues: Clues,
     stored: Option<Webhook>,
     state: Option<u8>,
+    is_quarantined: bool,
 }
 
 impl Known {
@@ -27,7 +28,12 @@ impl Known {
             clues: effect.clues(),
             stored: stored.filter(|_| !effect.quarantined),
             state: place.and_then(|place| u8::try_from(place).ok()),
+            is_quarantined: effect.quarantined,
         }
+    }
+
+    pub(super) fn is_quarantined(&self) -> bool {
+        self.is_quarantined
     }
 
     pub(super) fn cmiuuid(&self) -> Option<&str> {

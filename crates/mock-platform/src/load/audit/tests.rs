@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::following::{Earlier, Following};
 use super::*;
 use crate::plan::{Nonce, PlanOptions};
 
@@ -35,7 +36,9 @@ fn ended(call: u64, webhook: u32) -> Ended {
 }
 
 fn saw(audit: &mut Audit, effect: &serde_json::Value) {
-    audit.saw(&serde_json::from_value(effect.clone()).unwrap());
+    let known = Known::of(&serde_json::from_value(effect.clone()).unwrap());
+    let call = known.cmiuuid().and_then(|id| audit.simulator.call_of(id));
+    audit.saw(&known, call);
 }
 
 /// All of it acknowledged, with what the receiver makes of each effect; what is found, as lost, duplicated, corrupted, stale and
@@ -103,6 +106,47 @@ fn each_kind_of_trouble_is_counted_and_named() {
     let named = check(stuck(first_state.leak()), [0, 0, 0, 1, 0]).named;
     assert!(named["stale_overwrite"][0].contains("ends as"), "{named:?}");
     check(stuck("bridged"), [0, 0, 1, 0, 0]);
+}
+
+#[test]
+fn an_effect_that_comes_late_is_of_its_own_load() {
+    let of_trial = |nonce| {
+        let mut plan = simulator().options().clone();
+        plan.nonce = Nonce(nonce);
+        simulator().with_options(plan)
+    };
+    let parsed = |effect: &serde_json::Value| serde_json::from_value(effect.clone()).unwrap();
+    let mut earlier = Earlier::default();
+    // More loads than are remembered, each of which ends before its last effect is seen.
+    for nonce in 0..7 {
+        let simulator = of_trial(nonce);
+        let mut all = effects(&simulator, 3);
+        let mut following = Following::new(Audit::new(&simulator), earlier);
+        all.iter().for_each(|(call, webhook, _)| following.audit.ended(&[ended(*call, *webhook)]));
+        let late = all.pop().unwrap();
+        all.iter().for_each(|(.., effect)| following.saw(&parsed(effect)));
+        let (found, closed) = following.close().unwrap();
+        assert_eq!((found.lost, found.phantom, found.duplicated), (1, 0, 0), "{found:?}");
+
+        let mut next = Following::new(Audit::new(&of_trial(nonce + 1)), closed);
+        next.saw(&parsed(&late.2));
+        // What it saw before, it does not see again, but of a doubled one.
+        if nonce == 6 {
+            next.saw(&parsed(&late.2));
+            next.saw(&parsed(&effects(&of_trial(0), 1)[0].2));
+        }
+        let (found, closed) = next.close().unwrap();
+        assert!(found.is_clean() && found.phantom == 0, "{found:?}");
+        assert_eq!(found.of_earlier_loads, if nonce == 6 { 3 } else { 1 }, "{found:?}");
+        let known: Vec<(u64, u64, u64)> = closed
+            .known()
+            .skip(1)
+            .map(|late| (late.effects, late.audit.lost, late.audit.duplicated))
+            .take(1)
+            .collect();
+        assert_eq!(known, [if nonce == 6 { (2, 0, 1) } else { (1, 0, 0) }]);
+        earlier = closed;
+    }
 }
 
 #[test]

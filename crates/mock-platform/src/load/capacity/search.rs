@@ -64,6 +64,13 @@ impl Search {
         self.go_on();
     }
 
+    /// A trial that seemed to do did not, as is known now. What is tried next follows when the trial that is on is over.
+    pub(super) fn revoked(&mut self, rate: f64) {
+        if let Some((.., failures)) = self.tried.iter_mut().find(|(known, ..)| same(*known, rate)) {
+            *failures += 1;
+        }
+    }
+
     /// The trial said nothing.
     pub(super) fn inconclusive(&mut self, _rate: f64) {
         self.inconclusive += 1;
@@ -167,6 +174,19 @@ mod tests {
         let (outcome, _) = search(100.0, 1_000.0, hiccup);
         let (passes, fails) = (outcome.passes.unwrap(), outcome.fails.unwrap());
         assert!(passes <= 1_000.0 && passes > 950.0 && fails > 1_000.0, "{outcome:?}");
+    }
+
+    #[test]
+    fn a_rate_that_was_found_to_fail_later_is_tried_again_and_not_believed() {
+        let mut search = Search::new(100.0, 3);
+        search.tried(100.0, true);
+        assert_eq!(search.next(), Step::Try(200.0));
+        search.revoked(100.0);
+        search.tried(200.0, false);
+        assert_eq!(search.next(), Step::Try(100.0), "one failure is open");
+        search.tried(100.0, false);
+        assert_eq!(search.next(), Step::Try(50.0));
+        assert_eq!((search.outcome().passes, search.outcome().fails), (None, Some(100.0)));
     }
 
     #[test]

@@ -39,9 +39,8 @@ impl Sent {
 pub(in crate::load) fn report(sent: &[Sent]) -> LoadReport {
     let mut tally = Tally::new(Duration::from_secs(1));
     for one in sent {
-        tally.planned += 1;
+        tally.planned(one.due_ns);
         tally.attempts += 1;
-        tally.series.planned(one.due_ns);
         tally.series.sent(one.due_ns);
         tally.last_sent_ns = tally.last_sent_ns.max(one.due_ns);
         count(&mut tally.service, one.latency_ns);
