@@ -55,7 +55,7 @@ pub use self::planned::{LoadPlan, PlannedSend};
 pub use self::progress::{Moment, Progress};
 use self::report::Started;
 pub use self::report::{
-    KINDS, LoadHistograms, LoadInterval, LoadReport, LoadReportError, LoadSummary, LoadThreshold,
+    KINDS, LoadAsked, LoadHistograms, LoadInterval, LoadReport, LoadReportError, LoadSummary, LoadThreshold,
     Percentiles, Render, schema,
 };
 use self::series::interval;
@@ -177,8 +177,9 @@ fn run_after(
             start_ns.saturating_add(duration)
         }),
         progress: Arc::clone(progress),
+    let interval = interval(Expected::of(simulator, options).seconds);
         teller: auditor.as_ref().map(Auditor::teller),
-        interval: interval(options),
+        interval,
     });
     let works: Vec<Work> = works.collect();
     let (tallies, written) = std::thread::scope(|scope| {
@@ -199,10 +200,12 @@ fn run_after(
         let written = writing.map_or(Ok(()), |writing| joined(writing?));
         (tallies, written)
     });
-    progress.settle();
+    if auditor.is_some() {
+        progress.settle();
+    }
     let tallies = tallies?;
     written.map_err(unwritten)?;
-    let mut tally = Tally::new(interval(options));
+    let mut tally = Tally::new(interval);
     tallies.iter().for_each(|part| tally.add(part));
     let audit = match auditor.map(Auditor::end).transpose()? {
         Some((audit, next)) => {

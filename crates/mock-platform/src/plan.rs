@@ -8,6 +8,7 @@ mod arrivals;
 mod arrivals_file;
 mod behaviour;
 mod compiled;
+mod digest;
 mod distribution;
 pub(crate) mod draw;
 pub mod file;
@@ -31,6 +32,7 @@ mod words;
 
 pub use arrival_process::ArrivalProcess;
 pub use arrivals_file::{ArrivalsError, arrivals_from_text};
+pub(crate) use digest::digest;
 pub(crate) use distribution::Quantiles;
 pub use golden::golden;
 pub use live::{Happened, LiveCall, LiveCalls};

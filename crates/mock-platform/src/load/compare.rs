@@ -4,11 +4,13 @@ mod resample;
 mod tell;
 mod tolerance;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use self::resample::{Measure, Sample, Side};
 pub use self::tolerance::{Tolerance, ToleranceError, Tolerances};
-use super::report::LoadReport;
+use super::report::{Difference, LoadReport};
 
 /// Why loads do not compare.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,8 @@ pub struct LoadComparison {
     pub runs: [usize; 2],
     /// What changed, figure by figure.
     pub figures: Vec<ComparedFigure>,
+    /// In what the loads differ that may be the reason for a change.
+    pub warnings: Vec<String>,
     /// Why nothing can be said: a run was stopped or saturated, or all are too short.
     pub inconclusive: Option<String>,
 }
@@ -127,6 +131,7 @@ impl LoadComparison {
         Ok(Self {
             pace: first.pace.clone(),
             runs: [before.len(), after.len()],
+            warnings: warnings(first, before.iter().chain(after)),
             inconclusive: inconclusive(before, after, &sides),
             figures: figures.collect(),
         })
@@ -148,6 +153,18 @@ impl LoadComparison {
     pub fn markdown(&self) -> String {
         tell::markdown(self)
     }
+}
+
+/// In what a load was not made as the first one was, each kind of it once.
+fn warnings<'a>(first: &LoadReport, all: impl Iterator<Item = &'a LoadReport>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let differences = all.filter_map(|report| first.asked.differs(&report.asked));
+    differences
+        .filter(|difference| seen.insert(difference.what))
+        .map(|Difference { what, one, other }| {
+            format!("the loads differ in {what}, {one:?} and {other:?}: what has changed may be that")
+        })
+        .collect()
 }
 
 /// Pieces that a side has at least, or chance cannot be told from change.

@@ -27,16 +27,17 @@ impl Expected {
     #[must_use]
     pub fn of(simulator: &Simulator, options: &LoadOptions) -> Self {
         let webhooks = options.calls.map(|calls| calls as f64 * webhooks_per_call(simulator));
-        let by_count = match options.rate {
-            Rate::Calls(rate) => options.calls.map(|calls| calls as f64 / rate),
-            Rate::Erlangs(erlangs) => options
-                .calls
-                .map(|calls| calls as f64 / calls_per_second(simulator, erlangs, options.time_scale)),
-            Rate::Webhooks(rate) => webhooks.map(|webhooks| webhooks / rate),
-            Rate::Max => None,
-        };
         let by_clock = options.duration.map(|duration| duration.as_secs_f64());
-        let seconds = [by_count, by_clock].into_iter().flatten().min_by(f64::total_cmp);
+        let [by_count, by_course] = match options.rate {
+            Rate::Calls(rate) => begins(options, rate, options.calls.map(|calls| calls as f64)),
+            Rate::Erlangs(erlangs) => {
+                let rate = calls_per_second(simulator, erlangs, options.time_scale);
+                begins(options, rate, options.calls.map(|calls| calls as f64))
+            }
+            Rate::Webhooks(rate) => begins(options, rate, webhooks),
+            Rate::Max => [None, None],
+        };
+        let seconds = [by_count, by_clock, by_course].into_iter().flatten().min_by(f64::total_cmp);
         Self { seconds, webhooks }
     }
 
@@ -48,6 +49,20 @@ impl Expected {
         let parts = [by_clock, by_count].into_iter().flatten();
         parts.max_by(f64::total_cmp).map(|part| part.min(1.0))
     }
+}
+
+/// After how many seconds so many arrivals are there, and after how many there are no more, whatever their number.
+fn begins(options: &LoadOptions, per_second: f64, count: Option<f64>) -> [Option<f64>; 2] {
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    if let Some(instants) = &options.arrivals_at {
+        let nth = |count: f64| instants.get((count as usize).saturating_sub(1)).copied().map(seconds);
+        return [count.and_then(nth), instants.last().copied().map(seconds).or(Some(0.0))];
+    }
+    if options.stages.is_empty() {
+        return [count.map(|count| count / per_second), None];
+    }
+    let stages = options.staged(per_second);
+    [count.and_then(|count| stages.at_ns(count)).map(seconds), Some(stages.duration().as_secs_f64())]
 }
 
 fn webhooks_per_call(simulator: &Simulator) -> f64 {
@@ -62,7 +77,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::plan::PlanOptions;
+    use crate::plan::{PlanOptions, Stage};
 
     fn of(rate: Rate, duration: Option<u64>, calls: Option<u64>) -> Expected {
         let mut options = LoadOptions::new(rate);
@@ -77,6 +92,33 @@ mod tests {
         let paced = of(Rate::Webhooks(100.0), None, Some(200));
         assert_eq!(paced.seconds, paced.webhooks.map(|webhooks| webhooks / 100.0));
         assert!(of(Rate::Erlangs(50.0), None, Some(200)).seconds.is_some_and(|seconds| seconds > 1.0));
+    }
+
+    #[test]
+    fn stages_and_given_instants_say_how_long_it_is() {
+        let simulator = Simulator::builtin("default", PlanOptions::default()).unwrap();
+        let over = Duration::from_secs(20);
+        let seconds = |rate, calls| {
+            let mut options = LoadOptions::new(rate);
+            (options.duration, options.calls) = (None, calls);
+            options.stages = vec![Stage::Soak { over }, Stage::Step { to: 20.0, over }];
+            Expected::of(&simulator, &options).seconds
+        };
+        assert_eq!(seconds(Rate::Webhooks(10.0), None), Some(40.0));
+        assert_eq!(seconds(Rate::Calls(10.0), None), Some(40.0));
+        // Two hundred in the first stage, and as many in ten seconds of the second.
+        assert_eq!(seconds(Rate::Calls(10.0), Some(400)), Some(30.0));
+        assert_eq!(seconds(Rate::Calls(10.0), Some(40_000)), Some(40.0));
+        assert_eq!(seconds(Rate::Erlangs(10.0), None), Some(40.0));
+
+        let mut options = LoadOptions::new(Rate::Calls(1.0));
+        options.duration = None;
+        options.arrivals_at = Some([0, 1_500_000_000, 7_200_000_000_000].into());
+        assert_eq!(Expected::of(&simulator, &options).seconds, Some(7_200.0));
+        options.calls = Some(2);
+        assert_eq!(Expected::of(&simulator, &options).seconds, Some(1.5));
+        options.duration = Some(Duration::from_secs(1));
+        assert_eq!(Expected::of(&simulator, &options).seconds, Some(1.0));
     }
 
     #[test]

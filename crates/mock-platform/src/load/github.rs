@@ -45,7 +45,8 @@ impl LoadComparison {
             .inconclusive
             .iter()
             .map(|reason| command("warning", TITLE, &format!("inconclusive: {reason}")));
-        figures.chain(unfit).collect()
+        let warnings = self.warnings.iter().map(|warning| command("warning", TITLE, warning));
+        figures.chain(warnings).chain(unfit).collect()
     }
 
     /// Lines of `$GITHUB_OUTPUT`: `result`, and `failed` with the figures that are worse.

@@ -6,11 +6,11 @@ use hdrhistogram::Histogram;
 
 use super::audit::LoadAudit;
 use super::packed;
-use super::report::{LoadHistograms, LoadInterval, LoadReport, LoadSummary, Percentiles};
+use super::report::{Difference, LoadHistograms, LoadInterval, LoadReport, LoadSummary, Percentiles};
 use super::tally::histogram;
 
 /// Why reports are not those of one load.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
     /// There are none.
@@ -36,6 +36,19 @@ pub enum MergeError {
         /// What another has.
         other: String,
     },
+    /// They did not begin together.
+    #[error(
+        "the shards began {seconds:.0} s apart, so they are no one load: give all of them the same `--start-at`, and let their machines' clocks agree"
+    )]
+    Apart {
+        /// From the first to the last.
+        seconds: f64,
+    },
+    /// The report of a shard has intervals where no run has any.
+    #[error(
+        "the report of shard {0} has an interval that lies {1} s behind its start, among {2}: it is damaged"
+    )]
+    Interval(String, f64, usize),
     /// One shard comes twice.
     #[error("two reports are of shard {0}")]
     Twice(String),
@@ -101,6 +114,9 @@ fn check(first: &LoadReport, reports: &[LoadReport]) -> Result<(), MergeError> {
                 return Err(MergeError::Differ { what, one: one.clone(), other: other.clone() });
             }
         }
+        if let Some(Difference { what, one, other }) = first.asked.differs(&report.asked) {
+            return Err(MergeError::Differ { what, one, other });
+        }
         let shard = report.shard.as_deref().and_then(|shard| {
             let (part, parts) = shard.split_once('/')?;
             Some((part.parse::<u64>().ok()?, parts.parse::<u64>().ok()?))
@@ -115,6 +131,19 @@ fn check(first: &LoadReport, reports: &[LoadReport]) -> Result<(), MergeError> {
         of = Some(parts);
         if !seen.insert(part) {
             return Err(MergeError::Twice(format!("{part}/{parts}")));
+        }
+    }
+    let began = || reports.iter().map(|report| report.started_ms);
+    let apart_ms = began().max().unwrap_or_default() - began().min().unwrap_or_default();
+    if apart_ms > APART_MS {
+        return Err(MergeError::Apart { seconds: apart_ms as f64 / 1e3 });
+    }
+    for report in reports {
+        // One behind the other, however long they are: what is far behind would be filled up to.
+        let most = (report.series.len() as f64 + 1.0) * width(report);
+        if let Some(stray) = report.series.iter().find(|one| !(0.0..=most).contains(&one.at_s)) {
+            let shard = report.shard.clone().unwrap_or_default();
+            return Err(MergeError::Interval(shard, stray.at_s, report.series.len()));
         }
     }
     let parts = of.unwrap_or_default();
@@ -238,12 +267,19 @@ fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
 /// So many of each kind of trouble are named, as in the report of one.
 const NAMED: usize = 20;
 
-/// Intervals side by side; those of the longest kind, for each is some of the shorter ones.
-fn series(parts: &[(f64, &LoadReport)]) -> Vec<LoadInterval> {
-    let width = |report: &LoadReport| match report.series.as_slice() {
+/// Clocks may differ, but no shard begins so much later than another.
+const APART_MS: u64 = 60_000;
+
+/// How long the intervals of a report are.
+fn width(report: &LoadReport) -> f64 {
+    match report.series.as_slice() {
         [one, two, ..] => two.at_s - one.at_s,
         _ => 1.0,
-    };
+    }
+}
+
+/// Intervals side by side; those of the longest kind, for each is some of the shorter ones.
+fn series(parts: &[(f64, &LoadReport)]) -> Vec<LoadInterval> {
     let wide = parts.iter().map(|(_, report)| width(report)).fold(1.0, f64::max);
     let mut joined: BTreeMap<u64, Vec<&LoadInterval>> = BTreeMap::new();
     let mut end = 0.0_f64;

@@ -1,7 +1,9 @@
+mod asked;
 mod hlog;
 mod html;
 mod markdown;
 mod record;
+mod summary;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
@@ -10,7 +12,6 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,10 +24,15 @@ use super::saturation::{Signs, saturation};
 use super::tally::Tally;
 use super::threshold::Threshold;
 use crate::deliver::Target;
-use crate::plan::{GENERATOR, Simulator, Spacing, Stages};
+use crate::plan::{GENERATOR, Simulator};
 
+pub(super) use self::asked::Difference;
+pub use self::asked::LoadAsked;
+use self::asked::pace;
 pub(super) use self::record::histogram_of;
 pub use self::record::{LoadHistograms, LoadInterval, LoadThreshold};
+use self::summary::seconds;
+pub use self::summary::{LoadSummary, Percentiles};
 
 /// The kind and version of the document.
 const SCHEMA: &str = "piopiy-mock/load/1";
@@ -87,6 +93,8 @@ pub struct LoadReport {
     pub nonce: String,
     /// The pace that was asked for, such as `2000 webhooks per second, constant`.
     pub pace: String,
+    /// What was asked for beside it.
+    pub asked: LoadAsked,
     /// The connections that there were at most at once.
     pub connections: usize,
     /// The threads.
@@ -115,91 +123,6 @@ pub struct LoadReport {
     pub histograms: LoadHistograms,
     /// What happened when, a second each or longer in a long run.
     pub series: Vec<LoadInterval>,
-}
-
-/// The figures of a load. Webhooks are counted, where nothing else is said.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct LoadSummary {
-    /// Due.
-    pub planned: u64,
-    /// Due, and never sent: they waited for a connection, and there was no more room, or the run was stopped.
-    pub dropped_by_generator: u64,
-    /// Sent, or tried to be sent.
-    pub attempts: u64,
-    /// Answered with 2xx.
-    pub acknowledged: u64,
-    /// Attempts that were not acknowledged.
-    pub errors: u64,
-    /// The errors, by kind.
-    pub errors_by_kind: BTreeMap<String, u64>,
-    /// What went wrong on purpose, and what was sent again: `duplicate`, `reorder`, `delay`, `loss` and `redelivery`.
-    pub injected: BTreeMap<String, u64>,
-    /// Sent, and neither acknowledged nor refused: no answer came, so the receiver may have acted. None of them is lost.
-    pub ambiguous: u64,
-    /// Acknowledged, and no effect seen; `null` where nobody could look.
-    pub lost: Option<u64>,
-    /// More than one effect seen; `null` where nobody could look.
-    pub duplicated: Option<u64>,
-    /// From the first instant to that at which the last webhook was due, in seconds.
-    pub due_for_s: f64,
-    /// From the first instant to the last answer, in seconds.
-    pub seconds: f64,
-    /// Attempts per second, until the last was sent.
-    pub sent_per_second: f64,
-    /// From the instant at which a webhook was due to its answer, in microseconds.
-    pub latency_us: Percentiles,
-    /// From when it was sent to its answer: what a generator sees that waits for answers.
-    pub service_us: Percentiles,
-    /// From when it was due to when it was sent.
-    pub publish_delay_us: Percentiles,
-    /// From when it was due to when the generator was awake for it.
-    pub scheduling_lag_us: Percentiles,
-    /// Connections that were opened.
-    pub connections_opened: u64,
-    /// The most webhooks that waited for a connection, over all threads.
-    pub most_waiting: usize,
-    /// CPU time of the generator per attempt, in microseconds; without what it was awake for a moment before an instant, so as not to
-    /// miss it.
-    pub cpu_us_per_attempt: Option<f64>,
-    /// The part of their time that the generator's threads worked on a CPU: without that waiting.
-    pub cpu: Option<f64>,
-}
-
-/// Times, in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Percentiles {
-    /// Half of them took at most this long.
-    pub p50: u64,
-    /// 90 in 100.
-    pub p90: u64,
-    /// 99 in 100.
-    pub p99: u64,
-    /// 999 in 1,000.
-    pub p999: u64,
-    /// All of them.
-    pub max: u64,
-}
-
-impl Percentiles {
-    pub(super) fn of(histogram: &Histogram<u64>) -> Self {
-        let at = |quantile| histogram.value_at_quantile(quantile);
-        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: histogram.max() }
-    }
-
-    /// The one at so many thousandths.
-    pub(super) fn at(&self, thousandths: u16) -> u64 {
-        match thousandths {
-            0..=500 => self.p50,
-            501..=900 => self.p90,
-            901..=990 => self.p99,
-            991..=999 => self.p999,
-            _ => self.max,
-        }
-    }
 }
 
 /// The schema of the document.
@@ -247,7 +170,7 @@ impl LoadReport {
         let summary = LoadSummary {
             lost: audit.as_ref().map(|audit| audit.lost),
             duplicated: audit.as_ref().map(|audit| audit.duplicated),
-            ..summary(options, tally)
+            ..LoadSummary::of(options, tally)
         };
         let signs = Signs {
             lag_p50_us: summary.scheduling_lag_us.p50,
@@ -266,6 +189,7 @@ impl LoadReport {
             seed: plan.seed.to_string(),
             nonce: plan.nonce.to_string(),
             pace: pace(options),
+            asked: LoadAsked::of(simulator, options),
             connections: options.connections,
             threads: options.threads,
             shard: plan.shard.map(|(part, parts)| format!("{part}/{parts}")),
@@ -347,69 +271,4 @@ pub(super) struct Started {
     pub(super) wall_ms: u64,
     pub(super) monotonic_ns: u64,
     pub(super) is_stopped: bool,
-}
-
-fn summary(options: &LoadOptions, tally: &Tally) -> LoadSummary {
-    let errors = [
-        ("no_connection", tally.no_connection),
-        ("timeout", tally.timed_out),
-        ("reset", tally.reset),
-        ("protocol_error", tally.no_http),
-    ];
-    let refused = tally.refused.iter().enumerate().map(|(digit, &count)| (format!("{digit}xx"), count));
-    let named = errors.into_iter().map(|(name, count)| (name.to_owned(), count));
-    let wall_ns = tally.last_ns.max(1) as f64 * options.threads as f64;
-    let working_ns = tally.cpu_ns.map(|ns| ns.saturating_sub(tally.waited_ns));
-    LoadSummary {
-        planned: tally.planned,
-        dropped_by_generator: tally.dropped,
-        attempts: tally.attempts,
-        acknowledged: tally.acknowledged,
-        errors: tally.errors(),
-        errors_by_kind: refused.chain(named).filter(|(_, count)| *count > 0).collect(),
-        injected: tally.injected.named().map(|(name, count)| (name.to_owned(), count)).collect(),
-        ambiguous: tally.timed_out + tally.reset,
-        lost: None,
-        duplicated: None,
-        due_for_s: tally.last_due_ns as f64 / 1e9,
-        seconds: tally.last_ns as f64 / 1e9,
-        sent_per_second: tally.attempts as f64 / seconds(tally.last_sent_ns),
-        latency_us: Percentiles::of(&tally.latency),
-        service_us: Percentiles::of(&tally.service),
-        publish_delay_us: Percentiles::of(&tally.publish_delay),
-        scheduling_lag_us: Percentiles::of(&tally.lag),
-        connections_opened: tally.connections,
-        most_waiting: tally.most_waiting,
-        cpu_us_per_attempt: working_ns.map(|ns| ns as f64 / 1e3 / tally.attempts.max(1) as f64),
-        cpu: working_ns.map(|ns| ns as f64 / wall_ns),
-    }
-}
-
-fn seconds(ns: u64) -> f64 {
-    ns.max(1) as f64 / 1e9
-}
-
-fn pace(options: &LoadOptions) -> String {
-    let spacing = match options.spacing {
-        Spacing::Poisson => "poisson",
-        Spacing::Constant => "constant",
-    };
-    if let Some(arrivals) = &options.arrivals_at {
-        return format!("{} calls at given instants, time scale {}", arrivals.len(), options.time_scale);
-    }
-    let level = level(options, spacing);
-    if options.stages.is_empty() {
-        return level;
-    }
-    let stages = Stages::new(1.0, &options.stages);
-    format!("{level}, then {} stages over {} s", options.stages.len(), stages.duration().as_secs_f64())
-}
-
-fn level(options: &LoadOptions, spacing: &str) -> String {
-    match options.rate {
-        Rate::Calls(rate) => format!("{rate} calls per second, {spacing}, time scale {}", options.time_scale),
-        Rate::Erlangs(erlangs) => format!("{erlangs} erlangs, {spacing}, time scale {}", options.time_scale),
-        Rate::Webhooks(rate) => format!("{rate} webhooks per second, {spacing}"),
-        Rate::Max => FULL_SPEED.to_owned(),
-    }
 }

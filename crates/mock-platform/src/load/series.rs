@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::options::{LoadOptions, Rate};
 use super::packed::{packed, unpacked};
 use super::tally::histogram;
 
@@ -117,17 +116,9 @@ impl Series {
     }
 }
 
-/// How long an interval is: a second, or twice that as often as it takes to have few of them.
-pub(super) fn interval(options: &LoadOptions) -> Duration {
+/// How long an interval is of a run that is expected to last so long: a second, or twice that as often as it takes to have few of them.
+pub(super) fn interval(seconds: Option<f64>) -> Duration {
     const FEW: u64 = 600;
-    let by_calls = |per_second: f64| options.calls.map(|calls| calls as f64 / per_second);
-    let seconds = options.duration.map(|duration| duration.as_secs_f64());
-    let seconds = seconds.or_else(|| match options.rate {
-        Rate::Calls(rate) => by_calls(rate),
-        // A call has some five webhooks.
-        Rate::Webhooks(rate) => by_calls(rate / 5.0),
-        Rate::Erlangs(_) | Rate::Max => None,
-    });
     let mut width = 1;
     while (width * FEW) as f64 <= seconds.unwrap_or_default() && width < 1 << 20 {
         width *= 2;
@@ -191,14 +182,8 @@ mod tests {
 
     #[test]
     fn a_long_run_has_long_intervals() {
-        let of = |seconds| {
-            let mut options = LoadOptions::new(Rate::Max);
-            options.duration = Some(Duration::from_secs(seconds));
-            interval(&options).as_secs()
-        };
-        assert_eq!([of(10), of(599), of(600), of(86_400)], [1, 1, 2, 256]);
-        let mut options = LoadOptions::new(Rate::Calls(1.0));
-        (options.duration, options.calls) = (None, Some(5_000));
-        assert_eq!(interval(&options).as_secs(), 16);
+        let of = |seconds| interval(seconds).as_secs();
+        assert_eq!([10.0, 599.0, 600.0, 86_400.0].map(|seconds| of(Some(seconds))), [1, 1, 2, 256]);
+        assert_eq!((of(None), of(Some(f64::INFINITY))), (1, 1 << 20));
     }
 }

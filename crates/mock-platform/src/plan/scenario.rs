@@ -8,6 +8,7 @@ mod sections;
 use serde::Deserialize;
 
 pub use error::ScenarioError;
+use super::{Stage, Stages, digest};
 pub use length::{Distribution, Length, Shape};
 pub use sections::{
     Account, Arrivals, Bridge, CallMix, CloseCodes, ExtraParams, HangUp, Numbers, Region, Spacing, Streams,
@@ -65,6 +66,24 @@ impl Scenario {
     ///
     /// # Errors
     /// Where the text is not TOML, has an unknown key, or a value that means nothing; the error names the file, the
+    /// What two scenarios share that say the same, whatever they are called and however they are written.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_mock_platform::plan::Scenario;
+    ///
+    /// let [one, same, other] = ["[account]\nappid = 7", "# Mine.\naccount = { appid = 7 }", "account.appid = 8"]
+    ///     .map(|text| Scenario::parse("mine.toml", text).unwrap());
+    /// assert_eq!(one.digest(), same.digest());
+    /// assert_ne!(one.digest(), other.digest());
+    /// ```
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let unnamed =
+            Self { name: String::new(), text: String::new(), description: String::new(), ..self.clone() };
+        digest(format!("{unnamed:?}").into_bytes())
+    }
+
     /// line and the column.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
         let mut scenario: Self =

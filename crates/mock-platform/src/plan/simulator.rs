@@ -45,6 +45,7 @@ pub use untold::Untold;
 #[derive(Debug, Clone)]
 pub struct Simulator {
     options: PlanOptions,
+    scenario: Arc<Origin>,
     behaviour: Arc<Behaviour>,
     arrivals: ArrivalTimes,
     forms: Arc<CompiledForms>,
@@ -55,6 +56,13 @@ pub struct Simulator {
     opening_balance: u64,
     /// The most that one call can cost, in millionths.
     most_per_call: u64,
+}
+
+/// What is known of the scenario besides what follows from it.
+#[derive(Debug)]
+struct Origin {
+    name: String,
+    digest: String,
 }
 
 /// A call as [`Simulator::write_call`] leaves it; kept for the next one, it spares all allocation.
@@ -95,6 +103,7 @@ impl Simulator {
         let behaviour = Behaviour::new(scenario);
         let price_per_minute = scenario.account.price_per_minute;
         Self {
+            scenario: Arc::new(Origin { name: scenario.name.clone(), digest: scenario.digest() }),
             arrivals: ArrivalTimes::new(&scenario.arrivals, options.seed.0),
             forms: Arc::new(CompiledForms::new(
                 options.profile,
@@ -304,6 +313,16 @@ impl Simulator {
     #[must_use]
     pub fn call_of(&self, cmiuuid: &str) -> Option<u64> {
         self.ids.find(cmiuuid, self.behaviour.most_leg_ids()).map(|(call, _)| call)
+    }
+
+    /// The name of the scenario.
+    pub(crate) fn scenario(&self) -> &str {
+        &self.scenario.name
+    }
+
+    /// Its [digest](Scenario::digest).
+    pub(crate) fn scenario_digest(&self) -> &str {
+        &self.scenario.digest
     }
 
     /// How many webhooks a call has: as many as [`Simulator::write_call`] writes, in a fraction of the time.

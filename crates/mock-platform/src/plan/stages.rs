@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 /// A part of a load with a rate of its own. Each begins at the rate at which the one before it ended.
@@ -30,6 +31,17 @@ pub enum Stage {
         /// For how long.
         over: Duration,
     },
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ramp { to, over } => write!(f, "ramp:{to}:{}s", over.as_secs_f64()),
+            Self::Step { to, over } => write!(f, "step:{to}:{}s", over.as_secs_f64()),
+            Self::Burst { to, over } => write!(f, "burst:{to}:{}s", over.as_secs_f64()),
+            Self::Soak { over } => write!(f, "soak:{}s", over.as_secs_f64()),
+        }
+    }
 }
 
 /// The rate of a load, stage by stage, and when its n-th arrival is due: where that many are expected.

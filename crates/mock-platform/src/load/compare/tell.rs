@@ -20,6 +20,9 @@ pub(super) fn text(comparison: &LoadComparison) -> String {
         );
         let _ = writeln!(text, "{}", line.trim_end());
     }
+    for warning in &comparison.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
     text.push_str(&verdict(comparison));
     text.push('\n');
     text
@@ -30,6 +33,9 @@ pub(super) fn markdown(comparison: &LoadComparison) -> String {
     let [before, after] = comparison.runs;
     let mut text = format!("## piopiy-mock load compare: {}\n\n", verdict(comparison));
     let _ = writeln!(text, "{}: {before} run(s) before, {after} after\n", comparison.pace);
+    for warning in &comparison.warnings {
+        let _ = writeln!(text, "⚠ {}\n", code(warning));
+    }
     text.push_str(
         "| | before | after | worse by | 95 % interval | tolerated | |\n|---|--:|--:|--:|---|--:|---|\n",
     );
@@ -43,6 +49,11 @@ pub(super) fn markdown(comparison: &LoadComparison) -> String {
         );
     }
     text
+}
+
+/// Code, whatever is in it: the names of others' scenarios.
+fn code(text: &str) -> String {
+    format!("`` {} ``", text.replace("``", "` `").replace(['\n', '\r'], " "))
 }
 
 fn verdict(comparison: &LoadComparison) -> String {

@@ -1,6 +1,7 @@
 use std::slice::from_ref;
 
 use super::*;
+use crate::load::report::LoadAsked;
 use crate::load::report::testing::{Sent, report};
 use crate::plan::draw::split_mix;
 
@@ -49,6 +50,30 @@ fn chance_is_no_regression_and_what_is_slower_is_one() {
     let mut more = usual.clone();
     more.tolerate(&"p50=40%".parse().unwrap());
     assert_eq!(change(&compared(&[run(1, 5_000, 0)], &[run(2, 6_500, 0)], &more), "p50"), Change::Same);
+}
+
+#[test]
+fn loads_that_were_not_asked_for_alike_are_compared_with_a_warning() {
+    let (before, mut after) = (run(1, 5_000, 0), run(2, 5_000, 0));
+    let warnings = |after: &LoadReport| {
+        let comparison = LoadComparison::of(from_ref(&before), from_ref(after), &Tolerances::default());
+        let comparison = comparison.unwrap();
+        for told in [comparison.text(), comparison.markdown(), comparison.annotations()] {
+            assert!(comparison.warnings.iter().all(|_| told.contains("the loads differ in")), "{told}");
+        }
+        comparison.warnings
+    };
+    assert_eq!(warnings(&after), [""; 0]);
+    after.asked.duration_s = Some(60.0);
+    let told = "the loads differ in the duration, \"10 s\" and \"60 s\": what has changed may be that";
+    assert_eq!(warnings(&after), [told]);
+    (after.asked.duration_s, after.asked.scenario) = (before.asked.duration_s, "mine.toml".to_owned());
+    assert_eq!(warnings(&after), [""; 0], "it says the same, whatever it is called");
+    after.asked.scenario_digest = "1".to_owned();
+    assert!(warnings(&after)[0].contains("mine.toml (1)"));
+    // A report from before it was noted.
+    after.asked = LoadAsked::default();
+    assert_eq!(warnings(&after), [""; 0]);
 }
 
 #[test]

@@ -71,6 +71,25 @@ fn what_is_not_one_load_is_not_joined() {
     refused(&[shard(&sent, 0, 2), shard(&sent, 1, 3)], "\"of 2\"");
     let other = LoadReport { nonce: "0x1".to_owned(), ..shard(&sent, 1, 2) };
     refused(&[shard(&sent, 0, 2), other], "one has nonce");
+    let with = |change: fn(&mut LoadReport)| {
+        let mut other = shard(&sent, 1, 2);
+        change(&mut other);
+        [shard(&sent, 0, 2), other]
+    };
+    refused(&with(|other| other.asked.scenario_digest = "1".to_owned()), "one has the scenario");
+    refused(&with(|other| other.asked.duration_s = None), "one has the duration \"10 s\", another \"none\"");
+    refused(&with(|other| other.asked.calls = Some(5)), "one has calls");
+    refused(&with(|other| other.asked.stages.push("soak:5s".to_owned())), "one has the stages");
+    refused(&with(|other| other.asked.arrivals_digest = Some("1".to_owned())), "one has arrivals");
+    refused(&with(|other| other.asked.faults.loss = 0.5), "one has the faults");
+    refused(&with(|other| other.asked.cdr_policy = "always".to_owned()), "one has the redelivery");
+    // Days apart there would be an interval for each second of them.
+    refused(&with(|other| other.started_ms += 86_400_000), "the shards began 86400 s apart");
+    for at_s in [1e300, 5e9, -3.0] {
+        let mut reports = [shard(&sent, 0, 2), shard(&Sent::each_second(4), 1, 2)];
+        reports[1].series[3].at_s = at_s;
+        refused(&reports, "it is damaged");
+    }
 }
 
 #[test]
