@@ -18,7 +18,7 @@ use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::load::{
     Expected, LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, Threshold,
 };
-use piopiy_mock_platform::plan::{PlanOptions, Simulator, Spacing, Stage};
+use piopiy_mock_platform::plan::{PlanOptions, Scenario, Simulator, Spacing, Stage};
 
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -145,7 +145,7 @@ struct PaceArgs {
     #[arg(long, value_name = "PROCESS", value_parser = Arrivals::parse)]
     arrivals: Option<Arrivals>,
     /// Change the rate, from --rate, --cps or --erlangs on: `ramp:200:30s`, `step:400:1m`, `burst:1000:5s` (and back), `soak:2h`; may be
-    /// given several times, one after the other
+    /// given several times, one after the other [default: those of the scenario, from its arrivals per second on where no rate is given]
     #[arg(long, value_name = "STAGE", value_parser = course::stage, conflicts_with = "duration")]
     stage: Vec<Stage>,
     /// For how long calls begin; those that have begun are sent whole [default: 10s without --calls]
@@ -176,13 +176,13 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     let target = Target::parse(args.url(), &args.allow_host).or_exit(Exit::Usage)?;
     let target = target.without_tls().or_exit(Exit::Usage)?;
     let mut plan = args.plan.options();
-    let mut options = args.options(&plan)?;
+    let mut scenario = scenario(&args.scenario)?;
+    let mut options = args.options(&plan, &scenario)?;
     args.shard.apply(args.plan.is_epoch_given(), &mut plan, &mut options);
     options.observation =
         args.observation.given(|url| Target::parse(url, &args.allow_host).or_exit(Exit::Usage))?;
     options.settle = args.observation.settle();
     options.check().or_exit(Exit::Usage)?;
-    let mut scenario = scenario(&args.scenario)?;
     if let Rate::Calls(per_second) = options.rate {
         // The times in the payloads are those of the arrivals.
         scenario.arrivals.per_second = per_second;
@@ -290,7 +290,7 @@ impl LoadArgs {
         self.url.as_deref().unwrap_or_default()
     }
 
-    fn options(&self, plan: &PlanOptions) -> Result<LoadOptions, Failure> {
+    fn options(&self, plan: &PlanOptions, scenario: &Scenario) -> Result<LoadOptions, Failure> {
         let pace = &self.pace;
         let rate = match (pace.cps, pace.erlangs) {
             (Some(cps), _) => Rate::Calls(cps),
@@ -298,20 +298,30 @@ impl LoadArgs {
             (None, None) => pace.rate.unwrap_or(Rate::Webhooks(DEFAULT_RATE)),
         };
         let arrivals_at = pace.arrivals.as_ref().map(Arrivals::read).transpose()?.flatten();
+        let stages = self.stages(scenario);
         let is_paced = pace.cps.is_some() || pace.erlangs.is_some() || pace.rate.is_some();
         if arrivals_at.is_some() && is_paced {
             return Err(Failure::new(Exit::Usage, LoadOptionsError::Arrivals));
+            // Stages of a scenario are of its calls.
+            (None, None) if pace.stage.is_empty() && !stages.is_empty() => {
+                pace.rate.unwrap_or(Rate::Calls(scenario.arrivals.per_second))
+            }
         }
         let rate = arrivals_at.as_ref().map_or(rate, |instants| course::mean_rate(instants));
         let mut options = LoadOptions::new(rate);
         options.arrivals_at = arrivals_at;
-        options.stages.clone_from(&pace.stage);
+        options.stages = stages;
         options.faults = self.faults.faults(plan.seed.0);
         self.redelivery.apply(&mut options);
-        let usual = if matches!(rate, Rate::Webhooks(_)) { Spacing::Constant } else { Spacing::Poisson };
+        let usual = match rate {
+            Rate::Webhooks(_) => Spacing::Constant,
+            // The rate is that of the scenario, stages or not.
+            _ if !is_paced && options.arrivals_at.is_none() => scenario.arrivals.spacing,
+            _ => Spacing::Poisson,
+        };
         options.spacing = pace.arrivals.as_ref().and_then(Arrivals::spacing).unwrap_or(usual);
         options.calls = pace.calls;
-        let has_no_end = pace.calls.is_none() && pace.stage.is_empty() && options.arrivals_at.is_none();
+        let has_no_end = pace.calls.is_none() && options.stages.is_empty() && options.arrivals_at.is_none();
         options.duration = pace.duration.or(has_no_end.then_some(DEFAULT_DURATION));
         options.time_scale = pace.time_scale;
         options.connections = self.connections;
@@ -329,6 +339,17 @@ impl LoadArgs {
             _ if self.capacity.is_given() => false,
             (Rate::Webhooks(_), Some(peak)) => peak <= MODEST,
             (Rate::Calls(_), Some(peak)) => peak * course::webhooks_per_call(simulator) <= MODEST,
+    /// Those of the command line, or else of the scenario, where nothing that was asked for has another course.
+    fn stages(&self, scenario: &Scenario) -> Vec<Stage> {
+        let pace = &self.pace;
+        let is_listed = matches!(pace.arrivals, Some(Arrivals::File(_)));
+        match () {
+            () if !pace.stage.is_empty() => pace.stage.clone(),
+            () if is_listed || pace.rate == Some(Rate::Max) || self.capacity.is_given() => Vec::new(),
+            () => scenario.stages.clone(),
+        }
+    }
+
             _ => false,
         };
         if is_modest || self.i_own_this_target || Target::parse(self.url(), &[]).is_ok() {

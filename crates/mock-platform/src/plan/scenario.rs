@@ -4,11 +4,12 @@ mod builtin;
 mod error;
 mod length;
 mod sections;
+mod stage;
 
 use serde::Deserialize;
 
-pub use error::ScenarioError;
 use super::{Stage, Stages, digest};
+pub use error::ScenarioError;
 pub use length::{Distribution, Length, Shape};
 pub use sections::{
     Account, Arrivals, Bridge, CallMix, CloseCodes, ExtraParams, HangUp, Numbers, Region, Spacing, Streams,
@@ -39,6 +40,9 @@ pub struct Scenario {
     pub calls: CallMix,
     /// When calls start.
     pub arrivals: Arrivals,
+    /// How the rate of a load goes on, from `arrivals.per-second` on or from the rate that the load is told; whatever else sends calls lets
+    /// them start at one rate.
+    pub stages: Vec<Stage>,
     /// How long things take.
     pub times: Times,
     /// Who hangs up.
@@ -62,10 +66,6 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario from TOML. The name is what errors call the file.
-    ///
-    /// # Errors
-    /// Where the text is not TOML, has an unknown key, or a value that means nothing; the error names the file, the
     /// What two scenarios share that say the same, whatever they are called and however they are written.
     ///
     /// # Examples
@@ -84,6 +84,10 @@ impl Scenario {
         digest(format!("{unnamed:?}").into_bytes())
     }
 
+    /// Reads a scenario from TOML. The name is what errors call the file.
+    ///
+    /// # Errors
+    /// Where the text is not TOML, has an unknown key, or a value that means nothing; the error names the file, the
     /// line and the column.
     pub fn parse(name: &str, text: &str) -> Result<Self, ScenarioError> {
         let mut scenario: Self =
@@ -129,6 +133,9 @@ impl Scenario {
         let rate = self.arrivals.per_second;
         if !(1e-6..=1e6).contains(&rate) {
             return Err(format!("arrivals.per-second is {rate}: it must be from 0.000001 to 1000000"));
+        }
+        if !self.stages.is_empty() && Stages::new(rate, &self.stages).arrivals() <= 0.0 {
+            return Err("stages: nothing arrives in any of them".to_owned());
         }
         if !(0.0..=1.0).contains(&self.bridge.no_answer) {
             return Err(format!("bridge.no-answer is {}: a probability, from 0 to 1", self.bridge.no_answer));

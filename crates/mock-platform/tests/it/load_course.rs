@@ -141,6 +141,40 @@ fn ctrl_c_ends_a_load_that_has_not_begun() {
 }
 
 #[test]
+fn a_scenario_says_how_the_rate_goes_on_and_the_command_line_goes_before_it() {
+    let (url, _) = accepting();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    let text = "[arrivals]\nper-second = 40\nspacing = \"constant\"\n\
+        [[stages]]\nkind = \"soak\"\nover = \"300ms\"\n\
+        [[stages]]\nkind = \"step\"\nto = 80\nover = \"200ms\"\n";
+    std::fs::write(&file, text).unwrap();
+    let asked = |more: &[&str]| {
+        let file = file.display().to_string();
+        let args = ["load", &url, "--scenario", &file, "--time-scale", "10000", "--report", "json=-"];
+        let output = mock(&[&args, more].concat());
+        let report = LoadReport::parse(&stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        (report.pace, report.asked.stages, report.summary.planned)
+    };
+    let stages = ["soak:0.3s", "step:80:0.2s"].map(str::to_owned).to_vec();
+    let (pace, of_file, planned) = asked(&[]);
+    assert_eq!(pace, "40 calls per second, constant, time scale 10000, then 2 stages over 0.5 s");
+    assert_eq!(of_file, stages);
+    // Twelve calls, and then sixteen.
+    assert!(planned > 28, "{planned}");
+    let (pace, of_file, planned) = asked(&["--rate", "100"]);
+    assert_eq!(
+        (pace.as_str(), of_file),
+        ("100 webhooks per second, constant, then 2 stages over 0.5 s", stages)
+    );
+    assert!((46..=60).contains(&planned), "{planned}");
+    let (_, of_line, _) = asked(&["--cps", "5", "--stage", "burst:50:100ms"]);
+    assert_eq!(of_line, ["burst:50:0.1s"]);
+    let (pace, none, _) = asked(&["--rate", "max", "--calls", "3"]);
+    assert_eq!((pace.as_str(), none.len()), ("as fast as they are answered", 0));
+}
+
+#[test]
 fn what_does_not_go_together_is_told() {
     let url = "http://127.0.0.1:9/webhook/cdr";
     let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,14 @@ fn mistakes_are_named_with_their_place() {
         "[account]\nprice-per-minute = 0.012",
         "[numbers]\nregions = [\"uk\", \"fr\"]",
         "[numbers]\nregions = []",
+        "stages = [{ kind = \"ramp\", over = \"5s\" }]",
+        "stages = [{ kind = \"leap\", to = 5, over = \"5s\" }]",
+        "[[stages]]\nkind = \"step\"\nto = 5\novr = \"5s\"",
+        "stages = [{ kind = \"soak\", to = 5, over = \"5s\" }]",
+        "stages = [{ kind = \"burst\", to = -5, over = \"5s\" }]",
+        "stages = [{ kind = \"soak\", over = \"0s\" }]",
+        "stages = [{ kind = \"soak\" }]",
+        "stages = [{ kind = \"step\", to = 0, over = \"5s\" }]",
         "[calls\n",
     ];
     let told: Vec<_> = mistakes.iter().map(|text| format!("{text}\n=> {}", error(text))).collect();
