@@ -258,18 +258,20 @@ impl EffectsFile {
 
     /// The same, one at a time.
     pub(crate) fn each(&mut self, mut see: impl FnMut(Effect)) -> Result<(), ObserveError> {
+        while self.some(&mut see)? {}
+        Ok(())
+    }
+
+    /// Some of it: whoever reads behind somebody who writes as fast has other things to do between. Whether there may be more.
+    pub(crate) fn some(&mut self, mut see: impl FnMut(Effect)) -> Result<bool, ObserveError> {
         let failed = |source| ObserveError::File { path: self.path.clone(), source };
         let mut file = File::open(&self.path).map_err(failed)?;
         file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
         let mut chunk = vec![0; 64 * 1024];
-        loop {
-            let read = file.read(&mut chunk).map_err(failed)?;
-            if read == 0 {
-                return Ok(());
-            }
-            self.offset += read as u64;
-            self.lines.read(&chunk[..read], &mut see)?;
-        }
+        let read = file.read(&mut chunk).map_err(failed)?;
+        self.offset += read as u64;
+        self.lines.read(&chunk[..read], &mut see)?;
+        Ok(read > 0)
     }
 }
 
@@ -353,6 +355,21 @@ mod tests {
             parse("{\"seq\":1}\nnonsense", "f", 0).unwrap_err().to_string(),
             "f:2: this line is no effect record"
         );
+    }
+
+    #[test]
+    fn a_long_file_is_read_in_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("effects.jsonl");
+        let lines = (1..=4_000).map(|seq| format!("{{\"seq\":{seq},\"cmiuuid\":\"{seq:0>30}\"}}\n"));
+        std::fs::write(&path, lines.collect::<String>()).unwrap();
+        let mut file = EffectsFile::new(&path);
+        let (mut seen, mut pieces) = (0, 0);
+        while file.some(|_| seen += 1).unwrap() {
+            pieces += 1;
+            assert!(seen <= pieces * 1_500, "{seen} effects in {pieces} pieces");
+        }
+        assert!(seen == 4_000 && pieces > 2, "{seen} effects in {pieces} pieces");
     }
 
     #[test]

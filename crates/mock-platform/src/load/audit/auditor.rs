@@ -4,12 +4,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::following::{Earlier, Followed, Following};
 use super::{Audit, Ended, LoadAudit, Teller};
 use crate::deliver::check_run::{Observation, Observer, ObserverError};
 use crate::deliver::{EffectsFile, ObserveError, Target, each_from_url, last_effect_at_url};
+use crate::judge::Effect;
 use crate::plan::Simulator;
 
 /// Why a load could not be audited.
@@ -137,7 +139,7 @@ impl Eye {
         match self {
             Self::Url { url, last } => {
                 let since = last.get();
-                let see = |effect: crate::judge::Effect| {
+                let see = |effect: Effect| {
                     is_new = true;
                     audit.borrow_mut().saw(&effect);
                     last.set(effect.seq);
@@ -146,10 +148,16 @@ impl Eye {
             }
             // A file that nobody has written to yet shows no effects.
             Self::File(file) if !file.path().exists() => {}
-            Self::File(file) => file.each(|effect| {
-                is_new = true;
-                audit.borrow_mut().saw(&effect);
-            })?,
+            Self::File(file) => {
+                let mut see = |effect: Effect| {
+                    is_new = true;
+                    audit.borrow_mut().saw(&effect);
+                };
+                // What has ended must not pile up meanwhile, however long the file is.
+                while file.some(&mut see)? {
+                    yield_now().await;
+                }
+            }
             Self::Count { .. } => {}
         }
         Ok(is_new)
