@@ -29,6 +29,7 @@ mod signals;
 mod stream_check;
 mod target;
 mod terminal;
+mod trust;
 mod untold;
 mod validate;
 

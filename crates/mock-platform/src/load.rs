@@ -23,6 +23,7 @@ mod planned;
 mod progress;
 mod report;
 mod saturation;
+mod secure;
 mod series;
 mod source;
 mod start;
@@ -36,6 +37,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
 pub use self::audit::{AuditError, LoadAudit};
 use self::audit::{Auditor, Followed};
@@ -58,10 +60,11 @@ pub use self::report::{
     KINDS, LoadAsked, LoadHistograms, LoadInterval, LoadReport, LoadReportError, LoadSummary, LoadThreshold,
     Percentiles, Render, schema,
 };
+use self::secure::Tls;
 use self::series::interval;
 use self::source::Source;
 pub use self::start::start_instant;
-use self::start::start_ns;
+use self::start::{opening, start_ns};
 use self::tally::Tally;
 pub use self::threshold::{Threshold, ThresholdError};
 use self::worker::Work;
@@ -79,6 +82,16 @@ pub enum LoadError {
     /// Nothing is at the target.
     #[error("nothing can be reached at {target} (start the receiver first)")]
     Unreachable {
+        /// Its host and port.
+        target: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Somebody is at the target, and it cannot be spoken with.
+    #[error(
+        "no TLS can be spoken with {target} (does it speak TLS, and is its certificate one that is trusted?)"
+    )]
+    Tls {
         /// Its host and port.
         target: String,
         /// Why not.
@@ -147,12 +160,14 @@ fn run_after(
 ) -> Result<LoadReport, LoadError> {
     options.check()?;
     progress.prepare();
-    let addresses = reach(target)?;
+    let tls = Tls::of(target).map_err(|source| LoadError::Tls { target: target.authority(), source })?;
+    let addresses = reach(target, tls.as_ref(), options.timeout)?;
     let auditor = options.observation.as_ref();
     let auditor = auditor
         .map(|observation| Auditor::start(simulator, observation, options.settle, followed.take()))
         .transpose()?;
-    let start_ns = start_ns(options)?;
+    let opening = opening(options, tls.is_some());
+    let start_ns = start_ns(options, opening)?;
     progress.begin(start_ns);
     let start_ms = wall_ms() + start_ns.saturating_sub(now_ns()) / 1_000_000;
     let is_closed_loop = options.rate == Rate::Max;
@@ -163,21 +178,23 @@ fn run_after(
     let head = LoadReport::head(simulator, target, options, start_ns);
     let ledger = options.ledger.as_ref().map(|path| Ledger::create(path, &head)).transpose();
     let ledger = ledger.map_err(unwritten)?;
+    let interval = interval(Expected::of(simulator, options).seconds);
     let works = (0..options.threads).map(|thread| Work {
         source: Source::new(simulator, options, thread as u64, options.threads as u64),
         composer: Composer::new(simulator, target),
         addresses: addresses.clone(),
+        tls: tls.clone(),
         connections: part(options.connections, thread, options.threads),
         backlog: part(options.backlog, thread, options.threads).max(1),
         timeout: options.timeout,
         ledger: ledger.as_ref().map(Ledger::part),
+        opening,
         start_ns,
         closed_loop_until_ns: is_closed_loop.then(|| {
             let duration = options.duration.map_or(u64::MAX, |duration| duration.as_nanos() as u64);
             start_ns.saturating_add(duration)
         }),
         progress: Arc::clone(progress),
-    let interval = interval(Expected::of(simulator, options).seconds);
         teller: auditor.as_ref().map(Auditor::teller),
         interval,
     });
@@ -218,15 +235,28 @@ fn run_after(
     Ok(LoadReport::new(simulator, target, options, &tally, started, audit))
 }
 
-/// Where the target is, once somebody listens there.
-fn reach(target: &Target) -> Result<Vec<std::net::SocketAddr>, LoadError> {
+/// Where the target is, once somebody listens there, and speaks TLS where that is to be spoken.
+fn reach(
+    target: &Target,
+    tls: Option<&Tls>,
+    limit: Duration,
+) -> Result<Vec<std::net::SocketAddr>, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let reached = runtime.block_on(async {
-        let addresses = target.look_up().await?;
-        tokio::net::TcpStream::connect(&addresses[..]).await?;
+    runtime.block_on(async {
+        let reached = async {
+            let addresses = target.look_up().await?;
+            let stream = tokio::net::TcpStream::connect(&addresses[..]).await?;
+            io::Result::Ok((addresses, stream))
+        };
+        let unreachable = |source| LoadError::Unreachable { target: target.authority(), source };
+        let (addresses, stream) = reached.await.map_err(unreachable)?;
+        if let Some(tls) = tls {
+            let agreed = tokio::time::timeout(limit, tls.agree(stream)).await;
+            let agreed = agreed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            agreed.map_err(|source| LoadError::Tls { target: target.authority(), source })?;
+        }
         Ok(addresses)
-    });
-    reached.map_err(|source| LoadError::Unreachable { target: target.authority(), source })
+    })
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {

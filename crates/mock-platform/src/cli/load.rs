@@ -28,6 +28,7 @@ use super::duration;
 use super::exit::{Exit, Failure, OrExit};
 use super::signals::Signals;
 use super::target::{FaultArgs, PlanArgs, scenario, scenario_help};
+use super::trust::TrustArgs;
 use super::untold;
 use view::View;
 
@@ -88,6 +89,8 @@ struct LoadArgs {
     /// More than 100 webhooks a second for a host that is not this machine: it is mine, and may be loaded
     #[arg(long, help_heading = "Target")]
     i_own_this_target: bool,
+    #[command(flatten, next_help_heading = "Target")]
+    trust: TrustArgs,
     #[command(flatten)]
     pace: PaceArgs,
     #[command(flatten)]
@@ -173,14 +176,17 @@ pub(crate) async fn run(command: LoadCommand) -> Result<Exit, Failure> {
 }
 
 async fn load(args: LoadArgs) -> Result<Exit, Failure> {
-    let target = Target::parse(args.url(), &args.allow_host).or_exit(Exit::Usage)?;
-    let target = target.without_tls().or_exit(Exit::Usage)?;
+    let trust = args.trust.trust()?;
+    let parsed = |url: &str| {
+        let target = Target::parse(url, &args.allow_host).or_exit(Exit::Usage)?;
+        Ok(target.trusting(trust.clone()))
+    };
+    let target = parsed(args.url())?;
     let mut plan = args.plan.options();
     let mut scenario = scenario(&args.scenario)?;
     let mut options = args.options(&plan, &scenario)?;
     args.shard.apply(args.plan.is_epoch_given(), &mut plan, &mut options);
-    options.observation =
-        args.observation.given(|url| Target::parse(url, &args.allow_host).or_exit(Exit::Usage))?;
+    options.observation = args.observation.given(parsed)?;
     options.settle = args.observation.settle();
     options.check().or_exit(Exit::Usage)?;
     if let Rate::Calls(per_second) = options.rate {
@@ -292,20 +298,20 @@ impl LoadArgs {
 
     fn options(&self, plan: &PlanOptions, scenario: &Scenario) -> Result<LoadOptions, Failure> {
         let pace = &self.pace;
+        let stages = self.stages(scenario);
         let rate = match (pace.cps, pace.erlangs) {
             (Some(cps), _) => Rate::Calls(cps),
             (None, Some(erlangs)) => Rate::Erlangs(erlangs),
-            (None, None) => pace.rate.unwrap_or(Rate::Webhooks(DEFAULT_RATE)),
-        };
-        let arrivals_at = pace.arrivals.as_ref().map(Arrivals::read).transpose()?.flatten();
-        let stages = self.stages(scenario);
-        let is_paced = pace.cps.is_some() || pace.erlangs.is_some() || pace.rate.is_some();
-        if arrivals_at.is_some() && is_paced {
-            return Err(Failure::new(Exit::Usage, LoadOptionsError::Arrivals));
             // Stages of a scenario are of its calls.
             (None, None) if pace.stage.is_empty() && !stages.is_empty() => {
                 pace.rate.unwrap_or(Rate::Calls(scenario.arrivals.per_second))
             }
+            (None, None) => pace.rate.unwrap_or(Rate::Webhooks(DEFAULT_RATE)),
+        };
+        let arrivals_at = pace.arrivals.as_ref().map(Arrivals::read).transpose()?.flatten();
+        let is_paced = pace.cps.is_some() || pace.erlangs.is_some() || pace.rate.is_some();
+        if arrivals_at.is_some() && is_paced {
+            return Err(Failure::new(Exit::Usage, LoadOptionsError::Arrivals));
         }
         let rate = arrivals_at.as_ref().map_or(rate, |instants| course::mean_rate(instants));
         let mut options = LoadOptions::new(rate);
@@ -333,12 +339,6 @@ impl LoadArgs {
         Ok(options)
     }
 
-    /// Refuses to load a stranger.
-    fn check_owner(&self, simulator: &Simulator, options: &LoadOptions) -> Result<(), Failure> {
-        let is_modest = match (options.rate, options.peak()) {
-            _ if self.capacity.is_given() => false,
-            (Rate::Webhooks(_), Some(peak)) => peak <= MODEST,
-            (Rate::Calls(_), Some(peak)) => peak * course::webhooks_per_call(simulator) <= MODEST,
     /// Those of the command line, or else of the scenario, where nothing that was asked for has another course.
     fn stages(&self, scenario: &Scenario) -> Vec<Stage> {
         let pace = &self.pace;
@@ -350,6 +350,12 @@ impl LoadArgs {
         }
     }
 
+    /// Refuses to load a stranger.
+    fn check_owner(&self, simulator: &Simulator, options: &LoadOptions) -> Result<(), Failure> {
+        let is_modest = match (options.rate, options.peak()) {
+            _ if self.capacity.is_given() => false,
+            (Rate::Webhooks(_), Some(peak)) => peak <= MODEST,
+            (Rate::Calls(_), Some(peak)) => peak * course::webhooks_per_call(simulator) <= MODEST,
             _ => false,
         };
         if is_modest || self.i_own_this_target || Target::parse(self.url(), &[]).is_ok() {

@@ -4,8 +4,8 @@ use super::clock::now_ns;
 use super::{LoadError, LoadOptions};
 use crate::judge::check::value::iso_ms;
 
-/// Between the order and the first webhook: connections are opened meanwhile.
-const LEAD: Duration = Duration::from_millis(150);
+/// Between the order and the first connection: threads begin meanwhile.
+const LEAD: Duration = Duration::from_millis(100);
 
 /// Reads an instant that several processes can be told to begin at: `2026-11-28T12:00:00Z`, with `+05:30` in place of the `Z` as well, or milliseconds
 /// since 1970. `None` where it is none.
@@ -51,9 +51,22 @@ fn is_rfc_3339(text: &str) -> bool {
         && [14..16, 17..19].into_iter().all(|at| number(at).is_some_and(|sixtieth| sixtieth < 60))
 }
 
-/// When the run begins, by the monotonic clock.
-pub(super) fn start_ns(options: &LoadOptions) -> Result<u64, LoadError> {
-    let Some(start_at) = options.start_at else { return Ok(now_ns() + LEAD.as_nanos() as u64) };
+/// How long connections are opened before the first webhook, and how much longer for each of them where TLS is agreed on.
+const OPENING: Duration = Duration::from_millis(50);
+const HANDSHAKE: Duration = Duration::from_millis(2);
+
+/// How long before it begins its connections are opened.
+pub(super) fn opening(options: &LoadOptions, is_tls: bool) -> Duration {
+    let connections = u32::try_from(options.connections).unwrap_or(u32::MAX);
+    if is_tls { OPENING.saturating_add(HANDSHAKE.saturating_mul(connections)) } else { OPENING }
+}
+
+/// When the run begins, by the monotonic clock; at the earliest when its connections are open.
+pub(super) fn start_ns(options: &LoadOptions, opening: Duration) -> Result<u64, LoadError> {
+    let Some(start_at) = options.start_at else {
+        let lead = LEAD.saturating_add(opening);
+        return Ok(now_ns().saturating_add(u64::try_from(lead.as_nanos()).unwrap_or(u64::MAX)));
+    };
     let ahead = start_at.duration_since(SystemTime::now());
     let ahead = ahead.map_err(|late| LoadError::Late { late: late.duration().as_secs_f64() })?;
     Ok(now_ns().saturating_add(u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX)))

@@ -1,29 +1,27 @@
 //! One thread of a load: its share of the calls, over its share of the connections.
 
+mod care;
+mod converse;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::answer::AnswerReader;
 use super::audit::Teller;
 use super::clock::{now_ns, thread_cpu_ns};
 use super::composer::Composer;
 use super::connection::{Connection, Flight};
 use super::ledger::LedgerPart;
-use super::progress::{Progress, Told};
+use super::progress::Progress;
+use super::secure::Tls;
 use super::source::{Due, Source};
 use super::state::State;
 use super::tally::{End, Tally, count};
@@ -34,10 +32,14 @@ pub(super) struct Work {
     pub(super) source: Source,
     pub(super) composer: Composer,
     pub(super) addresses: Vec<SocketAddr>,
+    /// How TLS is spoken; `None` where it is not.
+    pub(super) tls: Option<Tls>,
     pub(super) connections: usize,
     pub(super) backlog: usize,
     pub(super) timeout: Duration,
     pub(super) ledger: Option<LedgerPart>,
+    /// How long before it begins connections are opened.
+    pub(super) opening: Duration,
     /// When it begins, by the monotonic clock.
     pub(super) start_ns: u64,
     /// When calls cease to begin, where nothing is due at instants of its own.
@@ -49,14 +51,8 @@ pub(super) struct Work {
     pub(super) interval: Duration,
 }
 
-/// So long before the first webhook connections are opened.
-const LEAD_NS: u64 = 50_000_000;
-/// How long a connection of a closed loop rests that cannot be made.
-const RETRY: Duration = Duration::from_millis(10);
 /// How often connections are looked after.
 const LOOK: Duration = Duration::from_millis(20);
-/// Below the keep-alive of common servers (2 to 5 s), so that what they are about to close is not used.
-const IDLE_NS: u64 = 1_000_000_000;
 /// The most that is read at once.
 const READ: usize = 16 * 1024;
 
@@ -82,6 +78,7 @@ struct Shared {
     backlog: usize,
     timeout: Duration,
     addresses: Vec<SocketAddr>,
+    tls: Option<Tls>,
     /// What is read is used at once, whoever reads.
     read: RefCell<Box<[u8]>>,
 }
@@ -110,10 +107,12 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         backlog: work.backlog,
         timeout: work.timeout,
         addresses: work.addresses,
+        tls: work.tls,
         read: RefCell::new(vec![0; READ].into_boxed_slice()),
     });
     let is_stopped = || progress.is_stopped();
-    if !until_unless(&mut watch, work.start_ns.saturating_sub(LEAD_NS), is_stopped).await? {
+    let opening_ns = u64::try_from(work.opening.as_nanos()).unwrap_or(u64::MAX);
+    if !until_unless(&mut watch, work.start_ns.saturating_sub(opening_ns), is_stopped).await? {
         return Ok(shared.tally());
     }
     for id in 0..work.connections {
@@ -200,8 +199,11 @@ impl Shared {
 
     fn begin_closed_loop(&self) {
         let mut state = self.state.borrow_mut();
-        while let Some(id) = state.idle.pop_front() {
-            self.next(&mut state, id, now_ns());
+        // Those for which there is nothing left are free again.
+        for _ in 0..state.idle.len() {
+            if let Some(id) = state.idle.pop_front() {
+                self.next(&mut state, id, now_ns());
+            }
         }
     }
 
@@ -269,166 +271,5 @@ impl Shared {
         state.in_flight -= 1;
         count(&mut state.tally.service, now.saturating_sub(flight.sent_ns));
         state.ended(flight.due, Some(flight.sent_ns), now, end);
-    }
-
-    /// One connection, opened as often as it has to be.
-    async fn serve(self: Rc<Self>, id: usize) {
-        loop {
-            match self.connect().await {
-                Some(stream) => self.converse(id, stream).await,
-                None => {
-                    self.fail_one();
-                    if self.is_closed_loop {
-                        sleep(RETRY).await;
-                    }
-                }
-            }
-            let connection = &self.connections[id];
-            *connection.stream.borrow_mut() = None;
-            let rests = {
-                let mut state = self.state.borrow_mut();
-                state.idle.retain(|idle| *idle != id);
-                let rests = state.waiting.is_empty() && !self.is_closed_loop;
-                if rests {
-                    state.dormant.push(id);
-                }
-                rests
-            };
-            if rests {
-                connection.wake.notified().await;
-            }
-        }
-    }
-
-    async fn connect(&self) -> Option<TcpStream> {
-        for address in &self.addresses {
-            if let Ok(Ok(stream)) = timeout(self.timeout, TcpStream::connect(address)).await {
-                // What cannot be set is slower, and no error.
-                let _ = stream.set_nodelay(true);
-                if stream.writable().await.is_ok() {
-                    self.state.borrow_mut().tally.connections += 1;
-                    return Some(stream);
-                }
-            }
-        }
-        None
-    }
-
-    /// What waited for a connection that cannot be made.
-    fn fail_one(&self) {
-        let mut state = self.state.borrow_mut();
-        let now = now_ns();
-        let Some(due) = self.take(&mut state, now) else { return };
-        let now = now.saturating_sub(self.start_ns);
-        state.tally.attempts += 1;
-        state.tally.series.sent(now);
-        state.ended(due, None, now, End::NoConnection);
-    }
-
-    /// Reads answers, and sends what is next, until the connection is closed.
-    async fn converse(&self, id: usize, stream: TcpStream) {
-        let connection = &self.connections[id];
-        connection.is_late.set(false);
-        let (mut incoming, outgoing) = stream.into_split();
-        *connection.stream.borrow_mut() = Some(Rc::new(outgoing));
-        self.next(&mut self.state.borrow_mut(), id, now_ns());
-        let mut reader = AnswerReader::default();
-        let end = poll_fn(|context| self.poll_end(context, id, &mut incoming, &mut reader)).await;
-        if let Some(end) = end {
-            self.end(&mut self.state.borrow_mut(), id, end, now_ns());
-        }
-    }
-
-    /// Reads until the connection is at its end: what that is to a webhook in flight, if it is anything.
-    fn poll_end(
-        &self,
-        context: &mut Context<'_>,
-        id: usize,
-        incoming: &mut OwnedReadHalf,
-        reader: &mut AnswerReader,
-    ) -> Poll<Option<End>> {
-        let connection = &self.connections[id];
-        let mut room = self.read.borrow_mut();
-        loop {
-            let mut read = ReadBuf::new(&mut room);
-            // Where less comes than there is room for nothing more is there: it is not read once more to see that, as by `try_read`.
-            let end = match ready!(Pin::new(&mut *incoming).poll_read(context, &mut read)) {
-                Ok(()) if read.filled().is_empty() => match reader.closed() {
-                    Some(answer) => End::Answered(answer),
-                    None if connection.is_late.get() => End::TimedOut,
-                    None => End::Reset,
-                },
-                Ok(()) => match reader.feed(read.filled()) {
-                    Ok(None) => continue,
-                    // Nobody asked.
-                    Ok(Some(_)) if connection.flight.get().is_none() => return Poll::Ready(None),
-                    Ok(Some(answer)) if answer.keeps => {
-                        let mut state = self.state.borrow_mut();
-                        let now = now_ns();
-                        self.end(&mut state, id, End::Answered(answer), now);
-                        self.next(&mut state, id, now);
-                        continue;
-                    }
-                    Ok(Some(answer)) => End::Answered(answer),
-                    Err(_) => End::NoHttp,
-                },
-                Err(_) if connection.is_late.get() => End::TimedOut,
-                Err(_) => End::Reset,
-            };
-            return Poll::Ready(Some(end));
-        }
-    }
-
-    /// Ends what takes too long, closes what is unused for long, tells how far it is; until all has ended.
-    async fn look_after(&self, closed_loop_until_ns: Option<u64>, progress: &Progress) {
-        let mut told = Told::default();
-        loop {
-            sleep(LOOK).await;
-            let now = now_ns();
-            let mut state = self.state.borrow_mut();
-            if closed_loop_until_ns.is_some_and(|until| now >= until) {
-                state.source.end();
-            }
-            if progress.is_stopped() {
-                state.source.stop();
-                while let Some(due) = state.waiting.pop_front() {
-                    state.drop_one(due);
-                }
-            }
-            self.close_what_is_late_or_unused(&mut state, now);
-            state.tally.injected = state.source.injected();
-            if let Some(teller) = &mut state.teller {
-                teller.tell();
-            }
-            progress.tell(&mut told, &state.tally, state.in_flight);
-            let is_out = if self.is_closed_loop { state.is_exhausted } else { state.source.peek().is_none() };
-            if is_out && state.in_flight == 0 && state.waiting.is_empty() {
-                return;
-            }
-        }
-    }
-
-    fn close_what_is_late_or_unused(&self, state: &mut State, now: u64) {
-        let timeout_ns = u64::try_from(self.timeout.as_nanos()).unwrap_or(u64::MAX);
-        for connection in &self.connections {
-            let Some(flight) = connection.flight.get() else { continue };
-            let late_ns = (self.start_ns + flight.sent_ns).saturating_add(timeout_ns);
-            if now > late_ns {
-                connection.is_late.set(true);
-                connection.close();
-            }
-        }
-        if self.is_closed_loop {
-            return;
-        }
-        // Those that are longest free are in front.
-        while let Some(&id) = state.idle.front() {
-            let connection = &self.connections[id];
-            if now.saturating_sub(connection.free_since_ns.get()) <= IDLE_NS {
-                break;
-            }
-            state.idle.pop_front();
-            connection.close();
-        }
     }
 }

@@ -19,6 +19,7 @@ mod load;
 mod load_audit;
 mod load_course;
 mod load_reports;
+mod load_secure;
 mod plan;
 mod plan_cli;
 mod plan_legal;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use piopiy_mock_platform::deliver::Target;
 use piopiy_mock_platform::deliver::check_run::CheckOptions;
-use piopiy_mock_platform::deliver::{Target, Trust};
 use piopiy_mock_platform::judge::check::{Malformed, SigningKey};
 
 use crate::cli::duration;
 use crate::cli::exit::{Exit, Failure, OrExit};
+use crate::cli::trust::TrustArgs;
 
 /// Which receiver, and what it claims to do.
 #[derive(Debug, Args)]
@@ -21,12 +22,8 @@ pub(crate) struct ReceiverArgs {
     /// Connect to this address instead of looking the receiver's name up; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     resolve: Vec<IpAddr>,
-    /// Trust the certificates of this PEM file, and no other, where the URL is https://
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
-    cacert: Option<PathBuf>,
-    /// Take any certificate where the URL is https://
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Send `Authorization: Bearer TOKEN`; with a space in it, such as `Basic dTpw`, it is the whole value
     #[arg(long, env = "PIOPIY_MOCK_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -56,21 +53,7 @@ impl ReceiverArgs {
     /// A URL of the receiver, or beside it.
     pub(crate) fn trusted(&self, url: &str) -> Result<Target, Failure> {
         let target = Target::parse(url, &self.allow_host).or_exit(Exit::Usage)?;
-        Ok(target.trusting(self.trust()?))
-    }
-
-    fn trust(&self) -> Result<Trust, Failure> {
-        let Some(path) = &self.cacert else {
-            return Ok(if self.insecure { Trust::anyone() } else { Trust::default() });
-        };
-        let place = path.display();
-        let pem = std::fs::read(path)
-            .map_err(|error| anyhow::anyhow!("the certificates {place} cannot be read: {error}"))
-            .or_exit(Exit::Usage)?;
-        let trust = Trust::certificates(&pem).map_err(anyhow::Error::new);
-        trust
-            .map_err(|error| error.context(format!("the certificates {place} cannot be used")))
-            .or_exit(Exit::Usage)
+        Ok(target.trusting(self.trust.trust()?))
     }
 
     pub(crate) fn apply(&self, options: &mut CheckOptions) -> Result<(), Failure> {

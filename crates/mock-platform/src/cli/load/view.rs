@@ -173,7 +173,7 @@ impl State {
                 format!("{trial}begins in {:.0} s", moment.begins_in.as_secs_f64().ceil())
             }
             () if moment.is_settling => {
-                format!("{trial}{} s, waiting for the receiver to settle", moment.elapsed.as_secs())
+                format!("{trial}{} s, waiting for effects", moment.elapsed.as_secs())
             }
             () => format!("{trial}{} s{left}", moment.elapsed.as_secs()),
         }
@@ -333,7 +333,7 @@ mod tests {
         now.elapsed = at(31.0);
         assert!(first(&now).ends_with("] trial 3, 31 s, ending"));
         now.is_settling = true;
-        assert!(first(&now).ends_with("] trial 3, 31 s, waiting for the receiver to settle"));
+        assert!(first(&now).ends_with("] trial 3, 31 s, waiting for effects"));
         now = Moment::default();
         now.begins_in = at(89.2);
         assert_eq!(first(&now), "begins in 90 s");
