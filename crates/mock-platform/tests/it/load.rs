@@ -115,6 +115,16 @@ fn every_webhook_of_the_plan_arrives_once() {
 }
 
 #[test]
+fn there_may_be_more_connections_than_webhooks() {
+    let (url, bodies) = accepting();
+    let mut options = some(Rate::Max, 1);
+    (options.connections, options.threads) = (64, 2);
+    let summary = load(&url, &options).unwrap().summary;
+    assert_eq!([summary.planned, summary.acknowledged], [bodies.lock().unwrap().len() as u64; 2]);
+    assert!((1..64).contains(&summary.planned), "{summary:?}");
+}
+
+#[test]
 fn what_is_not_acknowledged_is_an_error_of_its_kind() {
     let check = |answer: fn() -> Option<&'static str>, kind: &str| {
         let (url, _) = receiver(answer);
