@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 mod guard;
 mod live;
+mod outgoing;
 mod rest;
 mod serve;
 mod stream;

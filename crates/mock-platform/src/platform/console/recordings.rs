@@ -3,14 +3,13 @@
 mod wave;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path as FilePath, PathBuf};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use maud::{Markup, html};
 use piopiy_events::Webhook;
 
@@ -19,9 +18,10 @@ use self::wave::{BARS, Wave};
 use super::{Console, unknown};
 use crate::platform::board::CallView;
 use crate::platform::exchange::Exchange;
+use crate::platform::outgoing::Outgoing;
 
-/// A longer file is not read.
-const LONGEST: u64 = 64 * 1024 * 1024;
+/// How much a player gets that asks for all behind a place: it asks again, and who stops playing holds no connection.
+const PART: u64 = 4 * 1024 * 1024;
 /// So many are shown of a call.
 const SHOWN: usize = 16;
 
@@ -58,44 +58,32 @@ pub(super) async fn audio(
         return unknown(&console, &missing()).await;
     };
     let (folders, ids) = (folders(&console.exchange), ids(&view));
-    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).map(str::to_owned);
-    let read = tokio::task::spawn_blocking(move || {
-        // One of those that are there: no other path can be asked for.
-        part(files(&folders, &ids).get(&file)?, asked.as_deref())
-    });
-    let Some(part) = read.await.ok().flatten() else { return unknown(&console, &missing()).await };
-    let kind = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
-    match part.span {
-        Some((from, to)) => {
-            let range = format!("bytes {from}-{}/{}", to - 1, part.of);
-            (StatusCode::PARTIAL_CONTENT, kind, [(header::CONTENT_RANGE, range)], part.bytes).into_response()
+    // One of those that are there: no other path can be asked for.
+    let opened = move || Outgoing::open(files(&folders, &ids).get(&file)?);
+    let opened = tokio::task::spawn_blocking(opened).await;
+    let Some(recording) = opened.ok().flatten() else { return unknown(&console, &missing()).await };
+    // Nothing says which file it was that a part was asked of.
+    let range = headers.get(header::RANGE).filter(|_| !headers.contains_key(header::IF_RANGE));
+    let of = recording.length();
+    let asked =
+        range.and_then(|range| range.to_str().ok()).map_or(Asked::Whole, |range| Asked::of(range, of));
+    let (status, span, mut answer) = match asked {
+        Asked::Whole => (StatusCode::OK, None, recording.answer(0..of)),
+        Asked::Part(part) => {
+            let span = format!("bytes {}-{}/{of}", part.start, part.end - 1);
+            (StatusCode::PARTIAL_CONTENT, Some(span), recording.answer(part))
         }
-        None => (kind, part.bytes).into_response(),
-    }
-}
-
-/// What a player gets of a file.
-struct Part {
-    bytes: Vec<u8>,
-    /// From where to where, where it is not whole.
-    span: Option<(u64, u64)>,
-    /// How long the file is.
-    of: u64,
-}
-
-/// Reads what is asked for, and no more.
-fn part(path: &FilePath, asked: Option<&str>) -> Option<Part> {
-    // A pipe would be waited for.
-    let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    let of = about.len().min(LONGEST);
-    let span = asked.and_then(|range| span(range, of));
-    let (from, to) = span.unwrap_or((0, of));
-    let (mut file, mut bytes) = (File::open(path).ok()?, Vec::new());
-    file.seek(SeekFrom::Start(from)).ok()?;
-    file.take(to - from).read_to_end(&mut bytes).ok()?;
-    // It is shorter than it was, if somebody writes it anew.
-    let is_whole = bytes.len() as u64 == to - from;
-    is_whole.then_some(Part { bytes, span, of })
+        Asked::Beyond => {
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some(format!("bytes */{of}")), recording.answer(0..0))
+        }
+    };
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.extend(
+        span.and_then(|span| HeaderValue::try_from(span).ok()).map(|span| (header::CONTENT_RANGE, span)),
+    );
+    answer
 }
 
 /// Where recordings may be: what was recorded before a folder was configured is elsewhere.
@@ -153,44 +141,51 @@ fn drawn(wave: &Wave) -> Markup {
     }
 }
 
-/// The one part that `bytes=FROM-TO` asks for.
-fn span(range: &str, length: u64) -> Option<(u64, u64)> {
-    let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
-    let (from, to) = match (from.parse::<u64>(), to.parse::<u64>()) {
-        (Ok(from), Ok(to)) => (from, to.saturating_add(1).min(length)),
-        (Ok(from), Err(_)) if to.is_empty() => (from, length),
-        (Err(_), Ok(last)) if from.is_empty() => (length.saturating_sub(last), length),
-        _ => return None,
-    };
-    (from < to).then_some((from, to))
+/// What a player asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    Whole,
+    Part(Range<u64>),
+    /// What is behind the end.
+    Beyond,
+}
+
+impl Asked {
+    /// The one part that `bytes=FROM-TO` means; what it cannot mean is left out of account.
+    fn of(range: &str, length: u64) -> Self {
+        let Some((from, to)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+            return Self::Whole;
+        };
+        let part = match (from.parse::<u64>(), to.parse::<u64>()) {
+            (Ok(from), Ok(to)) if from <= to => from..to.saturating_add(1).min(length),
+            (Ok(from), Err(_)) if to.is_empty() => from..from.saturating_add(PART).min(length),
+            (Err(_), Ok(last)) if from.is_empty() => length.saturating_sub(last)..length,
+            _ => return Self::Whole,
+        };
+        if part.is_empty() { Self::Beyond } else { Self::Part(part) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{part, span};
+    use super::{Asked, PART};
 
     #[test]
     fn a_player_gets_the_part_that_it_asks_for() {
-        assert_eq!(span("bytes=0-", 10), Some((0, 10)));
-        assert_eq!(span("bytes=2-4", 10), Some((2, 5)));
-        assert_eq!(span("bytes=2-400", 10), Some((2, 10)));
-        assert_eq!(span("bytes=-3", 10), Some((7, 10)));
-        for none in ["bytes=10-", "bytes=5-4", "bytes=x-", "items=0-", "bytes=-", "bytes=0-1,3-4"] {
-            assert_eq!(span(none, 10), None, "{none}");
+        let check = |range, length, expected| assert_eq!(Asked::of(range, length), expected, "{range}");
+        check("bytes=0-", 10, Asked::Part(0..10));
+        check("bytes=2-4", 10, Asked::Part(2..5));
+        check("bytes=2-400", 10, Asked::Part(2..10));
+        check("bytes=-3", 10, Asked::Part(7..10));
+        check("bytes=-30", 10, Asked::Part(0..10));
+        for beyond in ["bytes=10-", "bytes=10-11", "bytes=-0", "bytes=18446744073709551615-"] {
+            check(beyond, 10, Asked::Beyond);
         }
-    }
-
-    #[test]
-    fn no_more_is_read_than_is_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.wav");
-        std::fs::write(&path, b"0123456789").unwrap();
-        let read = |asked| part(&path, asked).map(|part| (part.bytes, part.span, part.of)).unwrap();
-        assert_eq!(read(Some("bytes=2-4")), (b"234".to_vec(), Some((2, 5)), 10));
-        assert_eq!(read(Some("nonsense")), (b"0123456789".to_vec(), None, 10));
-        assert_eq!(read(None).0.len(), 10);
-        assert!(part(folder.path(), None).is_none(), "a folder is no recording");
-        std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert_eq!(read(Some("bytes=-3")), (vec![0; 3], Some(((64 << 20) - 3, 64 << 20)), 64 << 20));
+        for none in ["bytes=5-4", "bytes=x-", "items=0-", "bytes=-", "bytes=0-1,3-4", ""] {
+            check(none, 10, Asked::Whole);
+        }
+        // Of what is long, who wants all of it gets a part at a time, and who says how much gets that.
+        check("bytes=7-", 1 << 40, Asked::Part(7..PART + 7));
+        check("bytes=0-1099511627775", 1 << 40, Asked::Part(0..1 << 40));
     }
 }

@@ -133,7 +133,7 @@ pub(super) async fn answer(
         (None, Ok(body)) => {
             let request = Request { exchange: &exchange, endpoint, parts: &parts, body: &body };
             let reply = (endpoint.handle)(&request);
-            (reply.loaded().await, body)
+            (reply.opened().await, body)
         }
         (None, Err(rejection)) => {
             (Reply::failed(rejection.status(), "body_not_read", rejection.body_text()), Bytes::new())

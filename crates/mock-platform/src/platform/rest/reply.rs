@@ -1,10 +1,11 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::platform::config::{Choices, LegacyCodes, LegacyErrors};
+use crate::platform::outgoing::Outgoing;
 
 /// What a request is answered with, and what the timeline tells of it.
 #[derive(Debug)]
@@ -21,13 +22,10 @@ pub(super) struct Reply {
 #[derive(Debug)]
 pub(super) enum Body {
     Json(Value),
-    Audio(Vec<u8>),
+    Audio(Outgoing),
     /// What is in a file, or else another reply.
     File(PathBuf, Box<Reply>),
 }
-
-/// The longest file that is sent.
-const LONGEST: u64 = 64 * 1024 * 1024;
 
 impl Reply {
     pub(super) fn json(status: StatusCode, body: Value) -> Self {
@@ -50,13 +48,13 @@ impl Reply {
         reply
     }
 
-    /// With what is in the file that it is to send.
-    pub(super) async fn loaded(self) -> Self {
+    /// With the file open that it is to send.
+    pub(super) async fn opened(self) -> Self {
         let Body::File(file, missing) = self.body else { return self };
         // Other requests are answered meanwhile.
-        let read = tokio::task::spawn_blocking(move || contents(&file)).await;
-        match read.ok().flatten() {
-            Some(bytes) => Self { body: Body::Audio(bytes), ..Self::ok(Value::Null) },
+        let opened = tokio::task::spawn_blocking(move || Outgoing::open(&file)).await;
+        match opened.ok().flatten() {
+            Some(file) => Self { body: Body::Audio(file), ..Self::ok(Value::Null) },
             None => *missing,
         }
     }
@@ -106,21 +104,19 @@ fn number(choices: &Choices, body: &mut Value, code: u16, cmi_code: u16) {
     }
 }
 
-/// What is in a file; nothing of what is none (a pipe would be waited for), or longer than a recording gets.
-fn contents(file: &Path) -> Option<Vec<u8>> {
-    let about = std::fs::metadata(file).ok()?;
-    (about.is_file() && about.len() <= LONGEST).then(|| std::fs::read(file).ok()).flatten()
-}
-
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let (kind, bytes) = match self.body {
-            Body::Json(value) => ("application/json", value.to_string().into_bytes()),
-            Body::Audio(bytes) => ("audio/wav", bytes),
-            // It was loaded before.
+        let mut response = match self.body {
+            Body::Json(value) => {
+                (self.status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+            }
+            Body::Audio(file) => {
+                let whole = 0..file.length();
+                (self.status, file.answer(whole)).into_response()
+            }
+            // It was opened before.
             Body::File(_, missing) => return missing.into_response(),
         };
-        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], bytes).into_response();
         response.headers_mut().extend(self.headers);
         response
     }

@@ -387,7 +387,6 @@ async fn only_files_of_the_folder_are_recordings() {
     let pipe = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.wav")).status().unwrap();
     assert!(pipe.success());
     std::fs::create_dir(folder.path().join("folder.wav")).unwrap();
-    std::fs::File::create(folder.path().join("long.wav")).unwrap().set_len(65 * 1024 * 1024).unwrap();
     let text = format!("[platform]\nrecordings = {:?}", folder.path());
     let exchange = Exchange::start(Config::parse("test", &text).unwrap(), None).unwrap();
     let mut options = ServeOptions::default();
@@ -398,7 +397,6 @@ async fn only_files_of_the_folder_are_recordings() {
         ("ok.wav", true),
         ("pipe.wav", false),
         ("folder.wav", false),
-        ("long.wav", false),
         ("..%2Fok.wav", false),
         ("%2Fetc%2Fpasswd", false),
     ] {

@@ -1,5 +1,7 @@
 //! What the console shows of audio, and what it makes go wrong with it.
 
+use std::io::{Seek as _, SeekFrom, Write as _};
+
 use futures_util::StreamExt as _;
 use piopiy_events::pcmo::Pcmo;
 use piopiy_mock_platform::platform::{Config, Inbound, StreamFaults};
@@ -51,6 +53,65 @@ async fn a_stream_is_shown_with_its_figures_and_its_recordings_are_played_wherev
             );
             assert_eq!(console.client.get(url).send().await.unwrap().bytes().await.unwrap(), bytes, "{file}");
         }
+    }
+}
+
+/// A recording whose last sample alone is heard: a file with a hole.
+fn record(path: &std::path::Path, samples: u32) {
+    let mut head = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    head.extend([16_000_u32.to_le_bytes(), 32_000_u32.to_le_bytes()].concat());
+    head.extend(b"\x02\0\x10\0data");
+    head.extend((2 * samples).to_le_bytes());
+    let mut file = std::fs::File::create(path).unwrap();
+    file.write_all(&head).unwrap();
+    file.seek(SeekFrom::Start(44 + 2 * u64::from(samples - 1))).unwrap();
+    file.write_all(&i16::MAX.to_le_bytes()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_of_an_hour_is_played_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = BRIEF.replace("seed = 7", &format!("seed = 7\nrecordings = {:?}", folder.path()));
+    let console = Console::start(Config::parse("test", &text).unwrap()).await;
+    let (call, id) = streamed(&console, &serve(echo).await).await;
+    let file = format!("{id}-2-heard.wav");
+    let samples = 3_600 * 16_000;
+    record(&folder.path().join(&file), samples);
+    let length = 44 + 2 * u64::from(samples);
+    assert!(console.get(&format!("/calls/{call}")).await.1.contains("3600.0 s, 16 kHz"));
+    let path = console.at(&format!("/calls/{call}/recordings/{file}"));
+    let part = async |range: &str| {
+        let answer = console.client.get(&path).header("range", range).send().await.unwrap();
+        let said = answer.headers().get("content-range").map(|span| span.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), said, answer.bytes().await.unwrap())
+    };
+    // As a player asks, which goes on where a part ends.
+    let mut at = 0;
+    while at < length {
+        let (status, said, bytes) = part(&format!("bytes={at}-")).await;
+        let to = at + bytes.len() as u64;
+        assert_eq!((status, said), (206, Some(format!("bytes {at}-{}/{length}", to - 1))));
+        assert!((1..=4 << 20).contains(&bytes.len()), "{} bytes at once", bytes.len());
+        at = to;
+    }
+    assert_eq!(at, length);
+    let last = format!("bytes {}-{}/{length}", length - 2, length - 1);
+    assert_eq!(part("bytes=-2").await, (206, Some(last), i16::MAX.to_le_bytes().to_vec().into()));
+    let beyond = part(&format!("bytes={length}-")).await;
+    assert_eq!(beyond, (416, Some(format!("bytes */{length}")), Vec::new().into()));
+    // Who asks for no part gets all of it, of REST as well.
+    let rest = format!(
+        "http://{}/v2/piopiy/play?appid=2222222&secret=mock-secret&file={file}",
+        console.serving.rest()
+    );
+    for url in [&path, &rest] {
+        let mut answer = console.client.get(url).send().await.unwrap();
+        assert_eq!((answer.status(), answer.content_length()), (StatusCode::OK, Some(length)), "{url}");
+        let mut taken = 0;
+        while let Some(piece) = answer.chunk().await.unwrap() {
+            taken += piece.len() as u64;
+        }
+        assert_eq!(taken, length, "{url}");
     }
 }
 
