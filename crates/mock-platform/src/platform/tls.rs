@@ -1,5 +1,6 @@
 //! A certificate authority of one's own: for SDKs that know the platform by its https addresses alone.
 
+mod shown;
 mod validity;
 
 use std::fs::OpenOptions;
@@ -14,8 +15,9 @@ use rcgen::{
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use shown::Shown;
 use validity::Validity;
 
 /// The file of certificate and key.
@@ -95,7 +97,8 @@ impl LocalCa {
     /// The authority that a folder holds; a new one, for ten years, where it holds none.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or is none, or what it holds has expired.
+    /// If the file cannot be read or written, is none, or can be read by others; if what it holds has expired, or is not
+    /// valid yet.
     ///
     /// # Examples
     /// ```
@@ -157,22 +160,13 @@ impl LocalCa {
         })
     }
 
-    /// A certificate for the platform's names and this machine, and how it is shown.
-    pub(super) fn server_config(&self) -> Result<Arc<ServerConfig>, CaError> {
-        let (certificate, key) = self.vouched()?;
-        let key = PrivateKeyDer::try_from(key.serialize_der())
-            .map_err(|_| CaError::Broken { path: self.path.clone() })?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+    /// A certificate for the platform's names and this machine, which is another before it ends, and how it is shown.
+    pub(super) fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, CaError> {
+        Shown::new(Arc::clone(self), SystemTime::now)?.server_config().map(Arc::new)
     }
 
     /// A new certificate with its key.
-    fn vouched(&self) -> Result<(CertificateDer<'static>, KeyPair), CaError> {
+    fn vouched(&self, now: SystemTime) -> Result<(CertificateDer<'static>, KeyPair), CaError> {
         let issuer = Issuer::new(params(), &self.key);
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
@@ -181,11 +175,13 @@ impl LocalCa {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
-        let now = SystemTime::now();
-        // As long as every client takes for reasonable, and no longer than whoever vouches for it.
-        let ends = (now + 397 * DAY).min(SystemTime::UNIX_EPOCH + self.validity.to);
-        (params.not_before, params.not_after) = ((now - DAY).into(), ends.into());
+        (params.not_before, params.not_after) = ((now - DAY).into(), self.end_of_leaf(now).into());
         Ok((params.signed_by(&key, &issuer)?.into(), key))
+    }
+
+    /// As late as every client takes for reasonable, and no later than the end of whoever vouches for it.
+    fn end_of_leaf(&self, now: SystemTime) -> SystemTime {
+        (now + 397 * DAY).min(SystemTime::UNIX_EPOCH + self.validity.to)
     }
 
     fn read(text: &str, path: &Path) -> Result<Self, CaError> {
@@ -293,7 +289,7 @@ mod tests {
         };
         assert_eq!(days_left(ca.validity), 3_650);
         assert_eq!(ca.warning(), None);
-        let vouched = |ca: &LocalCa| Validity::of(&ca.vouched().unwrap().0).unwrap();
+        let vouched = |ca: &LocalCa| Validity::of(&ca.vouched(SystemTime::now()).unwrap().0).unwrap();
         assert_eq!(days_left(vouched(&ca)), 397);
         ca.validity.to = since_epoch(SystemTime::now()) + 9 * DAY;
         assert_eq!(vouched(&ca).to.as_secs(), ca.validity.to.as_secs());
