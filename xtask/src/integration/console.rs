@@ -103,6 +103,16 @@ async fn keyboard(browser: &Browser) -> anyhow::Result<()> {
         )
         .await?;
     ensure!(nameless == json!([]), "these have no name: {nameless}");
+    // Whoever tells the machine what to press says what is to be seen.
+    let otherwise = browser
+        .evaluate(
+            "[...document.querySelectorAll('a[aria-label],button[aria-label],summary[aria-label]')]
+               .map(it => [it.getAttribute('aria-label'), it.matches('svg a')
+                 ? [...it.querySelectorAll('text')].map(text => text.textContent).join(' ') : it.innerText])
+               .filter(([name, seen]) => !name.includes(seen.replace(/…$/, '').replace(/\\s+/g, ' ').trim()))",
+        )
+        .await?;
+    ensure!(otherwise == json!([]), "these have another name than the one that is seen: {otherwise}");
     browser.evaluate("document.querySelector('svg.wide .rung').focus()").await?;
     // Enter opens what has the focus, and the focus goes to what it has opened.
     browser.press('\u{E007}').await?;

@@ -99,13 +99,13 @@ fn one(
     let most = (right.saturating_sub(left) * 10 / geometry.character).max(8);
     let (text, is_cut) = cut(&rung.text, most);
     let status = rung.status.as_ref();
+    // What is seen, in the order in which it is there: whoever says it to the machine means this.
     let said = format!(
-        "{}, {} to {}: {}{}",
-        words::seconds(after_ms),
+        "{time} {}{}, {} to {}",
+        status.map(|(status, _)| format!("{status} ")).unwrap_or_default(),
+        rung.text,
         rung.from.names().0,
         rung.to.names().0,
-        rung.text,
-        status.map(|(status, _)| format!(", {status}")).unwrap_or_default()
     );
     let end = if to > from { to - 3 } else { to + 3 };
     let base = if from == to { y + 4 } else { y - 6 };
@@ -115,20 +115,22 @@ fn one(
             aria-current=[is_selected.then_some("true")] data-in-place {
             @if is_cut { title { (rung.text) } }
             rect.hit x="0" y=(y - geometry.step / 2 - 4) width=(geometry.width) height=(geometry.step) rx="4" {}
-            text.t x="4" y=(y + 4) { (time) }
-            @if from == to {
-                circle.note cx=(from) cy=(y) r="4" {}
-            } @else {
-                path.way d={ "M" (from) " " (y) "H" (end) } marker-end={ "url(#" (arrow) ")" } {}
-            }
-            text.says x=(left) y=(base) { (text) }
+            // The spaces are not seen: they part the words for whoever reads the text of it all.
+            text.t x="4" y=(y + 4) { (time) } " "
             @if let Some((status, tone)) = status {
                 @if geometry.is_wide {
                     text.status.(tone.class()) x=(geometry.last + 10) y=(y + 4) { (status) }
                 } @else {
                     text.status.(tone.class()) x=(geometry.width - 2) y=(y + 17) text-anchor="end" { (status) }
                 }
+                " "
             }
+            @if from == to {
+                circle.note cx=(from) cy=(y) r="4" {}
+            } @else {
+                path.way d={ "M" (from) " " (y) "H" (end) } marker-end={ "url(#" (arrow) ")" } {}
+            }
+            text.says x=(left) y=(base) { (text) }
         }
     }
 }
