@@ -165,6 +165,14 @@ async fn a_transfer_that_is_described_is_one_that_is_taken() {
         (json!({ "to_number": "442079460000" }), true),
         (json!({ "sip_uri": "sip:1@pbx" }), true),
         (json!({ "to_number": "442079460000", "sip_uri": "sip:1@pbx" }), false),
+        // How long it may ring nobody says: the SDK sends whatever whole number it is given.
+        (json!({ "to_number": "442079460000", "timeout_sec": 1 }), true),
+        (json!({ "to_number": "442079460000", "timeout_sec": 100_000 }), true),
+        (json!({ "to_number": "442079460000", "timeout_sec": 20.0 }), true),
+        (json!({ "to_number": "442079460000", "timeout_sec": 0 }), false),
+        (json!({ "to_number": "442079460000", "timeout_sec": -20 }), false),
+        (json!({ "to_number": "442079460000", "timeout_sec": 0.5 }), false),
+        (json!({ "to_number": "442079460000", "timeout_sec": "20" }), false),
         (json!({ "pipeline": [{ "action": "hangup" }], "to_number": "442079460000" }), false),
         (json!({ "pipeline": with(2) }), true),
         (json!({ "pipeline": with(3) }), false),
@@ -174,4 +182,7 @@ async fn a_transfer_that_is_described_is_one_that_is_taken() {
         // One that is not settled yet is in the way of the next.
         assert_eq!(matches!(status, 200 | 409), is_taken, "{body}: {status} {answer}");
     }
+    let call = api.exchange().board().call(0).unwrap();
+    let choices: Vec<&str> = call.messages().filter_map(|message| message.choice.as_deref()).collect();
+    assert!(choices.contains(&"any timeout_sec of 1 or more is taken"), "{choices:?}");
 }

@@ -39,7 +39,11 @@ pub(in crate::platform::rest) fn transfer(request: &Request<'_>) -> Reply {
             (None, Some(uri)) => connecting(&Endpoint::sip_uri(uri), body),
             (None, None) => pipeline(body),
         };
-        transferred(request, call, flow)
+        let reply = transferred(request, call, flow);
+        match body.contains_key("timeout_sec") && reply.status.is_success() {
+            true => reply.choosing("any timeout_sec of 1 or more is taken"),
+            false => reply,
+        }
     })
 }
 
@@ -148,7 +152,7 @@ fn connecting(endpoint: &Endpoint, body: &Map<String, Value>) -> Pcmo {
     if let Some(caller) = body.get("caller_id") {
         members["params"]["caller_id"] = caller.clone();
     }
-    if let Some(seconds) = body.get("timeout_sec") {
+    if let Some(seconds) = body.get("timeout_sec").and_then(valid::whole) {
         members["params"]["options"] = json!({ "ring_timeout_sec": seconds });
     }
     let endpoint = serde_json::to_value(endpoint).unwrap_or_default();

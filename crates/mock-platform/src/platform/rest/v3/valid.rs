@@ -105,7 +105,8 @@ pub(in crate::platform::rest) const TRANSFER_ACTION: Shape = &[
     may("to_number", Kind::Phone),
     may("sip_uri", ANY_TEXT),
     may("caller_id", Kind::Phone),
-    may("timeout_sec", Kind::Whole(5, 120)),
+    // The SDK sends whatever whole number it is given, and no page has a bound.
+    may("timeout_sec", COUNT),
     may("confirm", Kind::Flag),
     may("hold_audio", Kind::Any),
     may("transfer_summary", ANY_TEXT),
