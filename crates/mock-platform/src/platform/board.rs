@@ -11,11 +11,13 @@ use tokio::sync::broadcast;
 use super::exchange::lock;
 use crate::deliver::ledger::{CallEntry, Entry, MessageEntry, MessageKind, PlanEntry, Record};
 
+use view::Weight;
 pub use view::{CallView, Row, WebhookRow};
 
 /// How many calls are remembered; the oldest that are over go first.
 const CALLS: usize = 1_000;
-/// How many rows of one call are. As many more are its webhooks': its CDRs are remembered, unless that many came before.
+/// How many rows of one call are. As many more are its webhooks', and behind those as many its CDRs', which are few and
+/// come last: none is forgotten because much came before.
 const ROWS: usize = 2_000;
 /// How many bytes of one call are, and of all of them before old ones go: a platform may run for days.
 const CALL_BYTES: usize = 8 * 1024 * 1024;
@@ -88,6 +90,23 @@ impl Board {
     /// Whether a call is on.
     pub(super) fn is_busy(&self) -> bool {
         lock(&self.state).calls.values().any(|seen| !seen.is_over)
+    }
+
+    /// The calls that are on.
+    pub(super) fn on(&self) -> Vec<u64> {
+        let state = lock(&self.state);
+        state.calls.iter().filter(|(_, seen)| !seen.is_over).map(|(&call, _)| call).collect()
+    }
+
+    /// Whether every call is over, and nothing more will come of any webhook.
+    pub(super) fn is_settled(&self) -> bool {
+        let state = lock(&self.state);
+        state.calls.values().all(|seen| seen.is_over && view::is_settled(&seen.rows))
+    }
+
+    /// How many calls are remembered.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.state).calls.len()
     }
 
     /// One call.
@@ -292,9 +311,10 @@ impl Seen {
 
     fn add(&mut self, row: Row) {
         let bytes = ROW_BYTES + row.bytes();
-        let (rows, most) = match row.is_webhook() {
-            true => (2 * ROWS, CALL_BYTES + WEBHOOK_BYTES),
-            false => (ROWS, CALL_BYTES),
+        let (rows, most) = match row.weight() {
+            Weight::Message => (ROWS, CALL_BYTES),
+            Weight::Webhook => (2 * ROWS, CALL_BYTES + WEBHOOK_BYTES),
+            Weight::Cdr => (3 * ROWS, CALL_BYTES + 2 * WEBHOOK_BYTES),
         };
         if self.rows.len() < rows && self.bytes + bytes <= most {
             self.bytes += bytes;

@@ -287,7 +287,7 @@ impl MockPlatform {
         let exchange = self.exchange();
         let mut changes = exchange.board().changes();
         let quiet = async {
-            while exchange.board().calls().iter().any(|view| !view.is_over || !view.is_settled()) {
+            while !exchange.board().is_settled() {
                 let _ = changes.recv().await;
             }
         };

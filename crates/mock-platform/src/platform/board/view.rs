@@ -1,5 +1,6 @@
-use piopiy_events::Phase;
+use piopiy_events::{Kind, Phase, Webhook};
 
+use super::BY_HAND;
 use crate::deliver::ledger::{
     AttemptEntry, CallEntry, DeliveryOutcome, FaultEntry, MessageEntry, MessageKind, PlanEntry, StreamFigures,
 };
@@ -44,6 +45,17 @@ pub struct WebhookRow {
     pub outcome: Option<DeliveryOutcome>,
 }
 
+/// What is remembered of a call for longer than other things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// What passed between two parties.
+    Message,
+    /// A webhook, sent or not.
+    Webhook,
+    /// One that says what became of a leg.
+    Cdr,
+}
+
 impl CallView {
     /// What passed between two parties, webhooks apart.
     pub fn messages(&self) -> impl Iterator<Item = &MessageEntry> {
@@ -69,17 +81,31 @@ impl CallView {
     /// Whether nothing more will come of the webhooks that were sent so far.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.webhooks().all(|row| row.outcome.is_some())
+        is_settled(&self.rows)
     }
 }
 
+/// Whether nothing more will come of the webhooks among these rows.
+pub(super) fn is_settled(rows: &[Row]) -> bool {
+    rows.iter().all(|row| match row {
+        Row::Webhook(row) => row.outcome.is_some(),
+        Row::Message(_) => true,
+    })
+}
+
 impl Row {
-    /// Whether it is a webhook, sent or not.
-    pub(super) fn is_webhook(&self) -> bool {
-        match self {
-            Self::Message(message) => message.what == MessageKind::Unsent,
-            Self::Webhook(_) => true,
-        }
+    /// How much it matters that it is remembered.
+    pub(super) fn weight(&self) -> Weight {
+        let kind = match self {
+            Self::Message(message) if message.what == MessageKind::Unsent => {
+                let body = message.request.as_ref().map(|body| body.as_bytes()).unwrap_or_default();
+                Webhook::parse(body).ok().and_then(|webhook| webhook.kind())
+            }
+            Self::Message(_) => return Weight::Message,
+            // Copies that are sent by hand have no end.
+            Self::Webhook(row) => row.plan.payload.filter(|_| row.plan.webhook < BY_HAND),
+        };
+        if kind == Some(Kind::Cdr) { Weight::Cdr } else { Weight::Webhook }
     }
 
     /// How many bytes of payloads and answers it has.

@@ -105,9 +105,7 @@ pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     let _ = exchange.set_stream_faults(config.stream.faults);
     let until = Instant::now() + RESET;
     let mut changes = exchange.board().changes();
-    let on: Vec<u64> =
-        exchange.board().calls().iter().filter(|view| !view.is_over).map(|view| view.call).collect();
-    for call in on {
+    for call in exchange.board().on() {
         // One that ended meanwhile is over.
         let _ = exchange.hang_up(call, Ender::Platform);
     }
@@ -116,7 +114,7 @@ pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     }
     exchange.board().clear();
     exchange.reset_accounts();
-    Json(ResetAnswer { calls: exchange.board().calls().len() })
+    Json(ResetAnswer { calls: exchange.board().len() })
 }
 
 /// `GET /api/config`.
