@@ -13,6 +13,7 @@ mod listening;
 mod open_stream;
 mod rest;
 mod rest_codes;
+mod rest_refusals;
 mod secure;
 mod stories;
 mod stream;

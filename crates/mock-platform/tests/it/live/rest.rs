@@ -15,8 +15,8 @@ pub(super) const CUSTOMER: u64 = 447_700_900_123;
 const AGENT: &str = "3f0c2f0e-7a53-4c56-9a0c-0d3f6f4c2b11";
 
 pub(super) struct Api {
-    serving: Serving,
-    client: Client,
+    pub(super) serving: Serving,
+    pub(super) client: Client,
 }
 
 impl Api {
