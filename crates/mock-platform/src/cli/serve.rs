@@ -1,3 +1,4 @@
+mod missing;
 mod open_files;
 mod reloading;
 
@@ -62,7 +63,7 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     seed: Option<Seed>,
     /// Run virtual time N times as fast; audio is always in real time [default: that of `[platform]`, or else 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
     time_scale: Option<f64>,
     /// Write the ledger to a file: JSON Lines, to be read by others
     #[arg(long, value_name = "FILE")]
@@ -75,7 +76,9 @@ pub(crate) struct ServeArgs {
 impl ServeArgs {
     /// What the file says, with what the command line says before it is checked.
     fn config(&self, file: Option<&Path>) -> Result<Config, Failure> {
-        config::platform(file, |config| {
+        // It is not the file that is wrong.
+        let mut wrong = None;
+        let config = config::platform(file, |config| {
             config.allow_hosts.extend(self.allow_host.iter().cloned());
             config.profile = self.profile.unwrap_or(config.profile);
             config.seed = self.seed.map(|seed| seed.0).or(config.seed);
@@ -88,6 +91,20 @@ impl ServeArgs {
                     number.cdr_url.clone_from(&self.webhook_url);
                 }
             }
+            wrong = self.wrong_url(config);
+        });
+        wrong.map_or(config, Err)
+    }
+
+    /// Why a URL of the command line may not be used.
+    fn wrong_url(&self, config: &Config) -> Option<Failure> {
+        let given = [("--answer-url", &self.answer_url), ("--webhook-url", &self.webhook_url)];
+        given.into_iter().find_map(|(option, url)| {
+            let error = config.target(url.as_ref()?).err()?;
+            Some(Failure::new(
+                Exit::Usage,
+                anyhow::Error::from(error).context(format!("{option} cannot be used")),
+            ))
         })
     }
 }
@@ -112,6 +129,7 @@ pub(crate) async fn run(args: ServeArgs, given: Option<PathBuf>) -> Result<Exit,
         };
         Failure::new(exit, error)
     })?;
+    missing::tell(&serving.exchange().config());
     tell_ready(args.format, &serving, file.as_deref())?;
     tokio::select! {
         () = signals.wait() => {}
@@ -128,6 +146,11 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     known.as_deref().unwrap_or(text).parse().map_err(
         |_| "it is to be an IP address with its port, as in 127.0.0.1:8080; port 0 is any that is free",
     )
+}
+
+fn above_zero(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or("it is to be a number above 0, as in 20 or 0.5")
 }
 
 /// What whoever started it has to know.

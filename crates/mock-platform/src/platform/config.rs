@@ -1,9 +1,9 @@
 //! What a running platform is like: apps, numbers, people, and what it does where nobody documents what PIOPIY does.
 
+mod checked;
 mod choices;
 mod people;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use piopiy_events::Profile;
@@ -189,8 +189,8 @@ impl Config {
     /// errors call it.
     ///
     /// # Errors
-    /// Where the text is not TOML, has an unknown key, or a value that means nothing; the error names the file, the
-    /// line and the column.
+    /// Where the text is not TOML, has an unknown key, or a value that means nothing; the error names the file, and the
+    /// line and the column where it is one place that is wrong.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         Self::parse_with(name, text, |_| ())
     }
@@ -208,7 +208,7 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|source| ScenarioError::toml(name, text, &source))?;
         let mut config = file.platform.completed();
         change(&mut config);
-        config.check()?;
+        config.check().map_err(|error| error.of(name))?;
         Ok(config)
     }
 
@@ -223,58 +223,6 @@ impl Config {
             self.numbers.push(Number { number, app: None, answer_url: None, event_url: None, cdr_url: None });
         }
         self
-    }
-
-    /// Checks what the types cannot.
-    ///
-    /// # Errors
-    /// Where a URL may not be used, an app or a number is there twice or missing, or a rate is none.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let meaning = |text: String| Err(ConfigError::Meaning(text));
-        if !(self.time_scale.is_finite() && self.time_scale > 0.0) {
-            return meaning(format!("platform.time-scale is {}: it must be above 0", self.time_scale));
-        }
-        let mut seen = BTreeSet::new();
-        if let Some(app) = self.apps.iter().find(|app| !seen.insert(app.appid)) {
-            return meaning(format!("[[platform.app]]: {} is there twice", app.appid));
-        }
-        let mut tokens = BTreeSet::new();
-        for app in &self.apps {
-            // Whoever sends none would be let in.
-            if app.secret.is_empty() || app.token.as_deref() == Some("") {
-                let text = "its secret or its token is empty; leave `token` out where v3 is not to be used";
-                return meaning(format!("[[platform.app]] {}: {text}", app.appid));
-            }
-            if app.token.as_ref().is_some_and(|token| !tokens.insert(token)) {
-                return meaning(format!("[[platform.app]]: {} has the token of another app", app.appid));
-            }
-        }
-        let mut numbers = BTreeSet::new();
-        for number in &self.numbers {
-            if !numbers.insert(number.number) {
-                return meaning(format!("[[platform.number]]: {} is there twice", number.number));
-            }
-            if number.app.is_some_and(|app| !seen.contains(&app)) {
-                return meaning(format!(
-                    "[[platform.number]]: {} has an app that there is not",
-                    number.number
-                ));
-            }
-            for (key, url) in [
-                ("answer-url", &number.answer_url),
-                ("event-url", &number.event_url),
-                ("cdr-url", &number.cdr_url),
-            ] {
-                if let Some(url) = url {
-                    self.target(url).map_err(|source| ConfigError::Url {
-                        key: format!("[[platform.number]] {}: {key}", number.number),
-                        source,
-                    })?;
-                }
-            }
-        }
-        self.stream.check().map_err(|what| ConfigError::Meaning(format!("[platform.stream] {what}")))?;
-        self.delivery_options().check().map_err(|error| ConfigError::Meaning(format!("platform: {error}")))
     }
 
     /// A URL that may be asked.

@@ -21,6 +21,11 @@ pub use openapi::document as rest_openapi;
 /// The longest body that is read: a call flow is far shorter.
 const BODY_LIMIT: usize = 256 * 1024;
 
+/// Whether there is such a path, as in the OpenAPI document.
+pub(super) fn has_path(path: &str) -> bool {
+    ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
+}
+
 /// What answers on the REST port.
 pub(super) fn router(exchange: Exchange) -> Router {
     let mut router = Router::new();

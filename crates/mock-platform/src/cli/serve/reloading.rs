@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use piopiy_mock_platform::platform::{Config, Exchange};
 
+use super::missing;
 use crate::cli::exit::Failure;
 use crate::cli::signals::Hangups;
 
@@ -54,12 +55,17 @@ pub(super) async fn keep_current(
         let read = read(&watched.path).map_err(|failure| failure.error);
         let later = read.as_ref().map(|config| from_the_next_start(&exchange.config(), config));
         let later = later.unwrap_or_default();
-        let told = match read.and_then(|config| Ok(exchange.reload(config)?)) {
+        let read = read.and_then(|config| Ok(exchange.reload(config)?));
+        let told = match &read {
             Ok(()) => format!("{file}: read again; calls that are on go on as they began{later}"),
-            Err(error) => format!("{file} is not taken, and what it said before holds: {error:#}"),
+            // It names the file and the line itself.
+            Err(error) => format!("{error:#}\n{file} is not taken, and what it said before holds"),
         };
         // Nobody may be reading.
         let _ = std::io::Write::write_fmt(&mut std::io::stderr().lock(), format_args!("{told}\n"));
+        if read.is_ok() {
+            missing::tell(&exchange.config());
+        }
     }
 }
 

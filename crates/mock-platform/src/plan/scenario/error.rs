@@ -67,14 +67,35 @@ fn with_suggestion(message: &str) -> String {
     let (what, rest) = match message {
         _ if message.starts_with("unknown field ") => ("unknown key", "keys here"),
         _ if message.starts_with("unknown variant ") => ("unknown word", "words here"),
-        _ => return message.trim_end().to_owned(),
+        _ => return in_plain_words(message.trim_end()),
     };
     let Some((unknown, known)) = quoted.split_first() else {
         return message.to_owned();
     };
-    let suggestion =
-        closest(unknown, known).map(|close| format!(" did you mean `{close}`?")).unwrap_or_default();
-    format!("{what} `{unknown}`:{suggestion} The {rest}: {}", known.join(", "))
+    let known_words = known.join(", ");
+    match closest(unknown, known) {
+        Some(close) => format!("{what} `{unknown}`: did you mean `{close}`? The {rest}: {known_words}"),
+        None => format!("{what} `{unknown}`; the {rest}: {known_words}"),
+    }
+}
+
+/// Serde calls types as Rust does.
+fn in_plain_words(message: &str) -> String {
+    let Some((given, wanted)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let wanted = match wanted {
+        "f32" | "f64" => "a number",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i32" | "i64" => "a whole number",
+        "a boolean" => "true or false",
+        "a string" | "path string" => "a text",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        wanted if wanted.starts_with("struct ") => "a table",
+        wanted => wanted,
+    };
+    format!("{given}, expected {wanted}")
 }
 
 fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {

@@ -26,7 +26,29 @@ fn what_is_wrong_is_told_with_its_place() {
     check("[check]\nanything = 1", Ok(()));
     check("[platform]\nprofil = 1", Err("mine.toml:2:1: unknown key `profil`: did you mean `profile`?"));
     check("[platform.choices]\nbad-answer = \"hangup\"", Err("did you mean `hang-up`?"));
-    check("[platform]\ntime-scale = 0", Err("platform.time-scale is 0"));
+    check("[platform]\ntime-scale = 0", Err("mine.toml: platform.time-scale is 0"));
+    check(
+        "[platform]\ntime-scale = \"fast\"",
+        Err("mine.toml:2:14: invalid type: string \"fast\", expected a number"),
+    );
+    check("[platform.stream]\nkeep-files = -1", Err("integer `-1`, expected a whole number, 0 or more"));
+    check("[platform.stream]\nrecord = 1", Err("integer `1`, expected true or false"));
+    check("[platform]\nallow-hosts = \"app.example\"", Err("string \"app.example\", expected a list"));
+    check("platform = 1", Err("integer `1`, expected a table"));
+    check("[platform.caller]\nanswers = \"maybe\"", Err("unknown word `maybe`; the words here: yes, no"));
+    check(
+        "[platform.caller]\ndigits = [\"1\", \"two\"]",
+        Err("[platform.caller] digits: \"two\" cannot be pressed"),
+    );
+    check("[[platform.person]]\nnumber = 1\ndigits = [\"12*#\", \"\"]", Ok(()));
+    check("[platform]\nallow-hosts = [\"app.example:80\", \"[::1]\"]", Ok(()));
+    for host in ["http://app.example", "*.example", "me@app.example", ""] {
+        check(&format!("[platform]\nallow-hosts = [{host:?}]"), Err("is no host: write HOST or HOST:PORT"));
+    }
+    let fail = |rule: &str| format!("[[platform.rest.fail]]\n{rule}");
+    check(&fail("path = \"/v3/calls/{id}\"\nstatus = 503"), Ok(()));
+    check(&fail("path = \"/v3/calls/7\"\nstatus = 503"), Err("\"/v3/calls/7\" is no path of the REST APIs"));
+    check(&fail("status = 99"), Err("status is 99: it must be from 200 to 599"));
     check("[platform]\nprofile = \"mars\"", Err("unknown profile \"mars\""));
     check(
         "[[platform.app]]\nappid = 1\nsecret = \"a\"\n[[platform.app]]\nappid = 1\nsecret = \"b\"",
@@ -35,7 +57,9 @@ fn what_is_wrong_is_told_with_its_place() {
     check("[[platform.number]]\nnumber = 1\napp = 3", Err("has an app that there is not"));
     check(
         "[[platform.number]]\nnumber = 1\nanswer-url = \"http://app.example/\"",
-        Err("[[platform.number]] 1: answer-url cannot be used: app.example is not on this machine"),
+        Err(
+            "mine.toml: [[platform.number]] 1: answer-url cannot be used: app.example is not on this machine",
+        ),
     );
     check(
         "[[platform.app]]\nappid = 1\nsecret = \"\"",

@@ -92,6 +92,8 @@ fn what_is_not_of_this_machine_is_refused() {
     check_refused(&["serve", "--control", "0.0.0.0:0"], 2, "is not on this machine");
     for option in ["--answer-url", "--webhook-url"] {
         check_refused(&["serve", option, "http://app.example/"], 2, "`--allow-host app.example`");
+        let wrong = format!("error: {option} cannot be used: ");
+        check_refused(&["serve", option, "app.example"], 2, &wrong);
     }
 }
 
@@ -118,6 +120,20 @@ fn a_file_says_what_it_is_like_and_flags_come_before_it() {
         2,
         "toml:2:1: unknown key `time-scal`: did you mean `time-scale`?",
     );
+    check_refused(&["serve", "--time-scale", "-3"], 2, "it is to be a number above 0");
+    std::fs::write(path, "[platform.faults]\nloss = 2\n").unwrap();
+    check_refused(&["serve", "--config", path], 2, "piopiy-mock.toml: platform: the probability of `loss`");
     std::fs::write(path, "[plattform]\n").unwrap();
     check_refused(&["serve", "--config", path], 2, "did you mean `platform`?");
+}
+
+#[test]
+fn what_the_file_names_and_is_not_there_is_told_and_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("piopiy-mock.toml");
+    std::fs::write(&path, "[platform.caller]\nsays = \"gone.wav\"\n").unwrap();
+    let platform = Process::start(&["--config", path.to_str().unwrap()]);
+    platform.signal(Signal::INT);
+    let (_, told) = platform.ended();
+    assert!(told.starts_with("warning: [platform.caller] says: there is no file gone.wav"), "{told}");
 }

@@ -1,0 +1,104 @@
+use std::collections::BTreeSet;
+
+use super::{Config, ConfigError, Person};
+use crate::platform::rest::{self, Failure};
+
+impl Config {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// Where a URL may not be used, an app or a number is there twice or missing, or a rate is none.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let meaning = |text: String| Err(ConfigError::Meaning(text));
+        if !(self.time_scale.is_finite() && self.time_scale > 0.0) {
+            return meaning(format!("platform.time-scale is {}: it must be above 0", self.time_scale));
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(app) = self.apps.iter().find(|app| !seen.insert(app.appid)) {
+            return meaning(format!("[[platform.app]]: {} is there twice", app.appid));
+        }
+        let mut tokens = BTreeSet::new();
+        for app in &self.apps {
+            // Whoever sends none would be let in.
+            if app.secret.is_empty() || app.token.as_deref() == Some("") {
+                let text = "its secret or its token is empty; leave `token` out where v3 is not to be used";
+                return meaning(format!("[[platform.app]] {}: {text}", app.appid));
+            }
+            if app.token.as_ref().is_some_and(|token| !tokens.insert(token)) {
+                return meaning(format!("[[platform.app]]: {} has the token of another app", app.appid));
+            }
+        }
+        let mut numbers = BTreeSet::new();
+        for number in &self.numbers {
+            if !numbers.insert(number.number) {
+                return meaning(format!("[[platform.number]]: {} is there twice", number.number));
+            }
+            if number.app.is_some_and(|app| !seen.contains(&app)) {
+                return meaning(format!(
+                    "[[platform.number]]: {} has an app that there is not",
+                    number.number
+                ));
+            }
+            for (key, url) in [
+                ("answer-url", &number.answer_url),
+                ("event-url", &number.event_url),
+                ("cdr-url", &number.cdr_url),
+            ] {
+                if let Some(url) = url {
+                    self.target(url).map_err(|source| ConfigError::Url {
+                        key: format!("[[platform.number]] {}: {key}", number.number),
+                        source,
+                    })?;
+                }
+            }
+        }
+        self.check_words().map_err(ConfigError::Meaning)?;
+        self.stream.check().map_err(|what| ConfigError::Meaning(format!("[platform.stream] {what}")))?;
+        self.delivery_options().check().map_err(|error| ConfigError::Meaning(format!("platform: {error}")))
+    }
+
+    /// Entries that would never hold, for nothing is called so.
+    fn check_words(&self) -> Result<(), String> {
+        for host in &self.allow_hosts {
+            if host.is_empty() || host.contains(['/', '@', '*']) || host.contains(char::is_whitespace) {
+                return Err(format!("platform.allow-hosts: {host:?} is no host: write HOST or HOST:PORT"));
+            }
+        }
+        for Failure { path, status, .. } in &self.rest.fail {
+            if let Some(path) = path.as_ref().filter(|path| !rest::has_path(path)) {
+                return Err(format!(
+                    "[[platform.rest.fail]]: {path:?} is no path of the REST APIs: write one of /openapi.json, such as \
+                     /v3/calls/{{id}}"
+                ));
+            }
+            if !(200..=599).contains(status) {
+                return Err(format!(
+                    "[[platform.rest.fail]]: status is {status}: it must be from 200 to 599"
+                ));
+            }
+        }
+        let people = [("[platform.caller]", &self.caller), ("[platform.callee]", &self.callee)];
+        let others = self.people.iter().map(|person| ("[[platform.person]]", person));
+        people.into_iter().chain(others).try_for_each(|(table, person)| check_digits(table, person))
+    }
+}
+
+fn check_digits(table: &str, person: &Person) -> Result<(), String> {
+    let is_key = |key: char| key.is_ascii_digit() || key == '*' || key == '#';
+    match person.digits.iter().find(|text| !text.chars().all(is_key)) {
+        Some(text) => Err(format!("{table} digits: {text:?} cannot be pressed: keys are 0 to 9, * and #")),
+        None => Ok(()),
+    }
+}
+
+impl ConfigError {
+    /// With the name of the file that it is in.
+    pub(super) fn of(self, name: &str) -> Self {
+        match self {
+            Self::Meaning(text) => Self::Meaning(format!("{name}: {text}")),
+            Self::Url { key, source } => Self::Url { key: format!("{name}: {key}"), source },
+            // It has it.
+            Self::Text(source) => Self::Text(source),
+        }
+    }
+}
