@@ -16,6 +16,12 @@ fn steps(steps: &Value, path: &str) {
         let is_fixed =
             |uses: &str| uses == "./" || uses.split_once('@').is_some_and(|(_, version)| !version.is_empty());
         assert!(uses.is_none_or(is_fixed), "{path}: {uses:?} has no version");
+        // What is skipped there is run nowhere.
+        let may_skip = |run: &str| {
+            run.contains("cargo xtask test")
+                || (run.contains("cargo xtask integration") && !run.contains("--only"))
+        };
+        assert!(!run.is_some_and(|run| may_skip(run) && !run.contains("--require-all")), "{path}: {step}");
         // What is put into a script by an expression is run by whoever can write it.
         assert!(!run.is_some_and(|run| run.contains("${{")), "{path}: an expression in a script: {step}");
     }
