@@ -45,8 +45,9 @@ def answer():
 
 @app.post("/digits")
 def digits():
+    body = request.get_json(silent=True)
     # PIOPIY's samples have a string here.
-    pressed = str((request.get_json(silent=True) or {}).get("dtmf", ""))
+    pressed = str(body.get("dtmf", "")) if isinstance(body, dict) else ""
     if pressed == "1":
         url = f"ws://127.0.0.1:{PORT}/stream"
         stream = {"action": "stream", "ws_url": url, "listen_mode": "caller", "voice_quality": "8000"}

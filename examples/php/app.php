@@ -30,7 +30,7 @@ match ($path) {
         ['action' => 'hangup'],
     ]),
     '/digits' => flow(behind(is_array($body) ? (string) ($body['dtmf'] ?? '') : '', $port)),
-    '/webhook/cdr' => webhook($body),
+    '/webhook/cdr' => webhook($body, $port),
     default => answer(404, 'nothing is here'),
 };
 
@@ -56,7 +56,7 @@ function behind(string $digits, int $port): array
 }
 
 /** Counts a webhook once. There is no event id: what makes two deliveries the same is in them. */
-function webhook(mixed $body): never
+function webhook(mixed $body, int $port): never
 {
     if (!is_array($body) || !is_string($body['cmiuuid'] ?? null)) {
         answer(400, 'this is no webhook');
@@ -68,15 +68,27 @@ function webhook(mixed $body): never
     }
     // A request has nothing of the one before it, so what was seen is in files; creating one is one step, so that of two
     // copies at the same moment one comes first.
-    $folder = sys_get_temp_dir() . '/piopiy-example-' . getmypid();
+    $folder = sys_get_temp_dir() . "/piopiy-example-$port";
     @mkdir($folder, 0700);
     $mark = @fopen($folder . '/' . hash('sha256', json_encode($same)), 'x');
     if ($mark !== false) {
         fclose($mark);
+        forget($folder);
         $kind = $is_cdr ? 'cdr' : 'event';
         file_put_contents('php://stderr', "webhook $kind {$body['status']} {$body['leg']}\n");
     }
     answer(200, 'got it');
+}
+
+/** Removes what was seen a day ago: a CDR comes for the last time after half an hour. */
+function forget(string $folder): void
+{
+    foreach (new FilesystemIterator($folder) as $mark) {
+        if ($mark->getMTime() < time() - 86_400) {
+            // A request beside this one may have removed it.
+            @unlink($mark->getPathname());
+        }
+    }
 }
 
 function flow(array $actions): never

@@ -135,12 +135,26 @@ pub(super) async fn run(example: Example) -> anyhow::Result<String> {
     try_join_all((0..CROWD).map(|_| call(&exchange, "9", "1s"))).await?;
     all.extend(["in_answered a", "in_hangup a", "answered a"].repeat(CROWD));
     app.told(&all).await?;
+    takes_anything(port).await?;
     app.stop().await?;
     Ok(format!(
         "{} calls, {} webhooks, each sent twice and counted once; {frames} frames of audio",
         2 + CROWD,
         all.len()
     ))
+}
+
+/// Whatever is posted where digits go, there is a call flow in the answer: it says goodbye.
+async fn takes_anything(port: u16) -> anyhow::Result<()> {
+    for body in ["[1]", "1", "\"1\"", "null", "{}", "{\"dtmf\":null}", "{", ""] {
+        let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/digits"));
+        let answer = request.header("content-type", "application/json").body(body).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        // What is no JSON may be refused.
+        let refused = status == 400 && matches!(body, "{" | "" | "1" | "\"1\"" | "null");
+        ensure!(refused || (status == 200 && text.contains("Goodbye")), "{body}: {status} {text}");
+    }
+    Ok(())
 }
 
 /// A call whose caller presses a key, and hangs up after a while; waits until it is over.
@@ -165,12 +179,16 @@ async fn call(exchange: &Exchange, key: &str, hangs_up_after: &str) -> anyhow::R
 pub(super) struct Application {
     children: Vec<Child>,
     lines: Arc<Mutex<Vec<String>>>,
+    marks: tempfile::TempDir,
 }
 
 impl Application {
     pub(super) async fn start(example: Example, port: u16) -> anyhow::Result<Self> {
-        let mut app = Self { children: Vec::new(), lines: Arc::default() };
+        let marks = tempfile::tempdir().context("there is no temporary folder")?;
+        let mut app = Self { children: Vec::new(), lines: Arc::default(), marks };
         for mut command in example.commands(port)? {
+            // What PHP has seen is gone with it.
+            command.env("TMPDIR", app.marks.path());
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
             let mut child = command.spawn().with_context(|| format!("cannot start {}", example.name()))?;
             app.read(child.stdout.take().context("no stdout")?);
