@@ -153,6 +153,18 @@ fn above_zero(text: &str) -> Result<f64, &'static str> {
     number.ok_or("it is to be a number above 0, as in 20 or 0.5")
 }
 
+/// Who else may call, where other machines reach the REST APIs and anybody knows the credentials.
+fn exposed(serving: &Serving, config: &Config) -> Option<String> {
+    let open =
+        [Some(serving.rest()), serving.tls()].into_iter().flatten().find(|at| !at.ip().is_loopback())?;
+    let (_, secret, token, _) = Config::ZERO;
+    let known = config.apps.iter().find(|app| app.secret == secret || app.token.as_deref() == Some(token))?;
+    Some(format!(
+        "warning      {open} is reached by other machines, and app {} has a secret or a token that everybody knows: give it\n         \x20            others in [[platform.app]], or listen at 127.0.0.1\n",
+        known.appid,
+    ))
+}
+
 /// What whoever started it has to know.
 fn tell_ready(format: Format, serving: &Serving, file: Option<&Path>) -> Result<(), Failure> {
     let config = serving.exchange().config();
@@ -209,6 +221,9 @@ fn tell_ready(format: Format, serving: &Serving, file: Option<&Path>) -> Result<
             shown(number.answer_url.as_ref(), "nobody says what happens: give --answer-url URL"),
             shown(number.cdr_url.as_ref().or(number.event_url.as_ref()), "not sent: give --webhook-url URL"),
         ));
+    }
+    if let Some(warning) = exposed(serving, &config) {
+        text.push_str(&warning);
     }
     text.push_str("Point your SDK at the REST URL; Ctrl-C ends all calls and stops.");
     session::text(format, &text)?;

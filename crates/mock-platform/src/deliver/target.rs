@@ -1,3 +1,5 @@
+mod own;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -57,6 +59,12 @@ pub enum TargetError {
         "calls are delivered to http:// alone, checks to https:// too: put a TLS proxy in front, or give the plain port"
     )]
     Tls,
+    /// Whoever would send something there listens there.
+    #[error("{host} is this platform itself: give the address of your application")]
+    Itself {
+        /// The host and its port.
+        host: String,
+    },
     /// It is not on this machine, and was not allowed.
     #[error("{host} is not on this machine: if it is yours, allow it with `--allow-host {host}`")]
     NotAllowed {

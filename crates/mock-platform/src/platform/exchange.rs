@@ -4,9 +4,11 @@
 mod acts;
 mod placing;
 mod settings;
+mod targets;
 mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -21,7 +23,7 @@ use super::rest::Gate;
 use super::stream::{Shelf, StreamFaults};
 use crate::deliver::ledger::{Entry, LedgerError, MessageEntry, RunEntry};
 use crate::deliver::{
-    Asker, Clock, DeliverError, Faults, Ledger, PlacedCall, Target, Targets, deliver_placed, fresh, wall_ms,
+    Asker, Clock, DeliverError, Faults, Ledger, PlacedCall, Targets, deliver_placed, fresh, wall_ms,
 };
 use crate::judge::{Judge, Summary};
 use crate::plan::{LiveCalls, Nonce, PlanOptions, Seed};
@@ -64,6 +66,8 @@ pub(super) struct Shared {
     stream_faults: RwLock<StreamFaults>,
     /// Where recordings are.
     pub(super) shelf: Shelf,
+    /// Where it listens: nothing is ever asked of it, or told to it, by itself.
+    listens: RwLock<Vec<SocketAddr>>,
     /// The names of SIP endpoints.
     sip: Mutex<BTreeSet<String>>,
 }
@@ -169,6 +173,7 @@ impl Exchange {
                 sip: Mutex::default(),
             }),
         })
+                listens: RwLock::default(),
     }
 
     /// What it is like now.
@@ -188,6 +193,7 @@ impl Exchange {
         if config.faults != before.faults {
             self.set_faults(config.faults.faults(self.shared.seed.0));
         }
+        config.check_urls(&self.listens())?;
         if config.rest != before.rest {
             self.set_rest_rules(config.rest.clone());
         }
@@ -312,17 +318,6 @@ impl Exchange {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
-    }
-
-    /// Where the webhooks of a number go; none where no URL is known.
-    pub(super) fn targets(&self, number: u64) -> Option<Arc<Targets>> {
-        let config = self.config();
-        let number = config.number(number)?;
-        let live = number.event_url.as_ref().or(number.cdr_url.as_ref())?;
-        let cdr = number.cdr_url.as_ref().or(number.event_url.as_ref())?;
-        // They were checked when the configuration was.
-        let target = |url: &String| -> Option<Target> { config.target(url).ok() };
-        Some(Arc::new(Targets { live: target(live)?, cdr: target(cdr)? }))
     }
 
     /// Hands a webhook to the engine; whether there is one.

@@ -45,6 +45,12 @@ pub(super) fn refusal(uri: &Uri, headers: &HeaderMap, changes: bool) -> Option<&
     None
 }
 
+/// Whether a page of a browser sends it, whatever its origin: programs name none.
+pub(super) fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let site = text(headers, &HeaderName::from_static("sec-fetch-site"));
+    headers.contains_key(header::ORIGIN) || site.is_some_and(|site| site != "none")
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

@@ -9,10 +9,11 @@ mod v3;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::routing::{MethodRouter, any};
 
 use super::exchange::Exchange;
-use endpoint::{ENDPOINTS, answer, method_of, unknown, wrong_method};
+use endpoint::{ENDPOINTS, answer, method_of, no_pages, unknown, wrong_method};
 
 pub(super) use gate::Gate;
 pub use gate::{Failure, RestRules};
@@ -40,5 +41,6 @@ pub(super) fn router(exchange: Exchange) -> Router {
         }
         router = router.route(path, methods);
     }
-    router.fallback(unknown).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(exchange)
+    let guarded = middleware::from_fn_with_state(exchange.clone(), no_pages);
+    router.fallback(unknown).layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(guarded).with_state(exchange)
 }

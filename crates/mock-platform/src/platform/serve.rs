@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use self::accept::{Limits, accept};
+use super::config::ConfigError;
 use super::exchange::Exchange;
 use super::tls::{CaError, LocalCa};
 use super::{console, control, guard, rest};
@@ -56,6 +57,9 @@ pub enum ServeError {
         "the control API acts for whoever reaches it: {0} is not on this machine; use a loopback address"
     )]
     ControlNotLocal(SocketAddr),
+    /// What the configuration says would lead back to the platform.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// There is no certificate.
     #[error(transparent)]
     Certificate(#[from] CaError),
@@ -93,6 +97,7 @@ impl Serving {
         }
         let (rest_listener, rest) = bind(options.rest, "--listen").await?;
         let (control_listener, control) = bind(options.control, "--control").await?;
+        exchange.listens_at(&[rest, control])?;
         let controls = Router::new()
             .merge(console::router(exchange.clone()).layer(axum::middleware::from_fn(guard::guard)))
             // It has a guard of its own, whose refusals programs can read.
@@ -106,6 +111,7 @@ impl Serving {
         if let Some((address, ca)) = &options.tls {
             let config = ca.server_config()?;
             let (listener, bound) = bind(*address, "--tls").await?;
+            exchange.listens_at(&[bound])?;
             tasks.push(tokio::spawn(accept(listener, rest::router(exchange.clone()), Some(config), limits)));
             tls = Some(bound);
         }

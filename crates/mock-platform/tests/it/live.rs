@@ -18,3 +18,4 @@ mod secure;
 mod stories;
 mod stream;
 mod stream_check;
+mod strangers;

@@ -45,7 +45,7 @@ impl Call {
 
     /// Tells an action URL which digits were pressed.
     pub(super) async fn post_digits(&mut self, url: &str, digits: &str) -> Result<Told, Break> {
-        let target = match self.config.target(url) {
+        let target = match self.exchange.target(&self.config, url) {
             Ok(target) => target,
             Err(error) => {
                 let choice = self.config.choices.bad_answer;

@@ -10,11 +10,11 @@ use super::Call;
 use super::acting::Next;
 use super::collecting::calls_somebody;
 use super::passing::{Break, Passed};
-use crate::deliver::Asker;
 use crate::deliver::ledger::{Lane, MessageKind};
 use crate::plan::Happened;
 use crate::plan::draw::split_mix;
 use crate::platform::config::Config;
+use crate::platform::exchange::Exchange;
 use crate::platform::stream::{
     Clip, LARGEST, Listens, Speaker, StreamEvent, StreamSession, StreamSpec, Voice, causes, join, read, talk,
 };
@@ -47,7 +47,7 @@ impl Call {
         // A call has one stream at a time.
         self.close_stream().await;
         let url = stream.ws_url.as_ref().map(|url| url.text().into_owned()).unwrap_or_default();
-        let target = match self.config.stream_target(&url) {
+        let target = match self.exchange.stream_target(&self.config, &url) {
             Ok(target) => target,
             Err(error) => {
                 self.choose(
@@ -227,11 +227,11 @@ impl Call {
         // The Python SDK sends the URL in both.
         let named = play.file_url.as_ref().or(play.file_name.as_ref());
         let name = named.map(|name| name.text().into_owned());
-        let (config, asker) = (Arc::clone(&self.config), self.exchange.shared().asker.clone());
+        let (config, exchange) = (Arc::clone(&self.config), self.exchange.clone());
         async move {
             let name = name.ok_or("no file is named")?;
             let clip = if name.contains("://") {
-                fetched(&config, &asker, &name).await
+                fetched(&exchange, &config, &name).await
             } else {
                 found(&config, &name).await
             };
@@ -288,10 +288,10 @@ impl Call {
     }
 }
 
-async fn fetched(config: &Config, asker: &Asker, url: &str) -> Result<Clip, String> {
-    let target = config.target(url).map_err(|error| error.to_string())?;
+async fn fetched(exchange: &Exchange, config: &Config, url: &str) -> Result<Clip, String> {
+    let target = exchange.target(config, url).map_err(|error| error.to_string())?;
     let limit = Duration::from_millis(config.choices.answer_timeout.millis());
-    let asked = asker.get(&target, limit, LARGEST as usize).await;
+    let asked = exchange.shared().asker.get(&target, limit, LARGEST as usize).await;
     asked.taken()?;
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let kind = Path::new(path).extension().and_then(|kind| kind.to_str()).unwrap_or("mp3");

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use super::{Config, ConfigError, Person};
 use crate::platform::rest::{self, Failure};
@@ -38,6 +39,16 @@ impl Config {
                     "[[platform.number]]: {} has an app that there is not",
                     number.number
                 ));
+        }
+        self.check_urls(&[])?;
+        self.check_words().map_err(ConfigError::Meaning)?;
+        self.stream.check().map_err(|what| ConfigError::Meaning(format!("[platform.stream] {what}")))?;
+        self.delivery_options().check().map_err(|error| ConfigError::Meaning(format!("platform: {error}")))
+    }
+
+    /// Checks every URL; none may lead to where the platform itself listens.
+    pub(in crate::platform) fn check_urls(&self, own: &[SocketAddr]) -> Result<(), ConfigError> {
+        for number in &self.numbers {
             }
             for (key, url) in [
                 ("answer-url", &number.answer_url),

@@ -168,7 +168,7 @@ pub(super) async fn stop(State(console): State<Console>) -> Response {
 fn begin(console: &Console, fields: &BTreeMap<String, String>) -> Result<(), String> {
     let config = console.exchange.config();
     let url = webhook_url(console).ok_or("no number has a webhook URL: set `event-url` or `cdr-url`.")?;
-    let target = config.target(&url).map_err(|error| format!("{error}."))?;
+    let target = console.exchange.target(&config, &url).map_err(|error| format!("{error}."))?;
     let group = match field(fields, "group") {
         "" => None,
         text => Some(Group::from_str(text).map_err(|_| format!("there is no group `{text}`."))?),

@@ -124,7 +124,7 @@ impl Exchange {
         let config = self.config();
         let number = config.number(inbound.to).ok_or(PlaceCallError::NoSuchNumber(inbound.to))?;
         let app = config.app_of(number).ok_or(PlaceCallError::NoSuchApp(number.app.unwrap_or_default()))?;
-        let answer_url = number.answer_url.as_deref().map(|url| config.target(url)).transpose()?;
+        let answer_url = number.answer_url.as_deref().map(|url| self.target(&config, url)).transpose()?;
         let person = inbound.caller.unwrap_or_else(|| config.person(inbound.from, true).clone());
         let setting = Setting {
             direction: CallDirection::Inbound,
@@ -160,7 +160,7 @@ impl Exchange {
         };
         let (flow, answer_url) = match outbound.then {
             Then::Flow(flow) => (Some(flow), None),
-            Then::Ask(url) => (None, Some(config.target(&url)?)),
+            Then::Ask(url) => (None, Some(self.target(&config, &url)?)),
         };
         let longest = config.choices.longest_call.millis();
         let setting = Setting {

@@ -1,10 +1,12 @@
 //! Which requests there are, and what is common to all of them.
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{self, State};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodFilter;
 use serde_json::Value;
@@ -15,6 +17,8 @@ use super::{legacy, openapi, v3};
 use crate::deliver::ledger::{Lane, MessageEntry, MessageKind};
 use crate::platform::config::App;
 use crate::platform::exchange::{Exchange, lock};
+use crate::platform::guard;
+use crate::platform::hidden::of_string;
 
 /// A request that is answered.
 #[derive(Debug)]
@@ -146,6 +150,22 @@ pub(super) async fn answer(
 }
 
 /// Nothing is there: most often a base URL that lacks its `/v3`, which is why the timeline has it, too.
+/// Lets programs through, and no page that a browser shows: it would call in the name of the application, whose credentials
+/// everybody knows where none are configured.
+pub(super) async fn no_pages(
+    State(exchange): State<Exchange>,
+    request: extract::Request,
+    next: Next,
+) -> Response {
+    if request.method().is_safe() || !guard::is_of_a_page(request.headers()) {
+        return next.run(request).await;
+    }
+    let message = "pages of a browser call nobody: let your server ask, without `Origin`";
+    let reply = Reply::failed(StatusCode::FORBIDDEN, "forbidden", message);
+    tell(&exchange, "web page", request.uri(), &[], &reply, Instant::now());
+    reply.into_response()
+}
+
 pub(super) async fn unknown(State(exchange): State<Exchange>, uri: Uri) -> Reply {
     let message = format!("nothing is at {}; /openapi.json says what there is", uri.path());
     let reply = Reply::failed(StatusCode::NOT_FOUND, "not_found", message);
@@ -182,7 +202,10 @@ fn tell(exchange: &Exchange, what: &str, uri: &Uri, body: &[u8], reply: &Reply, 
         MessageEntry::new(exchange.now_ms(), Lane::Api, Lane::Platform, MessageKind::Rest, label);
     message.call = reply.call;
     message.choice = reply.choice.map(str::to_owned);
-    message.url = Some(crate::deliver::without_secrets(&format!("http://piopiy{uri}")));
+    message.url = Some(crate::deliver::without_secrets(&format!(
+        "http://piopiy{}",
+        uri.path_and_query().map_or("", PathAndQuery::as_str)
+    )));
     message.status = Some(reply.status.as_u16());
     message.took_ns = u64::try_from(began.elapsed().as_nanos()).ok();
     if let Some(text) = shown(body) {

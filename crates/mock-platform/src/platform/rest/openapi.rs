@@ -149,6 +149,9 @@ fn responses(endpoint: &Endpoint) -> Value {
         "429": failure("more requests than the rate limit, where one was set, or 1000 calls are on"),
         "default": failure("a failure that was asked for"),
     });
+    if endpoint.method == Method::POST {
+        responses["403"] = failure("a page of a browser asks");
+    }
     match endpoint.kind {
         Kind::Open => responses["200"] = json_of("the document", json!({ "type": "object" })),
         Kind::Legacy | Kind::LegacyQuery => {
@@ -182,7 +185,7 @@ fn responses(endpoint: &Endpoint) -> Value {
                 responses["400"] = failure("the body is not what it has to be; `message` says where");
             }
             if endpoint.path.starts_with("/v3/voice") && endpoint.path.ends_with("/call") {
-                responses["403"] = failure("the app is not that of the token");
+                responses["403"] = failure("the app is not that of the token, or a page of a browser asks");
             } else {
                 responses["404"] = failure("no such call or transfer");
             }

@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::app::{App, config};
 
 /// A platform that listens, and somebody who asks.
-struct Control {
-    serving: Serving,
+pub(super) struct Control {
+    pub(super) serving: Serving,
     client: reqwest::Client,
 }
 
 impl Control {
-    async fn start(app: &str, more: &str) -> Self {
+    pub(super) async fn start(app: &str, more: &str) -> Self {
         let exchange = Exchange::start(config(app, more), None).unwrap();
         let mut options = ServeOptions::default();
         options.rest = ([127, 0, 0, 1], 0).into();
@@ -25,20 +25,25 @@ impl Control {
         Self { serving, client: reqwest::Client::new() }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: impl Into<Vec<u8>>) -> (StatusCode, Value) {
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> (StatusCode, Value) {
         let url = format!("http://{}/api{path}", self.serving.control());
         let answer = self.client.request(method, url).body(body.into()).send().await.unwrap();
         let status = answer.status();
         (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap())
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(super) async fn get(&self, path: &str) -> Value {
         let (status, answer) = self.ask(Method::GET, path, "").await;
         assert_eq!(status, StatusCode::OK, "{path}: {answer}");
         answer
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub(super) async fn post(&self, path: &str, body: Value) -> Value {
         let (status, answer) = self.ask(Method::POST, path, body.to_string()).await;
         assert!(status.is_success(), "{path}: {status}: {answer}");
         answer

@@ -25,7 +25,7 @@ impl Api {
             .await
     }
 
-    async fn of(text: &str) -> Self {
+    pub(super) async fn of(text: &str) -> Self {
         let exchange = Exchange::start(Config::parse("test", text).unwrap(), None).unwrap();
         let mut options = ServeOptions::default();
         (options.rest, options.control) = (([127, 0, 0, 1], 0).into(), ([127, 0, 0, 1], 0).into());
@@ -51,7 +51,7 @@ impl Api {
         self.send(Method::POST, path, "mock-token", body.to_string()).await
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(super) async fn get(&self, path: &str) -> (u16, Value) {
         self.send(Method::GET, path, "mock-token", String::new()).await
     }
 

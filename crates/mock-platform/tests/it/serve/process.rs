@@ -20,7 +20,12 @@ impl Process {
 
     /// And with an environment.
     pub(super) fn start_with(options: &[&str], environment: &[(&str, &str)]) -> Self {
-        let ports = ["serve", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--format", "json"];
+        Self::start_at("127.0.0.1:0", options, environment)
+    }
+
+    /// And at an address.
+    pub(super) fn start_at(listen: &str, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        let ports = ["serve", "--listen", listen, "--control", "127.0.0.1:0", "--format", "json"];
         let mut child = command(&[&ports, options].concat())
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())

@@ -137,3 +137,24 @@ fn what_the_file_names_and_is_not_there_is_told_and_it_starts() {
     let (_, told) = platform.ended();
     assert!(told.starts_with("warning: [platform.caller] says: there is no file gone.wav"), "{told}");
 }
+
+#[test]
+fn who_opens_it_to_others_with_credentials_that_everybody_knows_is_warned() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("piopiy-mock.toml");
+    let path = path.to_str().unwrap();
+    let told = |app: &str, listen: &str| {
+        std::fs::write(path, format!("[platform]\n{app}")).unwrap();
+        let platform = Process::start_at(listen, &["--config", path], &[]);
+        platform.signal(Signal::INT);
+        platform.ended().1
+    };
+    let known = ["", "[[platform.app]]\nappid = 7\nsecret = \"own\"\ntoken = \"mock-token\"\n"];
+    for app in known {
+        let told = told(app, "0.0.0.0:0");
+        assert!(told.contains("is reached by other machines, and app "), "{told}");
+    }
+    assert!(!told("", "127.0.0.1:0").contains("reached by other"), "not open");
+    let own = "[[platform.app]]\nappid = 7\nsecret = \"own\"\n";
+    assert!(!told(own, "0.0.0.0:0").contains("reached by other"), "nobody knows it");
+}
