@@ -26,6 +26,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
+use tokio::sync::{mpsc, oneshot};
 
 use attempt::Http;
 use engine::Engine;
@@ -143,12 +144,14 @@ where
     Ok(Box::pin(engine.run(stop)).await)
 }
 
-/// Delivers calls that are placed while it runs, each to its own targets, until `calls` ends.
+/// Delivers calls that are placed while it runs, each to its own targets, until `calls` ends. Whatever is not in flight is
+/// forgotten each time that somebody asks by `forgetting`.
 pub(crate) async fn deliver_placed<S>(
     calls: S,
     options: &DeliveryOptions,
     ledger: &Ledger,
     clock: Clock,
+    forgetting: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 ) -> Result<(), DeliverError>
 where
     S: Stream<Item = (PlacedCall, Arc<Targets>)> + Unpin,
@@ -156,6 +159,7 @@ where
     options.check()?;
     let transport = Http::new(options).map_err(DeliverError::Client)?;
     let engine = Engine::new(transport, calls, options.clone(), ledger.clone(), clock);
+    let engine = engine.forgetting_by(forgetting);
     let _complete = Box::pin(engine.run(std::future::pending())).await;
     Ok(())
 }

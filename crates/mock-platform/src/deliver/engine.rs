@@ -1,4 +1,5 @@
 mod delivery;
+mod forgetting;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use piopiy_events::Kind;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -42,6 +44,8 @@ pub(super) struct Engine<T, S> {
     /// What is due and waits for its turn.
     ready: VecDeque<Due>,
     in_flight: JoinSet<Landed>,
+    /// Whoever wants everything forgotten that is not in flight, and waits for that.
+    forgetting: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 }
 
 impl<T, S> Engine<T, S>
@@ -56,6 +60,8 @@ where
         ledger: Ledger,
         clock: Clock,
     ) -> Self {
+        // Nobody asks for it until `forgetting_by` says who may.
+        let (_, forgetting) = mpsc::unbounded_channel();
         Self {
             transport,
             source,
@@ -70,6 +76,7 @@ where
             due: BinaryHeap::new(),
             ready: VecDeque::new(),
             in_flight: JoinSet::new(),
+            forgetting,
         }
     }
 
@@ -113,6 +120,11 @@ where
                     None => self.source_ended = true,
                 },
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                Some(forgotten) = self.forgetting.recv() => {
+                    self.forget();
+                    // Whoever asked may be gone.
+                    let _ = forgotten.send(());
+                }
                 // Something may be due already. The clock is the engine's own, so the sender is there.
                 _ = advances.changed() => {}
                 () = &mut stop, if !stopped => {
@@ -389,23 +401,6 @@ where
         {
             // Whoever placed the call may have lost interest.
             let _ = done.send(call.report);
-        }
-    }
-
-    /// Forgets everything that has not started; what is in flight stays.
-    fn stop(&mut self) {
-        self.next_call = None;
-        for call in self.calls.values_mut() {
-            call.waiting.clear();
-        }
-        for delivery in self.deliveries.values_mut() {
-            let more = self.options.schedule_ms.len() > delivery.last_step + 1;
-            delivery.cut = delivery.policy != Redelivery::Never && more;
-        }
-        let waiting: Vec<Due> =
-            self.ready.drain(..).chain(self.due.drain().map(|Reverse(due)| due)).collect();
-        for due in waiting {
-            self.settle(due.delivery);
         }
     }
 

@@ -244,7 +244,9 @@ impl MockPlatformBuilder {
         let engine = {
             let (options, ledger) = (self.options, ledger.clone());
             let clock = Clock::start(options.pace);
-            tokio::spawn(async move { deliver_placed(placed, &options, &ledger, clock).await })
+            // A plan is delivered as it is: nobody asks for it to be forgotten.
+            let (_, forgetting) = mpsc::unbounded_channel();
+            tokio::spawn(async move { deliver_placed(placed, &options, &ledger, clock, forgetting).await })
         };
         Ok(MockPlatform {
             plan: self.plan,

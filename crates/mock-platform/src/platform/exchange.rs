@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_util::stream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::board::Board;
@@ -54,6 +54,8 @@ pub(super) struct Shared {
     /// Gone once the platform stops.
     webhooks: Mutex<Option<Webhooks>>,
     engine: Mutex<Option<JoinHandle<Result<(), DeliverError>>>>,
+    /// Asks the engine to forget what is not in flight.
+    forget: mpsc::UnboundedSender<oneshot::Sender<()>>,
     calls: Mutex<HashMap<u64, mpsc::UnboundedSender<Command>>>,
     faults: RwLock<Faults>,
     /// By app: millionths.
@@ -138,12 +140,13 @@ impl Exchange {
         let waiting = Box::pin(stream::unfold(waiting, |mut waiting| async move {
             waiting.recv().await.map(|placed| (placed, waiting))
         }));
+        let (forget, forgetting) = mpsc::unbounded_channel();
         let engine = {
             let (ledger, clock) = (ledger.clone(), clock.clone());
             let mut options = options.clone();
             // Drawn for each webhook by the call that sends it: they can be changed while it runs.
             options.faults = Faults::default();
-            tokio::spawn(async move { deliver_placed(waiting, &options, &ledger, clock).await })
+            tokio::spawn(async move { deliver_placed(waiting, &options, &ledger, clock, forgetting).await })
         };
         let balances =
             config.apps.iter().map(|app| (app.appid, i128::from(config.opening_balance))).collect();
@@ -162,6 +165,7 @@ impl Exchange {
                 next_call: AtomicU64::new(0),
                 webhooks: Mutex::new(Some(webhooks)),
                 engine: Mutex::new(Some(engine)),
+                forget,
                 calls: Mutex::default(),
                 faults: RwLock::new(faults),
                 balances: Mutex::new(balances),
@@ -311,6 +315,15 @@ impl Exchange {
         lock(&self.shared.webhooks).take();
         if let Some(engine) = lock(&self.shared.engine).take() {
             engine.abort();
+    /// Forgets every webhook that is not in flight: redeliveries, second copies, what is held back on purpose.
+    pub(super) async fn forget_webhooks(&self) {
+        let (forgotten, told) = oneshot::channel();
+        if self.shared.forget.send(forgotten).is_ok() {
+            // A platform that stops forgets them, too.
+            let _ = told.await;
+        }
+    }
+
         }
         // A call that hears nothing any more is over.
         lock(&self.shared.calls).clear();

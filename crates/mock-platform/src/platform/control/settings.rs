@@ -94,7 +94,7 @@ pub(super) async fn advance(
     Ok(Json(ClockAnswer { now_ms: control.exchange.now_ms() }))
 }
 
-/// `POST /api/reset`: every call is ended and forgotten, accounts are as they were at the start, and what goes wrong is what
+/// `POST /api/reset`: every call is ended and forgotten, and no webhook of it is sent any more; accounts are as they were at the start, and what goes wrong is what
 /// the configuration says.
 pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     let exchange = &control.exchange;
@@ -123,6 +123,8 @@ pub(super) async fn config(State(control): State<Control>) -> Json<ConfigAnswer>
 }
 
 /// `GET /api/summary`.
+    // What is held back on purpose would keep its call.
+    exchange.forget_webhooks().await;
 pub(super) async fn summary(State(control): State<Control>) -> Json<SummaryAnswer> {
     let exchange = &control.exchange;
     Json(SummaryAnswer {
@@ -132,3 +134,5 @@ pub(super) async fn summary(State(control): State<Control>) -> Json<SummaryAnswe
         summary: exchange.summary(),
     })
 }
+    // What the calls told at their end is not sent again either.
+    exchange.forget_webhooks().await;
