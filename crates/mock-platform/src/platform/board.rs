@@ -1,16 +1,18 @@
 //! What happened so far, by call: a fold over the ledger, for the control API, the console and tests.
 
+mod brief;
 mod view;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use piopiy_events::{CallState, Kind, Webhook};
+use piopiy_events::{CallState, Kind, Phase, Webhook};
 use tokio::sync::broadcast;
 
 use super::exchange::lock;
 use crate::deliver::ledger::{CallEntry, Entry, MessageEntry, MessageKind, PlanEntry, Record};
 
+pub(super) use brief::Brief;
 use view::Weight;
 pub use view::{CallView, Row, WebhookRow};
 
@@ -57,6 +59,8 @@ struct State {
 struct Seen {
     begin: CallEntry,
     state: CallState,
+    /// Those that it was in.
+    phases: Vec<Phase>,
     rows: Vec<Row>,
     /// How much the rows take.
     bytes: usize,
@@ -64,6 +68,8 @@ struct Seen {
     ids: Vec<String>,
     by_hand: u32,
     is_over: bool,
+    /// When the last thing happened that was no redelivery and no copy: virtual milliseconds.
+    last_ms: u64,
 }
 
 impl Default for Board {
@@ -81,9 +87,9 @@ impl Board {
     }
 
     /// The newest calls, and how many are remembered.
-    pub(super) fn newest(&self, count: usize) -> (Vec<CallView>, usize) {
+    pub(super) fn newest(&self, count: usize) -> (Vec<Brief>, usize) {
         let state = lock(&self.state);
-        let newest = state.calls.iter().rev().take(count).map(|(&call, seen)| seen.view(call)).collect();
+        let newest = state.calls.iter().rev().take(count).map(|(&call, seen)| seen.brief(call)).collect();
         (newest, state.calls.len())
     }
 
@@ -113,6 +119,11 @@ impl Board {
     #[must_use]
     pub fn call(&self, call: u64) -> Option<CallView> {
         lock(&self.state).calls.get(&call).map(|seen| seen.view(call))
+    }
+
+    /// The same, as a list shows it.
+    pub(super) fn brief(&self, call: u64) -> Option<Brief> {
+        lock(&self.state).calls.get(&call).map(|seen| seen.brief(call))
     }
 
     /// What belongs to no call, such as requests that were refused, and those that nothing answers; the oldest first, and
@@ -154,6 +165,17 @@ impl Board {
         })
     }
 
+    /// The call of the leg with this `cmiuuid`, however the id is written.
+    pub(super) fn find_leg(&self, id: &str) -> Option<u64> {
+        let is_id = is_id(id);
+        let state = lock(&self.state);
+        let of_leg = |seen: &Seen| {
+            let is_leg = |known: &&String| seen.begin.request_id.as_ref() != Some(known);
+            seen.ids.iter().filter(is_leg).any(|known| is_id(known))
+        };
+        state.calls.iter().rev().find(|(_, seen)| of_leg(seen)).map(|(&call, _)| call)
+    }
+
     /// The CDRs that were sent, or were to be sent, of all calls that are remembered, each with its call, the newest
     /// first; those that fit.
     pub(super) fn cdrs(&self, fits: impl Fn(&Webhook) -> bool) -> Vec<(u64, Webhook)> {
@@ -185,11 +207,11 @@ impl Board {
     }
 
     /// The webhooks of all calls that are remembered, those of the newest calls first; so many.
-    pub(super) fn newest_webhooks(&self, count: usize) -> Vec<WebhookRow> {
+    pub(super) fn newest_webhooks(&self, count: usize) -> Vec<Arc<WebhookRow>> {
         let state = lock(&self.state);
         let rows = state.calls.values().rev().flat_map(|seen| &seen.rows);
         let webhooks = rows.filter_map(|row| match row {
-            Row::Webhook(row) => Some(row.as_ref().clone()),
+            Row::Webhook(row) => Some(Arc::clone(row)),
             Row::Message(_) => None,
         });
         webhooks.take(count).collect()
@@ -219,6 +241,17 @@ impl Board {
     }
 }
 
+/// Whether an id of the platform is this one, which may be written as UUIDs are: in capitals, without dashes, in braces.
+pub(super) fn is_id(id: &str) -> impl Fn(&str) -> bool + '_ {
+    let bare = id.strip_prefix('{').and_then(|id| id.strip_suffix('}')).unwrap_or(id).replace('-', "");
+    let is_uuid = bare.len() == 32 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let usual = is_uuid.then(|| {
+        let bare = bare.to_ascii_lowercase();
+        [&bare[..8], &bare[8..12], &bare[12..16], &bare[16..20], &bare[20..]].join("-")
+    });
+    move |known| known == id || usual.as_deref() == Some(known)
+}
+
 impl State {
     fn read(&mut self, entry: &Entry) -> Option<Change> {
         let call = match entry {
@@ -233,7 +266,7 @@ impl State {
                     if let (MessageKind::Unsent, Some(body)) = (message.what, &message.request) {
                         seen.apply(body.as_bytes());
                     }
-                    seen.add(Row::Message(message.clone()));
+                    seen.add(Row::Message(Arc::from(message.clone())));
                     Some(call)
                 }
                 None => {
@@ -291,11 +324,13 @@ impl Seen {
         Self {
             begin: begin.clone(),
             state: CallState::default(),
+            phases: Vec::new(),
             rows: Vec::new(),
             bytes: 0,
             ids: ids.into_iter().flatten().collect(),
             by_hand: 0,
             is_over: false,
+            last_ms: begin.at_ms,
         }
     }
 
@@ -304,12 +339,14 @@ impl Seen {
             call,
             begin: self.begin.clone(),
             phase: self.state.phase(),
+            phases: self.phases.clone(),
             is_over: self.is_over,
             rows: self.rows.clone(),
         }
     }
 
     fn add(&mut self, row: Row) {
+        self.last_ms = self.last_ms.max(row.at_ms().unwrap_or_default());
         let bytes = ROW_BYTES + row.bytes();
         let (rows, most) = match row.weight() {
             Weight::Message => (ROWS, CALL_BYTES),
@@ -324,7 +361,7 @@ impl Seen {
 
     fn plan(&mut self, plan: &PlanEntry) {
         self.apply(plan.body.as_bytes());
-        self.add(Row::Webhook(Box::new(WebhookRow {
+        self.add(Row::Webhook(Arc::new(WebhookRow {
             plan: plan.clone(),
             attempts: Vec::new(),
             faults: Vec::new(),
@@ -335,6 +372,10 @@ impl Seen {
     fn apply(&mut self, body: &[u8]) {
         let Ok(webhook) = Webhook::parse(body) else { return };
         self.state.apply(&webhook);
+        let phase = self.state.phase();
+        if !self.phases.contains(&phase) {
+            self.phases.push(phase);
+        }
         if let Some(id) = webhook.text("cmiuuid")
             && !self.ids.iter().any(|known| *known == id)
         {
@@ -344,7 +385,8 @@ impl Seen {
 
     fn webhook(&mut self, seq: u32) -> Option<&mut WebhookRow> {
         self.rows.iter_mut().rev().find_map(|row| match row {
-            Row::Webhook(row) if row.plan.webhook == seq => Some(&mut **row),
+            // Whoever looks at it goes on with what it was.
+            Row::Webhook(row) if row.plan.webhook == seq => Some(Arc::make_mut(row)),
             _ => None,
         })
     }

@@ -276,6 +276,11 @@ impl Exchange {
         self.shared.board.find(id)
     }
 
+    /// Whether a call is on: nothing that is done to it any more has an effect once its end has begun.
+    pub(super) fn is_on(&self, call: u64) -> bool {
+        lock(&self.shared.calls).get(&call).is_some_and(|commands| !commands.is_closed())
+    }
+
     /// How many calls are on.
     pub(super) fn calls_on(&self) -> usize {
         lock(&self.shared.calls).len()

@@ -28,7 +28,7 @@ pub(super) use decode::Clip;
 pub(super) use reading::causes;
 pub(super) use recording::{join, talk};
 pub use settings::{StreamFaults, Streams};
-pub(super) use shelf::Shelf;
+pub(super) use shelf::{Shelf, is_recording};
 pub(super) use voice::{LARGEST, Speaker, Voice, read};
 
 /// How a stream is opened.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use piopiy_events::{Kind, Phase, Webhook};
 
 use super::BY_HAND;
@@ -15,20 +17,22 @@ pub struct CallView {
     pub begin: CallEntry,
     /// How far it is, as its webhooks tell.
     pub phase: Phase,
+    /// Every phase that it was in, this one included, in order; none before its first webhook.
+    pub phases: Vec<Phase>,
     /// Whether it is over, and the first attempt of each of its webhooks was made.
     pub is_over: bool,
     /// What happened, in order.
     pub rows: Vec<Row>,
 }
 
-/// A row of a ladder.
+/// A row of a ladder. It is shared with the board, so that a copy costs nothing.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Row {
     /// Something passed between two parties.
-    Message(Box<MessageEntry>),
+    Message(Arc<MessageEntry>),
     /// A webhook.
-    Webhook(Box<WebhookRow>),
+    Webhook(Arc<WebhookRow>),
 }
 
 /// A webhook with what became of it.

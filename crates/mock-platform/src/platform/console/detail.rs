@@ -172,7 +172,7 @@ pub(super) async fn ledger(
 ) -> Response {
     let view = console.exchange.board().call(call);
     let lines = match view.as_ref().and_then(|view| view.rows.get(row)) {
-        Some(Row::Message(message)) => vec![serde_json::to_string(message)],
+        Some(Row::Message(message)) => vec![serde_json::to_string(&**message)],
         Some(Row::Webhook(webhook)) => std::iter::once(serde_json::to_string(&webhook.plan))
             .chain(webhook.faults.iter().map(serde_json::to_string))
             .chain(webhook.attempts.iter().map(serde_json::to_string))

@@ -195,8 +195,9 @@ mod tests {
                 request_id: None,
             },
             phase: piopiy_events::Phase::Streaming,
+            phases: vec![piopiy_events::Phase::Streaming],
             is_over: false,
-            rows: messages.into_iter().map(|message| Row::Message(Box::new(message))).collect(),
+            rows: messages.into_iter().map(|message| Row::Message(message.into())).collect(),
         }
     }
 

@@ -201,7 +201,7 @@ impl<'a> Page<'a> {
         let exchange = &self.console.exchange;
         let (config, now_ms) = (exchange.config(), exchange.now_ms());
         let schedule: Vec<u64> = config.delivery.schedule.iter().map(|length| length.millis()).collect();
-        let (state, _) = words::state(view, &schedule, now_ms);
+        let (state, _) = words::state(&view.brief(), &schedule, now_ms);
         html! {
             div.head {
                 h2 { "Ladder · seed " (format!("{:#x}", exchange.seed().0)) " · call " (view.call) }
@@ -283,7 +283,7 @@ fn answering(exchange: &Exchange, listens: bool) -> (&'static str, &'static str)
         return ("nobody listens", "bad");
     }
     let (newest, _) = exchange.board().newest(5);
-    let attempts = newest.iter().flat_map(CallView::webhooks).flat_map(|row| &row.attempts);
+    let attempts = newest.iter().flat_map(|call| &call.webhooks).flat_map(|row| &row.attempts);
     match attempts.max_by_key(|attempt| attempt.start_ms).map(|attempt| attempt.status.is_some()) {
         Some(true) => ("answering", "ok"),
         Some(false) => ("not answering", "bad"),

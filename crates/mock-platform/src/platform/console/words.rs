@@ -3,7 +3,7 @@
 use piopiy_events::Phase;
 
 use crate::deliver::ledger::{AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome};
-use crate::platform::board::{BY_HAND, CallView, WebhookRow};
+use crate::platform::board::{BY_HAND, Brief, WebhookRow};
 
 /// The colour of a thing, as a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub(super) fn cause(attempt: &AttemptEntry) -> Option<String> {
 }
 
 /// Where a call is, in words, and its colour.
-pub(super) fn state(view: &CallView, schedule: &[u64], now_ms: u64) -> (String, &'static str) {
+pub(super) fn state(view: &Brief, schedule: &[u64], now_ms: u64) -> (String, &'static str) {
     let (phase, mut colour) = match view.phase {
         Phase::Offered if view.is_over => ("ended", "mute"),
         Phase::Offered => ("begins", "flow"),
@@ -99,8 +99,8 @@ pub(super) fn state(view: &CallView, schedule: &[u64], now_ms: u64) -> (String, 
 }
 
 /// What became of the webhooks: the worst first.
-fn told(view: &CallView, schedule: &[u64], now_ms: u64) -> Option<(String, Tone)> {
-    let own = || view.webhooks().filter(|row| row.plan.webhook < BY_HAND);
+fn told(view: &Brief, schedule: &[u64], now_ms: u64) -> Option<(String, Tone)> {
+    let own = || view.webhooks.iter().map(|row| &**row).filter(|row| row.plan.webhook < BY_HAND);
     let (cdrs, events): (Vec<_>, Vec<_>) = own().partition(|row| is_cdr(row));
     let lost = |rows: &[&WebhookRow]| {
         rows.iter().filter(|row| matches!(row.outcome, Some(DeliveryOutcome::Unacknowledged))).count()
@@ -150,20 +150,13 @@ pub(super) fn next_ms(row: &WebhookRow, schedule: &[u64]) -> Option<u64> {
 }
 
 /// How long a call has been, or was: milliseconds.
-pub(super) fn lasted_ms(view: &CallView, now_ms: u64) -> u64 {
+pub(super) fn lasted_ms(view: &Brief, now_ms: u64) -> u64 {
     let end = match view.phase {
-        Phase::EndedAnswered | Phase::EndedMissed => ended_ms(view),
-        _ if view.is_over => ended_ms(view),
+        Phase::EndedAnswered | Phase::EndedMissed => view.last_ms,
+        _ if view.is_over => view.last_ms,
         _ => now_ms,
     };
     end.saturating_sub(view.begin.at_ms)
-}
-
-/// When the last thing happened that was no redelivery and no copy.
-fn ended_ms(view: &CallView) -> u64 {
-    let messages = view.messages().map(|message| message.at_ms);
-    let webhooks = view.webhooks().filter(|row| row.plan.webhook < BY_HAND).map(|row| row.plan.at_ms);
-    messages.chain(webhooks).max().unwrap_or(view.begin.at_ms)
 }
 
 #[cfg(test)]

@@ -46,5 +46,5 @@ pub(super) async fn drop_stream(State(control): State<Control>, Id(id): Id, body
 fn act(control: &Control, id: &str, act: impl FnOnce(u64) -> Result<(), NoSuchCall>) -> Accepted {
     let known = view(control, id)?;
     act(known.call).map_err(|_| Refusal::not_found("the call is over"))?;
-    Ok((StatusCode::ACCEPTED, Json(CallAnswer::brief(&known))))
+    Ok((StatusCode::ACCEPTED, Json(CallAnswer::brief(&known.brief()))))
 }

@@ -7,7 +7,7 @@ use super::whole;
 use crate::deliver::ledger::{AttemptEntry, Body, DeliveryOutcome, FaultEntry, MessageEntry};
 use crate::deliver::{Target, without_secrets};
 use crate::judge::Summary;
-use crate::platform::board::{CallView, Row, WebhookRow};
+use crate::platform::board::{Brief, CallView, Row, WebhookRow};
 use crate::platform::config::{Config, FaultRates};
 
 /// A call.
@@ -31,6 +31,12 @@ pub(super) struct CallAnswer {
     /// How far it is: `offered`, `ringing`, `active`, `streaming`, `bridged`, `ended_answered`, `ended_missed`.
     phase: &'static str,
     /// Whether it is over, and the first attempt of each of its webhooks was made.
+    /// Every phase that it was in, this one included, in order; none before its first webhook.
+    phases: Vec<&'static str>,
+    /// Whether it was in the phase that was waited for, now or before; only where one was. Where it is `false` the wait
+    /// was over, or the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    has_reached: Option<bool>,
     is_over: bool,
     /// Whether nothing more will come of the webhooks that were sent so far.
     is_settled: bool,
@@ -214,7 +220,7 @@ struct NumberAnswer {
 
 impl CallAnswer {
     /// Without its rows.
-    pub(super) fn brief(view: &CallView) -> Self {
+    pub(super) fn brief(view: &Brief) -> Self {
         let begin = &view.begin;
         Self {
             call: view.call,
@@ -229,7 +235,7 @@ impl CallAnswer {
             is_settled: view.is_settled(),
             at_ms: begin.at_ms,
             ts_ms: begin.ts_ms,
-            webhooks: view.webhooks().count(),
+            webhooks: view.webhooks.len(),
             rows: None,
         }
     }
@@ -237,7 +243,7 @@ impl CallAnswer {
     /// With them.
     pub(super) fn whole(view: &CallView) -> Self {
         let rows = view.rows.iter().map(|row| match row {
-            Row::Message(message) => RowAnswer::Message(message.clone()),
+            Row::Message(message) => RowAnswer::Message(Box::new(MessageEntry::clone(message))),
             Row::Webhook(webhook) => RowAnswer::Webhook(Box::new(DeliveryAnswer::new(webhook))),
         });
         Self { rows: Some(rows.collect()), ..Self::brief(view) }
@@ -274,6 +280,8 @@ impl ConfigAnswer {
                 Err(_) => without_secrets(url),
             };
             url.as_ref().map(shown)
+            phases: view.phases.iter().map(|phase| phase.as_str()).collect(),
+            has_reached: None,
         };
         let apps = config.apps.iter();
         let numbers = config.numbers.iter().map(|number| NumberAnswer {
@@ -283,6 +291,11 @@ impl ConfigAnswer {
             event_url: shown(&number.event_url),
             cdr_url: shown(&number.cdr_url),
         });
+    /// Whether it was in the phase that was waited for, where one was.
+    pub(super) fn reaching(self, has_reached: Option<bool>) -> Self {
+        Self { has_reached, ..self }
+    }
+
         Self {
             version: env!("CARGO_PKG_VERSION"),
             profile: config.profile.as_str(),

@@ -32,13 +32,16 @@ pub(super) async fn place(
     let from = request.from.map_or(SOMEBODY, |number| number.0);
     let mut inbound = Inbound::from_to(from, request.to.map_or(first, |number| number.0));
     inbound.then = flow;
-    inbound.caller = request.person.map(|habits| habits.of(config.person(from, true).clone())).transpose()?;
+    let files = config.files.as_deref();
+    let caller = config.person(from, true);
+    inbound.caller = request.person.map(|habits| habits.of(caller.clone(), files)).transpose()?;
+    inbound.callee = request.callee.map(|habits| habits.of(config.callee.clone(), files)).transpose()?;
     let placed = control.exchange.call_in(inbound).map_err(|error| match error {
         PlaceCallError::TooMany(_) => Refusal::too_many(error.to_string()),
         other => Refusal::meaningless(other.to_string()),
     })?;
     let view = view(&control, &placed.call.to_string())?;
-    Ok((StatusCode::CREATED, Json(CallAnswer::brief(&view))))
+    Ok((StatusCode::CREATED, Json(CallAnswer::brief(&view.brief()))))
 }
 
 /// `GET /api/calls`.
@@ -50,7 +53,7 @@ pub(super) async fn list(
     Ok(Json(CallsAnswer { calls: calls.iter().map(CallAnswer::brief).collect(), remembered }))
 }
 
-/// `GET /api/calls/{id}`: at once, or once it is in a phase, or once it is over and its webhooks are settled.
+/// `GET /api/calls/{id}`: at once, or once it was in a phase, or once it is over and its webhooks are settled.
 pub(super) async fn one(
     State(control): State<Control>,
     Id(id): Id,
@@ -63,14 +66,19 @@ pub(super) async fn one(
     let phase = waiting.phase()?;
     let until = Instant::now() + Duration::from_millis(wait_ms);
     let mut changes = control.exchange.board().changes();
+    let call = view(&control, &id)?.call;
     loop {
-        let view = view(&control, &id)?;
-        let has_come = phase.is_some_and(|phase| phase == view.phase);
-        if has_come || (view.is_over && view.is_settled()) || Instant::now() >= until {
-            return Ok(Json(CallAnswer::whole(&view)));
+        let view = control.exchange.board().brief(call).ok_or_else(forgotten)?;
+        let has_reached = phase.map(|phase| phase == view.phase || view.phases.contains(&phase));
+        let is_done = view.is_over && view.is_settled();
+        if has_reached == Some(true) || is_done || Instant::now() >= until {
+            let view = control.exchange.board().call(call).ok_or_else(forgotten)?;
+            return Ok(Json(CallAnswer::whole(&view).reaching(has_reached)));
         }
-        // Late, or behind: either way it is looked at again.
-        let _ = timeout_at(until, changes.recv()).await;
+        // Late, or behind: either way it is looked at again. What happens in others is none of its business.
+        while let Ok(Ok(change)) = timeout_at(until, changes.recv()).await
+            && change.call != Some(call)
+        {}
     }
 }
 
@@ -78,7 +86,9 @@ pub(super) async fn one(
 pub(super) fn view(control: &Control, id: &str) -> Result<CallView, Refusal> {
     let exchange = &control.exchange;
     let view = exchange.find(id).and_then(|call| exchange.board().call(call));
-    view.ok_or_else(|| {
-        Refusal::not_found("there is no such call, or it is forgotten: GET /api/calls lists them")
-    })
+    view.ok_or_else(forgotten)
+}
+
+fn forgotten() -> Refusal {
+    Refusal::not_found("there is no such call, or it is forgotten: GET /api/calls lists them")
 }

@@ -22,10 +22,10 @@ pub(super) async fn list(
 ) -> Result<Json<DeliveriesAnswer>, Refusal> {
     let most = listed.most(LISTED)?;
     let webhooks = match &listed.call {
-        Some(id) => view(&control, id)?.webhooks().take(most).cloned().collect(),
+        Some(id) => view(&control, id)?.brief().webhooks.into_iter().take(most).collect(),
         None => control.exchange.board().newest_webhooks(most),
     };
-    Ok(Json(DeliveriesAnswer { deliveries: webhooks.iter().map(DeliveryAnswer::new).collect() }))
+    Ok(Json(DeliveriesAnswer { deliveries: webhooks.iter().map(|row| DeliveryAnswer::new(row)).collect() }))
 }
 
 /// How long the copy may take to be on its way.

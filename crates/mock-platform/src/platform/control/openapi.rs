@@ -110,7 +110,11 @@ fn operations() -> Vec<Operation> {
                     "milliseconds",
                     "how long to wait until the call is over and its webhooks are settled",
                 ),
-                ("phase", "phase", "wait no longer than until the call is in this phase"),
+                (
+                    "phase",
+                    "phase",
+                    "wait no longer than until the call was in this phase, now or before; `has_reached` says whether it was",
+                ),
             ],
             refusals: &["400", "404", "422"],
             ..base("get", "/calls/{id}", "One call, with all that happened in it", ok(of::<CallAnswer>))

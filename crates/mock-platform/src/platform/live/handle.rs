@@ -158,8 +158,8 @@ impl CallHandle {
                 if let Some(found) = board.call(self.call).as_ref().and_then(&find) {
                     return found;
                 }
-                // Whoever is told too late looks again all the same.
-                let _ = changes.recv().await;
+                // Whoever is told too late looks again all the same; what happens in others is none of its business.
+                while changes.recv().await.is_ok_and(|change| change.call != Some(self.call)) {}
             }
         };
         tokio::time::timeout(self.patience, waiting).await.map_err(|_| {

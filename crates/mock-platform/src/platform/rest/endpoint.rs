@@ -103,7 +103,7 @@ impl Request<'_> {
 
     /// The call of an app with this id; those of other apps are none of its business.
     pub(super) fn call_of(&self, app: &App, id: &str) -> Option<u64> {
-        self.exchange.find(id).filter(|&call| self.owns(app, call))
+        self.exchange.board().find_leg(id).filter(|&call| self.owns(app, call))
     }
 
     /// Whether a call is of an app.

@@ -117,7 +117,7 @@ fn earlier(folder: &Path) -> VecDeque<Kept> {
 }
 
 /// Whether a name is one that the platform gives: `ID.wav`, `ID-heard.wav`, `ID-2-said.wav`.
-fn is_recording(name: &str) -> bool {
+pub(in crate::platform) fn is_recording(name: &str) -> bool {
     let Some((id, rest)) = name.split_at_checked(ID) else { return false };
     let is_id = id.bytes().enumerate().all(|(at, byte)| match at {
         8 | 13 | 18 | 23 => byte == b'-',

@@ -383,10 +383,13 @@ async fn an_app_has_the_recordings_of_its_own_calls_alone() {
 #[tokio::test]
 async fn only_files_of_the_folder_are_recordings() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("ok.wav"), b"RIFF").unwrap();
-    let pipe = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.wav")).status().unwrap();
-    assert!(pipe.success());
-    std::fs::create_dir(folder.path().join("folder.wav")).unwrap();
+    // Each has the name of a recording.
+    let [file, pipe, inner] =
+        ["", "-heard", "-said"].map(|kind| format!("0f0c2f0e-7a53-4c56-9a0c-0d3f6f4c2b11{kind}.wav"));
+    std::fs::write(folder.path().join(&file), b"RIFF").unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join(&pipe)).status().unwrap();
+    assert!(made.success());
+    std::fs::create_dir(folder.path().join(&inner)).unwrap();
     let text = format!("[platform]\nrecordings = {:?}", folder.path());
     let exchange = Exchange::start(Config::parse("test", &text).unwrap(), None).unwrap();
     let mut options = ServeOptions::default();
@@ -394,11 +397,11 @@ async fn only_files_of_the_folder_are_recordings() {
     let serving = Serving::start(exchange, &options).await.unwrap();
     let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
     for (file, is_there) in [
-        ("ok.wav", true),
-        ("pipe.wav", false),
-        ("folder.wav", false),
-        ("..%2Fok.wav", false),
-        ("%2Fetc%2Fpasswd", false),
+        (file.clone(), true),
+        (pipe, false),
+        (inner, false),
+        (format!("..%2F{file}"), false),
+        ("%2Fetc%2Fpasswd".to_owned(), false),
     ] {
         let url =
             format!("http://{}/v2/piopiy/play?appid=2222222&secret=mock-secret&file={file}", serving.rest());

@@ -4,8 +4,10 @@ use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
 use super::signed_in;
+use crate::platform::board::is_id;
 use crate::platform::rest::endpoint::Request;
 use crate::platform::rest::reply::Reply;
+use crate::platform::stream::is_recording;
 
 /// Everything that is wrong has this code here.
 const NOTHING: u16 = 404;
@@ -22,7 +24,8 @@ pub(in crate::platform::rest) fn cdr_of_leg(request: &Request<'_>) -> Reply {
         Err(reply) => return reply,
     };
     let id = body.cmiuuid.as_ref().map(|id| id.text().into_owned()).unwrap_or_default();
-    let cdrs = request.exchange.board().cdrs(|cdr| text(cdr, "cmiuuid") == id);
+    let is_id = is_id(&id);
+    let cdrs = request.exchange.board().cdrs(|cdr| is_id(&text(cdr, "cmiuuid")));
     match cdrs.iter().find(|(call, _)| request.owns(&app, *call)) {
         Some((call, cdr)) => {
             let answer = json!({ "cdr": summary(request, cdr) });
@@ -68,14 +71,14 @@ pub(in crate::platform::rest) fn recording(request: &Request<'_>) -> Reply {
         return Reply::refused(choices, super::DENIED, "appid, token or secret is wrong");
     };
     let name = request.query("file").unwrap_or_default();
-    // A name, and nothing that leads elsewhere.
-    let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+    // What else is in the folder is nobody's, and nothing leads out of it.
+    let is_one = is_recording(&name);
     let shelf = &request.exchange.shared().shelf;
     let is_own = match shelf.app_of(&name) {
         Some(owner) => owner == app.appid,
         None => config.apps.len() == 1,
     };
-    match (is_name && is_own).then(|| shelf.find(config.recordings.as_deref(), &name)).flatten() {
+    match (is_one && is_own).then(|| shelf.find(config.recordings.as_deref(), &name)).flatten() {
         Some(file) => Reply::recording(file, Reply::refused(choices, NOTHING, NO_RECORDING)),
         None => Reply::refused(choices, NOTHING, NO_RECORDING),
     }

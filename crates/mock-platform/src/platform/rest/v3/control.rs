@@ -47,7 +47,7 @@ pub(in crate::platform::rest) fn transfer(request: &Request<'_>) -> Reply {
     })
 }
 
-/// `GET /calls/{id}`: 404 once it is over. What the body holds is not documented.
+/// `GET /calls/{id}`: 404 as soon as its end has begun: its CDRs come later. What the body holds is not documented.
 pub(in crate::platform::rest) fn status(request: &Request<'_>) -> Reply {
     let app = match signed_in(request) {
         Ok(app) => app,
@@ -55,7 +55,7 @@ pub(in crate::platform::rest) fn status(request: &Request<'_>) -> Reply {
     };
     let view = request.call_of(&app, request.id()).and_then(|call| request.exchange.board().call(call));
     match view {
-        Some(view) if !view.is_over => Reply::ok(json!({
+        Some(view) if request.exchange.is_on(view.call) => Reply::ok(json!({
             "call_id": view.begin.cmiuuid,
             "request_id": view.begin.request_id,
             "status": view.phase.as_str(),
