@@ -9,6 +9,7 @@ mod control;
 mod error;
 mod exchange;
 mod guard;
+mod hidden;
 mod live;
 mod outgoing;
 mod rest;

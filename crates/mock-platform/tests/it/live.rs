@@ -16,6 +16,8 @@ mod resetting;
 mod rest_codes;
 mod rest_refusals;
 mod rest_ids;
+mod rest_refusals;
+mod secrets;
 mod secure;
 mod stories;
 mod stream;

@@ -12,6 +12,7 @@ use crate::deliver::ledger::{Body, Lane, MessageKind};
 use crate::deliver::{Asked, Target};
 use crate::plan::Happened;
 use crate::platform::config::BadAnswer;
+use crate::platform::hidden::hidden;
 
 /// How much of a request or an answer is kept for people to look at.
 const KEPT: usize = 64 * 1024;
@@ -164,7 +165,8 @@ fn names(flow: &[Action]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
+/// As much of a payload as people look at, without the secrets of its URLs.
 pub(super) fn kept(mut bytes: Vec<u8>) -> Body {
     bytes.truncate(KEPT);
-    bytes.into()
+    hidden(bytes).into()
 }

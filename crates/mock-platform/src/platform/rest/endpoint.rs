@@ -101,7 +101,8 @@ impl Request<'_> {
         at.and_then(|at| self.parts.uri.path().split('/').nth(at)).unwrap_or_default()
     }
 
-    /// The call of an app with this id; those of other apps are none of its business.
+    /// The call of an app with a leg of this id; those of other apps are none of its business. Which call of the run it is,
+    /// and what its request was called, names no leg.
     pub(super) fn call_of(&self, app: &App, id: &str) -> Option<u64> {
         self.exchange.board().find_leg(id).filter(|&call| self.owns(app, call))
     }
@@ -149,7 +150,6 @@ pub(super) async fn answer(
     reply.into_response()
 }
 
-/// Nothing is there: most often a base URL that lacks its `/v3`, which is why the timeline has it, too.
 /// Lets programs through, and no page that a browser shows: it would call in the name of the application, whose credentials
 /// everybody knows where none are configured.
 pub(super) async fn no_pages(
@@ -166,6 +166,7 @@ pub(super) async fn no_pages(
     reply.into_response()
 }
 
+/// Nothing is there: most often a base URL that lacks its `/v3`, which is why the timeline has it, too.
 pub(super) async fn unknown(State(exchange): State<Exchange>, uri: Uri) -> Reply {
     let message = format!("nothing is at {}; /openapi.json says what there is", uri.path());
     let reply = Reply::failed(StatusCode::NOT_FOUND, "not_found", message);
@@ -245,6 +246,7 @@ fn hide(value: &mut Value) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::String(text) => *text = of_string(text).unwrap_or_else(|| std::mem::take(text)),
         _ => {}
     }
 }
