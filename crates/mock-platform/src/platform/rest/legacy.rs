@@ -73,8 +73,17 @@ fn signed_in(
     denied: u16,
 ) -> Result<App, Reply> {
     let config = request.exchange.config();
-    let given = secret.map(|secret| secret.text().into_owned()).unwrap_or_default();
-    let app = appid.and_then(|appid| appid.text().parse().ok());
+    let (Some(appid), Some(secret)) = (appid, secret) else {
+        let code = if denied == DENIED { MISSING } else { denied };
+        return Err(Reply::refused(&config.choices, code, "appid and secret are required"));
+    };
+    if appid.as_json().starts_with('"') {
+        // As of `from` and `to`, the pages and the SDKs say that it is a JSON number.
+        let code = if denied == DENIED { code_of_wrong(request.endpoint.path) } else { denied };
+        return Err(Reply::refused(&config.choices, code, "appid must be a number, without quotes"));
+    }
+    let given = secret.text().into_owned();
+    let app = appid.id().and_then(|appid| u64::try_from(appid).ok());
     let app = app.and_then(|appid| config.app(appid));
     // As long for an app that there is not as for a secret that is wrong.
     let known = app.map_or("", |app| app.secret.as_str());

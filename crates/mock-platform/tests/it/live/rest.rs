@@ -118,7 +118,11 @@ async fn what_the_first_generation_refuses_has_its_documented_code() {
     let api = Api::start("").await;
     let flow = json!({ "pcmo": [{ "action": "hangup" }] });
     for (path, body, code, cmi_code) in [
-        ("/v2/global_pcmo_make_call", json!({}), 420, 401),
+        ("/v2/global_pcmo_make_call", json!({}), 502, 502),
+        ("/v2/global_pcmo_make_call", json!({ "appid": 2_222_222 }), 502, 502),
+        ("/v2/global_pcmo_make_call", json!({ "appid": "2222222", "secret": "mock-secret" }), 422, 422),
+        ("/v1/make_call", json!({ "appid": "2222222", "secret": "mock-secret" }), 501, 501),
+        ("/v1/piopiy/cmiuuid_cdr", json!({ "secret": "mock-secret" }), 404, 404),
         ("/v2/global_pcmo_make_call", json!([]), 422, 422),
         ("/v2/ind_pcmo_make_call", json!({ "appid": 2_222_222, "secret": "wrong" }), 420, 401),
         ("/v2/ind_pcmo_make_call", json!({ "appid": 1, "secret": "mock-secret" }), 420, 401),
@@ -145,7 +149,8 @@ async fn what_the_first_generation_refuses_has_its_documented_code() {
     }
     let strict =
         Api::start("[platform.choices]\nlegacy-errors = \"http-status\"\nlegacy-codes = \"code\"").await;
-    let (status, answer) = strict.post("/v2/global_pcmo_make_call", json!({})).await;
+    let wrong = json!({ "appid": 2_222_222, "secret": "wrong" });
+    let (status, answer) = strict.post("/v2/global_pcmo_make_call", wrong).await;
     assert_eq!((status, answer.get("cmi_code")), (420, None));
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{DENIED, MISSING, no_object, phone, signed_in, wrong};
 use crate::platform::call::{Ender, Hold};
+use crate::platform::config::App;
 use crate::platform::exchange::{Outbound, PlaceCallError, Placed, Then};
 use crate::platform::rest::endpoint::Request;
 use crate::platform::rest::reply::Reply;
@@ -11,8 +12,8 @@ use crate::platform::rest::reply::Reply;
 /// A call with a call flow.
 pub(in crate::platform::rest) fn make_call(request: &Request<'_>) -> Reply {
     let choices = &request.exchange.config().choices;
-    let body = match read(request) {
-        Ok(body) => body,
+    let (body, app) = match read(request) {
+        Ok(read) => read,
         Err(reply) => return reply,
     };
     let flow = match body.pcmo.as_ref().map(|pcmo| pcmo.get()) {
@@ -20,7 +21,7 @@ pub(in crate::platform::rest) fn make_call(request: &Request<'_>) -> Reply {
         Some(Err(_)) => return wrong(request, choices, "pcmo must be an array of actions"),
         None => return Reply::refused(choices, MISSING, "pcmo is required"),
     };
-    match place(request, &body, Then::Flow(flow)) {
+    match place(request, &app, &body, Then::Flow(flow)) {
         Ok(placed) => {
             let id = placed.request_id.unwrap_or_default();
             let body = json!({
@@ -37,14 +38,14 @@ pub(in crate::platform::rest) fn make_call(request: &Request<'_>) -> Reply {
 /// A call that asks an answer URL.
 pub(in crate::platform::rest) fn make_call_asking(request: &Request<'_>) -> Reply {
     let choices = &request.exchange.config().choices;
-    let body = match read(request) {
-        Ok(body) => body,
+    let (body, app) = match read(request) {
+        Ok(read) => read,
         Err(reply) => return reply,
     };
     let Some(url) = &body.answer_url else {
         return Reply::refused(choices, MISSING, "answer_url is required");
     };
-    match place(request, &body, Then::Ask(url.text().into_owned())) {
+    match place(request, &app, &body, Then::Ask(url.text().into_owned())) {
         Ok(placed) => {
             let id = placed.request_id.unwrap_or_default();
             let body = json!({ "data": { "status": "progress", "request_id": id } });
@@ -90,16 +91,16 @@ pub(in crate::platform::rest) fn act(request: &Request<'_>) -> Reply {
     }
 }
 
-fn read(request: &Request<'_>) -> Result<MakeCall, Reply> {
+/// The body, and whose credentials are in it.
+fn read(request: &Request<'_>) -> Result<(MakeCall, App), Reply> {
     let choices = &request.exchange.config().choices;
     let body = MakeCall::parse(request.body).map_err(|error| no_object(request, choices, &error))?;
-    signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED)?;
-    Ok(body)
+    let app = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED)?;
+    Ok((body, app))
 }
 
-fn place(request: &Request<'_>, body: &MakeCall, then: Then) -> Result<Placed, Reply> {
+fn place(request: &Request<'_>, app: &App, body: &MakeCall, then: Then) -> Result<Placed, Reply> {
     let choices = &request.exchange.config().choices;
-    let app = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED)?;
     let wrong = |text: String| wrong(request, choices, text);
     let (from, to) = (phone(body, "from").map_err(wrong)?, phone(body, "to").map_err(wrong)?);
     let (Some(from), Some(to)) = (from, to) else {
