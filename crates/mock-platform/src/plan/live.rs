@@ -250,13 +250,6 @@ impl LiveCall {
         self.write(happening, leg, &ws_message, at_ms)
     }
 
-    /// The same webhook once more, as a delivery of its own.
-    #[must_use]
-    pub fn again(&mut self, webhook: &PlannedWebhook, at_ms: u64) -> PlannedWebhook {
-        let seq = self.next_seq();
-        PlannedWebhook { seq, at_ms, ..webhook.clone() }
-    }
-
     fn picked_up(&mut self, leg: usize, at_ms: u64) {
         if let Some(leg) = self.legs.get_mut(leg) {
             leg.answer.get_or_insert(at_ms);
@@ -393,14 +386,5 @@ mod tests {
         let record = call.tell(&Happened::Record(0), 31_000).unwrap();
         assert_eq!(record.name, "cdr.outbound.missed");
         assert!(String::from_utf8_lossy(&record.body).contains(r#""call_rate":0"#));
-    }
-
-    #[test]
-    fn what_comes_again_is_the_same_but_for_its_place() {
-        let calls = LiveCalls::new(Profile::Global, 7, Seed(1), Nonce(2), 0);
-        let mut call = calls.call(0, CallDirection::Inbound, 447_700_900_123, 441_632_960_000, 0);
-        let first = call.tell(&Happened::Answered, 10).unwrap();
-        let again = call.again(&first, 20);
-        assert_eq!((again.seq, again.at_ms, again.body), (1, 20, first.body));
     }
 }

@@ -27,6 +27,7 @@ pub use check::{StreamCheck, StreamCheckError};
 pub(super) use decode::Clip;
 pub(super) use reading::causes;
 pub(super) use recording::{join, talk};
+pub(super) use settings::{CLOSE_CODES, is_sendable};
 pub use settings::{StreamFaults, Streams};
 pub(super) use shelf::{Shelf, is_recording};
 pub(super) use voice::{LARGEST, Speaker, Voice, read};

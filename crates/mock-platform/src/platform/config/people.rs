@@ -19,7 +19,7 @@ pub struct Person {
     pub digits: Vec<String>,
     /// How long they take for each key.
     pub digit_after: Distribution,
-    /// A WAV file of what they say in an audio stream; a tone where none is given.
+    /// A WAV, MP3 or Ogg file of what they say in an audio stream; made-up speech where none is given.
     pub says: Option<PathBuf>,
     /// How long after the pick-up they hang up; never where it is not given.
     pub hangs_up_after: Option<Length>,

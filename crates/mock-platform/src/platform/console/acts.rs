@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use super::Console;
 use super::page::Page;
 use crate::platform::call::Ender;
+use crate::platform::stream::is_sendable;
 
 /// No more keys are pressed at once.
 const MOST_DIGITS: usize = 64;
@@ -54,9 +55,9 @@ pub(super) async fn drop_stream(
 ) -> Response {
     let code = match field(&fields, "code") {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| ()),
+        text => text.parse().map(Some),
     };
-    let Ok(code @ (None | Some(1000..=1003 | 1007..=1014 | 3000..=4999))) = code else {
+    let Some(code) = code.ok().filter(|code| code.is_none_or(is_sendable)) else {
         let why = "A close code that may be sent is 1000 to 1003, 1007 to 1014 or 3000 to 4999; none breaks the connection.";
         return refuse(&console, call, StatusCode::UNPROCESSABLE_ENTITY, why).await;
     };

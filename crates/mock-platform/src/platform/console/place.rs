@@ -99,7 +99,7 @@ pub(super) fn form(exchange: &Exchange) -> Markup {
             }
             label for="says" { "Caller says" }
             select id="says" name="says" {
-                option value="" { "as configured, else a tone" }
+                option value="" { "as configured, else made-up speech" }
                 @for file in &files { option value=(file) { (file) } }
             }
             label for="digits" { "Presses, when asked" }

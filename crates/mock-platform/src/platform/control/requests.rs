@@ -1,7 +1,6 @@
 //! What may be asked for, and how it is read: within limits of size and time.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,7 +20,7 @@ use super::refusal::Refusal;
 use super::whole;
 use crate::plan::{Distribution, Length};
 use crate::platform::call::{Ender, Hold};
-use crate::platform::config::{Answers, Person};
+use crate::platform::stream::{CLOSE_CODES, is_sendable};
 
 /// Bytes of a body.
 const LARGEST: usize = 1 << 20;
@@ -233,12 +232,9 @@ pub(super) struct DropStream {
 impl DropStream {
     /// Whether the code may be sent, where there is one.
     pub(super) fn is_sendable(&self) -> bool {
-        self.code.is_none_or(|code| CLOSE_CODES.iter().any(|codes| codes.contains(&code)))
+        self.code.is_none_or(is_sendable)
     }
 }
-
-/// The close codes that an endpoint may send.
-const CLOSE_CODES: [RangeInclusive<u16>; 3] = [1000..=1003, 1007..=1014, 3000..=4999];
 
 fn close_code(_: &mut SchemaGenerator) -> Schema {
     let codes = CLOSE_CODES.map(

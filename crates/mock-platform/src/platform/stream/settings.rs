@@ -1,3 +1,4 @@
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,14 @@ impl Streams {
             std::fs::read(path).map_err(|error| format!("ca: {} cannot be read: {error}", path.display()))?;
         Trust::certificates(&pem).map(Some).map_err(|error| format!("ca: {}: {error}", path.display()))
     }
+}
+
+/// The close codes that an endpoint may send.
+pub(in crate::platform) const CLOSE_CODES: [RangeInclusive<u16>; 3] = [1000..=1003, 1007..=1014, 3000..=4999];
+
+/// Whether it may be sent.
+pub(in crate::platform) fn is_sendable(code: u16) -> bool {
+    CLOSE_CODES.iter().any(|codes| codes.contains(&code))
 }
 
 impl StreamFaults {
