@@ -38,6 +38,8 @@ pub(super) struct Setting {
     pub(super) account: u64,
     /// Whoever is on leg a.
     pub(super) person: Person,
+    /// Whoever is on leg b, where they are not who the configuration says.
+    pub(super) callee: Option<Person>,
     pub(super) flow: Option<Pcmo>,
     pub(super) answer_url: Option<Target>,
     pub(super) extra_params: Option<String>,

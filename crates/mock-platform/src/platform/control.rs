@@ -5,6 +5,7 @@ mod answers;
 mod calls;
 mod deliveries;
 mod events;
+mod habits;
 mod loose;
 mod openapi;
 mod refusal;
@@ -52,6 +53,7 @@ pub(super) fn router(exchange: Exchange) -> Router {
         .route("/requests", get(loose::list))
         .route("/faults", get(settings::faults).put(settings::set_faults))
         .route("/stream/faults", get(settings::stream_faults).put(settings::set_stream_faults))
+        .route("/rest/faults", get(settings::rest_faults).put(settings::set_rest_faults))
         .route("/clock/advance", post(settings::advance))
         .route("/reset", post(settings::reset))
         .route("/config", get(settings::config))

@@ -66,10 +66,10 @@ pub(super) struct Shared {
     pub(super) gate: Mutex<Gate>,
     /// What goes wrong with audio streams.
     stream_faults: RwLock<StreamFaults>,
-    /// Where recordings are.
-    pub(super) shelf: Shelf,
     /// Where it listens: nothing is ever asked of it, or told to it, by itself.
     listens: RwLock<Vec<SocketAddr>>,
+    /// Where recordings are.
+    pub(super) shelf: Shelf,
     /// The names of SIP endpoints.
     sip: Mutex<BTreeSet<String>>,
 }
@@ -173,11 +173,11 @@ impl Exchange {
                 judge,
                 gate,
                 stream_faults,
+                listens: RwLock::default(),
                 shelf,
                 sip: Mutex::default(),
             }),
         })
-                listens: RwLock::default(),
     }
 
     /// What it is like now.
@@ -193,16 +193,16 @@ impl Exchange {
     pub fn reload(&self, config: Config) -> Result<(), ConfigError> {
         let mut config = config;
         config.check()?;
+        config.check_urls(&self.listens())?;
         let before = self.config();
+        // What is set was checked with the rest.
         if config.faults != before.faults {
             self.set_faults(config.faults.faults(self.shared.seed.0));
         }
-        config.check_urls(&self.listens())?;
         if config.rest != before.rest {
-            self.set_rest_rules(config.rest.clone());
+            let _ = self.set_rest_rules(config.rest.clone());
         }
         if config.stream.faults != before.stream.faults {
-            // They were checked with the rest.
             let _ = self.set_stream_faults(config.stream.faults);
         }
         config.recordings.get_or_insert_with(|| self.shared.shelf.temporary().to_owned());
@@ -315,11 +315,6 @@ impl Exchange {
         Ok(judge.summary())
     }
 
-    /// Ends it at once: nothing is sent any more.
-    pub(super) fn abandon(&self) {
-        lock(&self.shared.webhooks).take();
-        if let Some(engine) = lock(&self.shared.engine).take() {
-            engine.abort();
     /// Forgets every webhook that is not in flight: redeliveries, second copies, what is held back on purpose.
     pub(super) async fn forget_webhooks(&self) {
         let (forgotten, told) = oneshot::channel();
@@ -329,6 +324,11 @@ impl Exchange {
         }
     }
 
+    /// Ends it at once: nothing is sent any more.
+    pub(super) fn abandon(&self) {
+        lock(&self.shared.webhooks).take();
+        if let Some(engine) = lock(&self.shared.engine).take() {
+            engine.abort();
         }
         // A call that hears nothing any more is over.
         lock(&self.shared.calls).clear();

@@ -84,7 +84,8 @@ impl Call {
             let digits = number.clone().or_else(|| name.clone().filter(|name| is_digits(name)));
             let number = digits.and_then(|digits| digits.parse().ok()).unwrap_or(self.setting.account);
             let label = name.unwrap_or_else(|| number.to_string());
-            Party { number, label, person: self.config.person(number, false).clone() }
+            let person = self.setting.callee.as_ref().unwrap_or_else(|| self.config.person(number, false));
+            Party { number, label, person: person.clone() }
         };
         endpoints.iter().take(MOST).map(party).collect()
     }

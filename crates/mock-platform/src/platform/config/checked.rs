@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::{Config, ConfigError, Person};
-use crate::platform::rest::{self, Failure};
 
 impl Config {
     /// Checks what the types cannot.
@@ -39,6 +38,7 @@ impl Config {
                     "[[platform.number]]: {} has an app that there is not",
                     number.number
                 ));
+            }
         }
         self.check_urls(&[])?;
         self.check_words().map_err(ConfigError::Meaning)?;
@@ -49,23 +49,19 @@ impl Config {
     /// Checks every URL; none may lead to where the platform itself listens.
     pub(in crate::platform) fn check_urls(&self, own: &[SocketAddr]) -> Result<(), ConfigError> {
         for number in &self.numbers {
-            }
             for (key, url) in [
                 ("answer-url", &number.answer_url),
                 ("event-url", &number.event_url),
                 ("cdr-url", &number.cdr_url),
             ] {
-                if let Some(url) = url {
-                    self.target(url).map_err(|source| ConfigError::Url {
-                        key: format!("[[platform.number]] {}: {key}", number.number),
-                        source,
-                    })?;
-                }
+                let target = url.as_ref().map(|url| self.target(url)?.apart_from(own)).transpose();
+                target.map_err(|source| ConfigError::Url {
+                    key: format!("[[platform.number]] {}: {key}", number.number),
+                    source,
+                })?;
             }
         }
-        self.check_words().map_err(ConfigError::Meaning)?;
-        self.stream.check().map_err(|what| ConfigError::Meaning(format!("[platform.stream] {what}")))?;
-        self.delivery_options().check().map_err(|error| ConfigError::Meaning(format!("platform: {error}")))
+        Ok(())
     }
 
     /// Entries that would never hold, for nothing is called so.
@@ -75,17 +71,16 @@ impl Config {
                 return Err(format!("platform.allow-hosts: {host:?} is no host: write HOST or HOST:PORT"));
             }
         }
-        for Failure { path, status, .. } in &self.rest.fail {
-            if let Some(path) = path.as_ref().filter(|path| !rest::has_path(path)) {
-                return Err(format!(
-                    "[[platform.rest.fail]]: {path:?} is no path of the REST APIs: write one of /openapi.json, such as \
-                     /v3/calls/{{id}}"
-                ));
-            }
-            if !(200..=599).contains(status) {
-                return Err(format!(
-                    "[[platform.rest.fail]]: status is {status}: it must be from 200 to 599"
-                ));
+        self.rest.check().map_err(|what| format!("[[platform.rest.fail]]: {what}"))?;
+        let mut known = BTreeSet::new();
+        for person in &self.people {
+            let Some(number) = person.number else {
+                let text =
+                    "an entry has no `number`: those without one are [platform.caller] and [platform.callee]";
+                return Err(format!("[[platform.person]]: {text}"));
+            };
+            if !known.insert(number) {
+                return Err(format!("[[platform.person]]: {number} is there twice"));
             }
         }
         let people = [("[platform.caller]", &self.caller), ("[platform.callee]", &self.callee)];

@@ -66,6 +66,8 @@ fn what_is_wrong_is_told_with_its_place() {
         Err("[[platform.app]] 1: its secret or its token is empty"),
     );
     check("[[platform.app]]\nappid = 1\nsecret = \"a\"\ntoken = \"\"", Err("its token is empty"));
+    check("[[platform.person]]\nnumber = 1\n[[platform.person]]\nnumber = 1", Err("1 is there twice"));
+    check("[[platform.person]]\nanswers = \"no\"", Err("an entry has no `number`"));
     check("[platform.faults]\nloss = 2", Err("probability of `loss`"));
 }
 

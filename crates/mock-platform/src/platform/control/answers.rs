@@ -9,6 +9,7 @@ use crate::deliver::{Target, without_secrets};
 use crate::judge::Summary;
 use crate::platform::board::{Brief, CallView, Row, WebhookRow};
 use crate::platform::config::{Config, FaultRates};
+use crate::platform::rest::{Failure, RestRules};
 
 /// A call.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -30,13 +31,13 @@ pub(super) struct CallAnswer {
     appid: u64,
     /// How far it is: `offered`, `ringing`, `active`, `streaming`, `bridged`, `ended_answered`, `ended_missed`.
     phase: &'static str,
-    /// Whether it is over, and the first attempt of each of its webhooks was made.
     /// Every phase that it was in, this one included, in order; none before its first webhook.
     phases: Vec<&'static str>,
     /// Whether it was in the phase that was waited for, now or before; only where one was. Where it is `false` the wait
     /// was over, or the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     has_reached: Option<bool>,
+    /// Whether it is over, and the first attempt of each of its webhooks was made.
     is_over: bool,
     /// Whether nothing more will come of the webhooks that were sent so far.
     is_settled: bool,
@@ -155,6 +156,54 @@ pub(super) struct StreamRates {
     pub(super) jitter_ms: u64,
 }
 
+/// What the REST APIs do on purpose, besides answering.
+#[derive(Debug, Default, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RestFaults {
+    /// The most requests per second; more are answered 429. None for no limit.
+    #[serde(deserialize_with = "whole::or_null")]
+    pub(super) rate_limit: Option<u32>,
+    /// Requests that fail, the first that fits each time.
+    #[schemars(length(max = 1000))]
+    pub(super) fail: Vec<RestFailure>,
+}
+
+/// Requests that fail.
+#[derive(Debug, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RestFailure {
+    /// The path, as in the OpenAPI document of the REST APIs; every path where none is given.
+    #[serde(default)]
+    path: Option<String>,
+    /// How many of them, and how many are left; every one where none is given.
+    #[serde(default, deserialize_with = "whole::or_null")]
+    times: Option<u32>,
+    /// What they are answered with.
+    #[schemars(range(min = 200, max = 599))]
+    #[serde(deserialize_with = "whole::number")]
+    status: u16,
+}
+
+impl RestFaults {
+    pub(super) fn of(rules: &RestRules) -> Self {
+        let fail = rules.fail.iter().map(|failure| RestFailure {
+            path: failure.path.clone(),
+            times: failure.times,
+            status: failure.status,
+        });
+        Self { rate_limit: rules.rate_limit, fail: fail.collect() }
+    }
+
+    pub(super) fn rules(&self) -> RestRules {
+        let fail = self.fail.iter().map(|failure| Failure {
+            path: failure.path.clone(),
+            times: failure.times,
+            status: failure.status,
+        });
+        RestRules { rate_limit: self.rate_limit, fail: fail.collect() }
+    }
+}
+
 /// The virtual clock.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ClockAnswer {
@@ -231,6 +280,8 @@ impl CallAnswer {
             to: begin.to,
             appid: begin.appid,
             phase: view.phase.as_str(),
+            phases: view.phases.iter().map(|phase| phase.as_str()).collect(),
+            has_reached: None,
             is_over: view.is_over,
             is_settled: view.is_settled(),
             at_ms: begin.at_ms,
@@ -240,13 +291,18 @@ impl CallAnswer {
         }
     }
 
+    /// Whether it was in the phase that was waited for, where one was.
+    pub(super) fn reaching(self, has_reached: Option<bool>) -> Self {
+        Self { has_reached, ..self }
+    }
+
     /// With them.
     pub(super) fn whole(view: &CallView) -> Self {
         let rows = view.rows.iter().map(|row| match row {
             Row::Message(message) => RowAnswer::Message(Box::new(MessageEntry::clone(message))),
             Row::Webhook(webhook) => RowAnswer::Webhook(Box::new(DeliveryAnswer::new(webhook))),
         });
-        Self { rows: Some(rows.collect()), ..Self::brief(view) }
+        Self { rows: Some(rows.collect()), ..Self::brief(&view.brief()) }
     }
 }
 
@@ -280,8 +336,6 @@ impl ConfigAnswer {
                 Err(_) => without_secrets(url),
             };
             url.as_ref().map(shown)
-            phases: view.phases.iter().map(|phase| phase.as_str()).collect(),
-            has_reached: None,
         };
         let apps = config.apps.iter();
         let numbers = config.numbers.iter().map(|number| NumberAnswer {
@@ -291,11 +345,6 @@ impl ConfigAnswer {
             event_url: shown(&number.event_url),
             cdr_url: shown(&number.cdr_url),
         });
-    /// Whether it was in the phase that was waited for, where one was.
-    pub(super) fn reaching(self, has_reached: Option<bool>) -> Self {
-        Self { has_reached, ..self }
-    }
-
         Self {
             version: env!("CARGO_PKG_VERSION"),
             profile: config.profile.as_str(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answers::{
     CallAnswer, CallsAnswer, ClockAnswer, ConfigAnswer, DeliveriesAnswer, Rates, RequestsAnswer, ResetAnswer,
-    StreamRates, SummaryAnswer,
+    RestFaults, StreamRates, SummaryAnswer,
 };
 use super::calls::LONGEST_WAIT_MS;
 use super::refusal::Refusal;
@@ -162,6 +162,22 @@ fn operations() -> Vec<Operation> {
                 "/stream/faults",
                 "Sets it, for streams that are opened from now on",
                 ok(of::<StreamRates>),
+            )
+        },
+        base(
+            "get",
+            "/rest/faults",
+            "What the REST APIs do on purpose, besides answering",
+            ok(of::<RestFaults>),
+        ),
+        Operation {
+            body: Some(Body(of::<RestFaults>, false)),
+            refusals: with_body,
+            ..base(
+                "put",
+                "/rest/faults",
+                "Sets a rate limit, and requests that fail, from now on",
+                ok(of::<RestFaults>),
             )
         },
         Operation {

@@ -16,9 +16,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Control;
+use super::habits::Habits;
 use super::refusal::Refusal;
 use super::whole;
-use crate::plan::{Distribution, Length};
 use crate::platform::call::{Ender, Hold};
 use crate::platform::stream::{CLOSE_CODES, is_sendable};
 
@@ -27,7 +27,7 @@ const LARGEST: usize = 1 << 20;
 /// How long it may take to come in.
 const SLOWEST: Duration = Duration::from_secs(10);
 /// How many keys may be pressed at once, and how often somebody may be asked for some.
-const MOST_KEYS: usize = 64;
+pub(super) const MOST_KEYS: usize = 64;
 
 /// The body, which may be left out where nothing in it has to be said.
 pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
@@ -86,6 +86,9 @@ pub(super) struct PlaceCall {
     /// How the caller behaves, where they do otherwise than the configuration says.
     #[serde(deserialize_with = "object")]
     pub(super) person: Option<Habits>,
+    /// How everybody behaves whom the call is put through to, likewise.
+    #[serde(deserialize_with = "object")]
+    pub(super) callee: Option<Habits>,
     /// What happens, in place of what the answer URL says: a call flow.
     #[schemars(with = "Option<Vec<serde_json::Value>>")]
     pub(super) flow: Option<Box<RawValue>>,
@@ -95,48 +98,6 @@ impl PlaceCall {
     pub(super) fn flow(&self) -> Result<Option<Pcmo>, Refusal> {
         let parsed = self.flow.as_ref().map(|flow| Pcmo::parse(flow.get().as_bytes()));
         parsed.transpose().map_err(|error| Refusal::meaningless(format!("`flow` is no call flow: {error}")))
-    }
-}
-
-/// What somebody does otherwise.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Habits {
-    /// `yes`, `no`, `busy` or `rejects`, where they are called.
-    #[schemars(with = "Option<String>")]
-    answers: Option<Answers>,
-    /// How long it rings before, such as `2s`.
-    #[schemars(with = "Option<String>")]
-    answers_after: Option<Distribution>,
-    /// What they press when they are asked: one text for each time.
-    digits: Option<Vec<String>>,
-    /// How long they take for each key.
-    #[schemars(with = "Option<String>")]
-    digit_after: Option<Distribution>,
-    /// How long after the pick-up they hang up.
-    #[schemars(with = "Option<String>")]
-    hangs_up_after: Option<Length>,
-    /// How long they wait for somebody to pick up.
-    #[schemars(with = "Option<String>")]
-    patience: Option<Length>,
-}
-
-impl Habits {
-    /// Whoever it is, with these habits.
-    pub(super) fn of(self, mut person: Person) -> Result<Person, Refusal> {
-        if let Some(digits) = self.digits {
-            if digits.len() > MOST_KEYS {
-                return Err(Refusal::meaningless(format!("`person.digits` has more than {MOST_KEYS} texts")));
-            }
-            digits.iter().try_for_each(|text| keys(text))?;
-            person.digits = digits;
-        }
-        person.answers = self.answers.unwrap_or(person.answers);
-        person.answers_after = self.answers_after.unwrap_or(person.answers_after);
-        person.digit_after = self.digit_after.unwrap_or(person.digit_after);
-        person.hangs_up_after = self.hangs_up_after.or(person.hangs_up_after);
-        person.patience = self.patience.unwrap_or(person.patience);
-        Ok(person)
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::State;
 use tokio::time::{Instant, timeout_at};
 
 use super::Control;
-use super::answers::{ClockAnswer, ConfigAnswer, Rates, ResetAnswer, StreamRates, SummaryAnswer};
+use super::answers::{ClockAnswer, ConfigAnswer, Rates, ResetAnswer, RestFaults, StreamRates, SummaryAnswer};
 use super::refusal::Refusal;
 use super::requests::{Advance, read};
 use crate::platform::call::Ender;
@@ -16,6 +16,8 @@ use crate::platform::stream::StreamFaults;
 const RESET: Duration = Duration::from_secs(5);
 /// How far time may be moved at once.
 const FARTHEST_MS: u64 = 30 * 24 * 3_600_000;
+/// How many requests may be told to fail, each in its own way.
+const MOST_FAILURES: usize = 1_000;
 
 /// `GET /api/faults`.
 pub(super) async fn faults(State(control): State<Control>) -> Json<Rates> {
@@ -81,6 +83,24 @@ pub(super) async fn set_stream_faults(
     Ok(Json(rates))
 }
 
+/// `GET /api/rest/faults`: failures as many as are left.
+pub(super) async fn rest_faults(State(control): State<Control>) -> Json<RestFaults> {
+    Json(RestFaults::of(&control.exchange.rest_rules()))
+}
+
+/// `PUT /api/rest/faults`: what is left out goes wrong no more.
+pub(super) async fn set_rest_faults(
+    State(control): State<Control>,
+    body: Body,
+) -> Result<Json<RestFaults>, Refusal> {
+    let faults: RestFaults = read(body).await?;
+    if faults.fail.len() > MOST_FAILURES {
+        return Err(Refusal::meaningless(format!("`fail` has {MOST_FAILURES} entries at most")));
+    }
+    control.exchange.set_rest_rules(faults.rules()).map_err(Refusal::meaningless)?;
+    Ok(Json(faults))
+}
+
 /// `POST /api/clock/advance`.
 pub(super) async fn advance(
     State(control): State<Control>,
@@ -100,9 +120,11 @@ pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     let exchange = &control.exchange;
     let config = exchange.config();
     exchange.set_faults(config.faults.faults(exchange.seed().0));
-    exchange.set_rest_rules(config.rest.clone());
     // They were checked when the configuration was.
+    let _ = exchange.set_rest_rules(config.rest.clone());
     let _ = exchange.set_stream_faults(config.stream.faults);
+    // What is held back on purpose would keep its call.
+    exchange.forget_webhooks().await;
     let until = Instant::now() + RESET;
     let mut changes = exchange.board().changes();
     for call in exchange.board().on() {
@@ -112,6 +134,8 @@ pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     while exchange.board().is_busy() && Instant::now() < until {
         let _ = timeout_at(until, changes.recv()).await;
     }
+    // What the calls told at their end is not sent again either.
+    exchange.forget_webhooks().await;
     exchange.board().clear();
     exchange.reset_accounts();
     Json(ResetAnswer { calls: exchange.board().len() })
@@ -123,8 +147,6 @@ pub(super) async fn config(State(control): State<Control>) -> Json<ConfigAnswer>
 }
 
 /// `GET /api/summary`.
-    // What is held back on purpose would keep its call.
-    exchange.forget_webhooks().await;
 pub(super) async fn summary(State(control): State<Control>) -> Json<SummaryAnswer> {
     let exchange = &control.exchange;
     Json(SummaryAnswer {
@@ -134,5 +156,3 @@ pub(super) async fn summary(State(control): State<Control>) -> Json<SummaryAnswe
         summary: exchange.summary(),
     })
 }
-    // What the calls told at their end is not sent again either.
-    exchange.forget_webhooks().await;

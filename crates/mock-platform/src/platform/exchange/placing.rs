@@ -21,6 +21,8 @@ pub struct Inbound {
     pub to: u64,
     /// How the caller behaves; as the configuration says where nothing is given.
     pub caller: Option<Person>,
+    /// How everybody behaves whom it is put through to, whatever their number; likewise.
+    pub callee: Option<Person>,
     /// What happens, in place of what the answer URL says.
     pub then: Option<Pcmo>,
 }
@@ -29,7 +31,7 @@ impl Inbound {
     /// Somebody calls a number of the account.
     #[must_use]
     pub fn from_to(from: u64, to: u64) -> Self {
-        Self { from, to, caller: None, then: None }
+        Self { from, to, caller: None, callee: None, then: None }
     }
 }
 
@@ -133,6 +135,7 @@ impl Exchange {
             to: inbound.to,
             account: inbound.to,
             person,
+            callee: inbound.callee,
             flow: inbound.then,
             answer_url,
             extra_params: None,
@@ -170,6 +173,7 @@ impl Exchange {
             to: outbound.to,
             account,
             person: outbound.customer.unwrap_or_else(|| config.person(outbound.to, true).clone()),
+            callee: None,
             flow,
             answer_url,
             extra_params: outbound.extra_params,

@@ -40,7 +40,12 @@ impl Exchange {
     }
 
     /// Sets what the REST APIs do on purpose.
-    pub fn set_rest_rules(&self, rules: RestRules) {
+    ///
+    /// # Errors
+    /// Where a failure could never happen: see [`RestRules::check`].
+    pub fn set_rest_rules(&self, rules: RestRules) -> Result<(), String> {
+        rules.check()?;
         *lock(&self.shared().gate) = Gate::new(rules);
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::has_path;
 use super::reply::Reply;
 
 /// What the REST APIs do on purpose, besides answering. Written as `[platform.rest]`.
@@ -33,6 +34,26 @@ pub struct Failure {
     pub times: Option<u32>,
     /// What they are answered with.
     pub status: u16,
+}
+
+impl RestRules {
+    /// Checks that each failure can happen.
+    ///
+    /// # Errors
+    /// If a path is none of the OpenAPI document, or a status ends no request.
+    pub fn check(&self) -> Result<(), String> {
+        for Failure { path, status, .. } in &self.fail {
+            if let Some(path) = path.as_ref().filter(|path| !has_path(path)) {
+                return Err(format!(
+                    "{path:?} is no path of the REST APIs: write one of /openapi.json, such as /v3/calls/{{id}}"
+                ));
+            }
+            if !(200..=599).contains(status) {
+                return Err(format!("status is {status}: it must be from 200 to 599"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The rules, and how far they have come.

@@ -239,7 +239,7 @@ async fn failures_and_limits_are_as_asked_for_and_secrets_are_not_told() {
     assert_eq!(api.get("/v3/calls/x").await.0, 429);
     let told = format!("{:?}", api.exchange().board().loose());
     assert!(told.contains("global_pcmo_make_call") && !told.contains("hush") && !told.contains("mock-token"));
-    api.exchange().set_rest_rules(RestRules::default());
+    api.exchange().set_rest_rules(RestRules::default()).unwrap();
     assert_eq!(api.get("/v3/calls/x").await.0, 404);
 }
 
