@@ -99,11 +99,11 @@ fn one(
     let most = (right.saturating_sub(left) * 10 / geometry.character).max(8);
     let (text, is_cut) = cut(&rung.text, most);
     let status = rung.status.as_ref();
-    // What is seen, in the order in which it is there: whoever says it to the machine means this.
+    // What is seen, in the order in which it is there: whoever says it to the machine means this. The title has all of a
+    // text that is cut.
     let said = format!(
-        "{time} {}{}, {} to {}",
+        "{time} {}{text}, {} to {}",
         status.map(|(status, _)| format!("{status} ")).unwrap_or_default(),
-        rung.text,
         rung.from.names().0,
         rung.to.names().0,
     );
@@ -260,6 +260,21 @@ mod tests {
         message.choice = Some(hostile.into());
         let drawn = drawn(&call(vec![message]), None, 1.0).into_string();
         assert!(!drawn.contains("<script") && !drawn.contains("\"' onload"), "{drawn}");
+    }
+
+    #[test]
+    fn a_message_has_the_name_that_is_seen_and_a_title_with_all_that_is_not() {
+        let long = "nothing is said: ".repeat(20);
+        let message =
+            MessageEntry::new(1_000, Lane::Caller, Lane::Platform, MessageKind::Person, long.clone());
+        let drawn = drawn(&call(vec![message]), None, 1.0).into_string();
+        for rung in drawn.split("<a class=\"rung").skip(1) {
+            let seen = rung.split("<text class=\"says\"").nth(1).unwrap();
+            let seen = seen.split('>').nth(1).unwrap().split('<').next().unwrap();
+            assert!(seen.ends_with('…'), "{rung}");
+            assert!(rung.contains(&format!("aria-label=\"0.000 {seen}, caller to platform\"")), "{rung}");
+            assert!(rung.contains(&format!("<title>{long}</title>")), "{rung}");
+        }
     }
 
     #[test]
