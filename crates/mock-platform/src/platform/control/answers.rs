@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::requests::objects;
 use super::whole;
 use crate::deliver::ledger::{AttemptEntry, Body, DeliveryOutcome, FaultEntry, MessageEntry};
 use crate::deliver::{Target, without_secrets};
@@ -165,6 +166,7 @@ pub(super) struct RestFaults {
     pub(super) rate_limit: Option<u32>,
     /// Requests that fail, the first that fits each time.
     #[schemars(length(max = 1000))]
+    #[serde(deserialize_with = "objects")]
     pub(super) fail: Vec<RestFailure>,
 }
 

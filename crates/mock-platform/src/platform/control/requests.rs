@@ -269,6 +269,15 @@ fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Re
     read.transpose().map_err(serde::de::Error::custom)
 }
 
+/// Objects, and no arrays of their values.
+pub(super) fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let objects = Vec::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    let read = |object| serde_json::from_value(serde_json::Value::Object(object));
+    objects.into_iter().map(read).collect::<Result<_, _>>().map_err(serde::de::Error::custom)
+}
+
 impl JsonSchema for TelephoneNumber {
     fn schema_name() -> Cow<'static, str> {
         "TelephoneNumber".into()

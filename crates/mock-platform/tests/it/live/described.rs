@@ -31,6 +31,8 @@ async fn requests_fail_as_often_as_they_are_told_to() {
         json!({ "fail": [{ "path": "/v3/voice", "status": 503 }] }),
         json!({ "fail": [{ "status": 50 }] }),
         json!({ "fail": [{}] }),
+        json!({ "fail": [[null, null, 503]] }),
+        json!({ "fail": null }),
         json!({ "fail": [{ "status": 503, "time": 1 }] }),
         json!({ "rate_limit": -1 }),
         json!({ "fail": vec![json!({ "status": 503 }); 1_001] }),
