@@ -1,5 +1,6 @@
 //! Which webhook is due next, and when. Pure.
 
+mod coming;
 mod faulty;
 
 use std::cmp::Reverse;
@@ -7,6 +8,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::coming::Coming;
 pub(super) use self::faulty::Injected;
 use self::faulty::{Faulty, Sending};
 use super::options::{LoadOptions, Rate};
@@ -50,7 +52,7 @@ enum Order {
     /// Webhooks at arrivals of their own, whole calls one after another. `nth` is the place among those of all shares.
     Paced { next: Option<Due>, nth: u64, left: u32 },
     /// Webhooks where the timing of their calls puts them.
-    Timed { coming: BinaryHeap<Reverse<Due>>, next_call: u64, time_scale: f64 },
+    Timed { coming: Coming, next_call: u64, time_scale: f64 },
     /// Webhooks whenever somebody asks.
     Asked { current: Option<Due>, left: u32, next_call: u64 },
 }
@@ -98,7 +100,7 @@ impl Source {
                 source.order = Order::Paced { next: next.map(|(due, _)| due), nth, left };
             }
             Rate::Calls(_) | Rate::Erlangs(_) => {
-                let (coming, time_scale) = (BinaryHeap::new(), options.time_scale);
+                let (coming, time_scale) = (Coming::default(), options.time_scale);
                 source.order = Order::Timed { coming, next_call: source.own_from(first), time_scale };
                 source.let_in();
             }
@@ -134,7 +136,7 @@ impl Source {
         self.simulator.write_call(due.call, &mut self.buffer);
         if let Some(again) = faulty.again(due, &self.buffer, now_ns) {
             match &mut self.order {
-                Order::Timed { coming, .. } => coming.push(Reverse(again)),
+                Order::Timed { coming, .. } => coming.push(again),
                 Order::Paced { .. } => self.later.push(Reverse(again)),
                 // It has no instants.
                 Order::Asked { .. } => {}
@@ -156,7 +158,7 @@ impl Source {
     fn next(&self) -> Option<Due> {
         match &self.order {
             Order::Paced { next, .. } => *next,
-            Order::Timed { coming, .. } => coming.peek().map(|Reverse(due)| *due),
+            Order::Timed { coming, .. } => coming.peek(),
             Order::Asked { .. } => None,
         }
     }
@@ -181,7 +183,7 @@ impl Source {
                 Some(due)
             }
             Order::Timed { coming, .. } => {
-                let Reverse(due) = coming.pop()?;
+                let due = coming.pop()?;
                 self.let_in();
                 Some(due)
             }
@@ -305,7 +307,7 @@ impl Source {
             if begins_ns >= self.end_ns {
                 return;
             }
-            if coming.peek().is_some_and(|Reverse(due)| due.at_ns < begins_ns) {
+            if coming.peek().is_some_and(|due| due.at_ns < begins_ns) {
                 return;
             }
             let call = *next_call;
@@ -318,13 +320,13 @@ impl Source {
                 let start_ms = self.buffer.starts_at_ms();
                 for sending in faulty.sendings(call, &self.buffer) {
                     let Some((place, _)) = self.buffer.webhook(sending.place as usize) else { continue };
-                    coming.push(Reverse(sending.due(call, start_ms, at_ns(start_ms, place.at_ms))));
+                    coming.push(sending.due(call, start_ms, at_ns(start_ms, place.at_ms)));
                 }
             } else {
                 let (starts_at_ms, webhooks) = self.simulator.time_webhooks(call, &mut self.buffer);
                 for (webhook, due_ms) in (0..).zip(webhooks) {
                     let at_ns = at_ns(starts_at_ms, due_ms);
-                    coming.push(Reverse(Due { at_ns, call, webhook, starts_at_ms, attempt: 0 }));
+                    coming.push(Due { at_ns, call, webhook, starts_at_ms, attempt: 0 });
                 }
             }
             *next_call += self.parts;
