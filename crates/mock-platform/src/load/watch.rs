@@ -5,8 +5,10 @@ use tokio::task::yield_now;
 use super::clock::{Alarm, MOST_AHEAD_NS, now_ns};
 
 /// Waits for instants. An alarm wakes a sleeping core late, by as much as half a tenth of a millisecond on a virtual machine: so it
-/// is set ahead by what it was late of late, and the rest is waited for awake. Meanwhile the runtime goes on with what there is, and whoever
-/// else wants the core gets it.
+/// is set ahead by what it was late of late, and the rest is waited for awake. Meanwhile the runtime goes on with what there is.
+///
+/// Whoever else wants the core gets it while this sleeps. Where instants are too close to sleep between them it is given away awake, but not
+/// shortly before one: what is given away comes back when the scheduler's clock ticks, after milliseconds.
 pub(super) struct Watch {
     alarm: Alarm,
     /// How late the alarm is, as a mean that forgets.
@@ -16,6 +18,8 @@ pub(super) struct Watch {
 
 /// The mean moves by this part of what is new.
 const NEW: u64 = 16;
+/// So shortly before an instant the core is kept.
+const KEEPS_NS: u64 = 30_000;
 /// What takes longer between two looks at the clock was no waiting: the core was somebody else's.
 const LOOK_NS: u64 = 20_000;
 
@@ -33,7 +37,8 @@ impl Watch {
     pub(super) async fn until(&mut self, at_ns: u64, done: impl Fn() -> u64) -> io::Result<()> {
         let mut now = now_ns();
         let wake_ns = at_ns.saturating_sub(ahead_ns(self.late_ns));
-        if now < wake_ns {
+        let sleeps = now < wake_ns;
+        if sleeps {
             self.alarm.until(wake_ns).await?;
             now = now_ns();
             self.late_ns = mean_ns(self.late_ns, now.saturating_sub(wake_ns));
@@ -41,7 +46,9 @@ impl Watch {
         let mut done_before = done();
         while now < at_ns {
             yield_now().await;
-            std::thread::yield_now();
+            if gives_way(sleeps, at_ns - now) {
+                std::thread::yield_now();
+            }
             let (later, done_now) = (now_ns(), done());
             if done_now == done_before && later - now < LOOK_NS {
                 self.waited_ns += later - now;
@@ -50,6 +57,11 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Whether somebody else may have the core, so long before an instant.
+fn gives_way(has_slept: bool, left_ns: u64) -> bool {
+    !has_slept && left_ns > KEEPS_NS
 }
 
 /// How far ahead of an instant it is woken whose alarm is late by so much: twice that, for it varies.
@@ -73,5 +85,12 @@ mod tests {
         assert_eq!(ahead_ns(after(u64::MAX)), MOST_AHEAD_NS);
         // One that was late by far, as whoever is stopped is, changes little.
         assert!(ahead_ns(mean_ns(after(10_000), 3_000_000_000)) <= 20_000 + 2 * MOST_AHEAD_NS / NEW);
+    }
+    #[test]
+    fn the_core_is_given_away_where_there_is_no_sleep_and_never_shortly_before_an_instant() {
+        assert!(gives_way(false, 100_000));
+        assert!(!gives_way(false, 30_000));
+        // Whoever else wanted it had it in the sleep.
+        assert!(!gives_way(true, 100_000));
     }
 }
