@@ -133,6 +133,12 @@ enum Run {
     LoadCapacity,
     /// A load that four processes share.
     LoadShards,
+    /// Loads at a rate, and what the receiver saw of the planned instants.
+    LoadPace,
+    /// A load on a receiver that stalls.
+    LoadStall,
+    /// A load of 100,000 calls at once.
+    LoadCalls,
     /// What a load writes, read by the tools of others.
     LoadTools,
     /// The commands of the README.
@@ -190,6 +196,9 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("load/starved".to_owned(), Run::LoadStarved));
     runs.push(("load/capacity".to_owned(), Run::LoadCapacity));
     runs.push(("load/shards".to_owned(), Run::LoadShards));
+    runs.push(("load/pace".to_owned(), Run::LoadPace));
+    runs.push(("load/stall".to_owned(), Run::LoadStall));
+    runs.push(("load/calls".to_owned(), Run::LoadCalls));
     runs.push(("load/tools".to_owned(), Run::LoadTools));
     runs.push(("readme".to_owned(), Run::Readme));
     runs
@@ -302,6 +311,9 @@ impl Run {
             Self::LoadStarved => load::starved().await,
             Self::LoadCapacity => load::capacity().await,
             Self::LoadShards => load::shards::run().await,
+            Self::LoadPace => load::exactness::pace().await,
+            Self::LoadStall => load::exactness::stall().await,
+            Self::LoadCalls => load::calls::run().await,
             Self::LoadTools => load::tools::run().await,
             Self::Readme => readme::run(world).await,
         }

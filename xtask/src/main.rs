@@ -13,8 +13,11 @@ mod fixtures;
 mod gallery;
 mod http1;
 mod integration;
+mod load_ledger;
 mod mock;
 mod observe;
+mod pace;
+mod pacer;
 mod process;
 mod receivers;
 mod recorder;
@@ -55,6 +58,9 @@ enum Task {
     /// The receiver of loads that are measured
     #[command(hide = true)]
     Sink(sink::Options),
+    /// The sender beside which paces are measured
+    #[command(hide = true)]
+    Pacer(pacer::Options),
     /// What `stream/hundred` measures
     #[command(hide = true)]
     HundredStreams,
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Task::Gallery(options) => gallery::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
         Task::Sink(options) => sink::serve(&options),
+        Task::Pacer(options) => pacer::send(&options),
         Task::EchoApplication => integration::stream::serve_echo(),
         Task::HundredStreams => integration::stream::measure_hundred(),
     };

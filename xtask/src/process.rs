@@ -146,3 +146,10 @@ impl Process {
 fn last_words(said: &Mutex<Vec<String>>) -> String {
     said.lock().map_or_else(|_| String::new(), |said| said.join("\n"))
 }
+
+/// The most memory of a process that was resident so far, in KiB: proc(5). 0 where the system does not tell, or it has ended.
+pub(crate) fn peak_kib(id: u32) -> f64 {
+    let about = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let peak = about.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|kib| kib.trim().parse().ok()).unwrap_or_default()
+}

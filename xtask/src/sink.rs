@@ -161,7 +161,8 @@ fn request(bytes: &[u8]) -> Option<(usize, bool)> {
     (bytes.len() >= head + length).then(|| (head + length, request.path == Some(ARRIVALS)))
 }
 
-fn now_ns() -> u64 {
+/// Nanoseconds of the monotonic clock.
+pub(crate) fn now_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -26,3 +26,26 @@ pub(crate) fn fresh_nonce() -> u64 {
     // The low 64 bits last until the year 2554.
     now.as_nanos() as u64
 }
+
+/// So many calls of [`LONG_CALLS_SCENARIO`] begin at [`LONG_CALLS_PER_SECOND`] before the first of them ends.
+pub(crate) const LONG_CALLS: usize = 100_000;
+pub(crate) const LONG_CALLS_PER_SECOND: usize = 5_000;
+
+/// Calls that are all as long, so that all of them are in progress once the last has begun.
+pub(crate) const LONG_CALLS_SCENARIO: &str = r#"
+description = "Calls of half a minute, one like the other"
+
+[calls]
+inbound-answered = 2
+outbound-answered = 2
+inbound-bridged = 1
+
+[times]
+ring = "1s"
+talk = "26s"
+bridge-after = "1s"
+bridge-ring = "1s"
+
+[bridge]
+no-answer = 0.0
+"#;

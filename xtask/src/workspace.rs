@@ -58,6 +58,17 @@ pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// A program on a core of its own, where the system lets choose one (`taskset`).
+pub(crate) fn pinned(core: &str, program: impl AsRef<OsStr>) -> Command {
+    if works("taskset", &["-c", core, "true"]) {
+        let mut taskset = command("taskset");
+        taskset.args(["-c", core]).arg(program);
+        taskset
+    } else {
+        command(program)
+    }
+}
+
 /// Builds one binary and says where it is.
 ///
 /// # Errors

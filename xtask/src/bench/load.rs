@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 
 use super::rounds::{Section, Series};
 use super::{Effort, RECEIVER_CORE};
-use crate::process::Process;
+use crate::process::{Process, peak_kib};
 use crate::workspace::{self, Profile};
 
 mod exactness;
@@ -28,24 +28,9 @@ fn mock() -> anyhow::Result<PathBuf> {
 }
 
 async fn sink(arguments: &[&str]) -> anyhow::Result<Process> {
-    let this = std::env::current_exe()?;
-    let mut command = if workspace::works("taskset", &["-c", RECEIVER_CORE, "true"]) {
-        let mut taskset = tokio::process::Command::new("taskset");
-        taskset.args(["-c", RECEIVER_CORE]).arg(this);
-        taskset
-    } else {
-        tokio::process::Command::new(this)
-    };
+    let mut command = workspace::pinned(RECEIVER_CORE, std::env::current_exe()?);
     command.arg("sink").args(arguments);
-    Process::start(command).await
-}
-
-async fn arrivals(sink: &Process) -> anyhow::Result<Vec<u64>> {
-    let text =
-        reqwest::Client::builder().no_proxy().build()?.get(sink.at("/arrivals")).send().await?.text().await?;
-    let mut listed = text.lines().map(str::parse).collect::<Result<Vec<u64>, _>>()?;
-    listed.sort_unstable();
-    Ok(listed)
+    Process::start(command.into()).await
 }
 
 struct Ran {
@@ -63,22 +48,19 @@ fn measure(mut command: Command) -> anyhow::Result<Ran> {
         let mut said = String::new();
         std::io::Read::read_to_string(&mut stdout, &mut said).map(|_| said)
     });
-    let status_file = format!("/proc/{}/status", child.id());
     let began = Instant::now();
-    let mut peak_kib = 0.0_f64;
+    let mut most_kib = 0.0_f64;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         ensure!(began.elapsed() < Duration::from_secs(300), "it does not end");
-        let about = std::fs::read_to_string(&status_file).unwrap_or_default();
-        let peak = about.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        peak_kib = peak_kib.max(peak.and_then(|kib| kib.trim().parse().ok()).unwrap_or_default());
+        most_kib = most_kib.max(peak_kib(child.id()));
         std::thread::sleep(Duration::from_millis(100));
     };
     let said = reading.join().map_err(|_| anyhow::anyhow!("what it printed was not read"))??;
     ensure!(status.success(), "it ended with {status}: {said}");
-    Ok(Ran { said, cpu: children_cpu()? - before, peak_kib })
+    Ok(Ran { said, cpu: children_cpu()? - before, peak_kib: most_kib })
 }
 
 /// CPU time of all children that have ended: proc(5).

@@ -48,6 +48,11 @@ fn replaced(page: &str, measured: &str) -> anyhow::Result<String> {
     let Some((old, after)) = rest.split_once(END) else {
         bail!("{FILE} has no line `{END}` after `{BEGIN}`");
     };
+    let mut names: Vec<&str> = measured.split(SECTION).skip(1).map(name).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        bail!("two sections are named `{}`: one would take the other's place", pair[0]);
+    }
     Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", joined(old, measured)))
 }
 
@@ -95,5 +100,7 @@ mod tests {
         let now = "now\n\n### One: 9 s\n\n| 3 |\n\n### Three\n\n| 4 |\n";
         let expected = "now\n\n### One: 9 s\n\n| 3 |\n\n### Two, 7\n\n| 2 |\n\n### Three\n\n| 4 |\n";
         assert_eq!(replaced(&page, now).unwrap(), format!("{BEGIN}\n\n{expected}\n{END}"));
+        assert!(replaced(&page, "now\n\n### Two, 8\n\n### Two: 9\n").is_ok());
+        assert!(replaced(&page, "now\n\n### Two, 8\n\n### Two, 9\n").is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! `piopiy-mock load` against a receiver in a process of its own.
 
+pub(super) mod calls;
+pub(super) mod exactness;
 pub(super) mod shards;
 pub(super) mod tools;
 

@@ -1,96 +1,113 @@
 //! How exactly a rate is kept, and what is said of a receiver that stalls.
 
-use anyhow::{Context as _, ensure};
+use std::process::Command;
+
+use anyhow::ensure;
 use serde_json::Value;
 
-use super::{CONNECTIONS, Effort, Section, Series, arrivals, measure, mock, sink};
+use super::{CONNECTIONS, Effort, Section, Series, measure, mock, sink};
+use crate::load_ledger::LoadLedger;
+use crate::pace::{Pace, arrivals, quantile_us};
 use crate::workspace;
 
-/// Constant arrivals: what the sink saw, beside the instants of the ledger. A sink that is awake sees what comes when it comes; one that
-/// sleeps sees it when its core has woken up, which is added to what is the generator's.
+/// Constant arrivals: what the sink saw, beside the planned instants. A sink that is awake sees what comes when it comes; one that
+/// sleeps sees it when its core has woken up, which is added to what is the generator's. The control is a sender that does nothing but
+/// wait, awake, and write: what it is off, the machine is.
 ///
 /// # Errors
-/// Where the generator does not run, or the sink did not get all.
+/// Where a generator does not run, or the sink did not get all.
 pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
     let mut rows = Vec::new();
     for rate in [2_000, 10_000] {
-        for (sink, arguments, goals) in [
-            ("a sink that is awake", &["--awake"][..], [" (goal: at most 20 µs)", " (goal: at most 150 µs)"]),
-            ("a sink that sleeps", &[], ["", ""]),
-        ] {
-            let mut paces = Vec::new();
-            for _ in 0..effort.rounds {
-                paces.push(Pace::measure(rate, arguments, effort.seconds)?);
+        let [mut ours, mut control, mut asleep] = [(); 3].map(|()| Paces::default());
+        for round in 0..effort.rounds {
+            // Whoever comes first comes last the next time.
+            let mut turns = [true, false];
+            turns.rotate_left(round % 2);
+            for is_ours in turns {
+                if is_ours {
+                    ours.push(&ours_at(rate, &["--awake"], effort.seconds)?);
+                } else {
+                    control.push(&control_at(rate, effort.seconds)?);
+                }
             }
-            let told = |figure: fn(&Pace) -> f64, form: fn(f64) -> String| {
-                let mut series = Series::default();
-                paces.iter().for_each(|pace| series.push(figure(pace)));
-                series.told(form)
-            };
-            let us = |it: f64| format!("{it:.0} µs");
-            let [p50, p99] = goals;
-            rows.push((format!("{rate}/s, {sink}: deviation, p50{p50}"), told(|pace| pace.p50_us, us)));
-            rows.push((format!("{rate}/s, {sink}: deviation, p99{p99}"), told(|pace| pace.p99_us, us)));
-            rows.push((
-                format!("{rate}/s, {sink}: the rate is off by (goal: at most 0.1 %)"),
-                told(|pace| pace.off_percent, |it| format!("{it:.4} %")),
-            ));
+            if round == 0 {
+                asleep.push(&ours_at(rate, &[], effort.seconds)?);
+            }
         }
+        let us = |it: f64| format!("{it:.0} µs");
+        let mut row = |name: String, series: &Series, form: &dyn Fn(f64) -> String| {
+            rows.push((format!("{rate}/s: {name}"), series.told(form)));
+        };
+        row("deviation, p50 (goal: at most 20 µs)".to_owned(), &ours.p50, &us);
+        row("deviation, p99 (goal: at most 150 µs)".to_owned(), &ours.p99, &us);
+        row("of it the generator's, sent late: p50".to_owned(), &ours.late_p50, &us);
+        row("of it the generator's, sent late: p99".to_owned(), &ours.late_p99, &us);
+        row("the rate is off by (goal: at most 0.1 %)".to_owned(), &ours.off, &|it| format!("{it:.4} %"));
+        row("control, a sender that only waits: deviation, p50".to_owned(), &control.p50, &us);
+        row("control, a sender that only waits: deviation, p99".to_owned(), &control.p99, &us);
+        row("deviation p99 over that of the control".to_owned(), &ours.p99.over(&control.p99), &|it| {
+            format!("{it:.2}")
+        });
+        row("a sink that sleeps: deviation, p50".to_owned(), &asleep.p50, &us);
+        row("a sink that sleeps: deviation, p99".to_owned(), &asleep.p99, &us);
     }
     Ok(Section {
         title: format!(
-            "Load at a rate: constant arrivals, {} s, arrivals at the sink against planned instants",
+            "Load at a rate: constant arrivals, {} s, arrivals at a sink that is awake against planned instants",
             effort.seconds
         ),
         rows,
     })
 }
 
-/// How exactly a rate was kept.
-struct Pace {
-    p50_us: f64,
-    p99_us: f64,
-    off_percent: f64,
+/// How exactly a rate was kept, round by round.
+#[derive(Debug, Default)]
+struct Paces {
+    p50: Series,
+    p99: Series,
+    off: Series,
+    late_p50: Series,
+    late_p99: Series,
 }
 
-impl Pace {
-    fn measure(rate: u64, arguments: &[&str], seconds: u64) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let sink = runtime.block_on(sink(arguments))?;
-        let folder = tempfile::tempdir()?;
-        let ledger = folder.path().join("ledger.jsonl");
-        let mut command = workspace::command(mock()?);
-        command.args(["load", sink.url(), "--rate", &rate.to_string(), "--arrivals", "constant"]);
-        command.args(["--threads", "1", "--connections", CONNECTIONS]);
-        command.args(["--duration", &format!("{seconds}s"), "--ledger"]).arg(&ledger);
-        measure(command)?;
-        let planned = planned(&std::fs::read_to_string(&ledger)?)?;
-        let came = runtime.block_on(arrivals(&sink))?;
-        ensure!(came.len() == planned.len(), "{} of {} webhooks came", came.len(), planned.len());
-        let mut deviations: Vec<u64> =
-            planned.iter().zip(&came).map(|(planned, came)| came.abs_diff(*planned)).collect();
-        deviations.sort_unstable();
-        let us = |at: usize| deviations.get(at).map_or(f64::NAN, |ns| *ns as f64 / 1e3);
-        let took = came.last().zip(came.first()).map_or(f64::NAN, |(last, first)| (last - first) as f64);
-        let got = (came.len() - 1) as f64 * 1e9 / took;
-        Ok(Self {
-            p50_us: us(deviations.len() / 2),
-            p99_us: us(deviations.len() * 99 / 100),
-            off_percent: (got / rate as f64 - 1.0).abs() * 100.0,
-        })
+impl Paces {
+    fn push(&mut self, (pace, late_ns): &(Pace, Vec<u64>)) {
+        self.p50.push(pace.p50_us);
+        self.p99.push(pace.p99_us);
+        self.off.push(pace.off_percent);
+        self.late_p50.push(quantile_us(late_ns, 50));
+        self.late_p99.push(quantile_us(late_ns, 99));
     }
 }
 
-/// The planned instants of a ledger, by the monotonic clock, in order.
-fn planned(ledger: &str) -> anyhow::Result<Vec<u64>> {
-    let mut lines = ledger.lines().map(serde_json::from_str::<Value>);
-    let head = lines.next().context("the ledger is empty")??;
-    let start = head["started_at_monotonic_ns"].as_u64().context("no start")?;
-    let instant =
-        |line: Result<Value, _>| anyhow::Ok(start + line?["planned_ns"].as_u64().context("no instant")?);
-    let mut planned = lines.map(instant).collect::<Result<Vec<u64>, _>>()?;
-    planned.sort_unstable();
-    Ok(planned)
+/// What a sink saw of ours, and how late each webhook was sent.
+fn ours_at(rate: u64, sink_arguments: &[&str], seconds: u64) -> anyhow::Result<(Pace, Vec<u64>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sink = runtime.block_on(sink(sink_arguments))?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("ledger.jsonl");
+    let mut command = workspace::command(mock()?);
+    command.args(["load", sink.url(), "--rate", &rate.to_string(), "--arrivals", "constant"]);
+    command.args(["--threads", "1", "--connections", CONNECTIONS]);
+    command.args(["--duration", &format!("{seconds}s"), "--ledger"]).arg(&file);
+    measure(command)?;
+    let ledger = LoadLedger::read(&file)?;
+    let came = runtime.block_on(arrivals(&sink))?;
+    Ok((Pace::of(&ledger.planned_ns(), &came, rate as f64)?, ledger.late_ns()))
+}
+
+/// What it saw of the control.
+fn control_at(rate: u64, seconds: u64) -> anyhow::Result<(Pace, Vec<u64>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sink = runtime.block_on(sink(&["--awake"]))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["pacer", sink.url(), "--connections", CONNECTIONS]);
+    command.args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()]);
+    let said = measure(command)?.said;
+    let planned = said.lines().map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+    let came = runtime.block_on(arrivals(&sink))?;
+    Ok((Pace::of(&planned, &came, rate as f64)?, Vec::new()))
 }
 
 /// A receiver that does nothing for 200 ms of every second, at 2,000 webhooks a second: a fifth of them wait, for up to 200 ms.

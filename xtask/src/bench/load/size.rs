@@ -9,12 +9,11 @@ use piopiy_mock_platform::load::{LoadOptions, LoadPlan, Rate};
 use piopiy_mock_platform::plan::CallBuffer;
 
 use super::{CONNECTIONS, Effort, Section, Series, measure, mock, sink};
+use crate::traffic::{LONG_CALLS, LONG_CALLS_PER_SECOND, LONG_CALLS_SCENARIO};
 use crate::{traffic, workspace};
 
 const FEW: u64 = 100_000;
 const MANY: u64 = 10_000_000;
-/// Calls in progress at once.
-const CALLS: u64 = 100_000;
 
 /// Peak memory at full speed with few webhooks and with many, and with very many calls in progress.
 ///
@@ -24,17 +23,23 @@ pub(in crate::bench) fn memory(effort: Effort) -> anyhow::Result<Section> {
     let few = peak_mib(&["--rate", "max", "--calls", &calls_with(FEW).to_string()])?;
     let many = if effort.is_quick { FEW * 10 } else { MANY };
     let much = peak_mib(&["--rate", "max", "--calls", &calls_with(many).to_string()])?;
-    // As many begin as end once the longest of the first has ended, an hour of calls having gone by.
-    let (erlangs, scale) = (CALLS.to_string(), "5");
-    let busy = peak_mib(&["--erlangs", &erlangs, "--time-scale", scale, "--duration", "40s"])?;
+    let folder = tempfile::tempdir()?;
+    let scenario = folder.path().join("long.toml");
+    std::fs::write(&scenario, LONG_CALLS_SCENARIO)?;
+    let scenario = scenario.to_str().context("the temporary folder has no name")?;
+    let (calls, per_second) = (LONG_CALLS.to_string(), LONG_CALLS_PER_SECOND.to_string());
+    let busy = peak_mib(&["--scenario", scenario, "--cps", &per_second, "--calls", &calls])?;
     let mib = |it: f64| format!("{it:.1} MiB");
     let rows = vec![
         (format!("at full speed, {FEW} webhooks"), mib(few)),
         (format!("at full speed, {many} webhooks (goal: at most 32 MiB)"), mib(much)),
         ("growth between them (goal: less than 2 MiB)".to_owned(), mib(much - few)),
-        (format!("{CALLS} calls in progress (goal: less than 200 MiB)"), mib(busy)),
+        (format!("{LONG_CALLS} calls in progress (goal: less than 200 MiB)"), mib(busy)),
     ];
-    Ok(Section { title: format!("Load, peak memory: {CONNECTIONS} connections, with a ledger"), rows })
+    Ok(Section {
+        title: format!("Memory of a load: {CONNECTIONS} connections, with a ledger, at its peak"),
+        rows,
+    })
 }
 
 /// So many calls have about so many webhooks.
@@ -69,7 +74,7 @@ pub(in crate::bench) fn planning(effort: Effort) -> anyhow::Result<Section> {
     let paces = [
         ("--rate 10000", Rate::Webhooks(10_000.0)),
         ("--rate max", Rate::Max),
-        ("--erlangs 100000", Rate::Erlangs(CALLS as f64)),
+        ("--erlangs 100000", Rate::Erlangs(LONG_CALLS as f64)),
     ];
     let mut all = paces.map(|(name, rate)| (name, rate, Series::default()));
     for round in 0..effort.rounds {
@@ -88,5 +93,8 @@ pub(in crate::bench) fn planning(effort: Effort) -> anyhow::Result<Section> {
     let rows = all.iter().map(|(name, _, series)| {
         (format!("`{name}` (goal: at most 5 s)"), series.told(|it| format!("{it:.2} s")))
     });
-    Ok(Section { title: format!("Load, planning: {webhooks} webhooks on one core"), rows: rows.collect() })
+    Ok(Section {
+        title: format!("Planning of a load: {webhooks} webhooks on one core"),
+        rows: rows.collect(),
+    })
 }
