@@ -42,7 +42,7 @@ pub struct Destination {
     pub timeout: Duration,
     /// Deliveries at once, each of another call; default 8.
     pub concurrency: usize,
-    /// Attempts before a webhook is given up; default 48, which is a day. Where no connection can be made, that is no attempt.
+    /// Attempts before a webhook is given up; default 75, which is about a day. Where no connection can be made, that is no attempt.
     pub max_attempts: u32,
     /// The wait after the first failure, which doubles with each; default 1 s.
     pub first_backoff: Duration,
@@ -105,7 +105,7 @@ impl Destination {
             filter: ForwardFilter::default(),
             timeout: Duration::from_secs(10),
             concurrency: 8,
-            max_attempts: 48,
+            max_attempts: 75,
             first_backoff: Duration::from_secs(1),
             most_backoff: Duration::from_secs(30 * 60),
             from_start: false,
@@ -142,6 +142,7 @@ impl Destination {
 #[derive(Debug)]
 pub struct Forwarder {
     stop: CancellationToken,
+    cut: CancellationToken,
     runners: Vec<JoinHandle<()>>,
 }
 
@@ -174,16 +175,23 @@ impl Forwarder {
                 return Err(ForwardError::SameName { name: destination.name.clone() });
             }
             let after = if destination.from_start { 0 } else { last_seq };
-            state.add_destination(&destination.name, after)?;
+            if state.add_destination(&destination.name, after)? {
+                tracing::info!(
+                    destination = destination.name,
+                    after,
+                    "a new destination; it gets what is stored after this"
+                );
+            }
         }
         let state = Arc::new(Mutex::new(state));
-        let stop = CancellationToken::new();
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let runners: Result<Vec<Runner>, ForwardError> = destinations
             .into_iter()
             .map(|destination| Runner::new(destination, Arc::clone(records), Arc::clone(&state), metrics))
             .collect();
-        let runners = runners?.into_iter().map(|runner| tokio::spawn(runner.run(stop.clone()))).collect();
-        Ok(Self { stop, runners })
+        let runners = runners?.into_iter();
+        let runners = runners.map(|runner| tokio::spawn(runner.run(stop.clone(), cut.clone()))).collect();
+        Ok(Self { stop, cut, runners })
     }
 
     /// Begins no further delivery, waits for the answers to those in flight, and saves how far it is.
@@ -193,6 +201,16 @@ impl Forwarder {
             if let Err(error) = runner.await {
                 tracing::error!(%error, "a forwarder's task ended with a bug; what it did last is delivered again");
             }
+        }
+    }
+
+    /// The same, but gives up on answers that take longer: those webhooks are delivered again after the next start.
+    pub async fn shutdown_within(self, deadline: Duration) {
+        let cut = self.cut.clone();
+        let mut ending = std::pin::pin!(self.shutdown());
+        if tokio::time::timeout(deadline, &mut ending).await.is_err() {
+            cut.cancel();
+            ending.await;
         }
     }
 }

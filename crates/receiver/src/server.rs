@@ -179,7 +179,14 @@ impl Server {
         self.stop.cancel();
         drop(self.accepting.await);
         self.connections.close();
-        let drained = tokio::time::timeout(self.drain_deadline, self.connections.wait()).await;
+        let drain = tokio::time::timeout(self.drain_deadline, self.connections.wait());
+        // Before the store is let go, for another process may have it then.
+        let forwarded = async {
+            if let Some(forwarder) = self.forwarder {
+                forwarder.shutdown_within(self.drain_deadline).await;
+            }
+        };
+        let (drained, ()) = tokio::join!(drain, forwarded);
         self.app.commits.close().await;
         if drained.is_err() {
             // What was stored only now is answered now.
@@ -197,9 +204,6 @@ impl Server {
         if let Some((stop, follower)) = self.follower {
             stop.cancel();
             drop(follower.await);
-        }
-        if let Some(forwarder) = self.forwarder {
-            forwarder.shutdown().await;
         }
     }
 }
@@ -274,13 +278,7 @@ impl ServerBuilder {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let metrics = Metrics::default();
-        let forwarder = match (self.forwarding, &records) {
-            (Some((state, destinations)), Some(records)) => {
-                let forwarder = Forwarder::start_measured(records, state, destinations, &metrics);
-                Some(forwarder.map_err(io::Error::other)?)
-            }
-            _ => None,
-        };
+        let forwarded = records.clone().filter(|_| self.forwarding.is_some());
         let records = records.filter(|_| is_observed);
         let observe_file = match (&self.options.observe_file, &records) {
             (Some(path), Some(records)) => {
@@ -290,6 +288,14 @@ impl ServerBuilder {
         };
         let observer = records.map(Observer::new);
         let local_addr = listener.local_addr()?;
+        // The last that may fail: nothing is delivered for a server that is none.
+        let forwarder = match (self.forwarding, &forwarded) {
+            (Some((state, destinations)), Some(records)) => {
+                let forwarder = Forwarder::start_measured(records, state, destinations, &metrics);
+                Some(forwarder.map_err(io::Error::other)?)
+            }
+            _ => None,
+        };
         metrics.opened_with(store.record_count());
         let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone());
         let drain_deadline = self.options.drain_deadline;

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use piopiy_events::Kind;
-use piopiy_receiver::{ForwardState, Record, StoreLocation};
+use piopiy_receiver::{ForwardState, Record, Records as _, StoreLocation};
 
 use super::StoreArg;
 use super::exit::Failure;
@@ -58,7 +58,10 @@ impl StateArg {
 pub(super) fn default_state(store: &StoreLocation) -> Option<PathBuf> {
     match store {
         StoreLocation::Sqlite(path) => {
-            let mut path = path.clone().into_os_string();
+            // Beside the file that a link leads to, as the store's lock is.
+            let resolved = if path.is_symlink() { path.canonicalize().ok() } else { None };
+            let path = resolved.unwrap_or_else(|| path.clone());
+            let mut path = path.into_os_string();
             path.push(".forward");
             Some(path.into())
         }
@@ -141,18 +144,19 @@ impl Forward {
 impl Status {
     fn run(&self) -> Result<(), Failure> {
         let destinations = self.state.open()?.status().map_err(Failure::environment)?;
+        let last_seq = self.state.store.open()?.last_seq().map_err(Failure::environment)?;
         let mut output = Output::open(None)?;
         for status in destinations {
             let line = if self.json {
                 let json = serde_json::json!({
-                    "destination": status.name, "paused": status.is_paused, "read_through": status.read_through,
+                    "destination": status.name, "paused": status.is_paused, "read_through": status.read_through, "last_seq": last_seq,
                     "unsettled": status.unsettled, "dead": status.dead,
                 });
                 format!("{json}\n")
             } else {
                 let paused = if status.is_paused { ", paused" } else { "" };
                 format!(
-                    "{}: read through {}, {} to deliver, {} given up{paused}\n",
+                    "{}: came to {} of {last_seq}, {} of them to deliver, {} given up{paused}\n",
                     status.name, status.read_through, status.unsettled, status.dead
                 )
             };

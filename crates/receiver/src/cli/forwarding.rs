@@ -1,6 +1,6 @@
 //! Where `serve` forwards to: options, and the file of destinations.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -86,7 +86,14 @@ impl Forwarding {
             destination.from_start = self.forward_from_start;
             return Ok(vec![destination]);
         }
-        let Some(file) = &self.forward_file else { return Ok(Vec::new()) };
+        let Some(file) = &self.forward_file else {
+            if self.forward_state.is_some() || self.forward_from_start {
+                return Err(Failure::usage(
+                    "--forward-state and --forward-from-start need --forward-to or --forward-file",
+                ));
+            }
+            return Ok(Vec::new());
+        };
         let place = format!("--forward-file {}", file.display());
         let text = std::fs::read_to_string(file).context(place.clone()).map_err(Failure::environment)?;
         let tables: File =
@@ -96,7 +103,7 @@ impl Forwarding {
         }
         let told = |table: Table| {
             let name = table.name.clone();
-            self.destination(table).map_err(|failure| match failure {
+            self.destination(table, file.parent()).map_err(|failure| match failure {
                 Failure::Usage(text) => Failure::usage(format!("{place}, destination `{name}`: {text}")),
                 other => other,
             })
@@ -104,7 +111,8 @@ impl Forwarding {
         tables.destination.into_iter().map(told).collect()
     }
 
-    fn destination(&self, table: Table) -> Result<Destination, Failure> {
+    /// Files that it names are looked for in `folder`.
+    fn destination(&self, table: Table, folder: Option<&Path>) -> Result<Destination, Failure> {
         let mut destination =
             Destination::new(&table.name, &table.url).map_err(|error| Failure::usage(error.to_string()))?;
         let time = |key: &str, text: Option<&String>, default: Duration| match text {
@@ -122,7 +130,8 @@ impl Forwarding {
             return Err(Failure::usage("concurrency and max-attempts must be at least 1"));
         }
         if let Some(file) = &table.secret_file {
-            destination.secret = Some(secret_in(file)?);
+            let file = folder.map_or_else(|| file.clone(), |folder| folder.join(file));
+            destination.secret = Some(secret_in(&file)?);
         }
         let kind = |kind: &KindName| match kind {
             KindName::Cdr => Kind::Cdr,
@@ -152,7 +161,7 @@ impl Forwarding {
     }
 }
 
-fn secret_in(file: &std::path::Path) -> Result<SigningSecret, Failure> {
+fn secret_in(file: &Path) -> Result<SigningSecret, Failure> {
     let text = secret::read(file)?;
     text.parse().map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }

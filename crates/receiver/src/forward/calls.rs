@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use piopiy_events::Webhook;
 
+use super::signature::webhook_id;
+
 /// A name that webhooks of one call share.
 pub(super) type CallName = Box<str>;
 
@@ -24,9 +26,9 @@ const REMEMBERED: usize = 1 << 16;
 impl Calls {
     /// Every name by which this webhook's call goes. Two webhooks that share one are of one call.
     pub(super) fn names(&mut self, webhook: &Webhook) -> Vec<CallName> {
-        let leg = webhook.identity().map(|identity| CallName::from(identity.cmiuuid()));
+        let leg = webhook.identity().map(|identity| name(identity.cmiuuid()));
         let conversation = webhook.text("conversation_uuid").filter(|text| !text.is_empty());
-        let conversation = conversation.map(|text| CallName::from(&*text));
+        let conversation = conversation.map(|text| name(&text));
         match (leg, conversation) {
             (Some(leg), Some(conversation)) => {
                 self.learn(&leg, &conversation);
@@ -53,6 +55,12 @@ impl Calls {
             self.conversation_of.remove(&oldest);
         }
     }
+}
+
+/// An id as a name; what is longer than ids are goes by its hash, so that what is remembered is small.
+fn name(id: &str) -> CallName {
+    const LONGEST: usize = 64;
+    if id.len() <= LONGEST { id.into() } else { webhook_id(id).into() }
 }
 
 #[cfg(test)]

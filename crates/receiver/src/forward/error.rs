@@ -14,6 +14,14 @@ pub enum ForwardError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The state file cannot be made.
+    #[error("cannot make the forwarder's state {}: check that the folder exists and may be written", path.display())]
+    Create {
+        /// The state file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The state file is not there, and was only to be looked at.
     #[error("no forwarder's state at {}: check --state, or start `piopiy-receiver serve --forward-to URL` first", path.display())]
     NotFound {
@@ -77,6 +85,12 @@ pub enum ForwardError {
         operation: &'static str,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// A thread that read or wrote the state ended with a bug.
+    #[error("the forwarder failed to {operation}, which is a bug")]
+    Panicked {
+        /// What it was doing.
+        operation: &'static str,
     },
     /// The store cannot be read.
     #[error("the forwarder cannot read the store")]

@@ -26,6 +26,10 @@ pub(super) struct Attempt {
     pub(super) error: String,
 }
 
+/// How long a connection may take.
+const MOST_CONNECT: Duration = Duration::from_secs(5);
+/// Bytes of an answer's body that are read.
+const MOST_ANSWER: usize = 64 << 10;
 /// No answer is asked to be waited for longer than this.
 const MOST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
@@ -35,7 +39,10 @@ impl Poster {
             .no_proxy()
             .redirect(redirect::Policy::none())
             .timeout(destination.timeout)
-            .connect_timeout(destination.timeout)
+            // Shorter than the whole, or it could not be told that there was no connection.
+            .connect_timeout((destination.timeout / 2).min(MOST_CONNECT))
+            // Shorter than servers keep a connection that does nothing, which would cost an attempt.
+            .pool_idle_timeout(Duration::from_secs(4))
             .pool_max_idle_per_host(destination.concurrency)
             .user_agent(concat!("piopiy-receiver/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -49,7 +56,18 @@ impl Poster {
         let headers = self.headers(record, &webhook_id(&identity), attempts, now_micros());
         let request = self.client.post(self.destination.url.clone()).headers(headers);
         match request.body(record.body.clone()).send().await {
-            Ok(response) => judge(response.status(), response.headers()),
+            Ok(mut response) => {
+                let attempt = judge(response.status(), response.headers());
+                // What is not read would close the connection; what it says does not matter.
+                let mut read = 0;
+                while let Ok(Some(chunk)) = response.chunk().await {
+                    read += chunk.len();
+                    if read > MOST_ANSWER {
+                        break;
+                    }
+                }
+                attempt
+            }
             Err(error) if error.is_connect() => {
                 Attempt { ended: Ended::Unreachable, error: format!("no connection: {}", innermost(&error)) }
             }
@@ -85,13 +103,15 @@ impl Poster {
     }
 }
 
-/// What an answer says about the webhook. Its body says nothing, and is not read.
+/// What an answer says about the webhook.
 fn judge(status: StatusCode, headers: &HeaderMap) -> Attempt {
     let ended = match status {
         status if status.is_success() => Ended::Delivered,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            Ended::Refused { retry_after: retry_after(headers) }
-        }
+        // 502 and 504 are what a proxy says whose app is away.
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Ended::Refused { retry_after: retry_after(headers) },
         _ => Ended::Failed,
     };
     Attempt { ended, error: format!("status {}", status.as_u16()) }
@@ -136,6 +156,8 @@ mod tests {
         check(302, None, Ended::Failed);
         check(404, None, Ended::Failed);
         check(500, Some("3"), Ended::Failed);
+        check(502, None, refused(None));
+        check(504, None, refused(None));
         check(429, Some("7"), refused(Some(7)));
         check(503, None, refused(None));
         check(503, Some("86400"), refused(Some(300)));

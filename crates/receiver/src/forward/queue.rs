@@ -23,7 +23,13 @@ pub(super) struct Queue {
     /// When those that failed are to be tried again.
     waiting: BTreeSet<(Duration, u64)>,
     in_flight: usize,
+    /// The names of what is in flight: a call has one of them at a time, whatever comes before it meanwhile.
+    busy: BTreeSet<CallName>,
     hold: Option<Hold>,
+    /// Counts the holds; what was sent before one says nothing about its end.
+    holds: u64,
+    /// How many were delivered.
+    delivered: u64,
 }
 
 #[derive(Debug)]
@@ -33,6 +39,10 @@ struct Item {
     is_in_flight: bool,
     /// When it is to be tried again, where it waits for that.
     due: Option<Duration>,
+    /// The holds that there had been when it was sent.
+    sent_after: u64,
+    /// How many had been delivered when it was refused last.
+    refused_after: Option<u64>,
 }
 
 /// The destination takes nothing at the moment.
@@ -83,7 +93,10 @@ impl Queue {
             ready: BTreeSet::new(),
             waiting: BTreeSet::new(),
             in_flight: 0,
+            busy: BTreeSet::new(),
             hold: None,
+            holds: 0,
+            delivered: 0,
         }
     }
 
@@ -93,6 +106,11 @@ impl Queue {
 
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// What may go or is in flight, as far as is known: neither what waits for its time nor what waits for that.
+    pub(super) fn active(&self) -> usize {
+        self.ready.len() + self.in_flight
     }
 
     /// All that is not settled: `seq`, and how often it was tried.
@@ -109,8 +127,19 @@ impl Queue {
         for name in &names {
             self.by_name.entry(name.clone()).or_default().insert(seq);
         }
-        let item = Item { names, attempts, is_in_flight: false, due: None };
+        let item =
+            Item { names, attempts, is_in_flight: false, due: None, sent_after: 0, refused_after: None };
         if self.items.insert(seq, item).is_none() {
+            self.ready.insert(seq);
+        }
+    }
+
+    /// Forgets how often a webhook was tried, and has it go as soon as it may.
+    pub(super) fn start_over(&mut self, seq: u64) {
+        let Some(item) = self.items.get_mut(&seq) else { return };
+        item.attempts = 0;
+        if let Some(due) = item.due.take() {
+            self.waiting.remove(&(due, seq));
             self.ready.insert(seq);
         }
     }
@@ -136,7 +165,9 @@ impl Queue {
             }
             let item = self.items.get_mut(&seq)?;
             item.is_in_flight = true;
+            item.sent_after = self.holds;
             self.in_flight += 1;
+            self.busy.extend(item.names.iter().cloned());
             return Some((seq, item.attempts));
         }
         None
@@ -145,7 +176,7 @@ impl Queue {
     fn is_first_of_its_call(&self, seq: u64) -> bool {
         self.items.get(&seq).is_some_and(|item| {
             let first = |name| self.by_name.get(name).and_then(BTreeSet::first) == Some(&seq);
-            item.names.iter().all(first)
+            item.names.iter().all(|name| first(name) && !self.busy.contains(name))
         })
     }
 
@@ -156,35 +187,72 @@ impl Queue {
         };
         item.is_in_flight = false;
         self.in_flight -= 1;
+        let (names, is_news) = (item.names.clone(), item.sent_after == self.holds);
+        // Refused again while others are taken: it is this webhook after all.
+        let is_its_own = item.refused_after.is_some_and(|delivered| delivered < self.delivered);
+        let ended = match ended {
+            Ended::Refused { .. } if is_its_own => Ended::Failed,
+            other => other,
+        };
+        if let Ended::Refused { .. } = ended {
+            item.refused_after = Some(self.delivered);
+        }
         let counts = matches!(ended, Ended::Failed | Ended::Refused { .. });
         item.attempts = item.attempts.saturating_add(counts.into());
         let attempts = item.attempts;
         let is_last = counts && attempts >= self.max_attempts;
         if counts && !is_last {
-            let due = now + self.backoff.after(attempts, &mut self.jitter);
+            let asked_for = match ended {
+                Ended::Refused { retry_after } => retry_after.unwrap_or_default(),
+                _ => Duration::ZERO,
+            };
+            let due = now + self.backoff.after(attempts, &mut self.jitter).max(asked_for);
             item.due = Some(due);
             self.waiting.insert((due, seq));
         }
         match ended {
-            Ended::Delivered | Ended::Failed => self.hold = None,
+            Ended::Delivered | Ended::Failed if is_news => self.hold = None,
             Ended::Unreachable => {
-                self.hold_up(now, None);
+                self.hold_up(now, None, is_news);
                 self.ready.insert(seq);
             }
-            Ended::Refused { retry_after } => self.hold_up(now, retry_after),
-            Ended::Gone => {}
+            Ended::Refused { retry_after } => self.hold_up(now, retry_after, is_news),
+            Ended::Delivered | Ended::Failed | Ended::Gone => {}
+        }
+        self.delivered += u64::from(ended == Ended::Delivered);
+        for name in &names {
+            self.busy.remove(name);
         }
         if is_last || matches!(ended, Ended::Delivered | Ended::Gone) {
             self.remove(seq);
+            self.wake(&names);
             return if is_last { Next::Dead { attempts } } else { Next::Settled };
         }
+        self.wake(&names);
         Next::Again { attempts }
     }
 
-    fn hold_up(&mut self, now: Duration, at_least: Option<Duration>) {
+    /// Begins a hold, or makes it longer; what was sent before it adds nothing but what it was asked for.
+    fn hold_up(&mut self, now: Duration, at_least: Option<Duration>, is_news: bool) {
+        let at_least = now + at_least.unwrap_or_default();
+        if let Some(hold) = self.hold.as_mut().filter(|_| !is_news) {
+            hold.until = hold.until.max(at_least);
+            return;
+        }
         let failures = self.hold.map_or(0, |hold| hold.failures).saturating_add(1);
         let delay = self.backoff.of_destination().after(failures, &mut self.jitter);
-        self.hold = Some(Hold { until: now + delay.max(at_least.unwrap_or_default()), failures });
+        self.hold = Some(Hold { until: at_least.max(now + delay), failures });
+        self.holds += 1;
+    }
+
+    /// Lets those go on that may have been passed over because something of their call was before them or in flight.
+    fn wake(&mut self, names: &[CallName]) {
+        for name in names {
+            let Some(&next) = self.by_name.get(name).and_then(BTreeSet::first) else { continue };
+            if self.items.get(&next).is_some_and(|item| !item.is_in_flight && item.due.is_none()) {
+                self.ready.insert(next);
+            }
+        }
     }
 
     fn remove(&mut self, seq: u64) {
@@ -192,16 +260,8 @@ impl Queue {
         for name in item.names {
             let Some(of_name) = self.by_name.get_mut(&name) else { continue };
             of_name.remove(&seq);
-            match of_name.first().copied() {
-                // It may have been passed over because it waited for this one.
-                Some(next) => {
-                    if self.items.get(&next).is_some_and(|item| !item.is_in_flight && item.due.is_none()) {
-                        self.ready.insert(next);
-                    }
-                }
-                None => {
-                    self.by_name.remove(&name);
-                }
+            if of_name.is_empty() {
+                self.by_name.remove(&name);
             }
         }
     }
@@ -227,163 +287,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const FIRST: Duration = Duration::from_secs(1);
-
-    fn queue(max_attempts: u32) -> Queue {
-        Queue::new(Backoff { first: FIRST, most: Duration::from_secs(60) }, max_attempts, Jitter::new(1))
-    }
-
-    fn names(text: &str) -> Vec<CallName> {
-        text.split_whitespace().map(CallName::from).collect()
-    }
-
-    /// All that may go now.
-    fn all(queue: &mut Queue, now: Duration) -> Vec<u64> {
-        std::iter::from_fn(|| queue.next(now)).map(|(seq, _)| seq).collect()
-    }
-
-    #[test]
-    fn webhooks_of_one_call_go_one_after_another() {
-        let mut queue = queue(3);
-        for (seq, of) in [(1, "A C"), (2, "B C"), (3, "D"), (4, "A")] {
-            queue.push(seq, names(of), 0);
-        }
-        assert_eq!(all(&mut queue, Duration::ZERO), [1, 3]);
-        assert_eq!(queue.settle(1, Ended::Delivered, Duration::ZERO), Next::Settled);
-        assert_eq!(all(&mut queue, Duration::ZERO), [2, 4], "legs of one call, and what names leg a alone");
-    }
-
-    #[test]
-    fn a_failure_holds_up_its_call_alone() {
-        let mut queue = queue(2);
-        for (seq, of) in [(1, "A"), (2, "A"), (3, "B")] {
-            queue.push(seq, names(of), 0);
-        }
-        assert_eq!(all(&mut queue, Duration::ZERO), [1, 3]);
-        assert_eq!(queue.settle(1, Ended::Failed, Duration::ZERO), Next::Again { attempts: 1 });
-        assert_eq!(queue.settle(3, Ended::Delivered, Duration::ZERO), Next::Settled);
-        assert_eq!(all(&mut queue, Duration::ZERO), [0; 0]);
-        let due = queue.wake_at().unwrap();
-        assert!((FIRST / 2..=FIRST).contains(&due), "{due:?}");
-        assert_eq!(all(&mut queue, due), [1]);
-        assert_eq!(queue.settle(1, Ended::Failed, due), Next::Dead { attempts: 2 });
-        assert_eq!(all(&mut queue, due), [2], "it is given up, and its call goes on");
-    }
-
-    #[test]
-    fn a_destination_that_is_down_is_asked_with_one_webhook_at_a_time() {
-        let mut queue = queue(1);
-        for seq in 1..=4 {
-            queue.push(seq, names(&seq.to_string()), 0);
-        }
-        let mut now = Duration::ZERO;
-        assert_eq!(all(&mut queue, now), [1, 2, 3, 4]);
-        for seq in 1..=4 {
-            assert_eq!(queue.settle(seq, Ended::Unreachable, now), Next::Again { attempts: 0 });
-        }
-        for _ in 0..20 {
-            assert!(queue.is_held());
-            assert_eq!(all(&mut queue, now), [0; 0]);
-            now = queue.wake_at().unwrap();
-            assert_eq!(all(&mut queue, now), [1], "one at a time");
-            assert_eq!(queue.settle(1, Ended::Unreachable, now), Next::Again { attempts: 0 });
-        }
-        now = queue.wake_at().unwrap();
-        assert_eq!(all(&mut queue, now), [1]);
-        assert_eq!(queue.settle(1, Ended::Delivered, now), Next::Settled);
-        assert_eq!(all(&mut queue, now), [2, 3, 4], "it answers again");
-    }
-
-    #[test]
-    fn a_webhook_that_alone_is_refused_does_not_stop_the_others_for_ever() {
-        let mut queue = queue(5);
-        queue.push(1, names("A"), 0);
-        queue.push(2, names("B"), 0);
-        let mut now = Duration::ZERO;
-        let mut delivered = Vec::new();
-        for _ in 0..40 {
-            let Some(wake_at) = queue.wake_at() else { break };
-            now = now.max(wake_at);
-            while let Some((seq, _)) = queue.next(now) {
-                let ended = if seq == 1 { Ended::Refused { retry_after: None } } else { Ended::Delivered };
-                if queue.settle(seq, ended, now) == Next::Settled {
-                    delivered.push(seq);
-                }
-            }
-        }
-        assert_eq!((delivered, queue.len()), (vec![2], 0));
-    }
-
-    #[test]
-    fn retry_after_is_waited_for() {
-        let mut queue = queue(5);
-        queue.push(1, names("A"), 0);
-        assert_eq!(all(&mut queue, Duration::ZERO), [1]);
-        let after = Duration::from_secs(40);
-        queue.settle(1, Ended::Refused { retry_after: Some(after) }, Duration::ZERO);
-        assert_eq!(queue.wake_at(), Some(after));
-    }
-
-    #[test]
-    fn what_is_asked_for_again_goes_before_what_is_later_in_its_call() {
-        let mut queue = queue(5);
-        queue.push(7, names("A"), 0);
-        queue.push(3, names("A"), 0);
-        assert_eq!(all(&mut queue, Duration::ZERO), [3]);
-        queue.settle(3, Ended::Delivered, Duration::ZERO);
-        assert_eq!(all(&mut queue, Duration::ZERO), [7]);
-    }
-
-    proptest! {
-        /// Whatever calls there are and however attempts end: no two of one call are in flight, each call is delivered in
-        /// order, and all are settled in the end.
-        #[test]
-        fn order_per_call_holds_and_nothing_is_forgotten(
-            calls in prop::collection::vec((0..4_u8, 0..4_u8), 1..40),
-            outcomes in prop::collection::vec(0..6_u8, 1..400),
-            at_once in 1..6_usize,
-        ) {
-            let mut queue = queue(3);
-            let names_of: Vec<Vec<CallName>> = calls.iter().map(|(a, c)| names(&format!("a{a} c{c}"))).collect();
-            for (seq, names) in (1..).zip(&names_of) {
-                queue.push(seq, names.clone(), 0);
-            }
-            let mut outcomes = outcomes.into_iter().cycle();
-            let (mut now, mut in_flight, mut settled) = (Duration::ZERO, Vec::new(), Vec::new());
-            while queue.len() > 0 {
-                while in_flight.len() < at_once && let Some((seq, _)) = queue.next(now) {
-                    let index = |seq: u64| usize::try_from(seq).unwrap() - 1;
-                    let share = |other: &u64| {
-                        names_of[index(*other)].iter().any(|name| names_of[index(seq)].contains(name))
-                    };
-                    prop_assert!(!in_flight.iter().any(share), "{seq} beside {in_flight:?}");
-                    let earlier: Vec<u64> = (1..seq).filter(|other| share(other) && !settled.contains(other)).collect();
-                    prop_assert_eq!(earlier, Vec::<u64>::new(), "before {}", seq);
-                    in_flight.push(seq);
-                }
-                if in_flight.is_empty() {
-                    now = queue.wake_at().expect("something is left, so there is a time for it").max(now);
-                    continue;
-                }
-                let seq = in_flight.remove(0);
-                let ended = match outcomes.next() {
-                    Some(0) => Ended::Failed,
-                    Some(1) => Ended::Unreachable,
-                    Some(2) => Ended::Refused { retry_after: None },
-                    _ => Ended::Delivered,
-                };
-                // A list of failures alone must come to an end too.
-                let ended = if now > Duration::from_secs(3600) { Ended::Delivered } else { ended };
-                if !matches!(queue.settle(seq, ended, now), Next::Again { .. }) {
-                    settled.push(seq);
-                }
-            }
-            prop_assert_eq!(settled.len(), calls.len());
-        }
-    }
-}
+mod tests;

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +21,12 @@ use crate::clock::now_micros;
 use crate::metrics::{ForwardCounts, Metrics};
 use crate::{Record, Records, StoreError};
 
-/// Webhooks that one destination has in hand; what comes beyond waits in the store.
+/// Webhooks of one destination that may go; what comes beyond waits in the store.
 const WINDOW: usize = 1024;
+/// With those that failed and wait, and those of their calls. No more is read beyond.
+const MOST: usize = 1 << 16;
+/// Bytes of bodies in hand.
+const MOST_BODIES: usize = 4 << 20;
 /// Bytes of bodies that are read at once.
 const PAGE_BYTES: usize = 1 << 20;
 /// Records read at once.
@@ -29,8 +35,10 @@ const PAGE: usize = 256;
 const POLL: Duration = Duration::from_millis(50);
 /// How long what was done stays unsaved at most.
 const SAVE_AFTER: Duration = Duration::from_millis(100);
-/// How many settled webhooks are not saved at most.
+/// How many failed, given up or settled rows bring the next save forward.
 const SAVE_COUNT: usize = 512;
+/// Where nothing could be saved for so long, nothing more is sent: it would all come again after a crash.
+const UNSAVED: Duration = Duration::from_secs(5);
 /// Records before the place where it goes on that are looked at for which legs are of which call.
 const LOOK_BACK: u64 = 4096;
 /// The wait after the store or the state failed.
@@ -49,12 +57,14 @@ pub(super) struct Runner {
     read_through: u64,
     /// Bodies in hand of what was not tried yet; those that failed are read again.
     bodies: BTreeMap<u64, Record>,
+    body_bytes: usize,
     /// Unsettled webhooks that the state has a row of.
     rows: BTreeSet<u64>,
     changes: Changes,
     unsaved_since: Option<Instant>,
     is_paused: bool,
     is_well: bool,
+    is_full: bool,
 }
 
 impl Runner {
@@ -78,7 +88,12 @@ impl Runner {
             }
             start
         };
-        let backoff = Backoff { first: destination.first_backoff, most: destination.most_backoff };
+        let mut destination = destination;
+        destination.concurrency = destination.concurrency.max(1);
+        let range = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
+        let within = |time: Duration| time.clamp(*range.start(), *range.end());
+        let backoff =
+            Backoff { first: within(destination.first_backoff), most: within(destination.most_backoff) };
         let seed = RandomState::new().hash_one(&destination.name);
         let mut runner = Self {
             poster: Arc::new(Poster::new(destination.clone())?),
@@ -88,11 +103,13 @@ impl Runner {
             calls: Calls::default(),
             read_through: start.read_through,
             bodies: BTreeMap::new(),
+            body_bytes: 0,
             rows: start.unsettled.iter().map(|&(seq, _)| seq).collect(),
             changes: Changes { read_through: start.read_through, ..Changes::default() },
             unsaved_since: None,
-            is_paused: false,
+            is_paused: start.is_paused,
             is_well: true,
+            is_full: false,
             destination,
             records,
             state,
@@ -121,6 +138,7 @@ impl Runner {
     /// Puts one record into the queue that was there before, or is to be delivered again.
     fn take_again(&mut self, seq: u64, attempts: u32) -> Result<(), StoreError> {
         if self.queue.contains(seq) {
+            self.queue.start_over(seq);
             return Ok(());
         }
         match read_one(&*self.records, seq)?.and_then(|record| record.webhook()) {
@@ -134,40 +152,50 @@ impl Runner {
         Ok(())
     }
 
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    pub(super) async fn run(mut self, stop: CancellationToken, cut: CancellationToken) {
         let mut in_flight = JoinSet::new();
         let mut poll_at = Instant::now();
-        loop {
-            let now = Instant::now();
-            if now >= poll_at && !stop.is_cancelled() {
-                let told = self.poll().await;
-                poll_at = Instant::now() + if self.told(told) { POLL } else { AFTER_FAILURE };
+        while !stop.is_cancelled() {
+            if Instant::now() >= poll_at {
+                let polled = self.poll().await;
+                let wait = if matches!(polled, Ok(true)) { Duration::ZERO } else { POLL };
+                let wait = if self.told(polled.map(drop)) { wait } else { AFTER_FAILURE };
+                poll_at = Instant::now() + wait;
             }
-            if !stop.is_cancelled() && !self.is_paused {
+            if !self.is_paused && self.unsaved_since.is_none_or(|since| since.elapsed() < UNSAVED) {
                 self.send(&mut in_flight);
-            }
-            if stop.is_cancelled() && in_flight.is_empty() {
-                let saved = self.save().await;
-                self.told(saved);
-                return;
             }
             if self.is_to_be_saved() {
                 let saved = self.save().await;
                 if !self.told(saved) {
-                    tokio::time::sleep(AFTER_FAILURE).await;
+                    // Not at once again; what is in flight can wait for it.
+                    tokio::select! {
+                        () = tokio::time::sleep(AFTER_FAILURE) => {}
+                        () = stop.cancelled() => {}
+                    }
                 }
             }
             let wake_at = self.wake_at(poll_at);
             tokio::select! {
-                Some(done) = in_flight.join_next(), if !in_flight.is_empty() => {
-                    // A task that ended by a bug leaves its webhook in flight: it is delivered again after the next start.
-                    if let Ok((seq, attempt)) = done {
-                        self.settle(seq, attempt);
-                    }
-                }
+                Some(done) = in_flight.join_next(), if !in_flight.is_empty() => self.done(done),
                 () = tokio::time::sleep_until(wake_at) => {}
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                () = stop.cancelled() => {}
             }
+        }
+        while !in_flight.is_empty() {
+            tokio::select! {
+                Some(done) = in_flight.join_next() => self.done(done),
+                () = cut.cancelled() => break,
+            }
+        }
+        let saved = self.save().await;
+        self.told(saved);
+    }
+
+    fn done(&mut self, done: Result<(u64, Attempt), tokio::task::JoinError>) {
+        // The deliveries catch panics themselves, and nobody aborts them before the end.
+        if let Ok((seq, attempt)) = done {
+            self.settle(seq, attempt);
         }
     }
 
@@ -205,13 +233,14 @@ impl Runner {
         self.is_well
     }
 
-    /// Sees what is asked for, and reads on.
-    async fn poll(&mut self) -> Result<(), ForwardError> {
+    /// Sees what is asked for, and reads a page on; whether there is more to read.
+    async fn poll(&mut self) -> Result<bool, ForwardError> {
         let name = self.destination.name.clone();
-        let room = WINDOW.saturating_sub(self.queue.len());
+        // Those that are asked for again leave room for those that are new.
+        let room = self.room() / 2;
         let orders = with_state(&self.state, move |state| state.orders(&name, room)).await;
-        let Some(orders) = orders else { return Ok(()) };
-        let (is_paused, replay) = orders?;
+        let (is_paused, replay) =
+            orders.ok_or(ForwardError::Panicked { operation: "read what is asked for" })??;
         if is_paused != self.is_paused {
             tracing::info!(
                 destination = self.destination.name,
@@ -222,32 +251,53 @@ impl Runner {
         }
         for seq in replay {
             // Its row is there until the next save.
-            if !self.changes.replayed.insert(seq) {
+            if self.changes.replayed.contains(&seq) {
                 continue;
             }
             self.take_again(seq, 0)?;
             self.note();
-            if self.queue.contains(seq) && !self.rows.contains(&seq) {
+            self.changes.replayed.insert(seq);
+            if self.queue.contains(seq) {
                 self.rows.insert(seq);
                 self.changes.unsettled.insert(seq, (0, String::new()));
             }
         }
-        while self.queue.len() < WINDOW {
-            let (records, since) = (Arc::clone(&self.records), self.read_through);
-            let room = PAGE.min(WINDOW - self.queue.len());
+        let room = PAGE.min(self.room());
+        let (records, since) = (Arc::clone(&self.records), self.read_through);
+        let mut is_more = false;
+        if room > 0 {
             let page = tokio::task::spawn_blocking(move || records.page(since, room, PAGE_BYTES)).await;
-            let Ok(page) = page else { break };
-            let page = page?;
-            let Some(last) = page.last() else { break };
-            self.read_through = last.seq;
-            self.note();
+            let page = page.map_err(|_| ForwardError::Panicked { operation: "read the store" })??;
+            if let Some(last) = page.last() {
+                self.read_through = last.seq;
+                self.note();
+                is_more = true;
+            }
             for record in page {
                 self.take(record);
             }
         }
+        self.tell_whether_full();
         self.counts.unsettled.set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
         self.counts.read_through.set(i64::try_from(self.read_through).unwrap_or(i64::MAX));
-        Ok(())
+        Ok(is_more)
+    }
+
+    /// How many more webhooks may be in hand.
+    fn room(&self) -> usize {
+        WINDOW.saturating_sub(self.queue.active()).min(MOST.saturating_sub(self.queue.len()))
+    }
+
+    fn tell_whether_full(&mut self) {
+        let is_full = self.queue.len() >= MOST;
+        if is_full && !self.is_full {
+            tracing::error!(
+                destination = self.destination.name,
+                webhooks = MOST,
+                "so many failed or wait behind one that did: no more is read until some are delivered or given up"
+            );
+        }
+        self.is_full = is_full;
     }
 
     fn take(&mut self, record: Record) {
@@ -257,7 +307,8 @@ impl Runner {
             return;
         }
         self.queue.push(record.seq, names, 0);
-        if self.bodies.len() < PAGE {
+        if self.body_bytes + record.body.len() <= MOST_BODIES {
+            self.body_bytes += record.body.len();
             self.bodies.insert(record.seq, record);
         }
     }
@@ -268,7 +319,13 @@ impl Runner {
             let Some((seq, attempts)) = self.queue.next(self.epoch.elapsed()) else { return };
             let (poster, records) = (Arc::clone(&self.poster), Arc::clone(&self.records));
             let record = self.bodies.remove(&seq);
-            in_flight.spawn(async move { (seq, deliver(&poster, records, seq, record, attempts).await) });
+            self.body_bytes -= record.as_ref().map_or(0, |record| record.body.len());
+            in_flight.spawn(async move {
+                let delivery = AssertUnwindSafe(deliver(&poster, records, seq, record, attempts));
+                let bug =
+                    |_| Attempt { ended: Ended::Failed, error: "a bug: the delivery panicked".to_owned() };
+                (seq, delivery.catch_unwind().await.unwrap_or_else(bug))
+            });
         }
     }
 
@@ -334,18 +391,19 @@ impl Runner {
         if self.unsaved_since.is_none() {
             return Ok(());
         }
-        let mut changes = std::mem::take(&mut self.changes);
-        changes.read_through = self.read_through;
+        self.changes.read_through = self.read_through;
         for (seq, attempts) in self.queue.unsettled() {
             if self.rows.insert(seq) {
-                changes.unsettled.insert(seq, (attempts, String::new()));
+                self.changes.unsettled.insert(seq, (attempts, String::new()));
             }
         }
         let name = self.destination.name.clone();
-        let saved = with_state(&self.state, move |state| (state.save(&name, &changes), changes)).await;
-        let Some((saved, changes)) = saved else { return Ok(()) };
+        let changes = Arc::new(std::mem::take(&mut self.changes));
+        let to_save = Arc::clone(&changes);
+        let saved = with_state(&self.state, move |state| state.save(&name, &to_save)).await;
+        let saved = saved.unwrap_or(Err(ForwardError::Panicked { operation: "save how far it is" }));
         if let Err(error) = saved {
-            self.changes = changes;
+            self.changes = Arc::unwrap_or_clone(changes);
             return Err(error);
         }
         self.unsaved_since = None;
@@ -365,7 +423,7 @@ async fn deliver(
         Some(record) => Ok(Some(record)),
         None => match tokio::task::spawn_blocking(move || read_one(&*records, seq)).await {
             Ok(read) => read,
-            Err(_) => Ok(None),
+            Err(error) => Err(StoreError::Other(Box::new(error))),
         },
     };
     match record {

@@ -4,6 +4,9 @@
 //! the last save is delivered again after a crash: at least once, never less.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +47,9 @@ CREATE TABLE replay (
     PRIMARY KEY (destination, seq)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// How many orders to deliver again are written at once.
+const REPLAY_CHUNK: usize = 2000;
 
 /// The state of all destinations of a [`Forwarder`](super::Forwarder).
 ///
@@ -95,7 +101,7 @@ pub struct DeadLetter {
 }
 
 /// What is to be written at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
     pub(super) read_through: u64,
     /// Yet to be delivered: attempts, and the last error, by `seq`.
@@ -110,6 +116,7 @@ pub(super) struct Changes {
 /// What a destination starts with.
 #[derive(Debug)]
 pub(super) struct Start {
+    pub(super) is_paused: bool,
     pub(super) read_through: u64,
     /// `seq` and attempts.
     pub(super) unsettled: Vec<(u64, u32)>,
@@ -121,7 +128,14 @@ impl ForwardState {
     /// # Errors
     /// Where it cannot be opened or made, or is something else's or of a newer version.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, ForwardError> {
-        Self::connect(path.into(), OpenFlags::SQLITE_OPEN_CREATE)
+        let path = path.into();
+        // Read by its owner only, as the store is.
+        match File::options().write(true).create_new(true).mode(0o600).open(&path) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(ForwardError::Create { path, source })
+            }
+            _ => Self::connect(path, OpenFlags::empty()),
+        }
     }
 
     /// A state that is gone with the process, as a memory store is.
@@ -170,14 +184,14 @@ impl ForwardState {
         &self.path
     }
 
-    /// Adds a destination that gets what comes after this `seq`. One that is there stays as it is.
+    /// Adds a destination that gets what comes after this `seq`; false where there is one, which stays as it is.
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn add_destination(&mut self, name: &str, after: u64) -> Result<(), ForwardError> {
+    pub fn add_destination(&mut self, name: &str, after: u64) -> Result<bool, ForwardError> {
         let sql = "INSERT INTO destination (name, read_through) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        self.connection.execute(sql, params![name, signed(after)]).map_err(failed("add a destination"))?;
-        Ok(())
+        let added = self.connection.execute(sql, params![name, signed(after)]);
+        added.map(|rows| rows > 0).map_err(failed("add a destination"))
     }
 
     /// Holds a destination's webhooks back, or lets them go.
@@ -190,7 +204,7 @@ impl ForwardState {
         if changed == 0 { Err(self.no_destination(name)) } else { Ok(()) }
     }
 
-    /// Asks that these be delivered to a destination again; those that were given up are no longer. Returns how many that
+    /// Asks that these be delivered to a destination again; what was given up is so until the forwarder has seen it. Returns how many that
     /// are; records that it has not come to yet are not among them.
     ///
     /// # Errors
@@ -198,19 +212,18 @@ impl ForwardState {
     pub fn replay(&mut self, name: &str, seqs: impl IntoIterator<Item = u64>) -> Result<u64, ForwardError> {
         let read_through = signed(self.read_through(name)?.ok_or_else(|| self.no_destination(name))?);
         let fail = failed("replay");
-        let transaction = self.connection.transaction().map_err(&fail)?;
+        let mut seqs = seqs.into_iter().map(signed).filter(|seq| *seq <= read_through).peekable();
         let mut count = 0;
-        for seq in seqs.into_iter().map(signed).filter(|seq| *seq <= read_through) {
-            transaction
-                .execute("INSERT INTO replay VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![name, seq])
-                .and_then(|_| {
-                    transaction
-                        .execute("DELETE FROM dead WHERE destination = ?1 AND seq = ?2", params![name, seq])
-                })
-                .map_err(&fail)?;
-            count += 1;
+        // A receiver that runs saves between the chunks.
+        while seqs.peek().is_some() {
+            let transaction = self.connection.transaction().map_err(&fail)?;
+            for seq in seqs.by_ref().take(REPLAY_CHUNK) {
+                let sql = "INSERT INTO replay VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                transaction.execute(sql, params![name, seq]).map_err(&fail)?;
+                count += 1;
+            }
+            transaction.commit().map_err(&fail)?;
         }
-        transaction.commit().map_err(&fail)?;
         Ok(count)
     }
 
@@ -275,7 +288,9 @@ impl ForwardState {
         let sql = "SELECT seq, attempts FROM unsettled WHERE destination = ?1 ORDER BY seq";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
         let rows = statement.query_map([name], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)));
-        Ok(Start { read_through, unsettled: rows.and_then(Iterator::collect).map_err(fail)? })
+        let unsettled = rows.and_then(Iterator::collect).map_err(fail)?;
+        let (is_paused, _) = self.orders(name, 0)?;
+        Ok(Start { is_paused, read_through, unsettled })
     }
 
     /// Whether the destination is paused, and up to `limit` webhooks that are asked for again.
@@ -310,15 +325,19 @@ impl ForwardState {
             for (&seq, (attempts, error)) in &changes.unsettled {
                 insert.execute(params![name, signed(seq), attempts, error])?;
             }
+            let mut taken =
+                transaction.prepare_cached("DELETE FROM replay WHERE destination = ?1 AND seq = ?2")?;
+            let mut raised =
+                transaction.prepare_cached("DELETE FROM dead WHERE destination = ?1 AND seq = ?2")?;
+            for &seq in &changes.replayed {
+                taken.execute(params![name, signed(seq)])?;
+                raised.execute(params![name, signed(seq)])?;
+            }
+            // After those that were raised: one may have died again.
             let mut bury =
                 transaction.prepare_cached("INSERT OR REPLACE INTO dead VALUES (?1, ?2, ?3, ?4, ?5)")?;
             for dead in &changes.dead {
                 bury.execute(params![name, signed(dead.seq), dead.attempts, dead.error, dead.died_at])?;
-            }
-            let mut taken =
-                transaction.prepare_cached("DELETE FROM replay WHERE destination = ?1 AND seq = ?2")?;
-            for &seq in &changes.replayed {
-                taken.execute(params![name, signed(seq)])?;
             }
         }
         transaction.commit()
