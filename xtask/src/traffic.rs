@@ -27,8 +27,10 @@ pub(crate) fn fresh_nonce() -> u64 {
     now.as_nanos() as u64
 }
 
-/// So many calls of [`LONG_CALLS_SCENARIO`] begin at [`LONG_CALLS_PER_SECOND`] before the first of them ends.
+/// So many calls of [`LONG_CALLS_SCENARIO`] are to be in progress at once.
 pub(crate) const LONG_CALLS: usize = 100_000;
+/// So many begin at [`LONG_CALLS_PER_SECOND`], nearly all before the first of them ends.
+pub(crate) const LONG_CALLS_BEGUN: usize = 105_000;
 pub(crate) const LONG_CALLS_PER_SECOND: usize = 5_000;
 
 /// Calls that are all as long, so that all of them are in progress once the last has begun.

@@ -9,7 +9,7 @@ use piopiy_mock_platform::load::{LoadOptions, LoadPlan, Rate};
 use piopiy_mock_platform::plan::CallBuffer;
 
 use super::{CONNECTIONS, Effort, Section, Series, measure, mock, sink};
-use crate::traffic::{LONG_CALLS, LONG_CALLS_PER_SECOND, LONG_CALLS_SCENARIO};
+use crate::traffic::{LONG_CALLS, LONG_CALLS_BEGUN, LONG_CALLS_PER_SECOND, LONG_CALLS_SCENARIO};
 use crate::{traffic, workspace};
 
 const FEW: u64 = 100_000;
@@ -27,7 +27,7 @@ pub(in crate::bench) fn memory(effort: Effort) -> anyhow::Result<Section> {
     let scenario = folder.path().join("long.toml");
     std::fs::write(&scenario, LONG_CALLS_SCENARIO)?;
     let scenario = scenario.to_str().context("the temporary folder has no name")?;
-    let (calls, per_second) = (LONG_CALLS.to_string(), LONG_CALLS_PER_SECOND.to_string());
+    let (calls, per_second) = (LONG_CALLS_BEGUN.to_string(), LONG_CALLS_PER_SECOND.to_string());
     let busy = peak_mib(&["--scenario", scenario, "--cps", &per_second, "--calls", &calls])?;
     let mib = |it: f64| format!("{it:.1} MiB");
     let rows = vec![
