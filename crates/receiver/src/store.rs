@@ -8,6 +8,7 @@ mod memory;
 mod sqlite;
 
 pub use error::StoreError;
+pub(crate) use error::chain;
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteRecords, SqliteStore};
 

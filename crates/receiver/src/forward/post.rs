@@ -1,5 +1,6 @@
-//! One attempt: what is sent, and what the answer means.
+//! One attempt: what is read and sent, and what the answer means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -9,8 +10,8 @@ use reqwest::redirect;
 use super::queue::Ended;
 use super::signature::webhook_id;
 use super::{Destination, ForwardError};
-use crate::Record;
 use crate::clock::now_micros;
+use crate::{Record, Records, StoreError};
 
 /// Posts to one destination.
 #[derive(Debug, Clone)]
@@ -24,6 +25,37 @@ pub(super) struct Poster {
 pub(super) struct Attempt {
     pub(super) ended: Ended,
     pub(super) error: String,
+}
+
+/// One attempt; the record is read first where it is not in hand.
+pub(super) async fn deliver(
+    poster: &Poster,
+    records: Arc<dyn Records>,
+    seq: u64,
+    record: Option<Record>,
+    attempts: u32,
+) -> Attempt {
+    let record = match record {
+        Some(record) => Ok(Some(record)),
+        None => match tokio::task::spawn_blocking(move || read_one(&*records, seq)).await {
+            Ok(read) => read,
+            Err(error) => Err(StoreError::Other(Box::new(error))),
+        },
+    };
+    match record {
+        Ok(Some(record)) => match record.webhook() {
+            Some(webhook) => poster.post(&record, &webhook, attempts).await,
+            None => Attempt { ended: Ended::Gone, error: "it is no webhook".to_owned() },
+        },
+        Ok(None) => Attempt { ended: Ended::Gone, error: "the store has it no more".to_owned() },
+        // As where there is no connection: nothing about this webhook.
+        Err(error) => Attempt { ended: Ended::Unreachable, error: error.chain() },
+    }
+}
+
+pub(super) fn read_one(records: &dyn Records, seq: u64) -> Result<Option<Record>, StoreError> {
+    let mut page = records.page(seq.saturating_sub(1), 1, usize::MAX)?;
+    Ok(page.pop().filter(|record| record.seq == seq))
 }
 
 /// How long a connection may take.

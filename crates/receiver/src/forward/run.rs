@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, Jitter};
 use super::calls::Calls;
-use super::post::{Attempt, Poster};
+use super::post::{Attempt, Poster, deliver, read_one};
 use super::queue::{Ended, Next, Queue};
 use super::state::Changes;
 use super::{DeadLetter, Destination, ForwardError, SharedState, with_state};
 use crate::clock::now_micros;
 use crate::metrics::{ForwardCounts, Metrics};
+use crate::store::chain;
 use crate::{Record, Records, StoreError};
 
 /// Webhooks of one destination that may go; what comes beyond waits in the store.
@@ -409,46 +410,4 @@ impl Runner {
         self.unsaved_since = None;
         Ok(())
     }
-}
-
-/// One attempt; the record is read first where it is not in hand.
-async fn deliver(
-    poster: &Poster,
-    records: Arc<dyn Records>,
-    seq: u64,
-    record: Option<Record>,
-    attempts: u32,
-) -> Attempt {
-    let record = match record {
-        Some(record) => Ok(Some(record)),
-        None => match tokio::task::spawn_blocking(move || read_one(&*records, seq)).await {
-            Ok(read) => read,
-            Err(error) => Err(StoreError::Other(Box::new(error))),
-        },
-    };
-    match record {
-        Ok(Some(record)) => match record.webhook() {
-            Some(webhook) => poster.post(&record, &webhook, attempts).await,
-            None => Attempt { ended: Ended::Gone, error: "it is no webhook".to_owned() },
-        },
-        Ok(None) => Attempt { ended: Ended::Gone, error: "the store has it no more".to_owned() },
-        // As where there is no connection: nothing about this webhook.
-        Err(error) => Attempt { ended: Ended::Unreachable, error: error.chain() },
-    }
-}
-
-fn read_one(records: &dyn Records, seq: u64) -> Result<Option<Record>, StoreError> {
-    let mut page = records.page(seq.saturating_sub(1), 1, usize::MAX)?;
-    Ok(page.pop().filter(|record| record.seq == seq))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
