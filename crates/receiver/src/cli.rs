@@ -1,23 +1,29 @@
 //! The command line: one file per subcommand.
 
+mod backup;
+mod call;
 mod calls;
 mod count;
 mod exit;
 mod export;
 mod forward;
 mod forwarding;
+mod import;
+mod instant;
 mod logging;
 mod open_files;
 mod output;
 mod quantity;
+mod retention;
 mod secret;
 mod serve;
 mod tail;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use piopiy_receiver::{SqliteRecords, StoreLocation};
+use piopiy_receiver::{RunningStore, SqliteRecords, Store, StoreLocation};
 
 use self::exit::Failure;
 
@@ -30,16 +36,22 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 2 wrong usage, 3 the environment failed (port in use, store cannot be opened, ...),
-5 a bug, 130 and 143 a second Ctrl-C or SIGTERM.";
+Exit codes: 0 done, 1 no (there is no such call, the store is not whole), 2 wrong usage, 3 the environment
+failed (port in use, store cannot be opened, ...), 5 a bug, 130 and 143 a second Ctrl-C or SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
     Tail(tail::Tail),
-    Export(export::Export),
     Calls(calls::Calls),
+    Call(call::Call),
     Count(count::Count),
+    Export(export::Export),
+    Import(import::Import),
+    Verify(verify::Verify),
+    Backup(backup::Backup),
+    Retention(retention::RetentionArgs),
+    Vacuum(retention::Vacuum),
     Forward(forward::Forward),
 }
 
@@ -58,6 +70,20 @@ impl StoreArg {
             _ => Err(Failure::usage("a memory store is gone with its process: give --store sqlite:FILE")),
         }
     }
+
+    /// The store of a receiver that runs, which carries out what it is asked to, or the store itself.
+    fn open_to_write(&self) -> Result<Box<dyn Store>, Failure> {
+        match &self.store {
+            StoreLocation::Sqlite(path) => match RunningStore::connect(path).map_err(Failure::environment)? {
+                Some(running) => Ok(Box::new(running)),
+                None => Ok(self.store.open(false).map_err(Failure::environment)?.store),
+            },
+            StoreLocation::Memory => {
+                Err(Failure::usage("a memory store is gone with its process: give --store sqlite:FILE"))
+            }
+            _ => Ok(self.store.open(false).map_err(Failure::environment)?.store),
+        }
+    }
 }
 
 pub(crate) fn run() -> ExitCode {
@@ -65,9 +91,15 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match command {
         Command::Serve(serve) => serve.run(),
         Command::Tail(tail) => tail.run(),
-        Command::Export(export) => export.run(),
         Command::Calls(calls) => calls.run(),
+        Command::Call(call) => call.run(),
         Command::Count(count) => count.run(),
+        Command::Export(export) => export.run(),
+        Command::Import(import) => import.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Retention(retention) => retention.run(),
+        Command::Vacuum(vacuum) => vacuum.run(),
         Command::Forward(forward) => forward.run(),
     };
     exit::report(outcome)

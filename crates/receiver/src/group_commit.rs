@@ -82,7 +82,7 @@ pub struct GroupCommit(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     /// `None` once it is closed: the writer thread ends when this end of the channel does.
-    queue: Mutex<Option<Sender<Waiting>>>,
+    queue: Mutex<Option<Sender<Message>>>,
     backlog: Arc<Backlog>,
     health: Arc<Health>,
     /// Told once the writer thread has let go of the store; `None` once someone waits for it.
@@ -98,6 +98,15 @@ struct Backlog {
     entries: AtomicUsize,
     bytes: AtomicUsize,
 }
+
+/// What the writer thread is given.
+enum Message {
+    Entry(Waiting),
+    Job(Job),
+}
+
+/// Something else that is to be done with the store.
+type Job = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 struct Waiting {
     entry: Entry,
@@ -162,6 +171,30 @@ impl GroupCommit {
         }
     }
 
+    /// Does something with the store between two batches. What comes in waits meanwhile, so it should be little.
+    ///
+    /// # Errors
+    /// Where the store's thread is gone, or it is closed.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Store) -> T + Send + 'static,
+    ) -> Result<T, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |store| {
+            // Whoever asked may have gone away.
+            let _ = answer.send(work(store));
+        });
+        let sent = {
+            let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.as_ref().map(|queue| queue.send(Message::Job(job)).is_ok())
+        };
+        match sent {
+            Some(true) => answered.await.map_err(|_| AppendError::StoreFailed),
+            Some(false) => Err(AppendError::StoreFailed),
+            None => Err(AppendError::Closed),
+        }
+    }
+
     fn enqueue(&self, entry: Entry) -> Result<oneshot::Receiver<Result<Append, AppendError>>, AppendError> {
         let bytes = entry.weight();
         let backlog = &self.0.backlog;
@@ -172,7 +205,7 @@ impl GroupCommit {
         let failure = if has_room {
             let (answer, answered) = oneshot::channel();
             let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            match queue.as_ref().map(|queue| queue.send(Waiting { entry, answer })) {
+            match queue.as_ref().map(|queue| queue.send(Message::Entry(Waiting { entry, answer }))) {
                 Some(Ok(())) => return Ok(answered),
                 Some(Err(_)) => AppendError::StoreFailed,
                 None => AppendError::Closed,
@@ -216,7 +249,7 @@ impl GroupCommit {
 
 struct Writer<S> {
     store: S,
-    waiting: Receiver<Waiting>,
+    waiting: Receiver<Message>,
     backlog: Arc<Backlog>,
     health: Arc<Health>,
     max_batch: usize,
@@ -231,14 +264,30 @@ impl<S: Store> Writer<S> {
         let mut batch = Vec::new();
         let mut answers = Vec::new();
         while let Some(first) = self.next() {
-            let others = self.waiting.try_iter().take(self.max_batch - 1);
-            for Waiting { entry, answer } in std::iter::once(first).chain(others) {
-                batch.push(entry);
-                answers.push(answer);
+            let mut next = Some(first);
+            let mut job = None;
+            while let Some(message) = next {
+                match message {
+                    Message::Entry(Waiting { entry, answer }) => {
+                        batch.push(entry);
+                        answers.push(answer);
+                    }
+                    Message::Job(found) => {
+                        job = Some(found);
+                        break;
+                    }
+                }
+                let has_room = batch.len() < self.max_batch;
+                next = if has_room { self.waiting.try_recv().ok() } else { None };
             }
-            self.backlog.entries.fetch_sub(batch.len(), Ordering::Relaxed);
-            self.write(&batch, answers.drain(..));
-            batch.clear();
+            if !batch.is_empty() {
+                self.backlog.entries.fetch_sub(batch.len(), Ordering::Relaxed);
+                self.write(&batch, answers.drain(..));
+                batch.clear();
+            }
+            if let Some(job) = job {
+                self.health.during(|| job(&mut self.store));
+            }
             // Repeats may come in without a pause, and show nothing.
             if !self.health.works() && self.probed.elapsed() >= self.probe_interval {
                 self.probe();
@@ -246,8 +295,8 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// The next entry; `None` once the queue is closed and empty. Meanwhile a store that failed is probed.
-    fn next(&mut self) -> Option<Waiting> {
+    /// The next message; `None` once the queue is closed and empty. Meanwhile a store that failed is probed.
+    fn next(&mut self) -> Option<Message> {
         loop {
             if self.health.works() {
                 return self.waiting.recv().ok();

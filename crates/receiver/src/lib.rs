@@ -33,7 +33,7 @@
 //! # Guarantees
 //! * **2xx only after the commit.** An acknowledged webhook is in the store; with [`SqliteStore`] it is synced to disk.
 //! * **One effect.** Deliveries with the same [`Identity`](piopiy_events::Identity) make one record, however they overlap,
-//!   across restarts, for ever. The first one wins; a later one with other values is acknowledged and not kept.
+//!   across restarts, for as long as they are kept. The first one wins; a later one with other values is acknowledged and not kept.
 //! * **Nothing is dropped silently.** What is not understood is quarantined or refused, as [`Malformed`] says.
 //! * **As received.** Bodies are kept byte for byte.
 //! * **Never a 5xx for what a client sent.** 503 with `Retry-After` alone, and only for want of room or a store that works.
@@ -42,8 +42,8 @@
 //! * One process per SQLite file, by whatever name; a second one is refused. Several machines need another [`Store`].
 //! * Durable means that the system said the data is on the disk: a disk that lies about it loses what it lied about.
 //! * No TLS and no HTTP/2: put a proxy in front where they are needed. The proxy's address is then the peer's.
-//! * Records are kept for ever: nothing deletes old ones, and the memory that tells repeats apart grows by 2 bytes for
-//!   each, up to a limit ([`SqliteOptions::filter_bytes`]).
+//! * Records are kept for ever unless [`ServerBuilder::retain`] says otherwise. The memory that tells repeats apart grows
+//!   by 2 bytes for each that is kept, up to a limit ([`SqliteOptions::filter_bytes`]).
 //! * A start with [`SqliteStore`] reads the whole index of what was seen, well under a second for a million webhooks.
 //! * A repeat of an old webhook is looked up in one sorted run after another, newest first: the older it is, the longer
 //!   its look-up takes.
@@ -54,6 +54,7 @@
 
 mod auth;
 mod clock;
+mod control;
 mod entry;
 mod extract;
 mod forward;
@@ -62,11 +63,13 @@ mod listen;
 mod location;
 mod metrics;
 mod record;
+mod retention;
 mod router;
 mod server;
 mod store;
 
 pub use auth::{Authenticated, Authentication, Basic, InvalidIpRange, InvalidToken, IpRange, Token};
+pub use control::RunningStore;
 pub use entry::Entry;
 pub use extract::{
     AppIdNotAllowed, BodyInterrupted, BodyTooLarge, BodyTooSlow, EmptyBody, EncodedBody, MalformedBody,
@@ -80,6 +83,10 @@ pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
 pub use listen::listen;
 pub use location::{InvalidStoreLocation, OpenStore, StoreLocation};
 pub use record::{Record, Records};
+pub use retention::{KeepTooShort, Retention};
 pub use router::{DEFAULT_PATH, webhook_router};
 pub use server::{Malformed, Server, ServerBuilder, ServerOptions};
-pub use store::{Append, MemoryStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError};
+pub use store::{
+    Append, Forget, Forgotten, MemoryStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError,
+    StoreFault,
+};

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{MemoryStore, Records, SqliteRecords, SqliteStore, Store, StoreError};
+use crate::{MemoryStore, Records, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError};
 
 /// Where a store is: `sqlite:FILE` or `memory`.
 ///
@@ -67,9 +67,17 @@ impl StoreLocation {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn open(&self, keep_records: bool) -> Result<OpenStore, StoreError> {
+        self.open_with(keep_records, SqliteOptions::default())
+    }
+
+    /// Opens the store, with options of one's own where it is an SQLite file.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_with(&self, keep_records: bool, sqlite: SqliteOptions) -> Result<OpenStore, StoreError> {
         match self {
             Self::Sqlite(path) => {
-                let store = SqliteStore::open(path)?;
+                let store = SqliteStore::open_with(path, sqlite)?;
                 let records = SqliteRecords::open(path)?;
                 Ok(OpenStore::new(store, Some(Arc::new(records))))
             }

@@ -27,6 +27,7 @@ pub(crate) struct Counts {
     duplicates: Counter,
     quarantined: Counter,
     records: Gauge,
+    forgotten: Counter,
     batch_entries: Histogram,
     commit_seconds: Histogram,
     attempts: Family<Forwarded, Counter>,
@@ -105,6 +106,7 @@ impl Default for Metrics {
             duplicates: Counter::default(),
             quarantined: Counter::default(),
             records: Gauge::default(),
+            forgotten: Counter::default(),
             batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
             attempts: Family::default(),
@@ -125,6 +127,7 @@ impl Default for Metrics {
         registry.register("duplicates", "Webhooks seen before", counts.duplicates.clone());
         registry.register("quarantined", "Bodies kept aside", counts.quarantined.clone());
         registry.register("store_records", "Records in the store", counts.records.clone());
+        registry.register("forgotten", "Records forgotten, for they were old", counts.forgotten.clone());
         registry.register("batch_entries", "Entries per commit", counts.batch_entries.clone());
         registry.register("commit_seconds", "Time per commit", counts.commit_seconds.clone());
         registry.register("forward_attempts", "Attempts to forward", counts.attempts.clone());
@@ -183,6 +186,12 @@ impl Metrics {
     /// Notes how many records the store holds at the start.
     pub(crate) fn opened_with(&self, records: u64) {
         self.records.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// Notes that so many records are no longer there.
+    pub(crate) fn forgot(&self, records: u64) {
+        self.forgotten.inc_by(records);
+        self.records.dec_by(records.cast_signed());
     }
 
     pub(crate) fn committed(&self, batch: &[Entry], outcomes: &[Append], took: Duration) {

@@ -10,7 +10,7 @@ mod routes;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +24,11 @@ use self::connection::Connections;
 use self::observe::Observer;
 use self::observe_file::ObserveFile;
 use self::routes::App;
+use crate::control::Control;
 use crate::metrics::Metrics;
 use crate::{
     Authentication, DEFAULT_PATH, Destination, ForwardState, Forwarder, GroupCommit, GroupCommitOptions,
-    OpenStore, ReadLimits,
+    OpenStore, ReadLimits, Retention, retention,
 };
 
 /// How a [`Server`] behaves.
@@ -138,6 +139,8 @@ pub struct Server {
     /// What ends the task that writes the observe file, and the task.
     follower: Option<(CancellationToken, JoinHandle<()>)>,
     forwarder: Option<Forwarder>,
+    /// What forgets old records, and what hears commands.
+    keepers: Vec<JoinHandle<()>>,
 }
 
 /// Makes a [`Server`]; see [`Server::builder`].
@@ -148,6 +151,8 @@ pub struct ServerBuilder {
     options: ServerOptions,
     authentication: Authentication,
     forwarding: Option<(ForwardState, Vec<Destination>)>,
+    retention: Option<Retention>,
+    commands: Option<PathBuf>,
 }
 
 impl Server {
@@ -158,6 +163,8 @@ impl Server {
             options: ServerOptions::default(),
             authentication: Authentication::default(),
             forwarding: None,
+            retention: None,
+            commands: None,
         }
     }
 
@@ -178,6 +185,11 @@ impl Server {
     pub async fn shutdown(self) {
         self.stop.cancel();
         drop(self.accepting.await);
+        for keeper in self.keepers {
+            if let Err(error) = keeper.await {
+                tracing::error!(%error, "a task of the server ended with a bug");
+            }
+        }
         self.connections.close();
         let drain = tokio::time::timeout(self.drain_deadline, self.connections.wait());
         // Before the store is let go, for another process may have it then.
@@ -252,6 +264,19 @@ impl ServerBuilder {
         self
     }
 
+    /// Forgets records that are older than need be, while it runs. It needs a store that can ([`Store::forget`](crate::Store::forget)).
+    pub fn retain(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Lets commands of the store's owner write to it by way of this process ([`RunningStore`](crate::RunningStore)), at
+    /// a socket beside the store's file. Where none can be made, it says so in the log and serves all the same.
+    pub fn commands(mut self, store: &Path) -> Self {
+        self.commands = Some(store.to_owned());
+        self
+    }
+
     /// Listens and serves, on tasks of the current runtime.
     ///
     /// # Errors
@@ -298,6 +323,27 @@ impl ServerBuilder {
         };
         metrics.opened_with(store.record_count());
         let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone());
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let mut keepers = Vec::new();
+        if let Some(retention) = self.retention {
+            keepers.push(tokio::spawn(retention::run(
+                retention,
+                commits.clone(),
+                metrics.clone(),
+                stop.clone(),
+            )));
+        }
+        let control = self.commands.and_then(|store| match Control::beside(&store) {
+            Ok(control) => Some(control),
+            Err(error) => {
+                tracing::warn!(%error, store = %store.display(), "no commands are heard while this runs: no socket can be made beside the store");
+                None
+            }
+        });
+        keepers.extend(
+            control
+                .map(|control| tokio::spawn(control.serve(commits.clone(), metrics.clone(), stop.clone()))),
+        );
         let drain_deadline = self.options.drain_deadline;
         let slots = Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let follower = observe_file.zip(observer.clone()).map(|(file, observer)| {
@@ -306,7 +352,6 @@ impl ServerBuilder {
         });
         let observer = observer.filter(|_| self.options.observe);
         let app = Arc::new(App::new(self.options, commits, metrics, observer, self.authentication));
-        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let tracker = TaskTracker::new();
         let connections = Connections::new(&app, stop.clone(), cut.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
@@ -320,6 +365,7 @@ impl ServerBuilder {
             drain_deadline,
             follower,
             forwarder,
+            keepers,
         })
     }
 }

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 mod error;
+mod forget;
 mod memory;
 mod sqlite;
 
 pub use error::StoreError;
 pub(crate) use error::chain;
+pub use forget::{Forget, Forgotten};
 pub use memory::MemoryStore;
-pub use sqlite::{SqliteOptions, SqliteRecords, SqliteStore};
+pub use sqlite::{SqliteOptions, SqliteRecords, SqliteStore, StoreFault};
 
 use crate::{Entry, Records};
 
@@ -50,6 +52,22 @@ pub trait Store: Send + 'static {
     fn reader(&mut self) -> Option<Arc<dyn Records>> {
         None
     }
+
+    /// Forgets some of the oldest records, and with them what makes their repeats repeats. Those that stay keep their `seq`.
+    ///
+    /// # Errors
+    /// Where the store fails, or keeps what it has for ever, as is the default.
+    fn forget(&mut self, _what: &Forget) -> Result<Forgotten, StoreError> {
+        Err(StoreError::Unsupported { operation: "forget records" })
+    }
+
+    /// Gives back some of the room on the disk that forgotten records had, `pages` of 4 KiB at most; how many are left.
+    ///
+    /// # Errors
+    /// Where the store fails, or gives nothing back while it is open, as is the default.
+    fn give_back(&mut self, _pages: u32) -> Result<u64, StoreError> {
+        Err(StoreError::Unsupported { operation: "give room back" })
+    }
 }
 
 /// What became of an [`Entry`].
@@ -79,5 +97,13 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
     fn reader(&mut self) -> Option<Arc<dyn Records>> {
         (**self).reader()
+    }
+
+    fn forget(&mut self, what: &Forget) -> Result<Forgotten, StoreError> {
+        (**self).forget(what)
+    }
+
+    fn give_back(&mut self, pages: u32) -> Result<u64, StoreError> {
+        (**self).give_back(pages)
     }
 }

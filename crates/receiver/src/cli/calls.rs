@@ -1,16 +1,18 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use piopiy_events::{Calls as CallsFold, Kind, Webhook};
+use piopiy_events::{Calls as CallsFold, Kind, Phase, Webhook};
 use piopiy_receiver::Record;
 
 use super::StoreArg;
 use super::exit::Failure;
-use super::output::{self, Output};
+use super::instant::{instant, shown};
+use super::output::{self, Output, printable};
 
 /// Show the calls of a store, and where each stands
 ///
-/// The webhooks of a call are folded into its state, whatever the order they came in.
+/// The webhooks of a call are folded into its state, whatever the order they came in. All conditions must hold. Times are UTC.
 #[derive(Debug, Args)]
 pub(crate) struct Calls {
     #[command(flatten)]
@@ -18,6 +20,28 @@ pub(crate) struct Calls {
     /// A table for people, or JSON Lines
     #[arg(long, value_enum, default_value_t = CallsFormat::Table)]
     format: CallsFormat,
+    /// As --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Calls of which the first webhook was received since: 2026-11-28, 2026-11-28T12:00:00Z, seconds since the epoch, or 24h
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    since: Option<i64>,
+    /// Calls of which the first webhook was received before
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<i64>,
+    /// Calls that have a webhook of this status, such as answered or stream_connected (may be repeated: of any of them)
+    #[arg(long, value_name = "STATUS")]
+    status: Vec<String>,
+    /// Calls that are in this state (may be repeated: in any of them)
+    #[arg(long, value_name = "STATE", value_parser = states())]
+    state: Vec<String>,
+    /// The last so many
+    #[arg(short = 'n', long, value_name = "N")]
+    last: Option<usize>,
+}
+
+fn states() -> PossibleValuesParser {
+    PossibleValuesParser::new(Phase::ALL.map(Phase::as_str))
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -30,6 +54,8 @@ enum CallsFormat {
 #[derive(Debug, Clone)]
 struct Summary {
     first_seq: u64,
+    /// When its first webhook was received, and its last, in microseconds since the epoch.
+    received: (i64, i64),
     direction: Option<String>,
     /// Talk time of leg a, in seconds, from its CDR.
     duration: Option<String>,
@@ -49,9 +75,14 @@ impl Calls {
         })?;
         let mut rows: Vec<Row> =
             fold.states().iter().map(|(key, state)| Row::of(key, state, &legs)).collect();
+        rows.retain(|row| self.fits(row));
         rows.sort_by_key(|row| row.first_seq);
+        if let Some(last) = self.last {
+            rows.drain(..rows.len().saturating_sub(last));
+        }
         let mut output = Output::open(None)?;
-        match self.format {
+        let format = if self.json { CallsFormat::Json } else { self.format };
+        match format {
             CallsFormat::Table => output.write(table(&rows).as_bytes())?,
             CallsFormat::Json => {
                 for row in &rows {
@@ -60,6 +91,17 @@ impl Calls {
             }
         }
         output.finish()
+    }
+
+    fn fits(&self, row: &Row) -> bool {
+        let began = row.received.0;
+        let is_any = |wanted: &[String], has: &dyn Fn(&str) -> bool| {
+            wanted.is_empty() || wanted.iter().any(|wanted| has(wanted))
+        };
+        self.since.is_none_or(|since| began >= since)
+            && self.until.is_none_or(|until| began < until)
+            && is_any(&self.status, &|status| row.statuses.contains(status))
+            && is_any(&self.state, &|state| row.phase == state)
     }
 }
 
@@ -70,9 +112,12 @@ fn note_leg(legs: &mut BTreeMap<String, Summary>, record: &Record, webhook: &Web
     };
     let summary = legs.entry(identity.cmiuuid().to_owned()).or_insert_with(|| Summary {
         first_seq: record.seq,
+        received: (record.received_at, record.received_at),
         direction: None,
         duration: None,
     });
+    let (first, last) = summary.received;
+    summary.received = (first.min(record.received_at), last.max(record.received_at));
     if identity.leg() == Some("b") {
         return;
     }
@@ -92,6 +137,8 @@ struct Row {
     duration: Option<String>,
     events: usize,
     cdrs: usize,
+    received: (i64, i64),
+    statuses: BTreeSet<String>,
 }
 
 impl Row {
@@ -106,6 +153,11 @@ impl Row {
             duration: summaries().find_map(|leg| leg.duration.clone()),
             events: state.seen().len() - cdrs,
             cdrs,
+            received: (
+                summaries().map(|leg| leg.received.0).min().unwrap_or_default(),
+                summaries().map(|leg| leg.received.1).max().unwrap_or_default(),
+            ),
+            statuses: state.seen().map(|identity| identity.status().to_owned()).collect(),
         }
     }
 
@@ -113,6 +165,7 @@ impl Row {
         let row = serde_json::json!({
             "call": self.call, "state": self.phase, "direction": self.direction, "duration": self.duration,
             "events": self.events, "cdrs": self.cdrs, "first_seq": self.first_seq,
+            "first_received_at": self.received.0, "last_received_at": self.received.1, "statuses": self.statuses,
         });
         format!("{row}\n")
     }
@@ -120,7 +173,9 @@ impl Row {
 
 /// The calls in columns. Texts that came over the network are shown without control characters.
 fn table(rows: &[Row]) -> String {
-    let mut cells = vec![["CALL", "STATE", "DIRECTION", "DURATION", "EVENTS", "CDRS"].map(str::to_owned)];
+    let mut cells = vec![
+        ["CALL", "STATE", "DIRECTION", "DURATION", "EVENTS", "CDRS", "FIRST RECEIVED"].map(str::to_owned),
+    ];
     cells.extend(rows.iter().map(|row| {
         [
             printable(&row.call),
@@ -129,11 +184,12 @@ fn table(rows: &[Row]) -> String {
             row.duration.as_deref().map_or("-".to_owned(), |seconds| format!("{} s", printable(seconds))),
             row.events.to_string(),
             row.cdrs.to_string(),
+            shown(row.received.0),
         ]
     }));
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..6).map(width).collect();
-    let line = |row: &[String; 6]| {
+    let widths: Vec<usize> = (0..7).map(width).collect();
+    let line = |row: &[String; 7]| {
         let padded: Vec<String> =
             row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
         format!("{}\n", padded.join("  ").trim_end())
@@ -141,8 +197,4 @@ fn table(rows: &[Row]) -> String {
     let mut text: String = cells.iter().map(line).collect();
     text.push_str(&format!("{} calls\n", rows.len()));
     text
-}
-
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }

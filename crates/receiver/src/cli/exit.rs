@@ -8,6 +8,8 @@ use super::logging::{self, say};
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// Exit code 1: it was done, and what was looked for is not there, or what was looked at is not well.
+    Negative(String),
     /// Exit code 2: the arguments make no sense together.
     Usage(String),
     /// Exit code 3: a file, a port or the system did not play along.
@@ -45,6 +47,10 @@ impl Failure {
 pub(crate) fn report(outcome: Result<(), Failure>) -> ExitCode {
     let code = match outcome {
         Ok(()) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Err(Failure::Negative(text)) => {
+            say(&text);
+            ExitCode::from(1)
+        }
         Err(Failure::Usage(text)) => {
             say(&format!("error: {text}"));
             ExitCode::from(2)

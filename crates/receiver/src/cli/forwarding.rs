@@ -147,6 +147,11 @@ impl Forwarding {
         Ok(destination)
     }
 
+    /// Where the state is said to be.
+    pub(super) fn state_file(&self) -> Option<PathBuf> {
+        self.forward_state.clone()
+    }
+
     /// The state beside the store, or where it is said to be.
     pub(super) fn state(&self, store: &StoreLocation) -> Result<ForwardState, Failure> {
         let state = match (&self.forward_state, default_state(store)) {

@@ -156,3 +156,8 @@ pub(crate) fn json_line(record: &Record) -> String {
         }
     }
 }
+
+/// A text that came over the network, without control characters.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}

@@ -20,6 +20,24 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads how long ago something was, or for how long it is kept: `30m`, `24h`, `90d`, `52w`.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds_per_unit = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return Err("expected a number and s, m, h, d or w, such as 24h or 90d".to_owned()),
+    };
+    match digits.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds_per_unit)) {
+        Some(0) => Err("must be more than nothing".to_owned()),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Err("expected a whole number before the unit, such as 24h or 90d".to_owned()),
+    }
+}
+
 /// Reads `1024`, `64KiB`, `1MiB`, `1GiB`.
 pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -71,6 +89,18 @@ mod tests {
         check("1h", 3_600_000);
         for text in ["", "5", "s", "0s", "-1s", "1.5s", "5 s", "99999999999999999999s", "9999999999999999h"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ages() {
+        let check = |text, seconds| assert_eq!(age(text).ok(), Some(Duration::from_secs(seconds)), "{text}");
+        check("30m", 1800);
+        check("24h", 86_400);
+        check("90d", 7_776_000);
+        check("2w", 1_209_600);
+        for text in ["", "90", "d", "0d", "-1d", "1.5d", "90 d", "90D", "99999999999999999999d"] {
+            assert!(age(text).is_err(), "{text}");
         }
     }
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
-    Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, ReadLimits, Server,
-    ServerOptions, StoreLocation, Token, listen,
+    Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, ReadLimits, Retention,
+    Server, ServerOptions, SqliteOptions, StoreLocation, Token, listen,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Failure;
+use super::forward::default_state;
 use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
 use super::{open_files, quantity, secret};
@@ -29,6 +30,9 @@ pub(crate) struct Serve {
     /// Where webhooks are kept: sqlite:FILE, or memory (nothing on disk)
     #[arg(long, value_name = "STORE", default_value = "sqlite:piopiy.sqlite", env = "PIOPIY_RECEIVER_STORE")]
     store: StoreLocation,
+    /// Forget what is older than this, such as 90d (at least 2h), what is yet to be forwarded excepted; SQLite only
+    #[arg(long, value_name = "TIME", value_parser = quantity::age)]
+    keep: Option<Duration>,
     /// What becomes of what is not understood: kept aside with 202, or refused with 4xx
     #[arg(long, value_enum, default_value_t = MalformedArg::Quarantine)]
     malformed: MalformedArg,
@@ -140,6 +144,7 @@ impl Serve {
     async fn serve(self) -> Result<(), Failure> {
         let authentication = self.authentication()?;
         let destinations = self.forwarding.destinations()?;
+        let retention = self.retention()?;
         // Before it listens: a signal that comes early must not be lost.
         let mut signals = Signals::listen()?;
         let mut options = self.options();
@@ -148,11 +153,18 @@ impl Serve {
         // Before the store: where there is no port, no file is made either.
         let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
         let is_read = self.observe || self.observe_file.is_some() || self.forwarding.is_wanted();
-        let store = self.store.open(is_read).map_err(Failure::environment)?;
+        let sqlite = SqliteOptions { gives_back: retention.is_some(), ..SqliteOptions::default() };
+        let store = self.store.open_with(is_read, sqlite).map_err(Failure::environment)?;
         let needs_secret = authentication.needs_secret();
         let mut server = Server::builder(store).options(options).authentication(authentication);
         if self.forwarding.is_wanted() {
             server = server.forward(self.forwarding.state(&self.store)?, destinations);
+        }
+        if let Some(retention) = retention {
+            server = server.retain(retention);
+        }
+        if let StoreLocation::Sqlite(path) = &self.store {
+            server = server.commands(path);
         }
         let server = server
             .serve(listener)
@@ -176,6 +188,17 @@ impl Serve {
                 std::process::exit(second.exit_code())
             }
         }
+    }
+
+    fn retention(&self) -> Result<Option<Retention>, Failure> {
+        let Some(keep) = self.keep else { return Ok(None) };
+        if !matches!(self.store, StoreLocation::Sqlite(_)) {
+            return Err(Failure::usage("--keep: only a store in a file (sqlite:FILE) forgets what is old"));
+        }
+        let mut retention =
+            Retention::new(keep).map_err(|error| Failure::usage(format!("--keep: {error}")))?;
+        retention.forward_state = self.forwarding.state_file().or_else(|| default_state(&self.store));
+        Ok(Some(retention))
     }
 
     fn options(&self) -> ServerOptions {

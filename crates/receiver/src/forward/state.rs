@@ -3,6 +3,8 @@
 //! A destination has been through all records up to `read_through`, but for those in `unsettled`. What was delivered since
 //! the last save is delivered again after a crash: at least once, never less.
 
+mod settled;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;

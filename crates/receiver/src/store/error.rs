@@ -101,6 +101,35 @@ pub enum StoreError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The store cannot be copied.
+    #[error("cannot write a backup to {}", path.display())]
+    Backup {
+        /// The file that the copy was to be.
+        path: PathBuf,
+        /// What SQLite or the system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file was not made to give room back while it is open.
+    #[error(
+        "the store {} gives no room back while it is in use: what was forgotten is filled up again; to make it smaller, stop the receiver and run `piopiy-receiver vacuum`, after which it will",
+        path.display()
+    )]
+    Rigid {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// A store of this kind does not do that.
+    #[error("this store does not {operation}: see docs/operating.md for which do")]
+    Unsupported {
+        /// What it was asked to do.
+        operation: &'static str,
+    },
+    /// The receiver that has the store did not do what it was asked to.
+    #[error("the receiver that runs on the store says: {text}")]
+    Running {
+        /// What it said.
+        text: String,
+    },
     /// A store of another crate failed.
     #[error("the store failed")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -4,12 +4,15 @@
 //! * No index with random keys is written on the way of a request: [`seen`] says how a repeat is found.
 //! * Every batch is one transaction under WAL and `synchronous=FULL`: it is synced to disk before `append` returns.
 
+mod backup;
 mod bloom;
 mod checkpoint;
+mod forget;
 mod read;
 mod runs;
 mod schema;
 mod seen;
+mod verify;
 
 use std::fs::File;
 use std::io;
@@ -20,10 +23,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 pub use read::SqliteRecords;
+pub use verify::StoreFault;
 
 use self::checkpoint::Checkpoints;
 use self::seen::Seen;
-use super::{Append, Store, StoreError};
+use super::{Append, Forget, Forgotten, Store, StoreError};
 use crate::{Entry, Records};
 
 /// How a [`SqliteStore`] uses memory and disk.
@@ -40,11 +44,20 @@ pub struct SqliteOptions {
     /// Pages (of 4 KiB) that the file may have; what comes beyond fails as on a full disk. Default `None`: as many as
     /// the disk takes.
     pub max_pages: Option<u32>,
+    /// Whether a file that is made gives room back while it is open ([`Store::give_back`]), which costs each append a
+    /// little; default false. A file that is there stays as it was made.
+    pub gives_back: bool,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { run_rows: 1 << 16, filter_bytes: 64 << 20, checkpoint_pages: 4096, max_pages: None }
+        Self {
+            run_rows: 1 << 16,
+            filter_bytes: 64 << 20,
+            checkpoint_pages: 4096,
+            max_pages: None,
+            gives_back: false,
+        }
     }
 }
 
@@ -78,6 +91,8 @@ struct Writer {
     connection: Connection,
     seen: Seen,
     checkpoints: Checkpoints,
+    /// Of the oldest record that is left; 1 where there is none.
+    first_seq: i64,
     last_seq: i64,
 }
 
@@ -109,10 +124,10 @@ impl SqliteStore {
         &self.path
     }
 
-    /// How many records it holds: the `seq` of the last.
+    /// How many records it holds.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.writer.as_ref().map_or(0, |writer| writer.last_seq.unsigned_abs())
+        self.writer.as_ref().map_or(0, |writer| (writer.last_seq + 1 - writer.first_seq).unsigned_abs())
     }
 
     /// Whether it holds no record.
@@ -122,10 +137,7 @@ impl SqliteStore {
     }
 
     fn try_append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => Writer::open(&self.path, &self.options)?,
-        };
+        let mut writer = self.take_writer()?;
         // After a failure the writer is dropped: what it holds in memory may be ahead of the file.
         let outcomes = writer.append(&self.path, batch)?;
         self.writer = Some(writer);
@@ -150,11 +162,19 @@ impl Store for SqliteStore {
         let records = SqliteRecords::open(&self.path);
         records.map(|records| Arc::new(records) as Arc<dyn Records>).ok()
     }
+
+    fn forget(&mut self, what: &Forget) -> Result<Forgotten, StoreError> {
+        self.try_forget(what)
+    }
+
+    fn give_back(&mut self, pages: u32) -> Result<u64, StoreError> {
+        self.try_give_back(pages)
+    }
 }
 
 impl Writer {
     fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
-        let mut connection = schema::open(path)?;
+        let mut connection = schema::open(path, options.gives_back)?;
         if let Some(pages) = options.max_pages {
             let fail = StoreError::while_doing("limit its size");
             connection.pragma_update(None, "max_page_count", pages).map_err(fail)?;
@@ -162,8 +182,10 @@ impl Writer {
         let checkpoints = Checkpoints::start(path, &mut connection, options.checkpoint_pages)?;
         let fail = StoreError::while_doing("read what it has seen");
         let seen = Seen::load(&connection, options).map_err(fail)?;
-        let last_seq = schema::last_seq(&connection).map_err(StoreError::while_doing("find its end"))?;
-        Ok(Self { connection, seen, checkpoints, last_seq })
+        let fail = StoreError::while_doing("find its end");
+        let (first_seq, last_seq) =
+            (schema::first_seq(&connection).map_err(&fail)?, schema::last_seq(&connection).map_err(&fail)?);
+        Ok(Self { connection, seen, checkpoints, first_seq, last_seq })
     }
 
     fn append(&mut self, path: &Path, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {

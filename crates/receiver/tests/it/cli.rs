@@ -31,7 +31,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// A folder with a store `calls.sqlite` of two calls, a lone event and something quarantined.
-fn folder_with_store() -> TempDir {
+pub(crate) fn folder_with_store() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut store = SqliteStore::open(folder.path().join("calls.sqlite")).unwrap();
     let event = |leg: &str, status: &str, time: u64| {
@@ -71,8 +71,14 @@ fn help() {
         vec!["--help"],
         vec!["serve", "--help"],
         vec!["tail", "--help"],
-        vec!["export", "--help"],
         vec!["calls", "--help"],
+        vec!["call", "--help"],
+        vec!["export", "--help"],
+        vec!["import", "--help"],
+        vec!["verify", "--help"],
+        vec!["backup", "--help"],
+        vec!["retention", "--help"],
+        vec!["vacuum", "--help"],
         vec!["forward", "--help"],
         vec!["forward", "replay", "--help"],
     ];

@@ -3,19 +3,25 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod auth;
+mod backup;
+mod call;
 mod cli;
 mod deadlines;
 mod dedupe;
 mod drain;
 mod extractor;
 mod failing_store;
+mod forget;
 mod forward;
 mod http;
+mod import;
 mod malformed;
 mod model;
 mod observe;
+mod retention;
 mod serve;
 mod sqlite;
 mod store;
 mod support;
 mod surroundings;
+mod verify;

@@ -9,15 +9,15 @@ use crate::cli::{STORE, receiver, run};
 use crate::support::{cdr, raw_post};
 
 /// A `serve` that runs.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
-    address: String,
+    pub(crate) address: String,
     folder: PathBuf,
 }
 
 impl Serving {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0", STORE];
         all.extend(arguments);
         let mut child = receiver(folder, &all).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -32,7 +32,7 @@ impl Serving {
         Self { child, stderr, address, folder: folder.to_owned() }
     }
 
-    fn post(&self, body: &str) -> String {
+    pub(crate) fn post(&self, body: &str) -> String {
         let mut socket = TcpStream::connect(&self.address).unwrap();
         socket.write_all(raw_post(body, "Connection: close\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
@@ -40,12 +40,21 @@ impl Serving {
         answer
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut logs = String::new();
         self.stderr.read_to_string(&mut logs).unwrap();
         (self.child.wait().unwrap().code(), logs)

@@ -27,6 +27,11 @@ impl Bloom {
         bloom
     }
 
+    /// How many hashes were put in.
+    pub(super) fn len(&self) -> usize {
+        self.layers.iter().map(|layer| layer.len).sum()
+    }
+
     pub(super) fn contains(&self, hash: u64) -> bool {
         self.layers.iter().any(|layer| {
             let (block, mask) = layer.place(hash);

@@ -12,7 +12,7 @@ use crate::{Record, Records};
 /// Reads a store of [`SqliteStore`](super::SqliteStore), also while a receiver writes to it.
 #[derive(Debug)]
 pub struct SqliteRecords {
-    connection: Mutex<Connection>,
+    pub(super) connection: Mutex<Connection>,
 }
 
 impl SqliteRecords {

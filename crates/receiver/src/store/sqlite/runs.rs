@@ -12,6 +12,11 @@ impl Run {
     pub(super) fn starting_at(seq: i64) -> Self {
         Self(seq)
     }
+
+    /// Whether all rows of the runs before it are older than this one.
+    pub(super) fn is_not_after(self, seq: i64) -> bool {
+        self.0 <= seq
+    }
 }
 
 /// Visits run and hash of every entry, run by run.
@@ -32,6 +37,28 @@ pub(super) fn candidates(connection: &Connection, run: Run, hash: i64) -> rusqli
         .collect()
 }
 
+/// All runs, oldest first.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
+    let mut next = connection.prepare("SELECT min(run) FROM seen WHERE run > ?1")?;
+    let mut runs = Vec::new();
+    let mut last = i64::MIN;
+    while let Some(run) = next.query_row([last], |row| row.get::<_, Option<i64>>(0))? {
+        runs.push(Run(run));
+        last = run;
+    }
+    Ok(runs)
+}
+
+/// Whether the run that a row should be in has an entry for it.
+pub(super) fn has(connection: &Connection, runs: &[Run], hash: i64, seq: i64) -> rusqlite::Result<bool> {
+    let Some(run) = runs.partition_point(|run| run.0 <= seq).checked_sub(1).map(|at| runs[at]) else {
+        return Ok(false);
+    };
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM seen WHERE run = ?1 AND hash = ?2 AND seq = ?3)")?
+        .query_row((run.0, hash, seq), |row| row.get(0))
+}
+
 /// Writes a part of a run. What a broken-off attempt wrote before is left as it is.
 pub(super) fn write(connection: &Connection, run: Run, entries: &[IndexEntry]) -> rusqlite::Result<()> {
     let mut insert =
@@ -40,4 +67,24 @@ pub(super) fn write(connection: &Connection, run: Run, entries: &[IndexEntry]) -
         insert.execute((run.0, hash, seq))?;
     }
     Ok(())
+}
+
+/// Removes up to `limit` entries of a run; how many there were.
+pub(super) fn remove(connection: &Connection, run: Run, limit: usize) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM seen WHERE (run, hash, seq) IN (SELECT run, hash, seq FROM seen WHERE run = ?1 LIMIT ?2)";
+    connection.prepare_cached(sql)?.execute((run.0, i64::try_from(limit).unwrap_or(i64::MAX)))
+}
+
+/// Up to `limit` entries behind one: run, hash and `seq`, in this order.
+pub(super) fn after(
+    connection: &Connection,
+    (run, hash, seq): (i64, i64, i64),
+    limit: usize,
+) -> rusqlite::Result<Vec<(i64, i64, i64)>> {
+    let sql = "SELECT run, hash, seq FROM seen WHERE (run, hash, seq) > (?1, ?2, ?3) ORDER BY run, hash, seq LIMIT ?4";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(sql)?
+        .query_map((run, hash, seq, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect()
 }

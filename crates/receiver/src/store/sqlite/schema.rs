@@ -44,13 +44,13 @@ CREATE TABLE seen (run INTEGER, hash INTEGER, seq INTEGER, PRIMARY KEY (run, has
 ";
 
 /// Opens the store for its one writer, and makes it where there is none.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open(path: &Path, gives_back: bool) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
     let fail = |source| tell(path, source);
     if is_new(&connection).map_err(fail)? {
-        create(&connection).map_err(fail)?;
+        create(&connection, gives_back).map_err(fail)?;
     }
     check(&connection, path)?;
     let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0)).map_err(fail)?;
@@ -102,7 +102,11 @@ fn is_new(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
-fn create(connection: &Connection) -> rusqlite::Result<()> {
+fn create(connection: &Connection, gives_back: bool) -> rusqlite::Result<()> {
+    if gives_back {
+        // Only before there is a table.
+        connection.execute_batch("PRAGMA auto_vacuum=INCREMENTAL")?;
+    }
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
     ))?;
@@ -136,6 +140,20 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT max(coalesce((SELECT max(seq) FROM webhook), 0), coalesce((SELECT max(seq) FROM quarantine), 0))";
     connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
+/// The `seq` of the oldest record that is left; 1 where there is none.
+pub(super) fn first_seq(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT min(coalesce((SELECT min(seq) FROM webhook), max_seq), coalesce((SELECT min(seq) FROM quarantine), max_seq)) \
+        FROM (SELECT 9223372036854775807 AS max_seq)";
+    let first: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(if first == i64::MAX { 1 } else { first })
+}
+
+/// Whether the file was made to give room back while it is open.
+pub(super) fn gives_back(connection: &Connection) -> rusqlite::Result<bool> {
+    const INCREMENTAL: i64 = 2;
+    connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).map(|mode: i64| mode == INCREMENTAL)
 }
 
 pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<i64> {

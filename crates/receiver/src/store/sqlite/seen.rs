@@ -9,11 +9,14 @@
 //! * A row with `seq <= indexed_upto` has an entry in a run; every other row is rebuilt into memory at the start.
 //! * A run is written a slice per batch, and counts (`indexed_upto`) in the transaction that completes it.
 
+mod renewal;
+
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _};
 use siphasher::sip::SipHasher13;
 
+use self::renewal::Renewal;
 use super::bloom::Bloom;
 use super::runs::{self, Run};
 use super::{SqliteOptions, schema};
@@ -33,6 +36,10 @@ pub(super) struct Seen {
     runs: Vec<Run>,
     indexed_upto: i64,
     run_rows: usize,
+    filter_bytes: usize,
+    /// How many hashes in the filter are of runs that are gone.
+    stale: usize,
+    renewal: Option<Renewal>,
 }
 
 /// A run in the making.
@@ -54,7 +61,12 @@ pub(super) enum Hasher {
 }
 
 impl Hasher {
-    fn hash(self, identity: &str) -> i64 {
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let key = |name| schema::meta(connection, name).map(i64::cast_unsigned);
+        Ok(Self::Keyed(SipHasher13::new_with_keys(key("hash_key_0")?, key("hash_key_1")?)))
+    }
+
+    pub(super) fn hash(self, identity: &str) -> i64 {
         match self {
             Self::Keyed(hasher) => hasher.hash(identity.as_bytes()).cast_signed(),
             #[cfg(test)]
@@ -66,9 +78,7 @@ impl Hasher {
 impl Seen {
     /// Reads the runs into the filter, and the rows that no run holds into memory.
     pub(super) fn load(connection: &Connection, options: &SqliteOptions) -> rusqlite::Result<Self> {
-        let key = |name| schema::meta(connection, name).map(i64::cast_unsigned);
-        let hasher = SipHasher13::new_with_keys(key("hash_key_0")?, key("hash_key_1")?);
-        Self::load_with(connection, options, Hasher::Keyed(hasher))
+        Self::load_with(connection, options, Hasher::load(connection)?)
     }
 
     pub(super) fn load_with(
@@ -77,7 +87,8 @@ impl Seen {
         hasher: Hasher,
     ) -> rusqlite::Result<Self> {
         let indexed_upto = schema::meta(connection, "indexed_upto")?;
-        let expected = usize::try_from(schema::last_seq(connection)?).unwrap_or_default();
+        let records = schema::last_seq(connection)? + 1 - schema::first_seq(connection)?;
+        let expected = usize::try_from(records).unwrap_or_default();
         let mut seen = Self {
             hasher,
             bloom: Bloom::new(expected, options.filter_bytes),
@@ -86,6 +97,9 @@ impl Seen {
             runs: Vec::new(),
             indexed_upto,
             run_rows: options.run_rows.max(1),
+            filter_bytes: options.filter_bytes,
+            stale: 0,
+            renewal: None,
         };
         runs::each(connection, |run, hash| {
             if seen.runs.last() != Some(&run) {
@@ -144,7 +158,31 @@ impl Seen {
     /// Takes in a row that was just inserted.
     pub(super) fn add(&mut self, hash: i64, seq: i64) {
         self.bloom.insert(hash.cast_unsigned());
+        if let Some(renewal) = &mut self.renewal {
+            renewal.insert(hash);
+        }
         self.recent.insert((hash, seq));
+    }
+
+    /// Removes up to `limit` entries of runs of which all rows are before `first_seq`; whether there are no more of them.
+    pub(super) fn forget(
+        &mut self,
+        connection: &Connection,
+        first_seq: i64,
+        limit: usize,
+    ) -> rusqlite::Result<bool> {
+        // A run reaches up to where the next begins; the last one, and the one in the making, stay.
+        while let [oldest, next, ..] = self.runs[..]
+            && next.is_not_after(first_seq)
+        {
+            let removed = runs::remove(connection, oldest, limit)?;
+            self.stale += removed;
+            if removed == limit {
+                return Ok(false);
+            }
+            self.runs.remove(0);
+        }
+        self.renew(connection, limit)
     }
 
     /// Writes a slice of the run in the making, twice as long as the batch, so that a run is complete long before

@@ -16,7 +16,7 @@ fn options(run_rows: usize) -> SqliteOptions {
 impl Index {
     fn new(run_rows: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let connection = schema::open(&folder.path().join("store.sqlite")).unwrap();
+        let connection = schema::open(&folder.path().join("store.sqlite"), false).unwrap();
         let seen = Seen::load_with(&connection, &options(run_rows), Hasher::Length).unwrap();
         Self { connection, seen, last_seq: 0, _folder: folder }
     }
@@ -103,10 +103,42 @@ fn a_run_that_was_broken_off_is_written_again() {
 }
 
 #[test]
+fn the_filter_is_made_anew_when_most_of_it_is_of_what_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = schema::open(&folder.path().join("store.sqlite"), false).unwrap();
+    let seen = Seen::load(&connection, &options(64)).unwrap();
+    let mut index = Index { connection, seen, last_seq: 0, _folder: folder };
+    let forget = |index: &mut Index, upto: i64, limit: usize| {
+        index.connection.execute("DELETE FROM webhook WHERE seq <= ?1", [upto]).unwrap();
+        index.seen.forget(&index.connection, upto + 1, limit).unwrap()
+    };
+    for number in 1..=1000 {
+        index.append(&identity(number));
+    }
+    assert!(forget(&mut index, 400, 1000));
+    assert_eq!(index.seen.bloom.len(), 1000, "not worth it yet");
+    assert!(!forget(&mut index, 900, 10), "a little at a time");
+    let mut next = 1001;
+    while !forget(&mut index, 900, 10) {
+        // What comes meanwhile is known, too.
+        index.append(&identity(next));
+        next += 1;
+    }
+    assert!(next > 1010, "{next}");
+    let live = index.seen.bloom.len();
+    assert!((100..400).contains(&live), "{live}");
+    for number in 901..next {
+        assert_eq!(index.find(&identity(number)), Some(number));
+    }
+    assert_eq!(index.find(&identity(900)), None);
+    assert!(forget(&mut index, 900, 10), "and that is all");
+}
+
+#[test]
 fn keys_differ_from_store_to_store() {
     let hash = || {
         let folder = tempfile::tempdir().unwrap();
-        let connection = schema::open(&folder.path().join("store.sqlite")).unwrap();
+        let connection = schema::open(&folder.path().join("store.sqlite"), false).unwrap();
         Seen::load(&connection, &options(1)).unwrap().hash("identity")
     };
     assert_ne!(hash(), hash());

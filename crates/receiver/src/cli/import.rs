@@ -1,0 +1,207 @@
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use piopiy_events::{Limits, Webhook};
+use piopiy_receiver::{Append, Entry, Records, Store};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::StoreArg;
+use super::exit::Failure;
+use super::output::{self, Output};
+
+/// Take webhooks into a store that `export` wrote as JSON Lines
+///
+/// With --quarantine's lines, too. What the store has is not taken twice, so it can be done again after a failure. They
+/// come behind what the store has, with the time at which they were received first. A forwarder delivers them as any others.
+///
+/// A receiver that runs on the store takes them in by itself, between two batches of its own.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    store: StoreArg,
+    /// The file; - is stdin
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+}
+
+/// Entries in one commit.
+const BATCH: usize = 500;
+/// Bytes of bodies in one commit.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// A line of `export` or of `tail --format json`.
+#[derive(Debug, Deserialize)]
+struct Line<'a> {
+    received_at: i64,
+    #[serde(borrow)]
+    webhook: Option<&'a RawValue>,
+    reason: Option<String>,
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+impl Import {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let (mut lines, place) = open(&self.file)?;
+        let mut target = Target::open(&self.store)?;
+        let mut line = Vec::new();
+        for number in 1_u64.. {
+            line.clear();
+            let read = lines.read_until(b'\n', &mut line);
+            read.with_context(|| format!("cannot read {place}")).map_err(Failure::environment)?;
+            if line.is_empty() {
+                break;
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match entry(&line) {
+                Ok(entry) => target.take(entry)?,
+                Err(reason) => {
+                    target.flush()?;
+                    let before = target.new + target.known;
+                    return Err(Failure::usage(format!(
+                        "{place}, line {number}: {reason}; what stands before it ({before}) is in the store: mend the line and import the file again"
+                    )));
+                }
+            }
+        }
+        target.flush()?;
+        let mut output = Output::open(None)?;
+        output.write(format!("{} new, {} known\n", target.new, target.known).as_bytes())?;
+        output.finish()
+    }
+}
+
+fn open(file: &Path) -> Result<(Box<dyn BufRead>, String), Failure> {
+    if file == Path::new("-") {
+        return Ok((Box::new(std::io::stdin().lock()), "stdin".to_owned()));
+    }
+    let place = file.display().to_string();
+    let opened =
+        File::open(file).with_context(|| format!("cannot read {place}")).map_err(Failure::environment)?;
+    Ok((Box::new(BufReader::new(opened)), place))
+}
+
+/// What a line holds, or why it holds nothing.
+fn entry(line: &[u8]) -> Result<Entry, String> {
+    let line: Line<'_> =
+        serde_json::from_slice(line).map_err(|error| format!("no line of an export: {error}"))?;
+    if let Some(webhook) = line.webhook {
+        // The raw value: another reading of it could cost a digit.
+        let body = webhook.get();
+        let webhook =
+            Webhook::parse_within(body.as_bytes(), &Limits::NONE).map_err(|error| error.to_string())?;
+        let identity = webhook.identity().ok_or("`webhook` is neither a live event nor a CDR")?;
+        return Ok(Entry::webhook(&identity, body.to_owned().into(), line.received_at));
+    }
+    let reason = line.reason.ok_or("it has neither a `webhook` nor a `reason`")?;
+    let body = match (line.body, line.body_base64) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => STANDARD.decode(&text).map_err(|error| format!("`body_base64`: {error}"))?,
+        _ => return Err("what was quarantined has a `body` or a `body_base64`".to_owned()),
+    };
+    Ok(Entry::quarantined(reason, body.into(), line.received_at))
+}
+
+/// The store, and what waits for it.
+struct Target {
+    store: Box<dyn Store>,
+    /// What was quarantined has no identity: it is told by when it came, why, and what it is.
+    quarantined: HashSet<(i64, String, Vec<u8>)>,
+    batch: Vec<Entry>,
+    bytes: usize,
+    new: u64,
+    known: u64,
+}
+
+impl Target {
+    fn open(store: &StoreArg) -> Result<Self, Failure> {
+        let opened = store.open_to_write()?;
+        // After that: a store that was not there is now.
+        let quarantined = quarantined(&store.open()?)?;
+        Ok(Self { store: opened, quarantined, batch: Vec::new(), bytes: 0, new: 0, known: 0 })
+    }
+
+    fn take(&mut self, entry: Entry) -> Result<(), Failure> {
+        if let Some(reason) = entry.reason()
+            && !self.quarantined.insert((entry.received_at(), reason.to_owned(), entry.body().to_vec()))
+        {
+            self.known += 1;
+            return Ok(());
+        }
+        self.bytes += entry.body().len();
+        self.batch.push(entry);
+        if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.store.append(&self.batch).map_err(Failure::environment)?;
+        let new = outcomes.iter().filter(|outcome| matches!(outcome, Append::Appended { .. })).count();
+        self.new += new as u64;
+        self.known += (outcomes.len() - new) as u64;
+        self.batch.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn quarantined(records: &dyn Records) -> Result<HashSet<(i64, String, Vec<u8>)>, Failure> {
+    let mut found = HashSet::new();
+    output::each(records, 0, |record| {
+        if let Some(reason) = &record.reason {
+            found.insert((record.received_at, reason.clone(), record.body.to_vec()));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_keeps_every_digit() {
+        let line = br#"{"seq":1,"received_at":7,"kind":"cdr","webhook":{"cmiuuid":"x","leg":"a","status":"missed","duration":0,"n":9007199254740993.10}}"#;
+        let entry = entry(line).unwrap();
+        assert_eq!(entry.received_at(), 7);
+        assert!(entry.body().ends_with(b"\"n\":9007199254740993.10}"), "{:?}", entry.body());
+        assert_eq!(entry.identity(), Some(r#"["cdr","x","a","missed",null]"#));
+    }
+
+    #[test]
+    fn what_was_quarantined_comes_back_byte_for_byte() {
+        let check = |line: &str, body: &[u8]| {
+            let entry = entry(line.as_bytes()).unwrap();
+            assert_eq!((entry.reason(), &entry.body()[..]), (Some("not JSON"), body), "{line}");
+        };
+        check(r#"{"seq":1,"received_at":7,"reason":"not JSON","body":"=1+1"}"#, b"=1+1");
+        check(r#"{"seq":1,"received_at":7,"reason":"not JSON","body_base64":"/w=="}"#, b"\xFF");
+    }
+
+    #[test]
+    fn what_is_no_line_is_told() {
+        for line in [
+            "x",
+            "{}",
+            r#"{"received_at":7}"#,
+            r#"{"received_at":7,"webhook":{"a":1}}"#,
+            r#"{"received_at":7,"reason":"not JSON"}"#,
+            r#"{"received_at":7,"reason":"not JSON","body_base64":"%"}"#,
+            r#"{"received_at":"7","webhook":{"cmiuuid":"x","leg":"a","status":"missed","duration":0}}"#,
+        ] {
+            assert!(entry(line.as_bytes()).is_err(), "{line}");
+        }
+    }
+}

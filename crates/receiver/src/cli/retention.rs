@@ -1,0 +1,132 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use piopiy_receiver::{
+    Forget, Records, Retention, RunningStore, SqliteStore, Store, StoreError, StoreLocation,
+};
+
+use super::exit::Failure;
+use super::forward::default_state;
+use super::instant::shown;
+use super::output::Output;
+use super::{StoreArg, quantity};
+
+/// Forget what is old
+///
+/// SQLite only. The oldest records go, in the order of the store, up to the first that is to be kept. What a forwarder has
+/// yet to deliver is kept, be it as old as it may. The room is filled up again; `vacuum` gives it back to the disk.
+///
+/// Works while a receiver runs, which does it between two batches of its own. `serve --keep` does it by itself.
+#[derive(Debug, Args)]
+pub(crate) struct RetentionArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    /// For how long records are kept, such as 90d; at least 2h
+    #[arg(long, value_name = "TIME", value_parser = quantity::age)]
+    keep: Duration,
+    /// The forwarder's state; default: the store's file with .forward behind it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Give the room back to the disk as well
+    #[arg(long)]
+    vacuum: bool,
+}
+
+/// Give the room of what was forgotten back to the disk
+///
+/// SQLite only. While a receiver runs this needs a store that was made by `serve --keep`, or by a `vacuum` while none ran:
+/// that writes the file anew, once.
+#[derive(Debug, Args)]
+pub(crate) struct Vacuum {
+    #[command(flatten)]
+    store: StoreArg,
+}
+
+/// Pages given back at once.
+const PAGES: u32 = 256;
+/// The wait between two steps: what comes in goes first.
+const PAUSE: Duration = Duration::from_millis(2);
+
+impl RetentionArgs {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let mut retention =
+            Retention::new(self.keep).map_err(|error| Failure::usage(format!("--keep: {error}")))?;
+        if let Some(state) = self.state.as_ref().filter(|state| !state.exists()) {
+            return Err(Failure::usage(format!("--state {}: there is no such file", state.display())));
+        }
+        retention.forward_state = self.state.clone().or_else(|| default_state(&self.store.store));
+        // Before a store is made where there is none.
+        let kept = self.store.open()?;
+        let due = retention.due().map_err(Failure::environment)?;
+        let mut store = self.store.open_to_write()?;
+        let mut records = 0;
+        loop {
+            let forgotten = store.forget(&due).map_err(Failure::environment)?;
+            records += forgotten.records;
+            if forgotten.is_done {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        drop(store);
+        let mut output = Output::open(None)?;
+        output.write(format!("{records} records forgotten\n").as_bytes())?;
+        tell_what_is_held(&kept, &due, &mut output)?;
+        output.finish()?;
+        if self.vacuum { vacuum(&self.store) } else { Ok(()) }
+    }
+}
+
+/// Records that are old enough, and stay for a forwarder's sake.
+fn tell_what_is_held(records: &dyn Records, due: &Forget, output: &mut Output) -> Result<(), Failure> {
+    let oldest = records.page(0, 1, 0).map_err(Failure::environment)?;
+    let held = oldest.first().filter(|oldest| {
+        oldest.received_at < due.received_before && due.up_to < u64::MAX && oldest.seq > due.up_to
+    });
+    let Some(oldest) = held else { return Ok(()) };
+    let text = format!(
+        "record {}, received {}, and those after it are kept for a destination that has yet to get them: see `piopiy-receiver forward status`\n",
+        oldest.seq,
+        shown(oldest.received_at)
+    );
+    output.write(text.as_bytes())
+}
+
+impl Vacuum {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        vacuum(&self.store)
+    }
+}
+
+fn vacuum(store: &StoreArg) -> Result<(), Failure> {
+    let StoreLocation::Sqlite(path) = &store.store else {
+        return Err(Failure::usage(
+            "only SQLite stores have room to give back: PostgreSQL does so by itself",
+        ));
+    };
+    // Before a store is made where there is none.
+    store.open()?;
+    let before = size(path);
+    match RunningStore::connect(path).map_err(Failure::environment)? {
+        Some(mut running) => loop {
+            match running.give_back(PAGES) {
+                Ok(0) => break,
+                Ok(_) => std::thread::sleep(PAUSE),
+                Err(StoreError::Running { text }) => return Err(Failure::environment(anyhow::anyhow!(text))),
+                Err(error) => return Err(Failure::environment(error)),
+            }
+        },
+        None => {
+            let mut own = SqliteStore::open(path).map_err(Failure::environment)?;
+            own.vacuum().map_err(Failure::environment)?;
+        }
+    }
+    let mut output = Output::open(None)?;
+    output.write(format!("{}: {before} bytes before, {} now\n", path.display(), size(path)).as_bytes())?;
+    output.finish()
+}
+
+fn size(path: &std::path::Path) -> u64 {
+    std::fs::metadata(path).map(|found| found.len()).unwrap_or_default()
+}

@@ -1,0 +1,175 @@
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+
+use clap::Args;
+use piopiy_events::{Limits, Webhook};
+use piopiy_receiver::{ForwardState, Record, Records, SqliteRecords, StoreError, StoreFault, StoreLocation};
+
+use super::StoreArg;
+use super::exit::Failure;
+use super::forward::default_state;
+use super::output::{self, Output};
+
+/// Look whether a store is whole
+///
+/// Every record is read: whether one is missing, whether its body is what it is stored as, whether one webhook is there
+/// twice. Of an SQLite store the file itself and the index that knows repeats are looked at, too, and of a forwarder's
+/// state beside it whether it is of this store. Exit code 1 says that something is wrong; each fault is a line.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    store: StoreArg,
+    /// Each fault as a line of JSON, with the record's `seq` where it is about one
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where the faults go.
+struct Findings {
+    output: Output,
+    json: bool,
+    count: u64,
+    failure: Option<Failure>,
+}
+
+impl Verify {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let mut findings = Findings { output: Output::open(None)?, json: self.json, count: 0, failure: None };
+        let seen = match &self.store.store {
+            StoreLocation::Sqlite(path) => look_at_file(path, &mut findings)?,
+            _ => Some(look(&self.store.open()?, &mut findings)?),
+        };
+        if let Some(seen) = &seen {
+            self.look_at_forwarding(seen.last, &mut findings)?;
+        }
+        let count = findings.finish()?;
+        if count > 0 {
+            let faults = if count == 1 { "fault" } else { "faults" };
+            return Err(Failure::Negative(format!(
+                "{count} {faults} in {}: docs/operating.md says what to do about them",
+                self.store.store
+            )));
+        }
+        let seen = seen.unwrap_or_default();
+        super::logging::say(&format!(
+            "{} is whole: {} webhooks and {} quarantined bodies, records {} to {}",
+            self.store.store, seen.webhooks, seen.quarantined, seen.first, seen.last
+        ));
+        Ok(())
+    }
+
+    fn look_at_forwarding(&self, last_seq: u64, findings: &mut Findings) -> Result<(), Failure> {
+        let Some(path) = default_state(&self.store.store).filter(|path| path.exists()) else { return Ok(()) };
+        let state = ForwardState::open_existing(path).map_err(Failure::environment)?;
+        for status in state.status().map_err(Failure::environment)? {
+            if status.read_through > last_seq {
+                let text = format!(
+                    "destination `{}` has had record {}, and the store ends at {last_seq}: the forwarder's state is of another store",
+                    status.name, status.read_through
+                );
+                findings.tell(&StoreFault::new(None, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Findings {
+    fn tell(&mut self, fault: &StoreFault) {
+        self.count += 1;
+        let line = if self.json {
+            format!("{}\n", serde_json::json!({ "seq": fault.seq, "fault": fault.text }))
+        } else {
+            format!("{}\n", output::printable(&fault.to_string()))
+        };
+        if let Err(failure) = self.output.write(line.as_bytes()) {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    fn finish(self) -> Result<u64, Failure> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => self.output.finish().map(|()| self.count),
+        }
+    }
+}
+
+/// What was looked at.
+#[derive(Debug, Default)]
+struct Seen {
+    first: u64,
+    last: u64,
+    webhooks: u64,
+    quarantined: u64,
+}
+
+/// Looks at an SQLite store; what was seen of its records, unless the file is damaged.
+fn look_at_file(path: &Path, findings: &mut Findings) -> Result<Option<Seen>, Failure> {
+    let records = match SqliteRecords::open(path) {
+        Err(error @ StoreError::Damaged { .. }) => {
+            findings.tell(&StoreFault::new(None, error.chain()));
+            return Ok(None);
+        }
+        opened => opened.map_err(Failure::environment)?,
+    };
+    // A receiver may write, and forget, meanwhile.
+    records.freeze().map_err(Failure::environment)?;
+    let is_sound = records.verify(&mut |fault| findings.tell(&fault)).map_err(Failure::environment)?;
+    if is_sound { look(&records, findings).map(Some) } else { Ok(None) }
+}
+
+/// Reads every record.
+fn look(records: &dyn Records, findings: &mut Findings) -> Result<Seen, Failure> {
+    let mut seen = Seen::default();
+    // 16 bytes for each webhook; the records themselves are read again where two hashes are the same.
+    let hashes = RandomState::new();
+    let mut index: Vec<(u64, u64)> = Vec::new();
+    output::each(records, 0, |record| {
+        let expected = seen.last + 1;
+        // Those before the first may have been forgotten.
+        if seen.last > 0 && record.seq != expected {
+            let text = format!("the records from {expected} to {} are missing", record.seq - 1);
+            findings.tell(&StoreFault::new(Some(record.seq), text));
+        }
+        if seen.first == 0 {
+            seen.first = record.seq;
+        }
+        seen.last = record.seq;
+        if record.reason.is_some() {
+            seen.quarantined += 1;
+            return Ok(());
+        }
+        seen.webhooks += 1;
+        match identity(record) {
+            Ok(key) => index.push((hashes.hash_one(&key), record.seq)),
+            Err(reason) => {
+                let text = format!("it is stored as a webhook, and is none: {reason}");
+                findings.tell(&StoreFault::new(Some(record.seq), text));
+            }
+        }
+        Ok(())
+    })?;
+    index.sort_unstable();
+    for pair in index.windows(2) {
+        let [(first, earlier), (second, later)] = [pair[0], pair[1]];
+        if first == second && key_of(records, earlier)? == key_of(records, later)? {
+            let text = format!("the same webhook as record {earlier}");
+            findings.tell(&StoreFault::new(Some(later), text));
+        }
+    }
+    Ok(seen)
+}
+
+fn identity(record: &Record) -> Result<String, String> {
+    let webhook = Webhook::parse_within(&record.body, &Limits::NONE).map_err(|error| error.to_string())?;
+    webhook
+        .identity()
+        .map(|identity| identity.key())
+        .ok_or_else(|| "neither a live event nor a CDR".to_owned())
+}
+
+fn key_of(records: &dyn Records, seq: u64) -> Result<Option<String>, Failure> {
+    let page = records.page(seq - 1, 1, 0).map_err(Failure::environment)?;
+    Ok(page.first().and_then(|record| identity(record).ok()))
+}

@@ -1,0 +1,150 @@
+//! Forgetting what is older than it need be, while webhooks come in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::now_micros;
+use crate::metrics::Metrics;
+use crate::store::chain;
+use crate::{AppendError, Forget, ForwardError, ForwardState, GroupCommit, StoreError};
+
+/// How long records are kept.
+///
+/// With a record goes what makes its repeats repeats, so the shortest time is [`Retention::LEAST`]. What a forwarder has
+/// yet to deliver is kept in any case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retention {
+    /// For how long.
+    pub keep: Duration,
+    /// Where a forwarder keeps how far it is; default none. A file that is not there holds nothing back.
+    pub forward_state: Option<PathBuf>,
+    /// How often it is looked whether there is something to forget; default 10 min.
+    pub every: Duration,
+}
+
+/// Why so short a time is none to keep records for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "records are to be kept for at least 2 h: PIOPIY sends a CDR again for half an hour, and a repeat of what is forgotten counts as new"
+)]
+#[non_exhaustive]
+pub struct KeepTooShort;
+
+impl Retention {
+    /// The half hour for which a CDR may come again, a clock that jumps by an hour, and a margin.
+    pub const LEAST: Duration = Duration::from_secs(2 * 3600);
+
+    /// Records are kept for this long.
+    ///
+    /// # Errors
+    /// Where that is shorter than [`Retention::LEAST`].
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use piopiy_receiver::Retention;
+    ///
+    /// assert!(Retention::new(Duration::from_secs(90 * 86_400)).is_ok());
+    /// assert!(Retention::new(Duration::from_secs(60)).is_err());
+    /// ```
+    pub fn new(keep: Duration) -> Result<Self, KeepTooShort> {
+        if keep < Self::LEAST {
+            return Err(KeepTooShort);
+        }
+        Ok(Self { keep, forward_state: None, every: Duration::from_secs(600) })
+    }
+
+    /// What may be forgotten now.
+    ///
+    /// # Errors
+    /// Where the forwarder's state cannot be read: then nothing may.
+    pub fn due(&self) -> Result<Forget, ForwardError> {
+        let keep = i64::try_from(self.keep.as_micros()).unwrap_or(i64::MAX);
+        let received_before = now_micros().saturating_sub(keep);
+        let up_to = match &self.forward_state {
+            Some(path) => settled_through(path)?,
+            None => u64::MAX,
+        };
+        Ok(Forget { received_before, up_to, ..Forget::default() })
+    }
+}
+
+fn settled_through(path: &Path) -> Result<u64, ForwardError> {
+    if !path.exists() {
+        return Ok(u64::MAX);
+    }
+    Ok(ForwardState::open_existing(path)?.settled_through()?.unwrap_or(u64::MAX))
+}
+
+/// The wait between two steps: what comes in goes first.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Pages given back in one step.
+const PAGES: u32 = 64;
+
+#[derive(Debug, thiserror::Error)]
+enum PassError {
+    #[error("cannot tell what is yet to be forwarded")]
+    Forward(#[from] ForwardError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error("a bug: it panicked")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// Forgets what is due, again and again, until told to stop.
+pub(crate) async fn run(
+    retention: Retention,
+    commits: GroupCommit,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    loop {
+        match stop.run_until_cancelled(pass(&retention, &commits, &metrics)).await {
+            None => return,
+            Some(Ok(0)) => {}
+            Some(Ok(records)) => tracing::info!(records, "forgotten, for they are old"),
+            Some(Err(error)) => {
+                tracing::error!(error = chain(&error), "old records cannot be forgotten; it is tried again");
+            }
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(retention.every)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Forgets what is due now; how many records those were.
+async fn pass(retention: &Retention, commits: &GroupCommit, metrics: &Metrics) -> Result<u64, PassError> {
+    let due = retention.clone();
+    let due = tokio::task::spawn_blocking(move || due.due()).await??;
+    let mut records = 0;
+    loop {
+        let forgotten = commits.run(move |store| store.forget(&due)).await??;
+        metrics.forgot(forgotten.records);
+        records += forgotten.records;
+        if forgotten.is_done {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    if records > 0 {
+        give_back(commits).await?;
+    }
+    Ok(records)
+}
+
+/// Gives the room back, where the store can; where it cannot, the room is filled up again.
+async fn give_back(commits: &GroupCommit) -> Result<(), PassError> {
+    loop {
+        match commits.run(|store| store.give_back(PAGES)).await? {
+            Ok(0) | Err(StoreError::Rigid { .. } | StoreError::Unsupported { .. }) => return Ok(()),
+            Ok(_) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `backup`: a copy that is a store, while webhooks come in.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use piopiy_receiver::{ForwardState, Records as _, SqliteRecords};
+
+use crate::cli::{STORE, folder_with_store, run};
+use crate::serve::Serving;
+use crate::support::cdr;
+
+#[test]
+fn a_copy_made_while_webhooks_come_in_is_whole_and_has_all_that_was_acknowledged_before() {
+    let folder = tempfile::tempdir().unwrap();
+    // The destination is there and takes nothing, so the state tells of webhooks in hand.
+    let serving = Serving::start(folder.path(), &["--forward-to", "http://127.0.0.1:9/", "--log", "error"]);
+    for call in 0..50 {
+        assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
+    }
+    std::thread::scope(|scope| {
+        let posting = scope.spawn(|| {
+            for call in 50..120 {
+                assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
+            }
+        });
+        let told = run(folder.path(), &["backup", STORE, "copy.sqlite"]);
+        assert!(
+            told.contains("exit code 0") && told.contains("and the forwarder's state beside it"),
+            "{told}"
+        );
+        posting.join().unwrap();
+    });
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+
+    let path = folder.path().join("copy.sqlite");
+    let copied = SqliteRecords::open(&path).unwrap().last_seq().unwrap();
+    assert!((50..=120).contains(&copied), "{copied}");
+    let state = ForwardState::open_existing(folder.path().join("copy.sqlite.forward")).unwrap();
+    assert!(state.status().unwrap()[0].read_through <= copied);
+    for name in ["copy.sqlite", "copy.sqlite.forward"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+    let verified = run(folder.path(), &["verify", "--store", "sqlite:copy.sqlite"]);
+    assert!(verified.contains("exit code 0"), "{verified}");
+    // It goes on where it is, repeats included.
+    let copy = folder.path().join("moved");
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::rename(&path, copy.join("calls.sqlite")).unwrap();
+    let serving = Serving::start(&copy, &[]);
+    assert!(serving.post(&cdr("0")).ends_with("got it"));
+    let metrics = serving.get("/metrics");
+    assert!(metrics.contains("piopiy_receiver_duplicates_total 1\n"), "{metrics}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
+
+#[test]
+fn nothing_that_is_there_is_written_over() {
+    let folder = folder_with_store();
+    std::fs::write(folder.path().join("there"), "mine").unwrap();
+    std::fs::write(folder.path().join("state.forward"), "mine").unwrap();
+    for to in ["there", "state", "calls.sqlite"] {
+        let told = run(folder.path(), &["backup", STORE, to]);
+        assert!(told.contains("exit code 2") && told.contains("is there already"), "{to}: {told}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("there")).unwrap(), "mine");
+    let told = run(folder.path(), &["backup", STORE, "no/folder"]);
+    assert!(told.contains("exit code 3"), "{told}");
+    let told = run(folder.path(), &["backup", "--store", "sqlite:nofile", "copy"]);
+    assert!(told.contains("exit code 3") && !folder.path().join("copy").exists(), "{told}");
+}

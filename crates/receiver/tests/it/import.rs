@@ -1,0 +1,109 @@
+//! `import`: what was exported comes back, once.
+
+use std::path::Path;
+
+use crate::cli::{STORE, folder_with_store, receiver, run};
+use crate::serve::Serving;
+use crate::support::cdr;
+
+/// Exports everything of the store, what was quarantined behind the rest.
+fn export(folder: &Path) -> String {
+    let one = |more: &[&str]| {
+        let output = receiver(folder, &[&["export", STORE], more].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    one(&[]) + &one(&["--quarantine"])
+}
+
+/// The lines without their `seq`, which is the store's own.
+fn without_seq(lines: &str) -> Vec<String> {
+    let mut lines: Vec<String> =
+        lines.lines().map(|line| line.split_once(",\"received_at\"").unwrap().1.to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_was_exported_is_imported_once() {
+    let from = folder_with_store();
+    let exported = export(from.path());
+    let to = tempfile::tempdir().unwrap();
+    std::fs::write(to.path().join("calls.jsonl"), &exported).unwrap();
+    let import = || run(to.path(), &["import", STORE, "calls.jsonl"]);
+    let first = import();
+    assert!(first.contains("exit code 0") && first.contains("8 new, 0 known\n"), "{first}");
+    let second = import();
+    assert!(second.contains("0 new, 8 known\n"), "{second}");
+    assert_eq!(
+        without_seq(&export(to.path())),
+        without_seq(&exported),
+        "bytes, times and reasons as they were"
+    );
+    let verified = run(to.path(), &["verify", STORE]);
+    assert!(verified.contains("exit code 0"), "{verified}");
+}
+
+#[test]
+fn a_line_that_is_none_is_told_and_what_stands_before_it_is_taken() {
+    let from = folder_with_store();
+    let mut lines: Vec<String> = export(from.path()).lines().map(str::to_owned).collect();
+    lines.insert(2, "{\"received_at\":1,\"webhook\":{}}".to_owned());
+    let to = tempfile::tempdir().unwrap();
+    std::fs::write(to.path().join("calls.jsonl"), lines.join("\n")).unwrap();
+    let told = run(to.path(), &["import", STORE, "calls.jsonl"]);
+    assert!(told.contains("exit code 2") && told.contains("calls.jsonl, line 3: "), "{told}");
+    assert!(told.contains("what stands before it (2) is in the store"), "{told}");
+    lines.remove(2);
+    std::fs::write(to.path().join("calls.jsonl"), lines.join("\n")).unwrap();
+    let told = run(to.path(), &["import", STORE, "calls.jsonl"]);
+    assert!(told.contains("6 new, 2 known\n"), "{told}");
+}
+
+#[test]
+fn a_receiver_that_runs_takes_them_in_itself() {
+    let from = folder_with_store();
+    let to = tempfile::tempdir().unwrap();
+    std::fs::write(to.path().join("calls.jsonl"), export(from.path())).unwrap();
+    let serving = Serving::start(to.path(), &[]);
+    // `one` is in the file, too.
+    assert!(serving.post(&cdr("one")).ends_with("got it"));
+    let told = run(to.path(), &["import", STORE, "calls.jsonl"]);
+    assert!(told.contains("exit code 0") && told.contains("7 new, 1 known\n"), "{told}");
+    let before = serving.get("/metrics");
+    assert!(before.contains("piopiy_receiver_store_records 8\n"), "{before}");
+    assert!(before.contains("piopiy_receiver_quarantined_total 2\n"), "{before}");
+    // The writer that answers webhooks knows what was imported.
+    let repeat = r#"{"appid":2222222,"cmiuuid":"a-of-two","conversation_uuid":"two","direction":"outbound","leg":"a","status":"out_answered","time":2,"from":442080000000,"to":447700900123}"#;
+    assert!(serving.post(repeat).ends_with("got it"));
+    let after = serving.get("/metrics");
+    assert!(after.contains("piopiy_receiver_duplicates_total 2\n"), "{after}");
+    serving.signal("-TERM");
+    let (code, logs) = serving.end();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(!to.path().join("calls.sqlite.control").exists(), "nobody hears there any more");
+    let verified = run(to.path(), &["verify", STORE]);
+    assert!(verified.contains("exit code 0"), "{verified}");
+}
+
+#[test]
+fn the_socket_of_a_receiver_that_was_killed_is_in_nobodys_way() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("calls.sqlite.control");
+    let serving = Serving::start(folder.path(), &[]);
+    let found = std::fs::symlink_metadata(&socket).unwrap();
+    assert!(found.file_type().is_socket());
+    assert_eq!(found.permissions().mode() & 0o777, 0o600, "for the owner alone");
+    serving.signal("-KILL");
+    serving.end();
+    assert!(socket.exists());
+    std::fs::write(folder.path().join("none.jsonl"), "\n").unwrap();
+    let told = run(folder.path(), &["import", STORE, "none.jsonl"]);
+    assert!(told.contains("exit code 0") && told.contains("0 new, 0 known\n"), "{told}");
+    let serving = Serving::start(folder.path(), &[]);
+    let told = run(folder.path(), &["import", STORE, "none.jsonl"]);
+    assert!(told.contains("exit code 0"), "{told}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}

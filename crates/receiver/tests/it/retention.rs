@@ -1,0 +1,183 @@
+//! `retention`, `serve --keep` and `vacuum`, beside a receiver that runs and without one.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use piopiy_events::Webhook;
+use piopiy_receiver::{
+    Entry, ForwardState, Records as _, SqliteOptions, SqliteRecords, SqliteStore, Store as _,
+};
+use tempfile::TempDir;
+
+use crate::cli::{STORE, run};
+use crate::serve::Serving;
+use crate::support::{PATIENCE, cdr, entry};
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
+}
+
+/// A folder with a store of 30 calls of 2023 and 10 of now.
+fn folder_with_old_calls(gives_back: bool) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { gives_back, ..SqliteOptions::default() };
+    let mut store = SqliteStore::open_with(folder.path().join("calls.sqlite"), options).unwrap();
+    let old: Vec<Entry> = (0..30).map(|call| entry(&cdr(&format!("old-{call}")))).collect();
+    store.append(&old).unwrap();
+    let new = (0..10).map(|call| {
+        let body = cdr(&format!("new-{call}"));
+        let identity = Webhook::parse(body.as_bytes()).unwrap().identity().unwrap();
+        Entry::webhook(&identity, body.into(), now())
+    });
+    store.append(&new.collect::<Vec<_>>()).unwrap();
+    folder
+}
+
+fn first_seq(folder: &Path) -> u64 {
+    let records = SqliteRecords::open(folder.join("calls.sqlite")).unwrap();
+    records.after(0, 1).unwrap()[0].seq
+}
+
+#[test]
+fn old_records_go_and_repeats_of_the_others_stay_repeats() {
+    let folder = folder_with_old_calls(false);
+    let told = run(folder.path(), &["retention", STORE, "--keep", "90d"]);
+    assert!(told.contains("exit code 0") && told.contains("30 records forgotten\n"), "{told}");
+    assert_eq!(first_seq(folder.path()), 31);
+    let verified = run(folder.path(), &["verify", STORE]);
+    assert!(verified.contains("10 webhooks and 0 quarantined bodies, records 31 to 40"), "{verified}");
+    let serving = Serving::start(folder.path(), &[]);
+    for call in 0..10 {
+        assert!(serving.post(&cdr(&format!("new-{call}"))).ends_with("got it"));
+    }
+    let metrics = serving.get("/metrics");
+    assert!(metrics.contains("piopiy_receiver_duplicates_total 10\n"), "{metrics}");
+    assert!(metrics.contains("piopiy_receiver_store_records 10\n"), "{metrics}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
+
+#[test]
+fn a_receiver_that_runs_forgets_them_itself_and_goes_on() {
+    let folder = folder_with_old_calls(true);
+    let serving = Serving::start(folder.path(), &[]);
+    let told = run(folder.path(), &["retention", STORE, "--keep", "90d", "--vacuum"]);
+    assert!(told.contains("exit code 0") && told.contains("30 records forgotten\n"), "{told}");
+    assert!(told.contains("calls.sqlite: ") && told.contains(" bytes before, "), "{told}");
+    assert!(serving.post(&cdr("new-3")).ends_with("got it"));
+    assert!(serving.post(&cdr("newer")).ends_with("got it"));
+    let metrics = serving.get("/metrics");
+    assert!(metrics.contains("piopiy_receiver_forgotten_total 30\n"), "{metrics}");
+    assert!(metrics.contains("piopiy_receiver_store_records 11\n"), "{metrics}");
+    assert!(metrics.contains("piopiy_receiver_duplicates_total 1\n"), "{metrics}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    let verified = run(folder.path(), &["verify", STORE]);
+    assert!(verified.contains("exit code 0"), "{verified}");
+}
+
+#[test]
+fn serve_forgets_by_itself() {
+    let folder = folder_with_old_calls(false);
+    let serving = Serving::start(folder.path(), &["--keep", "90d"]);
+    let until = Instant::now() + PATIENCE;
+    while first_seq(folder.path()) != 31 {
+        assert!(Instant::now() < until, "nothing was forgotten");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(serving.post(&cdr("new-0")).ends_with("got it"));
+    serving.signal("-TERM");
+    let (code, logs) = serving.end();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(logs.contains("forgotten, for they are old") && !logs.contains("ERROR"), "{logs}");
+}
+
+#[test]
+fn what_is_yet_to_be_forwarded_stays() {
+    let folder = folder_with_old_calls(false);
+    let path = folder.path().join("calls.sqlite.forward");
+    let mut state = ForwardState::open(&path).unwrap();
+    state.add_destination("app", 12).unwrap();
+    let retention = || run(folder.path(), &["retention", STORE, "--keep", "90d"]);
+    let told = retention();
+    assert!(told.contains("12 records forgotten\n"), "{told}");
+    assert!(
+        told.contains("record 13, received 2023-11-14 22:13:20.000, and those after it are kept"),
+        "{told}"
+    );
+    assert_eq!(first_seq(folder.path()), 13);
+    state.add_destination("done", 40).unwrap();
+    assert!(retention().contains("0 records forgotten\n"), "one that is behind is enough");
+    drop(state);
+    std::fs::remove_file(&path).unwrap();
+    let told = retention();
+    assert!(told.contains("18 records forgotten\n") && !told.contains("are kept"), "{told}");
+}
+
+#[test]
+fn a_forwarder_goes_on_where_it_was_after_a_gap() {
+    let folder = folder_with_old_calls(false);
+    let mut state = ForwardState::open(folder.path().join("calls.sqlite.forward")).unwrap();
+    state.add_destination("app", 30).unwrap();
+    drop(state);
+    let serving = Serving::start(
+        folder.path(),
+        &["--keep", "90d", "--forward-to", "http://127.0.0.1:9/", "--log", "error"],
+    );
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let status = run(folder.path(), &["forward", "status", STORE]);
+        if status.contains("app: came to 40 of 40, 10 of them to deliver, 0 given up")
+            && first_seq(folder.path()) == 31
+        {
+            break;
+        }
+        assert!(Instant::now() < until, "{status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    serving.signal("-TERM");
+    let (code, logs) = serving.end();
+    assert_eq!(code, Some(0), "{logs}");
+    // And after another start, with what is in hand.
+    let serving = Serving::start(folder.path(), &["--forward-to", "http://127.0.0.1:9/", "--log", "error"]);
+    let status = run(folder.path(), &["forward", "status", STORE]);
+    assert!(status.contains("10 of them to deliver, 0 given up"), "{status}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
+
+#[test]
+fn vacuum_needs_a_file_that_gives_back_or_has_it_alone() {
+    let folder = folder_with_old_calls(false);
+    let serving = Serving::start(folder.path(), &[]);
+    let told = run(folder.path(), &["vacuum", STORE]);
+    assert!(told.contains("exit code 3") && told.contains("gives no room back while it is in use"), "{told}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    let told = run(folder.path(), &["vacuum", STORE]);
+    assert!(told.contains("exit code 0"), "{told}");
+    let serving = Serving::start(folder.path(), &[]);
+    let told = run(folder.path(), &["vacuum", STORE]);
+    assert!(told.contains("exit code 0"), "{told}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
+
+#[test]
+fn mistakes_make_no_store_and_forget_nothing() {
+    let folder = folder_with_old_calls(false);
+    let pages = [
+        vec!["retention", STORE, "--keep", "1h"],
+        vec!["retention", STORE, "--keep", "90"],
+        vec!["retention", STORE, "--keep", "90d", "--state", "nofile"],
+        vec!["retention", "--store", "sqlite:nofile", "--keep", "90d"],
+        vec!["vacuum", "--store", "sqlite:nofile"],
+        vec!["vacuum", "--store", "memory"],
+        vec!["serve", "--store", "memory", "--keep", "90d"],
+        vec!["serve", "--store", "sqlite:nofile", "--keep", "1h"],
+    ];
+    let text: Vec<String> = pages.iter().map(|arguments| run(folder.path(), arguments)).collect();
+    insta::assert_snapshot!(text.join("\n"));
+    assert!(!folder.path().join("nofile").exists());
+    assert_eq!(first_seq(folder.path()), 1);
+}
