@@ -3,6 +3,7 @@
 mod backup;
 mod call;
 mod calls;
+mod config;
 mod count;
 mod exit;
 mod export;
@@ -22,7 +23,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use piopiy_receiver::{RunningStore, SqliteRecords, Store, StoreLocation};
 
 use self::exit::Failure;
@@ -42,6 +43,7 @@ failed (port in use, store cannot be opened, ...), 5 a bug, 130 and 143 a second
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    Config(config::Config),
     Tail(tail::Tail),
     Calls(calls::Calls),
     Call(call::Call),
@@ -87,9 +89,14 @@ impl StoreArg {
 }
 
 pub(crate) fn run() -> ExitCode {
-    let command = Cli::parse().command;
-    let outcome = match command {
+    exit::report(carry_out())
+}
+
+fn carry_out() -> Result<(), Failure> {
+    let cli = Cli::command();
+    match Cli::parse_from(config::arguments(std::env::args_os().collect(), &cli)?).command {
         Command::Serve(serve) => serve.run(),
+        Command::Config(config) => config.run(&cli),
         Command::Tail(tail) => tail.run(),
         Command::Calls(calls) => calls.run(),
         Command::Call(call) => call.run(),
@@ -101,6 +108,5 @@ pub(crate) fn run() -> ExitCode {
         Command::Retention(retention) => retention.run(),
         Command::Vacuum(vacuum) => vacuum.run(),
         Command::Forward(forward) => forward.run(),
-    };
-    exit::report(outcome)
+    }
 }

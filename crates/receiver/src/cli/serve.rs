@@ -21,6 +21,9 @@ use super::{open_files, quantity, secret};
 /// answered, then the program ends with exit code 0; a second signal ends it at once.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
+    /// Options that are not given here or in the environment; `piopiy-receiver config` prints such a file
+    #[arg(long, value_name = "FILE", env = "PIOPIY_RECEIVER_CONFIG")]
+    config: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000", env = "PIOPIY_RECEIVER_LISTEN")]
     listen: String,
@@ -175,6 +178,9 @@ impl Serve {
             );
         }
         self.say_ready(&server);
+        if let Some(file) = &self.config {
+            tracing::debug!(file = %file.display(), "the configuration is of this file, where neither command line nor environment say otherwise");
+        }
 
         let first = signals.next().await;
         tracing::info!(signal = first.name(), "shutting down; once more to end at once");

@@ -70,6 +70,7 @@ fn help() {
     let pages = [
         vec!["--help"],
         vec!["serve", "--help"],
+        vec!["config", "--help"],
         vec!["tail", "--help"],
         vec!["calls", "--help"],
         vec!["call", "--help"],

@@ -197,3 +197,38 @@ fn the_file_of_destinations_that_the_page_shows_is_taken() {
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
 }
+
+#[test]
+fn a_configuration_file_says_what_the_command_line_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = receiver(folder.path(), &["config"]).output().unwrap();
+    assert!(printed.status.success());
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let text =
+        printed.replace("#max-body = \"1MiB\"", "max-body = \"300B\"").replace("#store = ", "store = ");
+    std::fs::write(folder.path().join("receiver.toml"), text).unwrap();
+    let checked = run(folder.path(), &["config", "--check", "receiver.toml"]);
+    assert!(checked.contains("exit code 0"), "{checked}");
+    // The store and the address are given, so the file's do not hold.
+    let serving = Serving::start(folder.path(), &["--config", "receiver.toml"]);
+    assert!(serving.post(&cdr("short")).ends_with("got it"));
+    let answer = serving.post(&cdr(&"long".repeat(20)));
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("300 bytes"), "{answer}");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    assert!(folder.path().join("calls.sqlite").exists() && !folder.path().join("piopiy.sqlite").exists());
+
+    std::fs::write(folder.path().join("receiver.toml"), "max-body = \"1MB\"\n").unwrap();
+    for arguments in [["config", "--check", "receiver.toml"], ["serve", "--config", "receiver.toml"]] {
+        let told = run(folder.path(), &arguments);
+        assert!(
+            told.contains("exit code 2") && told.contains("receiver.toml, line 1: `max-body`: "),
+            "{told}"
+        );
+    }
+    let told = run(folder.path(), &["serve", "--config", "nofile.toml"]);
+    assert!(
+        told.contains("exit code 2") && told.contains("--config nofile.toml: it cannot be read"),
+        "{told}"
+    );
+}
