@@ -24,7 +24,8 @@ pub use ip_range::{InvalidIpRange, IpRange};
 ///
 /// Where a token or basic credentials are set, a request must show one of them: 401 if not. Where addresses are set, it
 /// must come from one of them, else 403; the peer's address is read from [`ConnectInfo`], and a request without one is
-/// refused. Where `appid`s are set, [`PiopiyWebhook`](crate::PiopiyWebhook) refuses webhooks of others with 403.
+/// refused. Where `appid`s are set, [`PiopiyWebhook`](crate::PiopiyWebhook) refuses webhooks of others with 403; a
+/// [`Server`](crate::Server) keeps them aside, unless it is to refuse what it does not understand.
 ///
 /// # Examples
 /// ```

@@ -114,7 +114,9 @@ impl PiopiyWebhook {
         let body = body::read(&parts.headers, body, limits, &mut taken).await?;
         let webhook = Self::read(body, limits)?;
         match parts.extensions.get::<AllowedAppIds>() {
-            Some(allowed) if !allowed.admits(&webhook.webhook) => Err(AppIdNotAllowed.into()),
+            Some(allowed) if !allowed.admits(&webhook.webhook) => {
+                Err(AppIdNotAllowed { body: webhook.body }.into())
+            }
             _ => Ok(webhook),
         }
     }

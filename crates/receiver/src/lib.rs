@@ -85,7 +85,7 @@ pub use location::{InvalidStoreLocation, OpenStore, StoreLocation};
 pub use record::{Record, Records};
 pub use retention::{KeepTooShort, Retention};
 pub use router::{DEFAULT_PATH, webhook_router};
-pub use server::{Malformed, Server, ServerBuilder, ServerOptions};
+pub use server::{Malformed, RateLimit, Server, ServerBuilder, ServerOptions};
 pub use store::{
     Append, Forget, Forgotten, MemoryStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError,
     StoreFault,

@@ -78,6 +78,7 @@ struct Refused {
 #[expect(non_camel_case_types, reason = "as the label has it")]
 pub(crate) enum Refusal {
     unauthorised,
+    rate,
     host,
     framing,
     too_large,

@@ -6,6 +6,8 @@ mod long_answer;
 mod numbers;
 mod observe;
 mod observe_file;
+mod pace;
+mod proxies;
 mod routes;
 
 use std::io;
@@ -20,6 +22,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::pace::RateLimit;
+
 use self::connection::Connections;
 use self::observe::Observer;
 use self::observe_file::ObserveFile;
@@ -28,7 +32,7 @@ use crate::control::Control;
 use crate::metrics::Metrics;
 use crate::{
     Authentication, DEFAULT_PATH, Destination, ForwardState, Forwarder, GroupCommit, GroupCommitOptions,
-    OpenStore, ReadLimits, Retention, retention,
+    IpRange, OpenStore, ReadLimits, Retention, retention,
 };
 
 /// How a [`Server`] behaves.
@@ -61,11 +65,16 @@ pub struct ServerOptions {
     pub max_reading_bytes: usize,
     /// Bytes of one request head at most (431 beyond), at least 8,192; default 64 KiB.
     pub max_head_bytes: usize,
+    /// How fast one source may post, whatever it has to show; default as fast as it can.
+    pub rate_limit: Option<RateLimit>,
+    /// Proxies of which `X-Forwarded-For` is believed, so that addresses are those of clients; default none.
+    pub trusted_proxies: Vec<IpRange>,
     /// How entries become batches.
     pub commits: GroupCommitOptions,
 }
 
-/// What becomes of a body that is not understood: not JSON, no object, no webhook, a key with two values, too deep.
+/// What becomes of a body that is not understood (not JSON, no object, no webhook, a key with two values, too deep), or of
+/// a webhook of an `appid` that is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way that loses nothing")]
 pub enum Malformed {
@@ -93,6 +102,8 @@ impl Default for ServerOptions {
             max_connections: 4096,
             max_reading_bytes: 64 << 20,
             max_head_bytes: 64 * 1024,
+            rate_limit: None,
+            trusted_proxies: Vec::new(),
             commits: GroupCommitOptions::default(),
         }
     }
@@ -103,11 +114,12 @@ impl Default for ServerOptions {
 /// | answer | when |
 /// |---|---|
 /// | `200 got it` | the webhook is committed, now or before |
-/// | `202` | the body was not understood and is kept aside ([`Malformed::Quarantine`]) |
+/// | `202` | the body was not understood, or is of another `appid`, and is kept aside ([`Malformed::Quarantine`]) |
 /// | `400`, `422` | the body was not understood ([`Malformed::Reject`]), is empty or broke off; a bad `Host` or `Transfer-Encoding` |
 /// | `401`, `403` | [`Authentication`] |
 /// | `404`, `405` | another path, another method |
 /// | `408`, `413`, `415` | the body was too slow, too large or encoded |
+/// | `429` with `Retry-After` | its source is faster than [`ServerOptions::rate_limit`] |
 /// | `503` with `Retry-After` | too much comes in or waits, or the store fails or takes too long |
 ///
 /// `/healthz` says that the process runs, `/readyz` whether it would take a webhook, `/metrics` what it counted, and

@@ -64,6 +64,20 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads `50/s`.
+pub(crate) fn rate(text: &str) -> Result<u32, String> {
+    match text.strip_suffix("/s").map(str::parse) {
+        Some(Ok(0)) => Err("must be more than nothing".to_owned()),
+        Some(Ok(number)) => Ok(number),
+        _ => Err("expected a whole number for each second, such as 50/s".to_owned()),
+    }
+}
+
+/// Reads a number of things of which there must be one, and no more than 4 billion.
+pub(crate) fn small(text: &str) -> Result<u32, String> {
+    u32::try_from(at_least_one(text)?).map_err(|_| "is too much".to_owned())
+}
+
 /// Reads a size that a request head may have.
 pub(crate) fn head_bytes(text: &str) -> Result<usize, String> {
     match bytes(text)? {
@@ -101,6 +115,18 @@ mod tests {
         check("2w", 1_209_600);
         for text in ["", "90", "d", "0d", "-1d", "1.5d", "90 d", "90D", "99999999999999999999d"] {
             assert!(age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("50/s"), Ok(50));
+        for text in ["", "50", "0/s", "-1/s", "50/m", "1.5/s", "4294967296/s"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+        assert_eq!(small("7"), Ok(7));
+        for text in ["0", "4294967296", "x"] {
+            assert!(small(text).is_err(), "{text}");
         }
     }
 

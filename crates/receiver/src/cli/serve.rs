@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
-    Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, ReadLimits, Retention,
-    Server, ServerOptions, SqliteOptions, StoreLocation, Token, listen,
+    Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, RateLimit, ReadLimits,
+    Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Token, listen,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -64,9 +64,21 @@ pub(crate) struct Serve {
     /// Take webhooks from this address or range only (may be repeated)
     #[arg(long, value_name = "RANGE", help_heading = "Who may post")]
     allow_ip: Vec<IpRange>,
-    /// Take webhooks of this appid only (may be repeated)
+    /// Take webhooks of this appid only (may be repeated); others are kept aside, or refused with --malformed reject
     #[arg(long, value_name = "APPID", help_heading = "Who may post")]
     allow_appid: Vec<String>,
+    /// Believe X-Forwarded-For of a proxy at this address or range (may be repeated), so that addresses are the clients'
+    #[arg(long, value_name = "RANGE", help_heading = "Who may post")]
+    trust_proxy: Vec<IpRange>,
+    /// Webhooks from one address (IPv6: one /64) in a second, such as 100/s; what is faster waits, then gets 429
+    #[arg(long, value_name = "RATE", value_parser = quantity::rate, help_heading = "Who may post")]
+    rate_limit: Option<u32>,
+    /// Webhooks from one address that may come at once
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = quantity::small, help_heading = "Who may post")]
+    rate_burst: u32,
+    /// Time that a webhook may wait for its turn before it gets 429, since a live event that is refused does not come again
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = quantity::duration, help_heading = "Who may post")]
+    rate_patience: Duration,
 
     #[command(flatten)]
     forwarding: Forwarding,
@@ -228,6 +240,12 @@ impl Serve {
             max_connections: self.max_connections,
             max_reading_bytes: self.max_reading_bytes,
             max_head_bytes: self.max_head,
+            rate_limit: self.rate_limit.map(|per_second| RateLimit {
+                per_second,
+                burst: self.rate_burst,
+                patience: self.rate_patience,
+            }),
+            trusted_proxies: self.trust_proxy.clone(),
             commits: GroupCommitOptions {
                 max_batch: self.max_batch,
                 max_waiting: self.max_waiting,

@@ -101,10 +101,13 @@ pub struct UnrecognisedBody {
 }
 
 /// The webhook is of an `appid` that is not allowed, or of none.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("the appid is not on the list of those allowed")]
 #[non_exhaustive]
-pub struct AppIdNotAllowed;
+pub struct AppIdNotAllowed {
+    /// The body as received.
+    pub body: Bytes,
+}
 
 /// More bodies are being read at once than there is memory for: see
 /// [`ServerOptions::max_reading_bytes`](crate::ServerOptions::max_reading_bytes).
@@ -154,12 +157,13 @@ impl WebhookRejection {
         text
     }
 
-    /// The body, where it came whole and was not understood: what can be quarantined.
+    /// The body, where it came whole and was not understood or is of another `appid`: what can be quarantined.
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         match self {
             Self::MalformedBody(malformed) => Some(&malformed.body),
             Self::UnrecognisedBody(unrecognised) => Some(&unrecognised.body),
+            Self::AppIdNotAllowed(other) => Some(&other.body),
             _ => None,
         }
     }

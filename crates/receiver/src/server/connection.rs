@@ -25,7 +25,9 @@ use tower::Service as _;
 
 use super::deadline::{Activity, DeadlineLimits, Doing, Watched};
 use super::long_answer::LongAnswer;
+use super::proxies;
 use super::routes::{self, App};
+use crate::IpRange;
 use crate::auth::NotAuthenticated;
 use crate::metrics::{Counted, Metrics, Refusal};
 
@@ -41,6 +43,7 @@ struct Shared {
     stop: CancellationToken,
     cut: CancellationToken,
     metrics: Metrics,
+    trusted_proxies: Arc<[IpRange]>,
 }
 
 /// How long accepting rests when the system has no more files to give.
@@ -85,6 +88,7 @@ impl Connections {
             stop,
             cut,
             metrics: app.metrics.clone(),
+            trusted_proxies: options.trusted_proxies.clone().into(),
         }))
     }
 
@@ -127,6 +131,7 @@ impl Connections {
             peer,
             activity: Arc::clone(&activity),
             metrics: shared.metrics.clone(),
+            trusted_proxies: Arc::clone(&shared.trusted_proxies),
         };
         let watched = Watched::new(socket, Arc::clone(&activity));
         let mut connection = pin!(shared.http.serve_connection(TokioIo::new(watched), service));
@@ -197,6 +202,7 @@ struct ConnectionService {
     peer: SocketAddr,
     activity: Arc<Activity>,
     metrics: Metrics,
+    trusted_proxies: Arc<[IpRange]>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for ConnectionService {
@@ -217,7 +223,8 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         let has_body = !request.body().is_end_stream();
         let is_post = request.method() == Method::POST;
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let client = proxies::client(self.peer, request.headers(), &self.trusted_proxies);
+        request.extensions_mut().insert(ConnectInfo(client));
         let response = self.router.clone().call(request);
         let metrics = self.metrics.clone();
         Box::pin(async move {
@@ -227,8 +234,10 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
                 metrics.refuse(Refusal::unauthorised);
             }
             // Only a webhook's body is read, and the next request cannot be found behind one that was not.
-            let nobody_reads =
-                matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+            let nobody_reads = matches!(
+                response.status(),
+                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::TOO_MANY_REQUESTS
+            );
             if has_body && (is_refused || nobody_reads || !is_post) {
                 close_after(&mut response);
             }

@@ -12,6 +12,7 @@ use piopiy_events::{UnrecognisedReason, Webhook};
 
 use super::numbers::without_numbers;
 use super::observe::{self, Observer};
+use super::pace::{self, Pace};
 use super::{Malformed, ServerOptions};
 use crate::clock::now_micros;
 use crate::extract::BodyBudget;
@@ -28,6 +29,7 @@ pub(super) struct App {
     pub(super) authentication: Authentication,
     /// What bodies that come in may take of the memory.
     reading: BodyBudget,
+    pub(super) pace: Option<Pace>,
 }
 
 impl App {
@@ -39,7 +41,8 @@ impl App {
         authentication: Authentication,
     ) -> Self {
         let reading = BodyBudget::new(options.max_reading_bytes);
-        Self { options, commits, metrics, observer, authentication, reading }
+        let pace = options.rate_limit.map(Pace::new);
+        Self { options, commits, metrics, observer, authentication, reading, pace }
     }
 
     /// A text that came over the network, as it may stand in a log.
@@ -62,6 +65,10 @@ pub(super) fn router(app: &Arc<App>) -> Router {
     // A layer costs each request something, so there is none where it would let everything through.
     if !authentication.is_empty() {
         webhooks = webhooks.layer(authentication.clone());
+    }
+    // Before anybody is asked for a secret: who guesses is slowed down, too.
+    if app.pace.is_some() {
+        webhooks = webhooks.layer(axum::middleware::from_fn_with_state(Arc::clone(app), pace::keep));
     }
     let mut router = webhooks
         .route("/healthz", get(|| async { "ok\n" }))
@@ -115,8 +122,7 @@ async fn not_understood(app: &App, rejection: WebhookRejection, received_at: i64
     match app.commits.append(Entry::quarantined(reason.clone(), body, received_at)).await {
         Ok(Append::Appended { seq } | Append::Duplicate { of: seq }) => {
             tracing::warn!(seq, reason = %app.loggable(&reason), "quarantined");
-            (StatusCode::ACCEPTED, format!("kept aside, for it was not understood: {reason}\n"))
-                .into_response()
+            (StatusCode::ACCEPTED, format!("kept aside: {reason}\n")).into_response()
         }
         Err(error) => unavailable(app, error),
     }

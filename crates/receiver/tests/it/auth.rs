@@ -1,6 +1,8 @@
 //! Who may post.
 
-use piopiy_receiver::{Authentication, Basic, IpRange, ServerOptions, Token};
+use std::time::{Duration, Instant};
+
+use piopiy_receiver::{Authentication, Basic, IpRange, Malformed, RateLimit, ServerOptions, Token};
 
 use crate::support::{Running, cdr};
 
@@ -72,17 +74,86 @@ async fn addresses() {
 }
 
 #[tokio::test]
-async fn app_ids() {
-    let running = running(Authentication::new().app_ids(["2222222".to_owned()])).await;
-    let check = async |body: String, status: u16| {
-        assert_eq!(running.post(body.clone()).await.0, status, "{body}");
+async fn webhooks_of_other_app_ids_are_kept_aside_or_refused() {
+    for (malformed, status, kept) in [(Malformed::Quarantine, 202, 5), (Malformed::Reject, 403, 3)] {
+        let options = ServerOptions { malformed, ..ServerOptions::default() };
+        let allowed = Authentication::new().app_ids(["2222222".to_owned()]);
+        let running = Running::start_with(options, allowed).await;
+        let check = async |body: String, status: u16| {
+            assert_eq!(running.post(body.clone()).await.0, status, "{body}");
+        };
+        check(cdr("number"), 200).await;
+        check(cdr("text").replace("2222222", "\"2222222\""), 200).await;
+        check(cdr("other name").replace("appid", "app_id"), 200).await;
+        let forged = cdr("forged").replace("2222222", "2222223");
+        check(forged.clone(), status).await;
+        check(cdr("none").replace("appid", "application"), status).await;
+        let records = running.kept();
+        assert_eq!(records.len(), kept);
+        for record in &records[3..] {
+            assert_eq!(record.reason.as_deref(), Some("the appid is not on the list of those allowed"));
+        }
+        if malformed == Malformed::Quarantine {
+            assert_eq!(records[3].body, forged, "byte for byte, for whoever forgot to allow it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_is_trusted_addresses_are_those_of_clients() {
+    let check = async |trusted: &str, forwarded_for: &'static str, status: u16| {
+        let options =
+            ServerOptions { trusted_proxies: vec![trusted.parse().unwrap()], ..ServerOptions::default() };
+        let allowed = Authentication::new().allow_ip("203.0.113.0/24".parse().unwrap());
+        let running = Running::start_with(options, allowed).await;
+        let request = running.client.post(running.server.url()).header("x-forwarded-for", forwarded_for);
+        let response = request.body(cdr("x")).send().await.unwrap();
+        assert_eq!(response.status(), status, "{trusted} {forwarded_for}");
     };
-    check(cdr("number"), 200).await;
-    check(cdr("text").replace("2222222", "\"2222222\""), 200).await;
-    check(cdr("other name").replace("appid", "app_id"), 200).await;
-    check(cdr("forged").replace("2222222", "2222223"), 403).await;
-    check(cdr("none").replace("appid", "application"), 403).await;
-    assert_eq!(running.kept().len(), 3);
+    check("127.0.0.1", "203.0.113.7", 200).await;
+    check("127.0.0.1", "198.51.100.1", 403).await;
+    check("127.0.0.1", "203.0.113.7, 198.51.100.1", 403).await;
+    check("10.0.0.0/8", "203.0.113.7", 403).await;
+}
+
+#[tokio::test]
+async fn a_source_that_is_too_fast_waits_and_then_is_told_when_to_come_again() {
+    let rate_limit = RateLimit { per_second: 20, burst: 2, patience: Duration::from_millis(100) };
+    let options = ServerOptions {
+        rate_limit: Some(rate_limit),
+        trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+        ..ServerOptions::default()
+    };
+    // Who guesses at the secret is slowed down, too.
+    let secret = Authentication::new().token("s3cret".parse().unwrap());
+    let running = Running::start_with(options, secret).await;
+    let post = async |source: &'static str, path: &str, call: usize| {
+        let request = running.client.post(running.url(path)).header("x-forwarded-for", source);
+        request.body(cdr(&call.to_string())).send().await.unwrap()
+    };
+    let started = Instant::now();
+    let answers =
+        futures_util::future::join_all((0..20).map(|call| post("203.0.113.7", "/webhook/cdr/s3cret", call)))
+            .await;
+    let taken = answers.iter().filter(|answer| answer.status() == 200).count();
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status() == 429).collect();
+    assert_eq!(taken + refused.len(), 20);
+    // Two at once, two that wait, and those for which it took long enough to post them.
+    let most = 4 + usize::try_from(started.elapsed().as_millis() / 50).unwrap();
+    assert!((4..=most).contains(&taken), "{taken} of at most {most}");
+    for answer in &refused {
+        assert_eq!(answer.headers()["retry-after"], "1");
+        assert_eq!(answer.headers()["connection"], "close", "its body is not read");
+    }
+    assert_eq!(running.kept().len(), taken);
+    assert_eq!(post("203.0.113.8", "/webhook/cdr/s3cret", 100).await.status(), 200, "another source");
+    let guesses =
+        futures_util::future::join_all((0..20).map(|_| post("203.0.113.9", "/webhook/cdr/guess", 0))).await;
+    assert!(guesses.iter().any(|answer| answer.status() == 429));
+    let (_, metrics) = running.get("/metrics").await;
+    let counted = metrics.lines().find(|line| line.contains("refused_total{reason=\"rate\"}")).unwrap();
+    let counted: usize = counted.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(counted > refused.len(), "{counted}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
-use piopiy_receiver::{PiopiyWebhook, ReadLimits, WebhookRejection, webhook_router};
+use piopiy_receiver::{Authentication, PiopiyWebhook, ReadLimits, WebhookRejection, webhook_router};
 use std::time::Duration;
 use tower::ServiceExt as _;
 
@@ -49,6 +49,13 @@ async fn rejections_say_what_and_where() {
     check("[]", 400, "expected a JSON object, found an array at byte 0\n").await;
     check("{}", 422, "not a webhook: no `status`\n").await;
     check(r#"{"a":1,"a":2}"#, 400, "the same key twice, with different values at byte 7 (/a)\n").await;
+}
+
+#[tokio::test]
+async fn a_webhook_of_another_app_is_refused() {
+    let app = webhook_router(handle).layer(Authentication::new().app_ids(["1".to_owned()]));
+    let (status, text) = send(app, cdr("x")).await;
+    assert_eq!((status.as_u16(), text.as_str()), (403, "the appid is not on the list of those allowed\n"));
 }
 
 #[tokio::test]
