@@ -18,6 +18,7 @@ mod quantity;
 mod retention;
 mod secret;
 mod serve;
+mod signals;
 mod tail;
 mod verify;
 

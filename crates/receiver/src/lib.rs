@@ -41,7 +41,7 @@
 //! # Limitations
 //! * One process per SQLite file, by whatever name; a second one is refused. Several machines need another [`Store`].
 //! * Durable means that the system said the data is on the disk: a disk that lies about it loses what it lied about.
-//! * No TLS and no HTTP/2: put a proxy in front where they are needed. The proxy's address is then the peer's.
+//! * No HTTP/2: put a proxy in front where it is needed, and name it in [`ServerOptions::trusted_proxies`].
 //! * Records are kept for ever unless [`ServerBuilder::retain`] says otherwise. The memory that tells repeats apart grows
 //!   by 2 bytes for each that is kept, up to a limit ([`SqliteOptions::filter_bytes`]).
 //! * A start with [`SqliteStore`] reads the whole index of what was seen, well under a second for a million webhooks.
@@ -67,6 +67,7 @@ mod retention;
 mod router;
 mod server;
 mod store;
+mod tls;
 
 pub use auth::{Authenticated, Authentication, Basic, InvalidIpRange, InvalidToken, IpRange, Token};
 pub use control::RunningStore;
@@ -90,3 +91,4 @@ pub use store::{
     Append, Forget, Forgotten, MemoryStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError,
     StoreFault,
 };
+pub use tls::{Tls, TlsError};

@@ -77,6 +77,7 @@ struct Refused {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "as the label has it")]
 pub(crate) enum Refusal {
+    handshake,
     unauthorised,
     rate,
     host,

@@ -6,9 +6,11 @@ mod long_answer;
 mod numbers;
 mod observe;
 mod observe_file;
+mod options;
 mod pace;
 mod proxies;
 mod routes;
+mod stream;
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::options::{Malformed, ServerOptions};
 pub use self::pace::RateLimit;
 
 use self::connection::Connections;
@@ -31,83 +34,8 @@ use self::routes::App;
 use crate::control::Control;
 use crate::metrics::Metrics;
 use crate::{
-    Authentication, DEFAULT_PATH, Destination, ForwardState, Forwarder, GroupCommit, GroupCommitOptions,
-    IpRange, OpenStore, ReadLimits, Retention, retention,
+    Authentication, Destination, ForwardState, Forwarder, GroupCommit, OpenStore, Retention, Tls, retention,
 };
-
-/// How a [`Server`] behaves.
-#[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_structs, reason = "made with struct update syntax")]
-pub struct ServerOptions {
-    /// The path that webhooks are posted to; default [`DEFAULT_PATH`].
-    pub path: String,
-    /// What becomes of what is not understood; default [`Malformed::Quarantine`].
-    pub malformed: Malformed,
-    /// Whether `/__observe` answers, to programs on this machine that show the secret, where one is set; default false. It
-    /// needs a store whose records can be read ([`Store::reader`](crate::Store::reader)).
-    pub observe: bool,
-    /// A file to which a record of each effect is appended, as `/__observe` would tell it; default none. It needs such a
-    /// store too, and holds what webhooks hold.
-    pub observe_file: Option<PathBuf>,
-    /// Whether logs may hold phone numbers; default false.
-    pub log_numbers: bool,
-    /// Size and time of one body, and the depth of its JSON.
-    pub read: ReadLimits,
-    /// Time for a whole request head, from the connection's start or the head's first byte; default 10 s.
-    pub header_deadline: Duration,
-    /// Time that a connection may do nothing between requests, or while it is to take an answer; default 10 s.
-    pub idle_deadline: Duration,
-    /// Time for requests in flight when the server shuts down; default 10 s.
-    pub drain_deadline: Duration,
-    /// Open connections at most; more wait to be accepted; default 4,096.
-    pub max_connections: usize,
-    /// Bytes of bodies that are being read at once, over all connections (503 beyond); default 64 MiB.
-    pub max_reading_bytes: usize,
-    /// Bytes of one request head at most (431 beyond), at least 8,192; default 64 KiB.
-    pub max_head_bytes: usize,
-    /// How fast one source may post, whatever it has to show; default as fast as it can.
-    pub rate_limit: Option<RateLimit>,
-    /// Proxies of which `X-Forwarded-For` is believed, so that addresses are those of clients; default none.
-    pub trusted_proxies: Vec<IpRange>,
-    /// How entries become batches.
-    pub commits: GroupCommitOptions,
-}
-
-/// What becomes of a body that is not understood (not JSON, no object, no webhook, a key with two values, too deep), or of
-/// a webhook of an `appid` that is not allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third way that loses nothing")]
-pub enum Malformed {
-    /// It is kept aside in the store, with the reason, and acknowledged with 202.
-    #[default]
-    Quarantine,
-    /// It is refused with 4xx, and the reason as text. A JSON object that has all that a webhook has, but a `type` that is
-    /// not known, is no mistake of the sender's: it is kept aside and acknowledged all the same, for refused it would only
-    /// come again.
-    Reject,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            path: DEFAULT_PATH.to_owned(),
-            malformed: Malformed::default(),
-            observe: false,
-            observe_file: None,
-            log_numbers: false,
-            read: ReadLimits::default(),
-            header_deadline: Duration::from_secs(10),
-            idle_deadline: Duration::from_secs(10),
-            drain_deadline: Duration::from_secs(10),
-            max_connections: 4096,
-            max_reading_bytes: 64 << 20,
-            max_head_bytes: 64 * 1024,
-            rate_limit: None,
-            trusted_proxies: Vec::new(),
-            commits: GroupCommitOptions::default(),
-        }
-    }
-}
 
 /// A receiver that runs: it acknowledges a webhook once the store has it, and answers a repeat the same way.
 ///
@@ -142,6 +70,7 @@ impl Default for ServerOptions {
 #[derive(Debug)]
 pub struct Server {
     local_addr: SocketAddr,
+    is_tls: bool,
     app: Arc<App>,
     stop: CancellationToken,
     cut: CancellationToken,
@@ -165,6 +94,7 @@ pub struct ServerBuilder {
     forwarding: Option<(ForwardState, Vec<Destination>)>,
     retention: Option<Retention>,
     commands: Option<PathBuf>,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -177,6 +107,7 @@ impl Server {
             forwarding: None,
             retention: None,
             commands: None,
+            tls: None,
         }
     }
 
@@ -189,7 +120,8 @@ impl Server {
     /// Where webhooks are to be posted.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.local_addr, self.app.options.path)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.local_addr, self.app.options.path)
     }
 
     /// Stops accepting, answers the requests in flight within the drain deadline, writes what waits, and lets go of the
@@ -235,28 +167,6 @@ impl Server {
 /// How long answers may take after the last commit.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
 
-impl ServerOptions {
-    /// Whether a server can be made with these, which [`ServerBuilder::bind`] asks too.
-    ///
-    /// # Errors
-    /// Where the path is none, or one that the server needs itself.
-    pub fn check(&self) -> io::Result<()> {
-        let path = &self.path;
-        let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        // Some of these have a meaning in URLs or in routes, others must be encoded.
-        let fits = |byte: u8| byte.is_ascii_graphic() && !b"{}?#*\"<>\\^`|".contains(&byte);
-        if !path.starts_with('/') || !path.bytes().all(fits) {
-            return invalid(format!(
-                "the path `{path}` must start with / and hold nothing but letters, digits and - . _ ~ % / and the like"
-            ));
-        }
-        if routes::OWN_PATHS.contains(&path.as_str()) {
-            return invalid(format!("the path `{path}` is the server's own: choose another for webhooks"));
-        }
-        Ok(())
-    }
-}
-
 impl ServerBuilder {
     /// Replaces the options.
     pub fn options(mut self, options: ServerOptions) -> Self {
@@ -273,6 +183,12 @@ impl ServerBuilder {
     /// Delivers what is stored to these, as a [`Forwarder`] does. It needs a store whose records can be read.
     pub fn forward(mut self, state: ForwardState, destinations: Vec<Destination>) -> Self {
         self.forwarding = Some((state, destinations));
+        self
+    }
+
+    /// Speaks TLS, and nothing else. Where the certificate's files change, new connections get what is in them then.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -356,6 +272,9 @@ impl ServerBuilder {
             control
                 .map(|control| tokio::spawn(control.serve(commits.clone(), metrics.clone(), stop.clone()))),
         );
+        let acceptor = self.tls.as_ref().map(Tls::acceptor);
+        let is_tls = acceptor.is_some();
+        keepers.extend(self.tls.map(|tls| tokio::spawn(tls.follow(stop.clone()))));
         let drain_deadline = self.options.drain_deadline;
         let slots = Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let follower = observe_file.zip(observer.clone()).map(|(file, observer)| {
@@ -365,10 +284,11 @@ impl ServerBuilder {
         let observer = observer.filter(|_| self.options.observe);
         let app = Arc::new(App::new(self.options, commits, metrics, observer, self.authentication));
         let tracker = TaskTracker::new();
-        let connections = Connections::new(&app, stop.clone(), cut.clone());
+        let connections = Connections::new(&app, acceptor, stop.clone(), cut.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
         Ok(Server {
             local_addr,
+            is_tls,
             app,
             stop,
             cut,

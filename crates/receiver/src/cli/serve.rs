@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
     Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, RateLimit, ReadLimits,
-    Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Token, listen,
+    Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Tls, Token, listen,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Failure;
 use super::forward::default_state;
 use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
+use super::signals::{Reloading, Signals, reload};
 use super::{open_files, quantity, secret};
 
 /// Receive webhooks until SIGTERM or Ctrl-C
@@ -27,6 +27,13 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000", env = "PIOPIY_RECEIVER_LISTEN")]
     listen: String,
+    /// Speak TLS, with the certificate in this PEM file (those that lead to its authority behind it); read again on SIGHUP
+    /// and when the file changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// The path that webhooks are posted to
     #[arg(long, default_value = DEFAULT_PATH, env = "PIOPIY_RECEIVER_PATH")]
     path: String,
@@ -160,8 +167,15 @@ impl Serve {
         let authentication = self.authentication()?;
         let destinations = self.forwarding.destinations()?;
         let retention = self.retention()?;
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(Tls::open(certificate, key).map_err(Failure::environment)?)
+            }
+            _ => None,
+        };
         // Before it listens: a signal that comes early must not be lost.
         let mut signals = Signals::listen()?;
+        let reloading = tls.clone().map(Reloading::listen).transpose()?;
         let mut options = self.options();
         options.check().map_err(|error| Failure::usage(format!("--path: {error}")))?;
         options.max_connections = open_files::allow(options.max_connections);
@@ -181,6 +195,9 @@ impl Serve {
         if let StoreLocation::Sqlite(path) = &self.store {
             server = server.commands(path);
         }
+        if let Some(tls) = tls {
+            server = server.tls(tls);
+        }
         let server = server
             .serve(listener)
             .map_err(|error| Failure::Environment(anyhow::Error::new(error).context("cannot serve")))?;
@@ -194,7 +211,10 @@ impl Serve {
             tracing::debug!(file = %file.display(), "the configuration is of this file, where neither command line nor environment say otherwise");
         }
 
-        let first = signals.next().await;
+        let first = tokio::select! {
+            first = signals.next() => first,
+            never = reload(reloading) => match never {},
+        };
         tracing::info!(signal = first.name(), "shutting down; once more to end at once");
         tokio::select! {
             () = server.shutdown() => {
@@ -306,50 +326,6 @@ impl Serve {
             if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
                 tracing::warn!(%error, "cannot say on stdout that it is ready");
             }
-        }
-    }
-}
-
-/// The two signals that end the program.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Ending {
-    Interrupt,
-    Terminate,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(Failure::environment)?,
-            terminate: signal(SignalKind::terminate()).map_err(Failure::environment)?,
-        })
-    }
-
-    async fn next(&mut self) -> Ending {
-        tokio::select! {
-            _ = self.interrupt.recv() => Ending::Interrupt,
-            _ = self.terminate.recv() => Ending::Terminate,
-        }
-    }
-}
-
-impl Ending {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-        }
-    }
-
-    fn exit_code(self) -> i32 {
-        match self {
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
         }
     }
 }

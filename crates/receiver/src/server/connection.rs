@@ -1,6 +1,7 @@
 //! Accepting connections, and serving each on a task of its own.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -19,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -27,6 +29,7 @@ use super::deadline::{Activity, DeadlineLimits, Doing, Watched};
 use super::long_answer::LongAnswer;
 use super::proxies;
 use super::routes::{self, App};
+use super::stream::Stream;
 use crate::IpRange;
 use crate::auth::NotAuthenticated;
 use crate::metrics::{Counted, Metrics, Refusal};
@@ -35,7 +38,6 @@ use crate::metrics::{Counted, Metrics, Refusal};
 #[derive(Debug, Clone)]
 pub(super) struct Connections(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     router: Router,
     http: http1::Builder,
@@ -44,6 +46,13 @@ struct Shared {
     cut: CancellationToken,
     metrics: Metrics,
     trusted_proxies: Arc<[IpRange]>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 /// How long accepting rests when the system has no more files to give.
@@ -72,7 +81,12 @@ impl Complaints {
 }
 
 impl Connections {
-    pub(super) fn new(app: &Arc<App>, stop: CancellationToken, cut: CancellationToken) -> Self {
+    pub(super) fn new(
+        app: &Arc<App>,
+        tls: Option<TlsAcceptor>,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
         let options = &app.options;
         let mut http = http1::Builder::new();
         // No `pipeline_flush`: it withholds the 400 for a broken head while there are bytes after it.
@@ -89,6 +103,7 @@ impl Connections {
             cut,
             metrics: app.metrics.clone(),
             trusted_proxies: options.trusted_proxies.clone().into(),
+            tls,
         }))
     }
 
@@ -126,6 +141,10 @@ impl Connections {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
         let activity = Arc::new(Activity::new(shared.limits));
+        // Handshake and first head have one deadline, which `activity` counts from here.
+        let Some(stream) = shared.stream(socket).await else {
+            return;
+        };
         let service = ConnectionService {
             router: shared.router.clone(),
             peer,
@@ -133,7 +152,7 @@ impl Connections {
             metrics: shared.metrics.clone(),
             trusted_proxies: Arc::clone(&shared.trusted_proxies),
         };
-        let watched = Watched::new(socket, Arc::clone(&activity));
+        let watched = Watched::new(stream, Arc::clone(&activity));
         let mut connection = pin!(shared.http.serve_connection(TokioIo::new(watched), service));
         let mut alarm = pin!(tokio::time::sleep(shared.limits.header));
         let mut stopped = pin!(shared.stop.cancelled());
@@ -183,6 +202,29 @@ impl Connections {
             }
         }
         drop(slot);
+    }
+}
+
+impl Shared {
+    /// The connection, behind TLS where that is spoken; `None` where it came to none.
+    async fn stream(&self, socket: TcpStream) -> Option<Stream> {
+        let Some(acceptor) = &self.tls else {
+            return Some(Stream::Plain(socket));
+        };
+        let handshake = tokio::time::timeout(self.limits.header, acceptor.accept(socket));
+        match self.stop.run_until_cancelled(handshake).await? {
+            Ok(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
+            Ok(Err(error)) => {
+                self.metrics.refuse(Refusal::handshake);
+                tracing::debug!(%error, "no TLS handshake");
+                None
+            }
+            Err(_) => {
+                self.metrics.refuse(Refusal::handshake);
+                tracing::debug!("no TLS handshake within the deadline for a head");
+                None
+            }
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+use super::stream::Stream;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Activity {
 /// A socket that notes what is going on.
 #[derive(Debug)]
 pub(super) struct Watched {
-    socket: TcpStream,
+    socket: Stream,
     activity: Arc<Activity>,
     /// Whether the answer was ended.
     ended: bool,
@@ -168,7 +169,7 @@ impl AsyncWrite for Watched {
 }
 
 impl Watched {
-    pub(super) fn new(socket: TcpStream, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(socket: Stream, activity: Arc<Activity>) -> Self {
         Self { socket, activity, ended: false }
     }
 

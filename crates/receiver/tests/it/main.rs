@@ -24,4 +24,5 @@ mod sqlite;
 mod store;
 mod support;
 mod surroundings;
+mod tls;
 mod verify;

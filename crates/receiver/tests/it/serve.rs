@@ -25,7 +25,8 @@ impl Serving {
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
         let address = line
-            .strip_prefix("ready: listening on http://")
+            .strip_prefix("ready: listening on ")
+            .and_then(|url| url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")))
             .and_then(|rest| rest.strip_suffix("/webhook/cdr\n"))
             .unwrap_or_else(|| panic!("not the ready line: {line:?}"))
             .to_owned();

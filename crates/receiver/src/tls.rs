@@ -1,0 +1,188 @@
+//! The certificate that the server shows, which may change while it runs.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::chain;
+
+/// A certificate and its key, in two PEM files. Connections that come after [`Tls::reload`] are shown what is in them then.
+///
+/// TLS 1.2 and 1.3, HTTP/1.1. Clients are not asked for certificates.
+#[derive(Clone)]
+pub struct Tls(Arc<Files>);
+
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    shown: Arc<Shown>,
+    config: Arc<ServerConfig>,
+}
+
+/// What clients are shown now.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Why two files are no certificate and its key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is no PEM, or has nothing of the kind.
+    #[error("{} has no {what} in PEM", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// The key is of another certificate, or of a kind that is not known.
+    #[error("the key in {} is none for the certificate in {}", key.display(), certificate.display())]
+    Unfit {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+/// How often it is looked whether a file has changed.
+const EVERY: Duration = Duration::from_secs(2);
+
+impl Tls {
+    /// Reads the files: the certificate with those that lead to its authority behind it, and its key.
+    ///
+    /// # Errors
+    /// Where one cannot be read, or they do not belong together.
+    pub fn open(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
+        let (certificate, key) = (certificate.into(), key.into());
+        let shown = read(&certificate, &key)?;
+        let shown = Arc::new(Shown(RwLock::new(Arc::new(shown))));
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(|source| TlsError::Unfit {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            source,
+        })?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::clone(&shown) as Arc<_>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(Files { certificate, key, shown, config: Arc::new(config) })))
+    }
+
+    /// Reads the files again. What was shown before is shown on where that fails.
+    ///
+    /// # Errors
+    /// As [`Tls::open`].
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let read = Arc::new(read(&self.0.certificate, &self.0.key)?);
+        *self.0.shown.0.write().unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(())
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.0.config))
+    }
+
+    /// Reads the files again whenever one has changed, until told to stop.
+    pub(crate) async fn follow(self, stop: CancellationToken) {
+        let mut known = self.stamps();
+        while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+            let stamps = self.stamps();
+            // One that is not there is being put in place.
+            if stamps == known || stamps.iter().any(Option::is_none) {
+                continue;
+            }
+            known = stamps;
+            let tls = self.clone();
+            match tokio::task::spawn_blocking(move || tls.reload()).await {
+                Ok(Ok(())) => {
+                    tracing::info!("the certificate's files have changed: new connections get the new one");
+                }
+                // The second of the two may be yet to change.
+                Ok(Err(error)) => {
+                    let error = chain(&error);
+                    tracing::warn!(
+                        error,
+                        "the certificate's files have changed, and cannot be used; the one before is shown on"
+                    );
+                }
+                Err(error) => tracing::error!(%error, "a bug: reading the certificate panicked"),
+            }
+        }
+    }
+
+    fn stamps(&self) -> [Option<Stamp>; 2] {
+        [&self.0.certificate, &self.0.key]
+            .map(|path| std::fs::metadata(path).ok().map(|found| Stamp::of(&found)))
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Files { certificate, key, .. } = &*self.0;
+        f.debug_struct("Tls").field("certificate", certificate).field("key", key).finish_non_exhaustive()
+    }
+}
+
+/// Tells a file that was written from the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        Self { inode: found.ino(), bytes: found.len(), modified: (found.mtime(), found.mtime_nsec()) }
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let bytes =
+        |path: &Path| std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
+    let none = |path: &Path, what| {
+        let path = path.to_owned();
+        move |source| TlsError::Pem { path, what, source }
+    };
+    let read = CertificateDer::pem_slice_iter(&bytes(certificate)?).collect::<Result<Vec<_>, _>>();
+    let chain =
+        read.and_then(|chain| if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) });
+    let chain = chain.map_err(none(certificate, "certificate"))?;
+    let private = PrivateKeyDer::from_pem_slice(&bytes(key)?).map_err(none(key, "private key"))?;
+    CertifiedKey::from_der(chain, private, &default_provider()).map_err(|source| TlsError::Unfit {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        source,
+    })
+}
