@@ -6,6 +6,7 @@ mod auth;
 mod backup;
 mod call;
 mod cli;
+mod dashboard;
 mod deadlines;
 mod dedupe;
 mod drain;
