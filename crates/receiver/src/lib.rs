@@ -6,7 +6,8 @@
 //! order, and may post a call's record four times within half an hour. A receiver that gets it right acknowledges only
 //! what it has stored, and stores a repeat once. This crate is that receiver, whole or in parts:
 //!
-//! * [`PiopiyWebhook`] and [`webhook_router`]: webhooks, typed, in an axum application of your own.
+//! * [`PiopiyWebhook`] and [`webhook_router`]: webhooks, typed, in an axum application of your own; [`WebhookHandlers`]:
+//!   a handler for each kind of them; [`Dedupe`]: a layer that lets each through once.
 //! * [`Authentication`]: a layer that asks for a token, basic credentials, an address or an `appid`.
 //! * [`Store`] with [`SqliteStore`] and [`MemoryStore`], and [`GroupCommit`] in front of any of them.
 //! * [`Forwarder`]: delivers what is stored to an application, at least once and in order per call.
@@ -55,10 +56,12 @@
 mod auth;
 mod clock;
 mod control;
+mod dedupe;
 mod entry;
 mod extract;
 mod forward;
 mod group_commit;
+mod handlers;
 mod listen;
 mod location;
 mod metrics;
@@ -71,6 +74,7 @@ mod tls;
 
 pub use auth::{Authenticated, Authentication, Basic, InvalidIpRange, InvalidToken, IpRange, Token};
 pub use control::RunningStore;
+pub use dedupe::{Dedupe, Deduped};
 pub use entry::Entry;
 pub use extract::{
     AppIdNotAllowed, BodyInterrupted, BodyTooLarge, BodyTooSlow, EmptyBody, EncodedBody, MalformedBody,
@@ -81,6 +85,7 @@ pub use forward::{
     InvalidDestination, InvalidSigningSecret, SigningSecret,
 };
 pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
+pub use handlers::WebhookHandlers;
 pub use listen::listen;
 pub use location::{InvalidStoreLocation, OpenStore, StoreLocation};
 pub use record::{Record, Records};

@@ -14,6 +14,7 @@ mod extractor;
 mod failing_store;
 mod forget;
 mod forward;
+mod handlers;
 mod http;
 mod import;
 mod malformed;
