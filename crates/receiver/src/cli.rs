@@ -111,3 +111,25 @@ fn carry_out() -> Result<(), Failure> {
         Command::Forward(forward) => forward.run(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guides_show_commands_that_there_are() {
+        let guides =
+            [include_str!("../../../docs/operating.md"), include_str!("../../../docs/forwarding.md")];
+        let blocks = guides.iter().flat_map(|guide| guide.split("```sh\n").skip(1));
+        let lines = blocks.filter_map(|rest| rest.split("```").next()).flat_map(str::lines);
+        let mut seen = 0;
+        for line in lines.filter(|line| line.starts_with("piopiy-receiver ")) {
+            let words = line.split(" #").next().unwrap().split(" >").next().unwrap().split_whitespace();
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+            seen += 1;
+        }
+        assert!(seen > 20, "{seen}");
+    }
+}
