@@ -1,12 +1,16 @@
 //! The bodies of v3, as the vendor's SDKs check them (their copy of the server's schema): a table that bodies are
 //! checked with and that the OpenAPI document is made of.
 
-use serde_json::{Map, Value, json};
+mod schema;
+
+use serde_json::{Map, Value};
+
+pub(in crate::platform::rest) use schema::schema;
 
 /// The members of an object; there are no others.
 pub(in crate::platform::rest) type Shape = &'static [Member];
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::platform::rest) struct Member {
     key: &'static str,
     required: bool,
@@ -22,9 +26,11 @@ enum Kind {
     /// A string of so many characters.
     Text(usize, usize),
     Whole(i64, i64),
-    Number,
+    Number(f64, f64),
     Flag,
     Word(&'static [&'static str]),
+    /// An `http` or `https` URL, as far as its beginning says.
+    Url,
     /// Any value: SDK.md knows three types for it.
     Any,
     Object(Shape),
@@ -36,7 +42,7 @@ enum Kind {
     Variables,
     /// The same, at most ten, with short texts.
     Data,
-    /// At least one of these words.
+    /// At least one of these words, and none twice.
     Words(&'static [&'static str]),
     Endpoints,
     /// At least one action; whether `connect` needs a `caller_id`.
@@ -75,7 +81,7 @@ pub(in crate::platform::rest) const AI_CALL: Shape = &[
 pub(in crate::platform::rest) const PCMO_CALL: Shape = &[
     needs("caller_id", Kind::Phone),
     needs("to_number", Kind::Phone),
-    needs("app_id", Kind::Text(1, 64)),
+    needs("app_id", ANY_TEXT),
     needs("pipeline", Kind::Pipeline(true)),
     may("options", Kind::Object(OPTIONS)),
     may("variables", Kind::Variables),
@@ -87,7 +93,7 @@ pub(in crate::platform::rest) const FLOW_CALL: Shape = &[
     needs("org_id", Kind::Uuid),
     needs("caller_id", Kind::Phone),
     needs("to_number", Kind::Phone),
-    needs("app_id", Kind::Text(1, 64)),
+    needs("app_id", ANY_TEXT),
     may("options", Kind::Object(OPTIONS)),
     may("variables", Kind::Variables),
 ];
@@ -152,7 +158,7 @@ const PROMPT: Kind = Kind::Typed(
         may("say", ANY_TEXT),
         may("voice_id", ANY_TEXT),
         may("language", ANY_TEXT),
-        may("speed", Kind::Number),
+        may("speed", Kind::Number(0.5, 2.0)),
     ],
     &[("file", &["file_name"]), ("say", &["say", "language", "voice_id", "speed"])],
 );
@@ -170,7 +176,7 @@ const RETRIES: Shape =
     &[may("max", Kind::Whole(0, i64::MAX)), may("no_input_prompt", PROMPT), may("invalid_prompt", PROMPT)];
 
 const ON_RESULT: Kind = Kind::Typed(
-    &[needs("type", Kind::Word(&["url", "pcmo"])), may("url", ANY_TEXT), may("ref", ANY_TEXT)],
+    &[needs("type", Kind::Word(&["url", "pcmo"])), may("url", Kind::Url), may("ref", ANY_TEXT)],
     &[("url", &["url"]), ("pcmo", &["ref"])],
 );
 
@@ -203,11 +209,15 @@ const ACTIONS: [(&str, [Shape; 2]); 7] = {
     ]
 };
 
+/// What an endpoint of another type may have with it, whatever it is.
+const UNREAD: [Member; 3] = [may("number", Kind::Any), may("uri", Kind::Any), may("id", Kind::Any)];
+const HEADERS: Member = may("headers", Kind::Headers);
+
 /// Those that can be called; `type` is among the members of none.
 const ENDPOINTS: [(&str, Shape); 3] = [
-    ("pstn", &[needs("number", Kind::Phone), may("headers", Kind::Headers)]),
-    ("sip", &[needs("uri", ANY_TEXT), may("headers", Kind::Headers)]),
-    ("agent", &[needs("id", Kind::Uuid), may("headers", Kind::Headers)]),
+    ("pstn", &[needs("number", Kind::Phone), UNREAD[1], UNREAD[2], HEADERS]),
+    ("sip", &[UNREAD[0], needs("uri", ANY_TEXT), UNREAD[2], HEADERS]),
+    ("agent", &[UNREAD[0], UNREAD[1], needs("id", Kind::Uuid), HEADERS]),
 ];
 
 /// Whether a body is of a shape; where it is not, and what is wanted there.
@@ -252,8 +262,16 @@ fn fits(kind: Kind, value: &Value, at: &str) -> Result<(), String> {
             _ if most == i64::MAX => wants(&format!("a whole number of at least {least}")),
             _ => wants(&format!("a whole number from {least} to {most}")),
         },
-        Kind::Number if value.is_number() => Ok(()),
-        Kind::Number => wants("a number"),
+        Kind::Number(least, most) => match value.as_f64() {
+            Some(number) if (least..=most).contains(&number) => Ok(()),
+            _ => wants(&format!("a number from {least} to {most}")),
+        },
+        Kind::Url
+            if text.is_some_and(|text| ["http://", "https://"].iter().any(|it| text.starts_with(it))) =>
+        {
+            Ok(())
+        }
+        Kind::Url => wants("a URL that begins with http:// or https://"),
         Kind::Flag if value.is_boolean() => Ok(()),
         Kind::Flag => wants("true or false"),
         Kind::Word(words) if text.is_some_and(|text| words.contains(&text)) => Ok(()),
@@ -275,6 +293,9 @@ fn fits(kind: Kind, value: &Value, at: &str) -> Result<(), String> {
         Kind::Variables | Kind::Data => variables(kind, value, at),
         Kind::Words(words) => match value.as_array() {
             Some(items) if !items.is_empty() => {
+                if let Some(n) = (1..items.len()).find(|&n| items[..n].contains(&items[n])) {
+                    return Err(format!("{at}/{n} is there twice"));
+                }
                 let mut items = items.iter().enumerate();
                 items.try_for_each(|(n, item)| fits(Kind::Word(words), item, &format!("{at}/{n}")))
             }
@@ -364,165 +385,5 @@ fn is_name(text: &str) -> bool {
     starts && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The JSON Schema of a shape.
-pub(in crate::platform::rest) fn schema(shape: Shape) -> Value {
-    object_schema(shape, None)
-}
-
-fn object_schema(shape: Shape, constant: Option<(&str, &str)>) -> Value {
-    let mut properties = Map::new();
-    let mut required = Vec::new();
-    if let Some((key, value)) = constant {
-        properties.insert(key.to_owned(), json!({ "const": value }));
-        required.push(key);
-    }
-    for member in shape {
-        properties.insert(member.key.to_owned(), kind_schema(member.kind));
-        if member.required {
-            required.push(member.key);
-        }
-    }
-    json!({
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
-}
-
-fn kind_schema(kind: Kind) -> Value {
-    match kind {
-        Kind::Any => json!({}),
-        Kind::Phone => json!({ "type": "string", "pattern": "^[1-9][0-9]{6,15}$" }),
-        Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
-        Kind::Text(_, usize::MAX) => json!({ "type": "string" }),
-        Kind::Text(least, most) => json!({ "type": "string", "minLength": least, "maxLength": most }),
-        Kind::Whole(least, i64::MAX) => json!({ "type": "integer", "minimum": least }),
-        Kind::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
-        Kind::Number => json!({ "type": "number" }),
-        Kind::Flag => json!({ "type": "boolean" }),
-        Kind::Word(words) => json!({ "enum": words }),
-        Kind::Object(shape) => object_schema(shape, None),
-        Kind::Typed(shape, requires) => {
-            let mut schema = object_schema(shape, None);
-            let rule = |(name, keys): &(&str, &[&str])| json!({ "if": { "properties": { "type": { "const": name } } }, "then": { "required": keys } });
-            schema["allOf"] = requires.iter().map(rule).collect();
-            schema
-        }
-        Kind::Headers => json!({ "type": "object" }),
-        Kind::Variables | Kind::Data => {
-            let is_data = matches!(kind, Kind::Data);
-            let text = if is_data {
-                json!({ "type": "string", "maxLength": 256 })
-            } else {
-                json!({ "type": "string" })
-            };
-            let mut schema = json!({
-                "type": "object",
-                "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
-                "additionalProperties": { "anyOf": [text, { "type": "number" }, { "type": "boolean" }] },
-            });
-            if is_data {
-                schema["maxProperties"] = 10.into();
-            }
-            schema
-        }
-        Kind::Words(words) => json!({ "type": "array", "minItems": 1, "items": { "enum": words } }),
-        Kind::Endpoints => {
-            let kinds = ENDPOINTS.map(|(name, shape)| object_schema(shape, Some(("type", name))));
-            json!({
-                "type": "array",
-                "minItems": 1,
-                "items": { "anyOf": kinds },
-                // Behind all others, which a schema cannot say.
-                "contains": { "properties": { "type": { "const": "agent" } } },
-                "minContains": 0,
-                "maxContains": 2,
-            })
-        }
-        Kind::Pipeline(needs_caller) => {
-            let kinds = ACTIONS.map(|(name, shapes)| {
-                object_schema(shapes[usize::from(needs_caller)], Some(("action", name)))
-            });
-            json!({ "type": "array", "minItems": 1, "items": { "anyOf": kinds } })
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(shape: Shape, body: &Value, expected: Result<(), &str>) {
-        let got = super::check(shape, body.as_object().unwrap());
-        assert_eq!(got, expected.map_err(str::to_owned), "{body}");
-    }
-
-    const AGENT: &str = "3f0c2f0e-7a53-4c56-9a0c-0d3f6f4c2b11";
-
-    #[test]
-    fn bodies_are_checked_to_the_last_member() {
-        let ai = |more: Value| {
-            let mut body =
-                json!({ "caller_id": "441632960000", "to_number": "447700900123", "agent_id": AGENT });
-            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            body
-        };
-        check(AI_CALL, &ai(json!({})), Ok(()));
-        check(AI_CALL, &ai(json!({ "variables": { "a": 1, "_b": "x" } })), Ok(()));
-        check(AI_CALL, &json!({ "to_number": "447700900123" }), Err("/caller_id is required"));
-        check(
-            AI_CALL,
-            &ai(json!({ "to_number": 447_700_900_123_u64 })),
-            Err("/to_number must be a string of 7 to 16 digits, the first not 0"),
-        );
-        check(AI_CALL, &ai(json!({ "agent_id": "x" })), Err("/agent_id must be a UUID"));
-        check(AI_CALL, &ai(json!({ "colour": 1 })), Err("/colour is not known here"));
-        check(
-            AI_CALL,
-            &ai(json!({ "options": { "ring_timeout_sec": 4 } })),
-            Err("/options/ring_timeout_sec must be a whole number from 5 to 120"),
-        );
-        check(
-            AI_CALL,
-            &ai(json!({ "variables": { "a": null } })),
-            Err("/variables/a must be a text, a number, true or false"),
-        );
-    }
-
-    #[test]
-    fn pipelines_are_checked_action_by_action() {
-        let of = |actions: Value| json!({ "call_id": AGENT, "pipeline": actions });
-        check(TRANSFER, &of(json!([{ "action": "hangup" }])), Ok(()));
-        check(TRANSFER, &of(json!([])), Err("/pipeline must be an array of at least one action"));
-        check(
-            TRANSFER,
-            &of(json!([{ "action": "speak", "text": "x" }])),
-            Err(
-                "/pipeline/0/action must be one of connect, play, play_get_input, param, record, hangup, input",
-            ),
-        );
-        let connect =
-            |endpoints: Value| json!([{ "action": "connect", "params": {}, "endpoints": endpoints }]);
-        let agent = json!({ "type": "agent", "id": AGENT });
-        let customer = json!({ "type": "pstn", "number": "447700900123" });
-        let alone = connect(json!([customer]));
-        check(TRANSFER, &of(alone.clone()), Err("/pipeline/0/params/caller_id is required"));
-        check(TRANSFER_ACTION, &json!({ "pipeline": alone }), Ok(()));
-        let blind = json!({ "pipeline": connect(json!([agent, customer])) });
-        check(TRANSFER_ACTION, &blind, Err("/pipeline/0/endpoints/1: agents come last"));
-    }
-
-    #[test]
-    fn schemas_say_the_same() {
-        let schema = schema(PCMO_CALL);
-        let validator = jsonschema::validator_for(&schema).unwrap();
-        let body = json!({ "caller_id": "441632960000", "to_number": "447700900123", "app_id": "2222222",
-            "pipeline": [{ "action": "play", "file_name": "a.wav" }] });
-        assert!(validator.is_valid(&body));
-        assert!(super::check(PCMO_CALL, body.as_object().unwrap()).is_ok());
-        let body = json!({ "caller_id": "0441632960000" });
-        assert!(!validator.is_valid(&body));
-    }
-}
+mod tests;
