@@ -207,7 +207,8 @@ fn tell_ready(format: Format, serving: &Serving, file: Option<&Path>) -> Result<
         text.push_str(&format!("by TLS       {tls}; `piopiy-mock ca` prints whom to trust\n"));
     }
     for app in &config.apps {
-        let is_known = app.secret == Config::ZERO.1;
+        let has_known_token = app.token.as_deref().is_none_or(|token| token == Config::ZERO.2);
+        let is_known = app.secret == Config::ZERO.1 && has_known_token;
         let secrets = match file {
             Some(file) if !is_known => format!("secret and token as in {}", file.display()),
             _ => format!("secret {}, token {}", app.secret, app.token.as_deref().unwrap_or("none")),

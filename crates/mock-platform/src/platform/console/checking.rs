@@ -1,6 +1,7 @@
 //! The conformance suite against the webhook URL, in this process, and its report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::str::FromStr as _;
 use std::sync::{Mutex, PoisonError};
 
@@ -8,13 +9,16 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use futures_util::FutureExt as _;
 use maud::{Markup, html};
 use tokio::sync::watch;
 
 use super::Console;
 use super::acts::{Fields, field};
 use super::page::Page;
-use crate::deliver::check_run::{CheckOptions, Observation, Progress, broken, run_checks};
+use crate::deliver::check_run::{
+    CheckOptions, CheckRunError, Observation, Progress, broken, empty, run_checks,
+};
 use crate::deliver::{Target, fresh};
 use crate::judge::check::{Check, Group, Tag, all};
 use crate::judge::report::{CheckReport, CheckSummary, reporter};
@@ -198,13 +202,29 @@ fn begin(console: &Console, fields: &BTreeMap<String, String>) -> Result<(), Str
                 std::future::pending::<()>().await;
             }
         };
-        let report = match run_checks(&target, &checks, &options, &*checking, stop).await {
-            Ok(report) => report,
-            Err(error) => broken(&target, &checks, &options, &error),
-        };
-        checking.end(&report);
+        let run = Box::pin(run_checks(&target, &checks, &options, &*checking, stop));
+        checking.end(&reported(run, &target, &checks, &options).await);
     });
     Ok(())
+}
+
+/// The report of a run, however it ends: who starts the next one is not to wait for it.
+async fn reported(
+    run: impl Future<Output = Result<CheckReport, CheckRunError>>,
+    target: &Target,
+    checks: &[&'static Check],
+    options: &CheckOptions,
+) -> CheckReport {
+    // Nothing of the run is looked at behind a panic.
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(Ok(report)) => report,
+        Ok(Err(error)) => broken(target, checks, options, &error),
+        Err(_) => {
+            let mut report = empty(target, options);
+            report.error = Some("a defect of piopiy-mock: please report what it wrote to stderr".to_owned());
+            report
+        }
+    }
 }
 
 /// The command that runs the same, for the report.
@@ -290,6 +310,17 @@ fn told(last: &Last) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_breaks_off_is_over_and_says_so() {
+        let checking = Checking::default();
+        let target = Target::parse("http://127.0.0.1:5000/webhook", &[]).unwrap();
+        assert!(checking.begin(&target, 1).is_some() && checking.begin(&target, 1).is_none());
+        let run = async { panic!("a defect, on purpose") };
+        checking.end(&reported(run, &target, &[], &CheckOptions::default()).await);
+        assert!(checking.read(|state| state.last.as_ref().unwrap().error.is_some()));
+        assert!(checking.begin(&target, 1).is_some());
+    }
 
     #[test]
     fn a_selection_is_what_the_command_runs() {

@@ -41,6 +41,23 @@ fn the_readme_shows_what_it_says() {
 }
 
 #[test]
+fn a_secret_that_somebody_chose_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    for (secret, token, shown) in
+        [("mock-secret", "hush", false), ("hush", "mock-token", false), ("mock-secret", "mock-token", true)]
+    {
+        let app = format!("[[platform.app]]\nappid = 7\nsecret = \"{secret}\"\ntoken = \"{token}\"");
+        std::fs::write(&file, app).unwrap();
+        let platform = Process::start(&["--config", file.to_str().unwrap()]);
+        platform.signal(Signal::INT);
+        let (_, told) = platform.ended();
+        assert!(!told.contains("hush"), "{told}");
+        assert_eq!(told.contains("mock-secret"), shown, "{told}");
+    }
+}
+
+#[test]
 fn a_signal_ends_it_with_its_code() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let platform = Process::start(&[]);
