@@ -39,14 +39,14 @@ pub use board::{Board, CallView, Change, Row, WebhookRow};
 pub use builder::MockPlatformBuilder;
 pub use call::{Ender, Hold};
 pub use config::{
-    AfterLast, Answers, App, BadAnswer, Choices, Config, ConfigError, Delivery, FaultRates, LegacyCodes,
-    LegacyErrors, NoDigits, Number, Person, UnknownAction,
+    AfterLast, Answers, App, BadAnswer, Choices, Config, ConfigError, Delivery, FaultRates, KnownPerson,
+    LegacyCodes, LegacyErrors, NoDigits, Number, Person, UnknownAction,
 };
 pub use control::control_openapi;
 pub use error::{PlaceError, StartError};
 pub use exchange::{
-    Exchange, ExchangeError, Inbound, NoSuchCall, Outbound, PlaceCallError, Placed, ResendError, Then,
-    Transfer, TransferError, TransferStatus,
+    Exchange, ExchangeError, HangUpError, Inbound, NoSuchCall, Outbound, PlaceCallError, Placed, ResendError,
+    Then, Transfer, TransferError, TransferStatus,
 };
 pub use live::{CallHandle, Expectation, Times, WaitError, WebhookMatcher};
 pub use rest::{Failure, RestRules, rest_openapi};

@@ -264,7 +264,7 @@ impl MockPlatformBuilder {
     async fn start_live(&self) -> Result<Live, StartError> {
         let exchange = Exchange::start(self.live_config(), None)?;
         // The windows and all: a configuration has rates alone.
-        exchange.set_faults(self.options.faults.clone());
+        exchange.set_usual_faults(self.options.faults.clone());
         let mut options = ServeOptions::default();
         options.rest.set_port(0);
         options.control.set_port(0);

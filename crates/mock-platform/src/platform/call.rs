@@ -5,17 +5,23 @@ mod asking;
 mod bridging;
 mod collecting;
 mod ending;
+mod idle;
 mod outbox;
 mod passing;
 mod streaming;
+mod transferring;
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use futures_util::FutureExt as _;
 use piopiy_events::CallDirection;
 use piopiy_events::pcmo::{Action, Pcmo, Stream};
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
 use super::config::{Answers, Config, Person};
 use super::exchange::{Exchange, TransferStatus};
@@ -24,8 +30,11 @@ use crate::deliver::Target;
 use crate::deliver::ledger::{Entry, Lane, MessageEntry, MessageKind, OverEntry};
 use crate::plan::draw::{Draws, Purpose};
 use crate::plan::{Happened, LiveCall, Quantiles};
+use bridging::Talk;
 use outbox::Outbox;
 use passing::Break;
+use transferring::Before;
+pub(super) use transferring::Transferring;
 
 /// What a call begins with.
 #[derive(Debug)]
@@ -46,6 +55,8 @@ pub(super) struct Setting {
     pub(super) ring_ms: Option<u64>,
     pub(super) talk_ms: u64,
     pub(super) record: bool,
+    /// Whether the number that is shown is none of the app's.
+    pub(super) is_foreign: bool,
 }
 
 /// Who ends a call.
@@ -54,7 +65,7 @@ pub(super) struct Setting {
 pub enum Ender {
     /// Whoever is on leg a.
     Caller,
-    /// Whoever is on leg b.
+    /// Whoever is on leg b: the call flow goes on.
     Callee,
     /// The call flow, or a limit.
     Platform,
@@ -80,7 +91,7 @@ pub(super) enum Command {
     Digits(String),
     HangUp(Ender),
     Hold(Hold),
-    Transfer { flow: Pcmo, id: Option<String> },
+    Transfer { flow: Pcmo, transfer: Transferring },
     DropStream(Option<u16>),
 }
 
@@ -89,45 +100,74 @@ const MOST_ACTIONS: u32 = 5_000;
 /// How long an outbound call rings where nobody said.
 const RING_MS: u64 = 40_000;
 
+/// What a call hears, and where it says whether anybody is on leg b.
+pub(super) type Line = (mpsc::UnboundedReceiver<Command>, Arc<AtomicBool>);
+
 pub(super) async fn run(
     exchange: Exchange,
     config: Arc<Config>,
     live: LiveCall,
     setting: Setting,
-    commands: mpsc::UnboundedReceiver<Command>,
+    (commands, on_leg_b): Line,
 ) {
     let index = live.index();
-    let (outbox, sent) = Outbox::open(exchange.clone(), live.profile(), index, setting.account);
-    let mut call = Call {
+    let (outbox, sent) =
+        Outbox::open(exchange.clone(), live.profile(), index, (setting.appid, setting.account));
+    let call = Call {
         draws: Draws::new(exchange.seed().0, index),
         exchange: exchange.clone(),
         config,
         live,
         commands,
+        on_leg_b,
         outbox,
         digits: String::new(),
         pressing: VecDeque::new(),
         asked: 0,
         carried_out: 0,
         drawn: 0,
+        dialled: 0,
         stream: None,
         bridged: None,
         on_hold: false,
         is_recorded: setting.record,
         picked_up_us: None,
         stream_on_answer: None,
+        is_on_stream: false,
+        is_handed_over: false,
         streams: 0,
         talked_to: None,
         tracks: None,
         hang_up_at_us: None,
         ends_at_us: None,
         transfer: None,
+        came_to: None,
+        before: None,
         waiting: None,
         setting,
     };
-    call.whole().await;
-    // The last webhook is out before the call is forgotten.
-    drop(call);
+    let whole = async move {
+        let mut call = call;
+        call.whole().await;
+    };
+    to_its_end(&exchange, index, whole, sent).await;
+}
+
+/// Carries a call out, and forgets it once its last webhook is out, whatever becomes of it.
+async fn to_its_end(
+    exchange: &Exchange,
+    index: u64,
+    whole: impl Future<Output = ()>,
+    sent: impl Future<Output = Result<(), JoinError>>,
+) {
+    // Nothing of the call is looked at behind a panic.
+    if AssertUnwindSafe(whole).catch_unwind().await.is_err() {
+        let (from, to) = (Lane::Platform, Lane::Platform);
+        let mut message = MessageEntry::new(exchange.now_ms(), from, to, MessageKind::Action, "breaks off");
+        message.call = Some(index);
+        message.error = Some("a defect of piopiy-mock: please report what it wrote to stderr".to_owned());
+        exchange.tell(message);
+    }
     let _ = sent.await;
     exchange.forget(index);
     let over = OverEntry::new(index, exchange.now_ms());
@@ -140,6 +180,7 @@ pub(super) struct Call {
     live: LiveCall,
     setting: Setting,
     commands: mpsc::UnboundedReceiver<Command>,
+    on_leg_b: Arc<AtomicBool>,
     outbox: Outbox,
     draws: Draws,
     /// Pressed and not yet asked for.
@@ -152,15 +193,21 @@ pub(super) struct Call {
     carried_out: u32,
     /// How many draws were made, of any purpose.
     drawn: u64,
+    /// How many parties were dialled.
+    dialled: usize,
     stream: Option<StreamSession>,
-    /// The leg that leg a talks to.
-    bridged: Option<usize>,
+    /// Whom leg a talks to.
+    bridged: Option<Talk>,
     on_hold: bool,
     is_recorded: bool,
     /// When leg a was picked up: virtual microseconds.
     picked_up_us: Option<u64>,
     /// A stream that is opened when the other party picks up.
     stream_on_answer: Option<Stream>,
+    /// Whether its end is what the flow waits for.
+    is_on_stream: bool,
+    /// Whether it was hung up, for somebody else is called.
+    is_handed_over: bool,
     /// How many streams there were.
     streams: u32,
     /// Whoever is on leg b, and what they say.
@@ -173,8 +220,12 @@ pub(super) struct Call {
     ends_at_us: Option<u64>,
     /// The transfer that is carried out.
     transfer: Option<String>,
+    /// Why nobody took it.
+    came_to: Option<&'static str>,
+    /// What is gone back to, where nobody takes it.
+    before: Option<Before>,
     /// A call flow that came while it rang: it is carried out once somebody picks up.
-    waiting: Option<(Pcmo, Option<String>)>,
+    waiting: Option<(Pcmo, Transferring)>,
 }
 
 impl Call {
@@ -186,27 +237,32 @@ impl Call {
             CallDirection::Inbound => self.inbound().await,
             CallDirection::Outbound => self.outbound().await,
         };
-        let by = match ended {
-            Ok(by) | Err(Break::Over(by)) => by,
+        match ended {
+            Ok(()) | Err(Break::Over) => {}
             // It came while the application was asked.
-            Err(Break::Flow { flow, id }) => {
-                self.take_up(id);
-                self.carry_out(flow.actions).await
+            Err(Break::Flow { flow, transfer }) => {
+                let queue = self.turn_to(VecDeque::new(), flow, transfer);
+                self.carry_out(queue).await;
             }
-        };
-        self.end(by).await;
+        }
+        self.end().await;
     }
 
-    async fn inbound(&mut self) -> Result<Ender, Break> {
+    async fn inbound(&mut self) -> Result<(), Break> {
         let called = format!("calls {}", self.setting.to);
         self.say(Lane::Caller, Lane::Platform, MessageKind::Person, called);
         // Nobody has picked up yet: who waits too long gives up.
         self.hang_up_at_us = Some(self.after_ms(self.setting.person.patience.millis()));
         let flow = self.first_flow().await?;
-        Ok(self.carry_out(flow).await)
+        self.carry_out(flow.into()).await;
+        Ok(())
     }
 
-    async fn outbound(&mut self) -> Result<Ender, Break> {
+    async fn outbound(&mut self) -> Result<(), Break> {
+        if self.setting.is_foreign {
+            let label = format!("{} is no number of app {}", self.setting.from, self.setting.appid);
+            self.choose(label, "it is shown; webhooks go where those of the app's first number go");
+        }
         let dials = format!("dials {}", self.setting.to);
         self.say(Lane::Platform, Lane::Caller, MessageKind::Person, dials);
         self.happens(&Happened::Started(0));
@@ -228,51 +284,55 @@ impl Call {
         self.spend_until(began + wait * 1_000).await?;
         self.say(Lane::Caller, Lane::Platform, MessageKind::Person, what);
         if !picks_up {
-            return Ok(Ender::Platform);
+            return Ok(());
         }
         self.answer();
-        let flow = match self.waiting.take() {
-            Some((flow, id)) => {
-                self.take_up(id);
-                flow.actions
-            }
-            None => self.first_flow().await?,
-        };
-        Ok(self.carry_out(flow).await)
+        let queue = self.begins_with().await?;
+        self.carry_out(queue).await;
+        Ok(())
     }
 
     /// Carries out a call flow, and whatever takes its place, until the call is over.
-    async fn carry_out(&mut self, flow: Vec<Action>) -> Ender {
-        let mut queue = VecDeque::from(flow);
+    async fn carry_out(&mut self, mut queue: VecDeque<Action>) {
         loop {
-            self.carried_out += 1;
-            if self.carried_out > MOST_ACTIONS {
-                self.choose(format!("more than {MOST_ACTIONS} actions"), "the call is ended");
-                return Ender::Platform;
-            }
-            let done = match queue.pop_front() {
-                Some(action) => self.act(action, queue.front()).await,
-                None => {
-                    // Whoever was to be called was: what failed is settled already.
-                    self.settle_transfer(TransferStatus::Completed);
-                    self.behind_the_last().await
-                }
+            self.settle_failed(&mut queue);
+            let done = if self.before.is_none() && self.bridged.is_some() {
+                // Nobody took a warm transfer.
+                self.talk_on().await
+            } else if self.before.is_none() && self.is_on_stream {
+                self.stream_on().await
+            } else {
+                self.next(&mut queue).await
             };
             match done {
                 Ok(acting::Next::Go) => {}
-                Ok(acting::Next::Instead(flow)) => queue = flow.into(),
+                Ok(acting::Next::Instead(flow)) => {
+                    self.forget_stream_on_answer();
+                    queue = flow.into();
+                }
                 Ok(acting::Next::HangUp) => {
                     self.settle_transfer(TransferStatus::Completed);
-                    return Ender::Platform;
+                    return;
                 }
-                Err(Break::Over(by)) => return by,
-                Err(Break::Flow { flow, id }) => {
-                    self.leave_bridge();
-                    self.take_up(id);
-                    queue = flow.actions.into();
-                }
+                Err(Break::Over) => return,
+                Err(Break::Flow { flow, transfer }) => queue = self.turn_to(queue, flow, transfer),
             }
         }
+    }
+
+    async fn next(&mut self, queue: &mut VecDeque<Action>) -> Result<acting::Next, Break> {
+        let Some(action) = queue.pop_front() else {
+            // Whoever was to be called was: what failed is settled already.
+            self.settle_transfer(TransferStatus::Completed);
+            self.forget_stream_on_answer();
+            return self.behind_the_last().await;
+        };
+        self.carried_out += 1;
+        if self.carried_out > MOST_ACTIONS {
+            self.choose(format!("more than {MOST_ACTIONS} actions"), "the call is ended");
+            return Err(Break::Over);
+        }
+        self.act(action, queue.front()).await
     }
 
     /// Leg a is picked up, where it was not.
@@ -326,3 +386,13 @@ impl Call {
         Quantiles::new(from).at(self.draws.bits(purpose, self.drawn))
     }
 }
+
+/// However a call ends, its recordings may make room from then on.
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.release_recordings();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::deliver::{DeliveryOptions, Faults, Order, Pace, Redelivery, Target, T
 use crate::plan::{Length, ScenarioError};
 
 pub use choices::{AfterLast, BadAnswer, Choices, LegacyCodes, LegacyErrors, NoDigits, UnknownAction};
-pub use people::{Answers, Person};
+pub use people::{Answers, KnownPerson, Person};
 
 /// What a running platform is like. Written as TOML, in the table `[platform]` of `piopiy-mock.toml`.
 ///
@@ -70,9 +70,9 @@ pub struct Config {
     /// The account's numbers.
     #[serde(rename = "number")]
     pub numbers: Vec<Number>,
-    /// People with a number, and how each behaves.
+    /// People who behave otherwise than everybody else.
     #[serde(rename = "person")]
-    pub people: Vec<Person>,
+    pub people: Vec<KnownPerson>,
     /// How people on leg a behave who have no entry of their own.
     pub caller: Person,
     /// How people on leg b behave who have no entry of their own.
@@ -259,6 +259,12 @@ impl Config {
         self.numbers.iter().find(|known| known.number == number)
     }
 
+    /// The account's number, if it is one of an app.
+    #[must_use]
+    pub fn number_of(&self, appid: u64, number: u64) -> Option<&Number> {
+        self.number(number).filter(|number| self.app_of(number).is_some_and(|app| app.appid == appid))
+    }
+
     /// The app of a number of the account.
     #[must_use]
     pub fn app_of(&self, number: &Number) -> Option<&App> {
@@ -268,11 +274,12 @@ impl Config {
         }
     }
 
-    /// How whoever has a number behaves; `leg_a` says whose habits hold where they have no entry.
+    /// How whoever has a number behaves; `leg_a` says whose habits hold where they have none of their own.
     #[must_use]
-    pub fn person(&self, number: u64, leg_a: bool) -> &Person {
-        let known = self.people.iter().find(|person| person.number == Some(number));
-        known.unwrap_or(if leg_a { &self.caller } else { &self.callee })
+    pub fn person(&self, number: u64, leg_a: bool) -> Person {
+        let others = if leg_a { &self.caller } else { &self.callee };
+        let known = self.people.iter().find(|person| person.number == number);
+        known.map_or_else(|| others.clone(), |known| known.like(others))
     }
 
     /// How webhooks are delivered.

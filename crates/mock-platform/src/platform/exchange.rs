@@ -1,6 +1,7 @@
 //! The running platform: accounts, calls that are on, their webhooks, one clock and one ledger. REST, the control API,
 //! the console and tests all act through it.
 
+mod accounts;
 mod acts;
 mod placing;
 mod settings;
@@ -9,7 +10,7 @@ mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_util::stream;
@@ -28,7 +29,7 @@ use crate::deliver::{
 use crate::judge::{Judge, Summary};
 use crate::plan::{LiveCalls, Nonce, PlanOptions, Seed};
 
-pub use acts::{NoSuchCall, ResendError, TransferError};
+pub use acts::{HangUpError, NoSuchCall, ResendError, TransferError};
 pub use placing::{Inbound, Outbound, PlaceCallError, Placed, Then};
 pub use transfers::{Transfer, TransferStatus};
 
@@ -40,6 +41,13 @@ pub struct Exchange {
 
 /// Webhooks on their way to the engine.
 type Webhooks = mpsc::UnboundedSender<(PlacedCall, Arc<Targets>)>;
+
+/// How a call that is on is spoken to.
+struct Line {
+    commands: mpsc::UnboundedSender<Command>,
+    /// Whether anybody is on leg b.
+    on_leg_b: Arc<AtomicBool>,
+}
 
 pub(super) struct Shared {
     config: RwLock<Arc<Config>>,
@@ -56,8 +64,10 @@ pub(super) struct Shared {
     engine: Mutex<Option<JoinHandle<Result<(), DeliverError>>>>,
     /// Asks the engine to forget what is not in flight.
     forget: mpsc::UnboundedSender<oneshot::Sender<()>>,
-    calls: Mutex<HashMap<u64, mpsc::UnboundedSender<Command>>>,
+    calls: Mutex<HashMap<u64, Line>>,
     faults: RwLock<Faults>,
+    /// What they are after a reset.
+    usual_faults: RwLock<Faults>,
     /// By app: millionths.
     balances: Mutex<BTreeMap<u64, i128>>,
     transfers: transfers::Transfers,
@@ -71,7 +81,9 @@ pub(super) struct Shared {
     /// Where recordings are.
     pub(super) shelf: Shelf,
     /// The names of SIP endpoints.
-    sip: Mutex<BTreeSet<String>>,
+    sip: Mutex<BTreeSet<(u64, String)>>,
+    /// Whether no more calls are taken.
+    is_stopping: AtomicBool,
 }
 
 /// Why a platform did not start.
@@ -167,6 +179,7 @@ impl Exchange {
                 engine: Mutex::new(Some(engine)),
                 forget,
                 calls: Mutex::default(),
+                usual_faults: RwLock::new(faults.clone()),
                 faults: RwLock::new(faults),
                 balances: Mutex::new(balances),
                 transfers: transfers::Transfers::default(),
@@ -176,6 +189,7 @@ impl Exchange {
                 listens: RwLock::default(),
                 shelf,
                 sip: Mutex::default(),
+                is_stopping: AtomicBool::new(false),
             }),
         })
     }
@@ -197,7 +211,7 @@ impl Exchange {
         let before = self.config();
         // What is set was checked with the rest.
         if config.faults != before.faults {
-            self.set_faults(config.faults.faults(self.shared.seed.0));
+            self.set_usual_faults(config.faults.faults(self.shared.seed.0));
         }
         if config.rest != before.rest {
             let _ = self.set_rest_rules(config.rest.clone());
@@ -253,22 +267,6 @@ impl Exchange {
         self.shared.clock.advance(by_ms.saturating_mul(1_000));
     }
 
-    /// Adds a SIP endpoint; whether there was none of that name, and room for it.
-    pub(super) fn add_sip(&self, name: &str) -> bool {
-        const MOST: usize = 10_000;
-        let mut names = lock(&self.shared.sip);
-        names.len() < MOST && names.insert(name.to_owned())
-    }
-
-    /// The accounts are as they were at the start: their balances, and no SIP endpoints.
-    pub(super) fn reset_accounts(&self) {
-        let config = self.config();
-        for balance in lock(&self.shared.balances).values_mut() {
-            *balance = i128::from(config.opening_balance);
-        }
-        lock(&self.shared.sip).clear();
-    }
-
     /// The number of the call with this id: its number, a leg's `cmiuuid`, or its `request_id`. Calls that are over too,
     /// as long as they are remembered.
     #[must_use]
@@ -278,7 +276,7 @@ impl Exchange {
 
     /// Whether a call is on: nothing that is done to it any more has an effect once its end has begun.
     pub(super) fn is_on(&self, call: u64) -> bool {
-        lock(&self.shared.calls).get(&call).is_some_and(|commands| !commands.is_closed())
+        lock(&self.shared.calls).get(&call).is_some_and(|line| !line.commands.is_closed())
     }
 
     /// How many calls are on.
@@ -291,7 +289,11 @@ impl Exchange {
     /// # Errors
     /// If the ledger file could not be written.
     pub async fn stop(&self, patience: std::time::Duration) -> Result<Summary, LedgerError> {
-        let on: Vec<u64> = lock(&self.shared.calls).keys().copied().collect();
+        let on: Vec<u64> = {
+            let calls = lock(&self.shared.calls);
+            self.shared.is_stopping.store(true, Ordering::Relaxed);
+            calls.keys().copied().collect()
+        };
         for call in on {
             // One that ended meanwhile is over.
             let _ = self.hang_up(call, super::call::Ender::Platform);
@@ -331,7 +333,9 @@ impl Exchange {
             engine.abort();
         }
         // A call that hears nothing any more is over.
-        lock(&self.shared.calls).clear();
+        let mut calls = lock(&self.shared.calls);
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        calls.clear();
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -346,25 +350,19 @@ impl Exchange {
 
     /// Writes that something happened.
     pub(super) fn tell(&self, message: MessageEntry) {
+        let mut message = message;
+        message.shorten();
         self.shared.ledger.append(Entry::Message(Box::new(message)));
     }
 
-    /// Takes what a leg cost from the app's balance, and says what is left.
-    pub(super) fn charge(&self, appid: u64, millionths: u64) -> i128 {
-        let mut balances = lock(&self.shared.balances);
-        let balance = balances.entry(appid).or_default();
-        *balance -= i128::from(millionths);
-        *balance
-    }
-
     pub(super) fn settle_transfer(&self, id: &str, status: TransferStatus) {
-        self.shared.transfers.settle(id, status);
+        self.shared.transfers.settle(id, status, self.now_ms());
     }
 
     pub(super) fn forget(&self, call: u64) {
         lock(&self.shared.calls).remove(&call);
         // Nothing settles them any more.
-        self.shared.transfers.settle_all(call, TransferStatus::Failed("unreachable"));
+        self.shared.transfers.settle_all(call, TransferStatus::Failed("unreachable"), self.now_ms());
     }
 
     pub(super) fn live_calls(&self, config: &Config, appid: u64) -> LiveCalls {

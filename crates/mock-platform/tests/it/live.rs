@@ -23,3 +23,5 @@ mod stories;
 mod strangers;
 mod stream;
 mod stream_check;
+mod told;
+mod transfers;

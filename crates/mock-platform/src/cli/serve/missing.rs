@@ -18,10 +18,10 @@ fn missing(config: &Config) -> Vec<String> {
             folder.display()
         ));
     }
-    let everybody = [("[platform.caller]", &config.caller), ("[platform.callee]", &config.callee)];
-    let others = config.people.iter().map(|person| ("[[platform.person]]", person));
-    for (table, person) in everybody.into_iter().chain(others) {
-        if let Some(file) = person.says.as_ref().filter(|file| !file.is_file()) {
+    let everybody = [("[platform.caller]", &config.caller.says), ("[platform.callee]", &config.callee.says)];
+    let others = config.people.iter().map(|person| ("[[platform.person]]", &person.says));
+    for (table, says) in everybody.into_iter().chain(others) {
+        if let Some(file) = says.as_ref().filter(|file| !file.is_file()) {
             told.push(format!(
                 "{table} says: there is no file {}: speech is made up in its place",
                 file.display()

@@ -108,6 +108,23 @@ impl MessageEntry {
             figures: None,
         }
     }
+
+    /// Cuts its texts where they are longer than anybody reads: they may repeat what came from outside.
+    pub(crate) fn shorten(&mut self) {
+        cut(&mut self.label, 300);
+        for (text, most) in [(&mut self.choice, 500), (&mut self.url, 2_000), (&mut self.error, 1_000)] {
+            if let Some(text) = text {
+                cut(text, most);
+            }
+        }
+    }
+}
+
+fn cut(text: &mut String, most: usize) {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+        text.push('…');
+    }
 }
 
 /// A live call begins.

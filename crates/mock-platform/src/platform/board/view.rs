@@ -112,14 +112,15 @@ impl Row {
         if kind == Some(Kind::Cdr) { Weight::Cdr } else { Weight::Webhook }
     }
 
-    /// How many bytes of payloads and answers it has.
+    /// How many bytes of texts, payloads and answers it has.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Message(message) => [&message.request, &message.answer]
-                .into_iter()
-                .flatten()
-                .map(|body| body.as_bytes().len())
-                .sum(),
+            Self::Message(message) => {
+                let bodies = [&message.request, &message.answer].into_iter().flatten();
+                let texts = [&message.choice, &message.url, &message.error].into_iter().flatten();
+                let bodies: usize = bodies.map(|body| body.as_bytes().len()).sum();
+                bodies + message.label.len() + texts.map(String::len).sum::<usize>()
+            }
             Self::Webhook(webhook) => webhook.plan.body.as_bytes().len(),
         }
     }

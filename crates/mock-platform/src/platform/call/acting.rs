@@ -1,12 +1,11 @@
 //! The actions of a call flow, one after the other.
 
-use piopiy_events::pcmo::{Action, Param, Pcmo, Play, Prompt, Speak};
+use piopiy_events::pcmo::{Action, Param, Play, Prompt, Speak};
 
 use super::Call;
 use super::passing::{Break, Passed};
 use crate::deliver::ledger::{Lane, MessageKind};
 use crate::platform::config::{AfterLast, UnknownAction};
-use crate::platform::exchange::TransferStatus;
 
 /// What comes behind an action.
 pub(super) enum Next {
@@ -91,29 +90,6 @@ impl Call {
         }
     }
 
-    /// A transfer is carried out from here on.
-    pub(super) fn take_up(&mut self, id: Option<String>) {
-        if let Some(id) = id {
-            self.exchange.settle_transfer(&id, TransferStatus::Started);
-            self.settle_transfer(TransferStatus::Failed("network_error"));
-            self.transfer = Some(id);
-        }
-    }
-
-    /// A call flow that came while it rang; one before it will never be carried out.
-    pub(super) fn replace_waiting(&mut self, flow: Pcmo, id: Option<String>) {
-        if let Some((_, Some(before))) = self.waiting.replace((flow, id)) {
-            self.exchange.settle_transfer(&before, TransferStatus::Failed("unreachable"));
-        }
-    }
-
-    /// What became of the transfer that is carried out, if one is.
-    pub(super) fn settle_transfer(&mut self, status: TransferStatus) {
-        if let Some(id) = self.transfer.take() {
-            self.exchange.settle_transfer(&id, status);
-        }
-    }
-
     /// How long a prompt of v3 takes; none where a key ended it while that was found out.
     pub(super) async fn length_of_prompt(&mut self, prompt: &Prompt) -> Result<Option<u64>, Break> {
         if let Some(text) = &prompt.say {
@@ -161,6 +137,8 @@ impl Call {
         let name = action.name().map_or_else(|| "?".to_owned(), |name| name.into_owned());
         let mut message = self.message(Lane::Platform, Lane::Caller, MessageKind::Action, name);
         message.request = Some(super::asking::kept(action.to_json().into_bytes()));
+        let idle = super::idle::idle_keys(action, self.setting.account).join(", ");
+        message.choice = (!idle.is_empty()).then(|| format!("without effect here: {idle}"));
         self.exchange.tell(message);
     }
 }

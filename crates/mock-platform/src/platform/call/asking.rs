@@ -10,7 +10,6 @@ use super::Call;
 use super::passing::Break;
 use crate::deliver::ledger::{Body, Lane, MessageKind};
 use crate::deliver::{Asked, Target};
-use crate::plan::Happened;
 use crate::platform::config::BadAnswer;
 use crate::platform::hidden::hidden;
 
@@ -33,14 +32,14 @@ impl Call {
         }
         let Some(target) = self.setting.answer_url.clone() else {
             self.choose("nobody says what to do: the number has no answer-url", "the call is ended");
-            return Err(Break::Over(super::Ender::Platform));
+            return Err(Break::Over);
         };
         let body = self.answer_request().into_bytes();
         match self.ask("answer URL", &target, body).await? {
             Told::Flow(actions) => Ok(actions),
             // Nothing comes behind it.
             Told::Nothing(BadAnswer::NextAction) => Ok(Vec::new()),
-            Told::Nothing(BadAnswer::HangUp) => Err(Break::Over(super::Ender::Platform)),
+            Told::Nothing(BadAnswer::HangUp) => Err(Break::Over),
         }
     }
 
@@ -136,16 +135,9 @@ impl Call {
         request.to_json()
     }
 
-    /// An outbound call's flow may come late: the customer hears nothing the while.
+    /// Whether a customer called.
     pub(super) fn is_inbound(&self) -> bool {
         self.setting.direction == CallDirection::Inbound
-    }
-
-    /// Says that something was told to the receiver.
-    pub(super) fn tell_all(&mut self, happened: &[Happened]) {
-        for one in happened {
-            self.happens(one);
-        }
     }
 }
 

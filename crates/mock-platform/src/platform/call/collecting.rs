@@ -1,7 +1,7 @@
 //! Digits: prompts, what is pressed, and who is told of it.
 
 use piopiy_events::pcmo::{Action, Dtmf, Input, OnResult, Play, PlayGetInput, Prompt};
-use piopiy_events::{Count, Seconds};
+use piopiy_events::{Count, Flag, Seconds, Text};
 
 use super::Call;
 use super::acting::Next;
@@ -28,7 +28,12 @@ const FIRST_SECONDS: i64 = 5;
 impl Call {
     pub(super) async fn input(&mut self, input: &Input) -> Result<Next, Break> {
         let wanted = match input.dtmf.as_ref().and_then(|dtmf| dtmf.get().ok()) {
-            Some(dtmf) => Wanted::of_v3(&dtmf),
+            Some(dtmf) => {
+                if is_set(dtmf.flush_buffer.as_ref()) == Some(true) {
+                    self.digits.clear();
+                }
+                Wanted::of_v3(&dtmf)
+            }
             None => {
                 let seconds = millis(input.timeout.as_ref(), INPUT_SECONDS);
                 Wanted::up_to(input.max_digit.as_ref(), seconds, seconds)
@@ -36,6 +41,7 @@ impl Call {
         };
         self.begin_pressing();
         let digits = self.collect(&wanted).await?;
+        let digits = self.enough(digits, &wanted);
         let url = input.action_url.as_ref().map(|url| url.text().into_owned());
         let result = input.on_result.as_ref().and_then(|result| result.get().ok());
         self.hand_over(&digits, url, result).await
@@ -43,6 +49,12 @@ impl Call {
 
     pub(super) async fn play_get_input(&mut self, input: &PlayGetInput) -> Result<Next, Break> {
         let v3 = input.dtmf.as_ref().and_then(|dtmf| dtmf.get().ok());
+        // What was pressed before it counts where that is asked for.
+        let flushes = v3.as_ref().and_then(|dtmf| is_set(dtmf.flush_buffer.as_ref())).unwrap_or(true);
+        let modes = input.input.as_ref().and_then(|modes| modes.get().ok()).unwrap_or_default();
+        if modes.iter().any(|mode| mode.text() == "speech") {
+            self.choose("speech is asked for", "nobody listens to it: keys are taken");
+        }
         let wanted = match &v3 {
             Some(dtmf) => Wanted::of_v3(dtmf),
             None => Wanted::up_to(
@@ -54,7 +66,7 @@ impl Call {
         let retries = input.retries.as_ref().and_then(|retries| retries.get().ok());
         // v3 counts what comes behind the first time, the first generation every time.
         let tries = match &retries {
-            Some(retries) => 1 + count(retries.max.as_ref(), 0),
+            Some(retries) => count(retries.max.as_ref(), 0).saturating_add(1),
             None => count(input.max_retry.as_ref(), 1).max(1),
         };
         let prompts = retries.map(|retries| [retries.no_input_prompt, retries.invalid_prompt]);
@@ -62,7 +74,9 @@ impl Call {
         let mut digits = String::new();
         for attempt in 0..tries.min(20) {
             let first = attempt == 0;
-            self.digits.clear();
+            if flushes || !first {
+                self.digits.clear();
+            }
             // It is heard from now on, however long it takes to look at.
             let began = self.now_us();
             // What was too short is invalid; what was not pressed is not.
@@ -71,7 +85,8 @@ impl Call {
                 (Some(prompt), false) => self.length_of_prompt(prompt).await?,
                 _ => self.prompt_of(input).await?,
             };
-            if let Some(millis) = lasts {
+            // Who knows the menu does not listen to it.
+            if let Some(millis) = lasts.filter(|_| self.digits.is_empty()) {
                 self.prompt(began.saturating_add(millis.saturating_mul(1_000))).await?;
             }
             self.begin_pressing();
@@ -80,9 +95,7 @@ impl Call {
                 break;
             }
         }
-        if digits.len() < wanted.least {
-            digits.clear();
-        }
+        let digits = self.enough(digits, &wanted);
         let url = input.action_url.as_ref().map(|url| url.text().into_owned());
         let result = input.on_result.as_ref().and_then(|result| result.get().ok());
         self.hand_over(&digits, url, result).await
@@ -148,6 +161,16 @@ impl Call {
         }
     }
 
+    /// What was pressed; nothing where it is less than was asked for.
+    fn enough(&self, digits: String, wanted: &Wanted) -> String {
+        if digits.is_empty() || digits.len() >= wanted.least {
+            return digits;
+        }
+        let label = format!("{digits} has fewer digits than the {} of min_digits", wanted.least);
+        self.choose(label, "it is as if none were pressed");
+        String::new()
+    }
+
     /// Hands digits to whoever asked for them; their answer goes on.
     async fn hand_over(
         &mut self,
@@ -164,14 +187,25 @@ impl Call {
                 NoDigits::Post => self.choose("no digit was pressed", "the action URL is told so"),
             }
         }
-        let of_v3 = result.as_ref().and_then(|result| result.url.as_ref());
-        let Some(url) = url.or_else(|| of_v3.map(|url| url.text().into_owned())) else {
+        let is_of_v3 = url.is_none();
+        let text = |text: Option<&Text>| text.map(|text| text.text().into_owned());
+        let stored = result.as_ref().filter(|it| text(it.result_type.as_ref()).as_deref() == Some("pcmo"));
+        if let Some(stored) = stored.filter(|_| is_of_v3) {
+            let name = text(stored.reference.as_ref()).unwrap_or_default();
+            let label = format!("{digits} is for the stored call flow {name:?}: none is stored here");
+            self.choose(label, "the next action is carried out");
+            return Ok(Next::Go);
+        }
+        let Some(url) = url.or_else(|| text(result.as_ref().and_then(|result| result.url.as_ref()))) else {
             self.choose(
                 format!("nobody is told of {digits}: there is no URL"),
                 "the next action is carried out",
             );
             return Ok(Next::Go);
         };
+        if is_of_v3 {
+            self.choose("what v3 posts is not documented", "what the first generation posts is");
+        }
         Ok(match self.post_digits(&url, digits).await? {
             Told::Flow(flow) => Next::Instead(flow),
             Told::Nothing(BadAnswer::NextAction) => Next::Go,
@@ -201,13 +235,17 @@ impl Wanted {
 
 /// A number that makes sense, or the default.
 pub(super) fn count(given: Option<&Count>, default: u64) -> u64 {
-    given.and_then(|given| given.text().parse().ok()).unwrap_or(default)
+    given.and_then(|given| u64::try_from(given.count()?).ok()).unwrap_or(default)
 }
 
-/// Seconds as milliseconds, or the default; an hour at most.
+/// Seconds as milliseconds, or the default; a day at most.
 pub(super) fn millis(given: Option<&Seconds>, default: i64) -> u64 {
-    let seconds = given.and_then(|given| given.text().parse().ok()).unwrap_or(default);
+    let seconds = given.and_then(Seconds::seconds).unwrap_or(default);
     u64::try_from(seconds.clamp(0, 86_400)).unwrap_or_default() * 1_000
+}
+
+fn is_set(flag: Option<&Flag>) -> Option<bool> {
+    flag.and_then(Flag::is_set)
 }
 
 /// Whether an action calls somebody.

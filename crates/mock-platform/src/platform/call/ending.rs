@@ -1,8 +1,9 @@
 //! The end of a call: who hangs up first, the stream closes, the CDRs come.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Call, Ender};
+use super::Call;
 use crate::plan::Happened;
 use crate::platform::exchange::TransferStatus;
 use crate::platform::stream::StreamEvent;
@@ -11,24 +12,25 @@ use crate::platform::stream::StreamEvent;
 const CLOSING: Duration = Duration::from_secs(2);
 
 impl Call {
-    pub(super) async fn end(&mut self, by: Ender) {
+    pub(super) async fn end(&mut self) {
         // Whoever acts on the call from now on is told that it is over.
         self.commands.close();
         self.settle_transfer(TransferStatus::Failed("unreachable"));
-        if let Some((_, Some(waiting))) = self.waiting.take() {
-            self.exchange.settle_transfer(&waiting, TransferStatus::Failed("unreachable"));
+        self.on_leg_b.store(false, Ordering::Relaxed);
+        if let Some((_, waiting)) = self.waiting.take() {
+            self.exchange.settle_transfer(&waiting.id, TransferStatus::Failed("unreachable"));
         }
+        self.forget_stream_on_answer();
         self.hang_up_at_us = None;
         self.ends_at_us = None;
         self.pressing.clear();
         self.close_stream().await;
         let now_ms = self.now_us() / 1_000;
-        let other = self.bridged.take();
+        let other = self.bridged.take().map(|talk| talk.leg);
         if self.live.is_answered(0) {
-            match (other, by) {
-                (Some(leg), Ender::Callee) => self.tell_all(&[Happened::HungUp(leg), Happened::HungUp(0)]),
-                (Some(leg), _) => self.tell_all(&[Happened::HungUp(0), Happened::HungUp(leg)]),
-                (None, _) => self.happens(&Happened::HungUp(0)),
+            self.happens(&Happened::HungUp(0));
+            if let Some(leg) = other {
+                self.happens(&Happened::HungUp(leg));
             }
         }
         // The documented record of an inbound call's leg b has leg a's start and end; it is there whoever picked up.

@@ -3,16 +3,16 @@
 
 use piopiy_events::pcmo::Pcmo;
 
-use super::{Call, Command, Ender, Hold};
+use super::{Call, Command, Ender, Hold, Transferring};
 use crate::deliver::ledger::{Lane, MessageKind};
 
 /// Why what was going on is broken off.
 #[derive(Debug)]
 pub(super) enum Break {
     /// The call is over.
-    Over(Ender),
+    Over,
     /// Another call flow takes the place of this one.
-    Flow { flow: Pcmo, id: Option<String> },
+    Flow { flow: Pcmo, transfer: Option<Transferring> },
 }
 
 /// What came to pass.
@@ -43,12 +43,14 @@ impl Call {
     /// Waits for the next thing that comes to pass; for ever, if nothing does. May be dropped at any time.
     pub(super) async fn pass(&mut self, until_us: Option<u64>) -> Result<Passed, Break> {
         let key_at = self.pressing.front().map(|(at, _)| *at);
-        let wake = [until_us, key_at, self.hang_up_at_us, self.ends_at_us].into_iter().flatten().min();
+        let talk_over = self.bridged.as_ref().map(|talk| talk.until_us);
+        let wakes = [until_us, key_at, self.hang_up_at_us, self.ends_at_us, talk_over];
+        let wake = wakes.into_iter().flatten().min();
         let clock = self.exchange.shared().clock.clone();
         tokio::select! {
             command = self.commands.recv() => match command {
                 Some(command) => self.hear(command),
-                None => Err(Break::Over(Ender::Platform)),
+                None => Err(Break::Over),
             },
             event = next_event(&mut self.stream) => self.hear_stream(event),
             () = clock.sleep_until(wake.unwrap_or_default()), if wake.is_some() => self.is_time(until_us),
@@ -78,11 +80,11 @@ impl Call {
         if self.hang_up_at_us.is_some_and(|at| at <= now) {
             let what = if self.live.is_answered(0) { "hangs up" } else { "gives up" };
             self.say(Lane::Caller, Lane::Platform, MessageKind::Person, what);
-            return Err(Break::Over(Ender::Caller));
+            return Err(Break::Over);
         }
         if self.ends_at_us.is_some_and(|at| at <= now) {
             self.say(Lane::Platform, Lane::Caller, MessageKind::Action, "the longest time is over");
-            return Err(Break::Over(Ender::Platform));
+            return Err(Break::Over);
         }
         if let Some(&(at, key)) = self.pressing.front()
             && at <= now
@@ -90,6 +92,10 @@ impl Call {
             self.pressing.pop_front();
             self.presses(&key.to_string());
             return Ok(Passed::Digit);
+        }
+        if self.bridged.as_ref().is_some_and(|talk| talk.until_us <= now) {
+            self.end_talk();
+            return Ok(Passed::Nothing);
         }
         Ok(if until_us.is_some_and(|at| at <= now) { Passed::Time } else { Passed::Nothing })
     }
@@ -100,15 +106,18 @@ impl Call {
                 self.presses(&digits);
                 Ok(Passed::Digit)
             }
+            Command::HangUp(Ender::Callee) => {
+                self.callee_hangs_up();
+                Ok(Passed::Nothing)
+            }
             Command::HangUp(by) => {
                 let (from, what) = match by {
                     Ender::Caller => (Lane::Caller, "hangs up"),
-                    Ender::Callee => (Lane::Callee, "hangs up"),
-                    Ender::Platform => (Lane::Platform, "ends the call"),
                     Ender::Api => (Lane::Api, "ends the call"),
+                    Ender::Callee | Ender::Platform => (Lane::Platform, "ends the call"),
                 };
                 self.say(from, Lane::Platform, MessageKind::Person, what);
-                Err(Break::Over(by))
+                Err(Break::Over)
             }
             Command::Hold(how) => {
                 self.on_hold = match how {
@@ -123,11 +132,11 @@ impl Call {
                 }
                 Ok(Passed::Nothing)
             }
-            Command::Transfer { flow, id } if !self.is_inbound() && !self.live.is_answered(0) => {
-                self.replace_waiting(flow, id);
+            Command::Transfer { flow, transfer } if !self.is_inbound() && !self.live.is_answered(0) => {
+                self.replace_waiting(flow, transfer);
                 Ok(Passed::Nothing)
             }
-            Command::Transfer { flow, id } => Err(Break::Flow { flow, id }),
+            Command::Transfer { flow, transfer } => Err(Break::Flow { flow, transfer: Some(transfer) }),
             Command::DropStream(code) => {
                 if let Some(stream) = &self.stream {
                     stream.drop_now(code);

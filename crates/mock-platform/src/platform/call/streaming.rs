@@ -39,13 +39,36 @@ impl Call {
         if is_beside {
             return Ok(Next::Go);
         }
+        self.is_on_stream = true;
+        self.stream_on().await
+    }
+
+    /// Waits until the stream is over.
+    pub(super) async fn stream_on(&mut self) -> Result<Next, Break> {
         while self.stream.is_some() && self.pass(None).await? != Passed::StreamOver {}
+        self.is_on_stream = false;
         Ok(Next::Go)
+    }
+
+    /// Somebody else is called: the application is no longer on the line.
+    pub(super) fn hand_over_stream(&mut self) {
+        if let Some(stream) = &self.stream {
+            stream.hang_up();
+            self.is_handed_over = true;
+        }
+    }
+
+    /// A stream that waited for somebody to pick up is not opened any more.
+    pub(super) fn forget_stream_on_answer(&mut self) {
+        if self.stream_on_answer.take().is_some() {
+            self.choose("the other party did not pick up", "the stream is not opened");
+        }
     }
 
     async fn open_stream(&mut self, stream: &Stream) {
         // A call has one stream at a time.
         self.close_stream().await;
+        self.is_handed_over = false;
         let url = stream.ws_url.as_ref().map(|url| url.text().into_owned()).unwrap_or_default();
         let target = match self.exchange.stream_target(&self.config, &url) {
             Ok(target) => target,
@@ -184,13 +207,7 @@ impl Call {
                     self.message(Lane::WebSocket, Lane::Platform, MessageKind::Audio, "sends a call flow");
                 message.request = Some(super::asking::kept(flow.to_json().into_bytes()));
                 self.exchange.tell(message);
-                if flow.actions.iter().any(calls_somebody)
-                    && let Some(stream) = &self.stream
-                {
-                    // Handed over: the application is no longer on the line.
-                    stream.hang_up();
-                }
-                Err(Break::Flow { flow, id: None })
+                Err(Break::Flow { flow, transfer: None })
             }
             StreamEvent::Figures(figures) => {
                 let label = figures.to_string();
@@ -262,7 +279,11 @@ impl Call {
                 let longest = self.config.stream.longest_recording.millis();
                 let lasted = (self.now_us().saturating_sub(picked_up) / 1_000).min(longest);
                 let (caller, callee) = (self.caller_speaks(), self.talked_to.clone());
-                self.choose("a call without a stream has no audio", "what people would say is recorded");
+                let why = match self.streams {
+                    0 => "a call without a stream has no audio",
+                    _ => "its audio was not written down: `record` came behind the stream",
+                };
+                self.choose(why, "what people would say is recorded");
                 let made = async move {
                     let mut caller = Voice::of(&caller, RATE).await.map_err(|error| causes(&error))?;
                     let mut callee = match &callee {

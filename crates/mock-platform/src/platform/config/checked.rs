@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::{Config, ConfigError, Person};
+use super::{Config, ConfigError};
 
 impl Config {
     /// Checks what the types cannot.
@@ -74,24 +74,19 @@ impl Config {
         self.rest.check().map_err(|what| format!("[[platform.rest.fail]]: {what}"))?;
         let mut known = BTreeSet::new();
         for person in &self.people {
-            let Some(number) = person.number else {
-                let text =
-                    "an entry has no `number`: those without one are [platform.caller] and [platform.callee]";
-                return Err(format!("[[platform.person]]: {text}"));
-            };
-            if !known.insert(number) {
-                return Err(format!("[[platform.person]]: {number} is there twice"));
+            if !known.insert(person.number) {
+                return Err(format!("[[platform.person]]: {} is there twice", person.number));
             }
+            check_digits("[[platform.person]]", person.digits.as_deref().unwrap_or_default())?;
         }
-        let people = [("[platform.caller]", &self.caller), ("[platform.callee]", &self.callee)];
-        let others = self.people.iter().map(|person| ("[[platform.person]]", person));
-        people.into_iter().chain(others).try_for_each(|(table, person)| check_digits(table, person))
+        check_digits("[platform.caller]", &self.caller.digits)?;
+        check_digits("[platform.callee]", &self.callee.digits)
     }
 }
 
-fn check_digits(table: &str, person: &Person) -> Result<(), String> {
+fn check_digits(table: &str, digits: &[String]) -> Result<(), String> {
     let is_key = |key: char| key.is_ascii_digit() || key == '*' || key == '#';
-    match person.digits.iter().find(|text| !text.chars().all(is_key)) {
+    match digits.iter().find(|text| !text.chars().all(is_key)) {
         Some(text) => Err(format!("{table} digits: {text:?} cannot be pressed: keys are 0 to 9, * and #")),
         None => Ok(()),
     }

@@ -67,8 +67,22 @@ fn what_is_wrong_is_told_with_its_place() {
     );
     check("[[platform.app]]\nappid = 1\nsecret = \"a\"\ntoken = \"\"", Err("its token is empty"));
     check("[[platform.person]]\nnumber = 1\n[[platform.person]]\nnumber = 1", Err("1 is there twice"));
-    check("[[platform.person]]\nanswers = \"no\"", Err("an entry has no `number`"));
     check("[platform.faults]\nloss = 2", Err("probability of `loss`"));
+}
+
+#[test]
+fn somebody_behaves_as_everybody_else_but_for_what_is_said_of_them() {
+    let text = "[platform.caller]\ndigits = [\"1\"]\nhangs-up-after = \"60s\"\n[[platform.person]]\nnumber = 7\n\
+                answers = \"busy\"\n[[platform.person]]\nnumber = 8\nhangs-up-after = \"5s\"";
+    let config = Config::parse("mine.toml", text).unwrap();
+    let habits = |number, leg_a| {
+        let person = config.person(number, leg_a);
+        (person.answers, person.digits.len(), person.hangs_up_after.map(Length::millis))
+    };
+    assert_eq!(habits(7, true), (Answers::Busy, 1, Some(60_000)));
+    assert_eq!(habits(7, false), (Answers::Busy, 0, Some(10_000)), "as whoever is on leg b");
+    assert_eq!(habits(8, false), (Answers::Yes, 0, Some(5_000)));
+    check("[[platform.person]]\nanswers = \"busy\"", Err("missing field `number`"));
 }
 
 #[test]

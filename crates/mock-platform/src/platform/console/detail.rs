@@ -49,7 +49,7 @@ fn message_detail(view: &CallView, row: usize, message: &MessageEntry) -> Markup
 
 fn webhook_detail(exchange: &Exchange, view: &CallView, row: usize, webhook: &WebhookRow) -> Markup {
     let plan = &webhook.plan;
-    let targets = exchange.targets(view.begin.account);
+    let targets = exchange.targets(view.begin.appid, view.begin.account);
     let url = targets
         .map(|targets| if words::is_cdr(webhook) { targets.cdr.shown() } else { targets.live.shown() });
     let (evidence, meaning) = evidence(plan.evidence);
@@ -94,7 +94,7 @@ fn webhook_detail(exchange: &Exchange, view: &CallView, row: usize, webhook: &We
                 (in_ledger(view, row))
                 details.curl id="curl-details" {
                     summary { "curl" }
-                    pre id="curl" { (curl(url, &plan.body)) }
+                    pre id="curl" tabindex="0" { (curl(url, &plan.body)) }
                 }
             } @else {
                 (in_ledger(view, row))

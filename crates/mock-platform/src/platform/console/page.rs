@@ -149,9 +149,10 @@ impl<'a> Page<'a> {
     async fn header(&self) -> Markup {
         let exchange = &self.console.exchange;
         let config = exchange.config();
-        let account = self.call.as_ref().map(|view| view.begin.account);
-        let account = account.or_else(|| config.numbers.first().map(|number| number.number));
-        let target = account.and_then(|account| exchange.targets(account)).map(|targets| targets.cdr.clone());
+        let account = self.call.as_ref().map(|view| (view.begin.appid, view.begin.account));
+        let first = || config.numbers.first().and_then(|it| Some((config.app_of(it)?.appid, it.number)));
+        let targets = account.or_else(first).and_then(|(appid, number)| exchange.targets(appid, number));
+        let target = targets.map(|targets| targets.cdr.clone());
         let listens = match &target {
             Some(target) => self.console.listening.at(target).await,
             None => false,

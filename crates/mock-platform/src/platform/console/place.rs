@@ -136,7 +136,7 @@ fn placed(exchange: &Exchange, fields: &BTreeMap<String, String>) -> Result<Plac
     let scenario = SCENARIOS.iter().find(|it| it.id == wanted).ok_or("pick a scenario of the list.")?;
     let from = number(field(fields, "from")).ok_or("From is no telephone number: 1 to 15 digits.")?;
     let to = number(field(fields, "to")).ok_or("To is no telephone number: 1 to 15 digits.")?;
-    let mut person = config.person(from, true).clone();
+    let mut person = config.person(from, true);
     person.answers = if scenario.is_outbound { scenario.answers } else { person.answers };
     behaves(&mut person, &config, fields)?;
     let flow = match (field(fields, "flow"), &scenario.flow) {

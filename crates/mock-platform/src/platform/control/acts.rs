@@ -8,7 +8,7 @@ use super::answers::CallAnswer;
 use super::calls::view;
 use super::refusal::Refusal;
 use super::requests::{DropStream, HangUp, HoldCall, Id, Press, keys, read};
-use crate::platform::exchange::NoSuchCall;
+use crate::platform::exchange::{HangUpError, NoSuchCall};
 
 /// The call will do it; it may not have done so yet.
 type Accepted = Result<(StatusCode, Json<CallAnswer>), Refusal>;
@@ -23,7 +23,12 @@ pub(super) async fn press(State(control): State<Control>, Id(id): Id, body: Body
 /// `POST /api/calls/{id}/hangup`.
 pub(super) async fn hang_up(State(control): State<Control>, Id(id): Id, body: Body) -> Accepted {
     let request: HangUp = read(body).await?;
-    act(&control, &id, |call| control.exchange.hang_up(call, request.ender()))
+    let known = view(&control, &id)?;
+    control.exchange.hang_up(known.call, request.ender()).map_err(|error| match error {
+        HangUpError::Call(_) => over(),
+        nobody @ HangUpError::NobodyThere { .. } => Refusal::conflict(nobody.to_string()),
+    })?;
+    Ok((StatusCode::ACCEPTED, Json(CallAnswer::brief(&known.brief()))))
 }
 
 /// `POST /api/calls/{id}/hold`.
@@ -45,6 +50,10 @@ pub(super) async fn drop_stream(State(control): State<Control>, Id(id): Id, body
 
 fn act(control: &Control, id: &str, act: impl FnOnce(u64) -> Result<(), NoSuchCall>) -> Accepted {
     let known = view(control, id)?;
-    act(known.call).map_err(|_| Refusal::not_found("the call is over"))?;
+    act(known.call).map_err(|_| over())?;
     Ok((StatusCode::ACCEPTED, Json(CallAnswer::brief(&known.brief()))))
+}
+
+fn over() -> Refusal {
+    Refusal::not_found("the call is over")
 }

@@ -33,11 +33,11 @@ pub(super) async fn place(
     let mut inbound = Inbound::from_to(from, request.to.map_or(first, |number| number.0));
     inbound.then = flow;
     let files = config.files.as_deref();
-    let caller = config.person(from, true);
-    inbound.caller = request.person.map(|habits| habits.of(caller.clone(), files)).transpose()?;
+    inbound.caller = request.person.map(|habits| habits.of(config.person(from, true), files)).transpose()?;
     inbound.callee = request.callee.map(|habits| habits.of(config.callee.clone(), files)).transpose()?;
     let placed = control.exchange.call_in(inbound).map_err(|error| match error {
         PlaceCallError::TooMany(_) => Refusal::too_many(error.to_string()),
+        PlaceCallError::Stopping => Refusal::conflict(error.to_string()),
         other => Refusal::meaningless(other.to_string()),
     })?;
     let view = view(&control, &placed.call.to_string())?;

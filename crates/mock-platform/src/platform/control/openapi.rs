@@ -95,7 +95,7 @@ fn operations() -> Vec<Operation> {
         },
         Operation {
             body: Some(Body(of::<PlaceCall>, false)),
-            refusals: &["400", "408", "413", "422", "429"],
+            refusals: &["400", "408", "409", "413", "422", "429"],
             ..base(
                 "post",
                 "/calls",
@@ -120,7 +120,10 @@ fn operations() -> Vec<Operation> {
             ..base("get", "/calls/{id}", "One call, with all that happened in it", ok(of::<CallAnswer>))
         },
         act("/calls/{id}/digits", "Somebody presses keys on leg a", Body(of::<Press>, true)),
-        act("/calls/{id}/hangup", "Somebody hangs up", Body(of::<HangUp>, false)),
+        Operation {
+            refusals: &["400", "404", "408", "409", "413", "422"],
+            ..act("/calls/{id}/hangup", "Somebody hangs up", Body(of::<HangUp>, false))
+        },
         act("/calls/{id}/hold", "The caller is put on hold, or taken back", Body(of::<HoldCall>, false)),
         act("/calls/{id}/stream/drop", "The audio stream breaks", Body(of::<DropStream>, false)),
         Operation {
@@ -248,6 +251,7 @@ fn reason(status: &str) -> &'static str {
         "403" => "It asks for another host, or comes from a web page of another origin",
         "404" => "There is no such thing, or it is over",
         "405" => "The path has other methods",
+        "409" => "The call, or the platform, is not like that now",
         "408" => "The body was too slow",
         "413" => "The body is too large",
         "429" => "There are too many already",

@@ -35,6 +35,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// The call is not like that now.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
     pub(super) fn method() -> Self {
         let message = "this path has other methods: see `Allow`, or /api/openapi.json";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)

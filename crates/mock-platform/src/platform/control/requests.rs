@@ -134,7 +134,7 @@ enum By {
     /// Whoever is on leg a.
     #[default]
     Caller,
-    /// Whoever is on leg b.
+    /// Whoever is on leg b: the call goes on with the next action.
     Callee,
     /// The platform itself.
     Platform,

@@ -114,12 +114,12 @@ pub(super) async fn advance(
     Ok(Json(ClockAnswer { now_ms: control.exchange.now_ms() }))
 }
 
-/// `POST /api/reset`: every call is ended and forgotten, and no webhook of it is sent any more; accounts are as they were at the start, and what goes wrong is what
-/// the configuration says.
+/// `POST /api/reset`: every call is ended and forgotten, and no webhook of it is sent any more; accounts are as they were at
+/// the start, and so is what goes wrong.
 pub(super) async fn reset(State(control): State<Control>) -> Json<ResetAnswer> {
     let exchange = &control.exchange;
     let config = exchange.config();
-    exchange.set_faults(config.faults.faults(exchange.seed().0));
+    exchange.reset_faults();
     // They were checked when the configuration was.
     let _ = exchange.set_rest_rules(config.rest.clone());
     let _ = exchange.set_stream_faults(config.stream.faults);

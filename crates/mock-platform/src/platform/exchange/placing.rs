@@ -1,8 +1,11 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use piopiy_events::CallDirection;
 use piopiy_events::pcmo::Pcmo;
 use tokio::sync::mpsc;
 
-use super::{Exchange, lock};
+use super::{Exchange, Line, lock};
 use crate::deliver::TargetError;
 use crate::deliver::ledger::{CallEntry, Entry};
 use crate::platform::call::{self, Setting};
@@ -112,6 +115,9 @@ pub enum PlaceCallError {
     /// The URL may not be asked.
     #[error(transparent)]
     Url(#[from] TargetError),
+    /// Nobody would end it any more.
+    #[error("the platform stops")]
+    Stopping,
     /// So many are on already.
     #[error("{0} calls are on: end some of them first")]
     TooMany(usize),
@@ -127,7 +133,7 @@ impl Exchange {
         let number = config.number(inbound.to).ok_or(PlaceCallError::NoSuchNumber(inbound.to))?;
         let app = config.app_of(number).ok_or(PlaceCallError::NoSuchApp(number.app.unwrap_or_default()))?;
         let answer_url = number.answer_url.as_deref().map(|url| self.target(&config, url)).transpose()?;
-        let person = inbound.caller.unwrap_or_else(|| config.person(inbound.from, true).clone());
+        let person = inbound.caller.unwrap_or_else(|| config.person(inbound.from, true));
         let setting = Setting {
             direction: CallDirection::Inbound,
             appid: app.appid,
@@ -142,6 +148,7 @@ impl Exchange {
             ring_ms: None,
             talk_ms: config.choices.longest_call.millis(),
             record: false,
+            is_foreign: false,
         };
         self.begin(setting)
     }
@@ -149,18 +156,17 @@ impl Exchange {
     /// An application calls.
     ///
     /// # Errors
-    /// If there is no such app, its answer URL may not be asked, or too many calls are on. A number that is not the account's is shown all the
-    /// same; its webhooks go where those of the app's first number go.
+    /// If there is no such app, its answer URL may not be asked, or too many calls are on. A number that is not the app's is shown all the
+    /// same; the webhooks go where those of the app's first number go.
     pub fn call_out(&self, outbound: Outbound) -> Result<Placed, PlaceCallError> {
         let config = self.config();
         let app = config.app(outbound.appid).ok_or(PlaceCallError::NoSuchApp(outbound.appid))?;
-        let of_app = |number: &&crate::platform::config::Number| {
-            config.app_of(number).is_some_and(|owner| owner.appid == app.appid)
-        };
-        let account = match config.number(outbound.from) {
-            Some(number) => number.number,
-            None => config.numbers.iter().find(of_app).map_or(outbound.from, |number| number.number),
-        };
+        let own = config.number_of(app.appid, outbound.from);
+        let mut numbers = config.numbers.iter();
+        let first = numbers.find(|number| config.number_of(app.appid, number.number).is_some());
+        // Without one nothing is known that webhooks could be sent to.
+        let account = own.or(first).map_or(outbound.from, |number| number.number);
+        let is_foreign = own.is_none();
         let (flow, answer_url) = match outbound.then {
             Then::Flow(flow) => (Some(flow), None),
             Then::Ask(url) => (None, Some(self.target(&config, &url)?)),
@@ -172,7 +178,7 @@ impl Exchange {
             from: outbound.from,
             to: outbound.to,
             account,
-            person: outbound.customer.unwrap_or_else(|| config.person(outbound.to, true).clone()),
+            person: outbound.customer.unwrap_or_else(|| config.person(outbound.to, true)),
             callee: None,
             flow,
             answer_url,
@@ -182,6 +188,7 @@ impl Exchange {
                 .talk_seconds
                 .map_or(longest, |seconds| seconds.saturating_mul(1_000).min(longest)),
             record: outbound.record,
+            is_foreign,
         };
         self.begin(setting)
     }
@@ -189,13 +196,17 @@ impl Exchange {
     fn begin(&self, setting: Setting) -> Result<Placed, PlaceCallError> {
         let config = self.config();
         let (commands, heard) = mpsc::unbounded_channel();
+        let on_leg_b = Arc::new(AtomicBool::new(false));
         let index = {
             let mut on = lock(&self.shared().calls);
+            if self.shared().is_stopping.load(Ordering::Relaxed) {
+                return Err(PlaceCallError::Stopping);
+            }
             if on.len() >= MOST_CALLS {
                 return Err(PlaceCallError::TooMany(MOST_CALLS));
             }
             let index = self.next_call();
-            on.insert(index, commands);
+            on.insert(index, Line { commands, on_leg_b: Arc::clone(&on_leg_b) });
             index
         };
         let at_ms = self.now_ms();
@@ -224,7 +235,23 @@ impl Exchange {
             cmiuuid: placed.cmiuuid.clone(),
             request_id: placed.request_id.clone(),
         })));
-        tokio::spawn(call::run(self.clone(), config, live, setting, heard));
+        tokio::spawn(call::run(self.clone(), config, live, setting, (heard, on_leg_b)));
         Ok(placed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Exchange, Inbound, PlaceCallError};
+    use crate::platform::config::Config;
+
+    #[tokio::test]
+    async fn a_platform_that_stops_takes_no_calls() {
+        let exchange = Exchange::start(Config::default().completed(), None).unwrap();
+        assert_eq!(exchange.stop(Duration::from_secs(5)).await.unwrap().planned, 0);
+        let refused = exchange.call_in(Inbound::from_to(447_700_900_123, Config::ZERO.3));
+        assert_eq!(refused, Err(PlaceCallError::Stopping));
     }
 }

@@ -17,6 +17,20 @@ impl Exchange {
         *self.shared().faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
+    /// Sets it, and that a reset makes it that again.
+    pub(in crate::platform) fn set_usual_faults(&self, faults: Faults) {
+        let mut usual = self.shared().usual_faults.write().unwrap_or_else(PoisonError::into_inner);
+        *usual = faults.clone();
+        drop(usual);
+        self.set_faults(faults);
+    }
+
+    /// What goes wrong is what it was at the start, or what the configuration has said since.
+    pub(in crate::platform) fn reset_faults(&self) {
+        let usual = self.shared().usual_faults.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.set_faults(usual);
+    }
+
     /// What goes wrong with audio streams on purpose.
     #[must_use]
     pub fn stream_faults(&self) -> StreamFaults {

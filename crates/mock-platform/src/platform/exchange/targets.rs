@@ -42,10 +42,10 @@ impl Exchange {
         self.shared().listens.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where the webhooks of a number go; none where no URL is known.
-    pub(in crate::platform) fn targets(&self, number: u64) -> Option<Arc<Targets>> {
+    /// Where an app's webhooks of a number go; none where no URL is known, or the number is of another app.
+    pub(in crate::platform) fn targets(&self, appid: u64, number: u64) -> Option<Arc<Targets>> {
         let config = self.config();
-        let number = config.number(number)?;
+        let number = config.number_of(appid, number)?;
         let live = number.event_url.as_ref().or(number.cdr_url.as_ref())?;
         let cdr = number.cdr_url.as_ref().or(number.event_url.as_ref())?;
         // They were checked when the configuration was.

@@ -9,7 +9,7 @@ use super::report;
 use crate::deliver::ledger::MessageKind;
 use crate::platform::board::{BY_HAND, CallView, Row};
 use crate::platform::call::Ender;
-use crate::platform::exchange::{Exchange, NoSuchCall};
+use crate::platform::exchange::{Exchange, HangUpError, NoSuchCall};
 
 /// A live call that a test has in its hand. Dropping it leaves the call as it is.
 ///
@@ -74,15 +74,15 @@ impl CallHandle {
     ///
     /// # Errors
     /// If the call is over.
-    pub fn hang_up(&self) -> Result<(), NoSuchCall> {
+    pub fn hang_up(&self) -> Result<(), HangUpError> {
         self.hang_up_by(Ender::Caller)
     }
 
-    /// Somebody ends the call.
+    /// Somebody hangs up. The call is over then, unless it is whoever is on leg b: it goes on with the next action.
     ///
     /// # Errors
-    /// If the call is over.
-    pub fn hang_up_by(&self, by: Ender) -> Result<(), NoSuchCall> {
+    /// If the call is over, or nobody is on leg b who could hang up.
+    pub fn hang_up_by(&self, by: Ender) -> Result<(), HangUpError> {
         self.exchange.hang_up(self.call, by)
     }
 

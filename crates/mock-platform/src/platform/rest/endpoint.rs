@@ -202,7 +202,7 @@ fn tell(exchange: &Exchange, what: &str, uri: &Uri, body: &[u8], reply: &Reply, 
     let mut message =
         MessageEntry::new(exchange.now_ms(), Lane::Api, Lane::Platform, MessageKind::Rest, label);
     message.call = reply.call;
-    message.choice = reply.choice.map(str::to_owned);
+    message.choice = reply.choice.clone();
     message.url = Some(crate::deliver::without_secrets(&format!(
         "http://piopiy{}",
         uri.path_and_query().map_or("", PathAndQuery::as_str)

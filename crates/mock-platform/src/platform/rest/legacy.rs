@@ -41,9 +41,10 @@ pub(super) fn add_sip(request: &Request<'_>) -> Reply {
         Ok(body) => body,
         Err(error) => return no_object(request, choices, &error),
     };
-    if let Err(reply) = signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
-        return reply;
-    }
+    let app = match signed_in(request, body.appid.as_ref(), body.secret.as_ref(), DENIED) {
+        Ok(app) => app,
+        Err(reply) => return reply,
+    };
     let (Some(username), Some(password)) = (&body.username, &body.password) else {
         return Reply::refused(choices, MISSING, "username and password are required");
     };
@@ -51,8 +52,8 @@ pub(super) fn add_sip(request: &Request<'_>) -> Reply {
     if name.is_empty() || name.len() > 64 || password.text().is_empty() {
         return wrong(request, choices, "username has 1 to 64 characters, and password at least one");
     }
-    if !request.exchange.add_sip(&name) {
-        return Reply::refused(choices, 400, format!("{name} is there already"));
+    if let Err(why) = request.exchange.add_sip(app.appid, &name) {
+        return Reply::refused(choices, 400, why);
     }
     Reply::ok(json!({
         "code": "cmi-200",

@@ -16,7 +16,7 @@ pub(super) struct Reply {
     /// The call that it is about.
     pub(super) call: Option<u64>,
     /// Where nothing is documented: what was chosen.
-    pub(super) choice: Option<&'static str>,
+    pub(super) choice: Option<String>,
 }
 
 #[derive(Debug)]
@@ -48,6 +48,11 @@ impl Reply {
         reply
     }
 
+    /// Nothing is begun any more.
+    pub(super) fn stopping() -> Self {
+        Self::failed(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the platform stops")
+    }
+
     /// With the file open that it is to send.
     pub(super) async fn opened(self) -> Self {
         let Body::File(file, missing) = self.body else { return self };
@@ -63,8 +68,8 @@ impl Reply {
         Self { call: Some(call), ..self }
     }
 
-    pub(super) fn choosing(self, choice: &'static str) -> Self {
-        Self { choice: Some(choice), ..self }
+    pub(super) fn choosing(self, choice: impl Into<String>) -> Self {
+        Self { choice: Some(choice.into()), ..self }
     }
 
     /// A failure of v3: the SDKs show `error` or else `message`.

@@ -65,6 +65,38 @@ async fn whoever_a_call_is_put_through_to_behaves_as_described() {
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+#[tokio::test]
+async fn whoever_a_call_was_put_through_to_hangs_up_and_the_call_goes_on() {
+    let (_app, url) = App::start().await;
+    let control = Control::start(&url, "").await;
+    let flow = json!([
+        { "action": "bridge", "timeout": 7_200, "connect": [{ "type": "pstn", "number": 442_079_460_000_u64 }] },
+        { "action": "speak", "text": "It goes on." },
+        { "action": "hangup" },
+    ]);
+    let by_callee = async |call: &Value| {
+        let path = format!("/calls/{call}/hangup");
+        control.ask(Method::POST, &path, r#"{"by":"callee"}"#).await
+    };
+    let person = json!({ "patience": "10h" });
+    let callee = json!({ "answers_after": "2h" });
+    let placed = control.post("/calls", json!({ "flow": flow, "person": person, "callee": callee })).await;
+    let (status, refused) = by_callee(&placed["call"]).await;
+    assert_eq!((status, &refused["error"]), (StatusCode::CONFLICT, &json!("conflict")), "{refused}");
+
+    let callee = json!({ "hangs_up_after": "2h" });
+    let placed = control.post("/calls", json!({ "flow": flow, "callee": callee })).await;
+    let path = format!("/calls/{}?wait_ms=20000", placed["call"]);
+    control.get(&format!("{path}&phase=bridged")).await;
+    assert_eq!(by_callee(&placed["call"]).await.0, StatusCode::ACCEPTED);
+    let call = control.get(&path).await;
+    let rows: Vec<&str> =
+        call["rows"].as_array().unwrap().iter().filter_map(|row| row["label"].as_str()).collect();
+    let gone = rows.iter().position(|row| *row == "442079460000 hangs up");
+    assert!(gone.is_some() && rows.iter().position(|row| *row == "speak") > gone, "{rows:#?}");
+    assert_eq!(by_callee(&placed["call"]).await.0, StatusCode::NOT_FOUND, "it is over");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_says_what_is_in_a_file() {
     const LOUD: i16 = 12_345;

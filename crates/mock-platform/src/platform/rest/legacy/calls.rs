@@ -3,7 +3,7 @@ use piopiy_events::{JsonType, OpenObject as _};
 use serde_json::json;
 
 use super::{DENIED, MISSING, no_object, phone, signed_in, wrong};
-use crate::platform::call::{Ender, Hold};
+use crate::platform::call::Hold;
 use crate::platform::config::App;
 use crate::platform::exchange::{Outbound, PlaceCallError, Placed, Then};
 use crate::platform::rest::endpoint::Request;
@@ -77,7 +77,7 @@ pub(in crate::platform::rest) fn act(request: &Request<'_>) -> Reply {
         "hold" => request.exchange.hold(call, Hold::On),
         "unhold" => request.exchange.hold(call, Hold::Off),
         "holdToggle" => request.exchange.hold(call, Hold::Toggle),
-        "hangup" => request.exchange.hang_up(call, Ender::Api),
+        "hangup" => request.exchange.end(call),
         _ => {
             let text = "action must be hold, unhold, holdToggle or hangup";
             return wrong(request, choices, text).about(call);
@@ -111,8 +111,8 @@ fn place(request: &Request<'_>, app: &App, body: &MakeCall, then: Then) -> Resul
     let params = body.get("extra_params").filter(|params| params.json_type() != JsonType::Null);
     outbound.extra_params = params.map(|params| params.plain().into_owned());
     if let Some(duration) = &body.duration {
-        let seconds = duration.text().parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
-        let Some(seconds) = seconds else {
+        let seconds = duration.seconds().and_then(|seconds| u64::try_from(seconds).ok());
+        let Some(seconds) = seconds.filter(|seconds| (1..=86_400).contains(seconds)) else {
             return Err(wrong("duration must be a number of seconds, from 1 to 86400".to_owned()));
         };
         outbound.talk_seconds = Some(seconds);
@@ -120,6 +120,7 @@ fn place(request: &Request<'_>, app: &App, body: &MakeCall, then: Then) -> Resul
     request.exchange.call_out(outbound).map_err(|error| match error {
         PlaceCallError::Url(error) => wrong(format!("answer_url: {error}")),
         PlaceCallError::TooMany(_) => Reply::too_many(error.to_string()),
+        PlaceCallError::Stopping => Reply::stopping(),
         other => wrong(other.to_string()),
     })
 }

@@ -72,6 +72,7 @@ fn placed(
     outbound.extra_params = variables.map(Value::to_string);
     let placed = request.exchange.call_out(outbound).map_err(|error| match error {
         PlaceCallError::TooMany(_) => Reply::too_many(error.to_string()),
+        PlaceCallError::Stopping => Reply::stopping(),
         other => invalid(other.to_string()),
     })?;
     // The message is all that is documented; the ids are what one needs to go on.

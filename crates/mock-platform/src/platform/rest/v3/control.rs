@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::calls::pipeline;
 use super::valid;
 use super::{invalid, object, signed_in};
-use crate::platform::call::Ender;
 use crate::platform::config::App;
 use crate::platform::exchange::{TransferError, TransferStatus};
 use crate::platform::rest::endpoint::Request;
@@ -23,7 +22,9 @@ pub(in crate::platform::rest) fn hang_up_by_id(request: &Request<'_>) -> Reply {
 
 /// `POST /voice/pcmo/transfer`.
 pub(in crate::platform::rest) fn transfer_pcmo(request: &Request<'_>) -> Reply {
-    by_body(request, valid::TRANSFER, |call, body| transferred(request, call, pipeline(body)))
+    by_body(request, valid::TRANSFER, |call, body| {
+        transferred(request, call, request.exchange.transfer(call, pipeline(body)))
+    })
 }
 
 /// `POST /calls/{id}/actions/transfer`: blind with a pipeline, warm with somebody to be called.
@@ -34,16 +35,16 @@ pub(in crate::platform::rest) fn transfer(request: &Request<'_>) -> Reply {
         if given.into_iter().filter(|given| *given).count() != 1 {
             return invalid("one of pipeline, to_number and sip_uri is required, and one alone");
         }
-        let flow = match (text("to_number"), text("sip_uri")) {
-            (Some(number), _) => connecting(&Endpoint::pstn_text(number), body),
-            (None, Some(uri)) => connecting(&Endpoint::sip_uri(uri), body),
-            (None, None) => pipeline(body),
+        let endpoint = match (text("to_number"), text("sip_uri")) {
+            (Some(number), _) => Endpoint::pstn_text(number),
+            (None, Some(uri)) => Endpoint::sip_uri(uri),
+            (None, None) => {
+                return transferred(request, call, request.exchange.transfer(call, pipeline(body)));
+            }
         };
-        let reply = transferred(request, call, flow);
-        match body.contains_key("timeout_sec") && reply.status.is_success() {
-            true => reply.choosing("any timeout_sec of 1 or more is taken"),
-            false => reply,
-        }
+        let begun = request.exchange.transfer_warm(call, connecting(&endpoint, body));
+        let queued = transferred(request, call, begun);
+        if queued.status.is_success() { queued.choosing(warm(body)) } else { queued }
     })
 }
 
@@ -125,14 +126,27 @@ fn checked(request: &Request<'_>, shape: valid::Shape) -> Result<(App, Map<Strin
 }
 
 fn ended(request: &Request<'_>, call: u64) -> Reply {
-    match request.exchange.hang_up(call, Ender::Api) {
+    match request.exchange.end(call) {
         Ok(()) => Reply::ok(json!({ "message": "queued", "call_id": id_of(request, call) })).about(call),
         Err(_) => gone().about(call),
     }
 }
 
-fn transferred(request: &Request<'_>, call: u64, flow: Pcmo) -> Reply {
-    match request.exchange.transfer(call, flow) {
+/// What is chosen for a warm transfer, and which members of it change nothing.
+fn warm(body: &Map<String, Value>) -> String {
+    const IDLE: [&str; 6] =
+        ["caller_id", "confirm", "hold_audio", "sip_headers", "transfer_summary", "variables"];
+    let given: Vec<&str> = IDLE.into_iter().filter(|key| body.contains_key(*key)).collect();
+    let rings = if body.contains_key("timeout_sec") { "; any timeout_sec of 1 or more is taken" } else { "" };
+    let idle = match &given[..] {
+        [] => String::new(),
+        given => format!("; without effect here: {}", given.join(", ")),
+    };
+    format!("the call goes on as it was until somebody picks up{rings}{idle}")
+}
+
+fn transferred(request: &Request<'_>, call: u64, begun: Result<String, TransferError>) -> Reply {
+    match begun {
         Ok(id) => Reply::ok(json!({
             "message": "queued",
             "call_id": id_of(request, call),
