@@ -181,3 +181,34 @@ fn mistakes_make_no_store_and_forget_nothing() {
     assert!(!folder.path().join("nofile").exists());
     assert_eq!(first_seq(folder.path()), 1);
 }
+
+#[test]
+fn killed_while_it_forgets_it_has_all_that_is_to_stay() {
+    const OLD: usize = 4000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    let options = SqliteOptions { run_rows: 64, gives_back: true, ..SqliteOptions::default() };
+    let mut store = SqliteStore::open_with(&path, options).unwrap();
+    let old: Vec<Entry> = (0..OLD).map(|call| entry(&cdr(&format!("old-{call}")))).collect();
+    for batch in old.chunks(100) {
+        store.append(batch).unwrap();
+    }
+    drop(store);
+    let mut first = 1;
+    for round in 0_u64..12 {
+        let serving = Serving::start(folder.path(), &["--keep", "90d"]);
+        assert!(serving.post(&cdr(&format!("new-{round}"))).ends_with("got it"));
+        std::thread::sleep(Duration::from_millis(round * 3));
+        serving.signal("-KILL");
+        serving.end();
+        let verified = run(folder.path(), &["verify", STORE]);
+        assert!(verified.contains("exit code 0"), "{verified}");
+        let now = first_seq(folder.path());
+        assert!((first..=OLD as u64 + 1).contains(&now), "nothing comes back, and nothing new goes: {now}");
+        first = now;
+    }
+    let told = run(folder.path(), &["retention", STORE, "--keep", "90d"]);
+    assert!(told.contains("exit code 0"), "{told}");
+    let verified = run(folder.path(), &["verify", STORE]);
+    assert!(verified.contains("12 webhooks and 0 quarantined bodies, records 4001 to 4012"), "{verified}");
+}
