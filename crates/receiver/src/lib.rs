@@ -71,6 +71,7 @@ mod router;
 mod server;
 mod store;
 mod tls;
+mod traces;
 
 pub use auth::{Authenticated, Authentication, Basic, InvalidIpRange, InvalidToken, IpRange, Token};
 pub use control::RunningStore;
@@ -97,3 +98,4 @@ pub use store::{
     StoreFault,
 };
 pub use tls::{Tls, TlsError};
+pub use traces::{InvalidCollector, Traces};

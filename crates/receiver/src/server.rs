@@ -33,8 +33,10 @@ use self::observe_file::ObserveFile;
 use self::routes::App;
 use crate::control::Control;
 use crate::metrics::Metrics;
+use crate::traces::Tracer;
 use crate::{
-    Authentication, Destination, ForwardState, Forwarder, GroupCommit, OpenStore, Retention, Tls, retention,
+    Authentication, Destination, ForwardState, Forwarder, GroupCommit, OpenStore, Retention, Tls, Traces,
+    retention,
 };
 
 /// A receiver that runs: it acknowledges a webhook once the store has it, and answers a repeat the same way.
@@ -80,6 +82,8 @@ pub struct Server {
     /// What ends the task that writes the observe file, and the task.
     follower: Option<(CancellationToken, JoinHandle<()>)>,
     forwarder: Option<Forwarder>,
+    /// What ends the task that sends traces, and the task.
+    traces: Option<(CancellationToken, JoinHandle<()>)>,
     /// What forgets old records, and what hears commands.
     keepers: Vec<JoinHandle<()>>,
 }
@@ -95,6 +99,7 @@ pub struct ServerBuilder {
     retention: Option<Retention>,
     commands: Option<PathBuf>,
     tls: Option<Tls>,
+    traces: Option<Traces>,
 }
 
 impl Server {
@@ -108,6 +113,7 @@ impl Server {
             retention: None,
             commands: None,
             tls: None,
+            traces: None,
         }
     }
 
@@ -157,9 +163,9 @@ impl Server {
                 );
             }
         }
-        if let Some((stop, follower)) = self.follower {
+        for (stop, task) in self.follower.into_iter().chain(self.traces) {
             stop.cancel();
-            drop(follower.await);
+            drop(task.await);
         }
     }
 }
@@ -183,6 +189,12 @@ impl ServerBuilder {
     /// Delivers what is stored to these, as a [`Forwarder`] does. It needs a store whose records can be read.
     pub fn forward(mut self, state: ForwardState, destinations: Vec<Destination>) -> Self {
         self.forwarding = Some((state, destinations));
+        self
+    }
+
+    /// Traces webhooks for OpenTelemetry.
+    pub fn traces(mut self, traces: Traces) -> Self {
+        self.traces = Some(traces);
         self
     }
 
@@ -241,6 +253,10 @@ impl ServerBuilder {
         };
         let observer = records.map(Observer::new);
         let local_addr = listener.local_addr()?;
+        let (tracer, export) = match self.traces.map(Tracer::new).transpose().map_err(io::Error::other)? {
+            Some((tracer, export)) => (Some(tracer), Some(export)),
+            None => (None, None),
+        };
         // The last that may fail: nothing is delivered for a server that is none.
         let forwarder = match (self.forwarding, &forwarded) {
             (Some((state, destinations)), Some(records)) => {
@@ -281,8 +297,12 @@ impl ServerBuilder {
             let stop = CancellationToken::new();
             (stop.clone(), tokio::spawn(file.follow(observer, stop)))
         });
+        let traces = export.map(|export| {
+            let stop = CancellationToken::new();
+            (stop.clone(), tokio::spawn(export.run(stop)))
+        });
         let observer = observer.filter(|_| self.options.observe);
-        let app = Arc::new(App::new(self.options, commits, metrics, observer, self.authentication));
+        let app = Arc::new(App::new(self.options, commits, metrics, observer, self.authentication, tracer));
         let tracker = TaskTracker::new();
         let connections = Connections::new(&app, acceptor, stop.clone(), cut.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
@@ -297,6 +317,7 @@ impl ServerBuilder {
             drain_deadline,
             follower,
             forwarder,
+            traces,
             keepers,
         })
     }

@@ -150,6 +150,7 @@ fn one(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
         DeValue::Boolean(is_so) => Some(is_so.to_string()),
         _ => None,
     }
@@ -262,6 +263,18 @@ mod tests {
         let mut words = words.to_vec();
         words.sort_unstable();
         words
+    }
+
+    #[test]
+    fn numbers_are_taken_whole_and_not() {
+        let cli = Cli::command();
+        for (text, word) in
+            [("0.25", "--otlp-ratio=0.25"), ("1", "--otlp-ratio=1"), ("\"0.5\"", "--otlp-ratio=0.5")]
+        {
+            let settings =
+                parse(&format!("otlp-ratio = {text}"), serve(&cli)).map_err(|told| told.1).unwrap();
+            assert_eq!(settings[0].words, [word]);
+        }
     }
 
     #[test]

@@ -55,6 +55,14 @@ pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads a part of a whole: `0.01`.
+pub(crate) fn ratio(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|part| (0.0..=1.0).contains(part))
+        .ok_or("expected a number from 0 to 1".to_owned())
+}
+
 /// Reads a number of things of which there must be one.
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -115,6 +123,14 @@ mod tests {
         check("2w", 1_209_600);
         for text in ["", "90", "d", "0d", "-1d", "1.5d", "90 d", "90D", "99999999999999999999d"] {
             assert!(age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ratios() {
+        assert_eq!((ratio("0"), ratio("0.25"), ratio("1")), (Ok(0.0), Ok(0.25), Ok(1.0)));
+        for text in ["", "1%", "1.01", "-0.1", "NaN", "inf"] {
+            assert!(ratio(text).is_err(), "{text}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
     Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, RateLimit, ReadLimits,
-    Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Tls, Token, listen,
+    Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Tls, Token, Traces, listen,
 };
 
 use super::exit::Failure;
@@ -130,6 +130,14 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
     drain_deadline: Duration,
 
+    /// Send traces of webhooks to the OpenTelemetry collector at this URL, as OTLP over HTTP; without phone numbers, unless
+    /// --log-numbers lets them
+    #[arg(long, value_name = "URL", help_heading = "Traces")]
+    otlp_to: Option<String>,
+    /// The part of webhooks that is traced, from 0 to 1, those apart that come with a traceparent
+    #[arg(long, value_name = "PART", default_value = "1", value_parser = quantity::ratio, requires = "otlp_to", help_heading = "Traces")]
+    otlp_ratio: f64,
+
     /// Format of the logs on stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logs")]
     log_format: LogFormat,
@@ -167,6 +175,7 @@ impl Serve {
         let authentication = self.authentication()?;
         let destinations = self.forwarding.destinations()?;
         let retention = self.retention()?;
+        let traces = self.traces()?;
         let tls = match (&self.tls_cert, &self.tls_key) {
             (Some(certificate), Some(key)) => {
                 Some(Tls::open(certificate, key).map_err(Failure::environment)?)
@@ -198,6 +207,9 @@ impl Serve {
         if let Some(tls) = tls {
             server = server.tls(tls);
         }
+        if let Some(traces) = traces {
+            server = server.traces(traces);
+        }
         let server = server
             .serve(listener)
             .map_err(|error| Failure::Environment(anyhow::Error::new(error).context("cannot serve")))?;
@@ -226,6 +238,15 @@ impl Serve {
                 std::process::exit(second.exit_code())
             }
         }
+    }
+
+    fn traces(&self) -> Result<Option<Traces>, Failure> {
+        let Some(collector) = &self.otlp_to else { return Ok(None) };
+        let traces = Traces::to(collector).map_err(|error| Failure::usage(format!("--otlp-to: {error}")));
+        traces.map(|mut traces| {
+            traces.ratio = self.otlp_ratio;
+            Some(traces)
+        })
     }
 
     fn retention(&self) -> Result<Option<Retention>, Failure> {

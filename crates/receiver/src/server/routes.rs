@@ -17,6 +17,7 @@ use super::{Malformed, ServerOptions};
 use crate::clock::now_micros;
 use crate::extract::BodyBudget;
 use crate::metrics::{Counted, Metrics, Refusal};
+use crate::traces::{Span, Tracer};
 use crate::{Append, AppendError, Authentication, Entry, GroupCommit, PiopiyWebhook, WebhookRejection};
 
 /// What the handlers share.
@@ -30,6 +31,7 @@ pub(super) struct App {
     /// What bodies that come in may take of the memory.
     reading: BodyBudget,
     pub(super) pace: Option<Pace>,
+    tracer: Option<Tracer>,
 }
 
 impl App {
@@ -39,10 +41,11 @@ impl App {
         metrics: Metrics,
         observer: Option<Observer>,
         authentication: Authentication,
+        tracer: Option<Tracer>,
     ) -> Self {
         let reading = BodyBudget::new(options.max_reading_bytes);
         let pace = options.rate_limit.map(Pace::new);
-        Self { options, commits, metrics, observer, authentication, reading, pace }
+        Self { options, commits, metrics, observer, authentication, reading, pace, tracer }
     }
 
     /// A text that came over the network, as it may stand in a log.
@@ -84,25 +87,50 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 async fn receive(State(app): State<Arc<App>>, request: Request) -> Response {
     app.metrics.received.inc();
     let _in_flight = Counted::in_gauge(&app.metrics.in_flight);
+    let mut span = app.tracer.as_ref().and_then(|tracer| tracer.begin(request.headers()));
+    let response = take(&app, request, &mut span).await;
+    if let Some(span) = span {
+        span.end(response.status());
+    }
+    response
+}
+
+async fn take(app: &App, request: Request, span: &mut Option<Span>) -> Response {
     let received_at = now_micros();
     let (parts, body) = request.into_parts();
-    match PiopiyWebhook::extract(&parts, body, &app.options.read, Some(&app.reading)).await {
+    let extracted = PiopiyWebhook::extract(&parts, body, &app.options.read, Some(&app.reading)).await;
+    if let Some(span) = span {
+        span.step("read");
+    }
+    let (response, outcome) = match extracted {
         Ok(PiopiyWebhook { webhook, identity, body }) => {
             let entry = Entry::webhook(&identity, body, received_at);
+            if let Some(span) = span {
+                span.note("piopiy.kind", identity.kind().as_str());
+                span.note("piopiy.status", app.loggable(identity.status()));
+                span.note("piopiy.leg", app.loggable(identity.leg().unwrap_or_default()));
+                span.note("piopiy.cmiuuid", app.loggable(identity.cmiuuid()));
+            }
             // It may wait long for the store: what is no longer needed must not wait too.
             drop((identity, parts));
             let logged = tracing::enabled!(tracing::Level::DEBUG).then_some(webhook);
             let outcome = app.commits.append(entry).await;
             if let Some(webhook) = logged {
-                log_webhook(&app, &webhook, outcome);
+                log_webhook(app, &webhook, outcome);
             }
             match outcome {
-                Ok(_) => (StatusCode::OK, "got it").into_response(),
-                Err(error) => unavailable(&app, error),
+                Ok(Append::Appended { .. }) => ((StatusCode::OK, "got it").into_response(), "new"),
+                Ok(Append::Duplicate { .. }) => ((StatusCode::OK, "got it").into_response(), "repeat"),
+                Err(error) => (unavailable(app, error), "not stored"),
             }
         }
-        Err(rejection) => not_understood(&app, rejection, received_at).await,
+        Err(rejection) => (not_understood(app, rejection, received_at).await, "not understood"),
+    };
+    if let Some(span) = span {
+        span.step("store");
+        span.note("piopiy.outcome", outcome);
     }
+    response
 }
 
 /// Quarantines what can be, refuses the rest.

@@ -27,4 +27,5 @@ mod store;
 mod support;
 mod surroundings;
 mod tls;
+mod traces;
 mod verify;
