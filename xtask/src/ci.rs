@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::tally::{Missing, Tally};
-use crate::{fixtures, gallery, tidy, workspace};
+use crate::{docs, fixtures, gallery, tidy, workspace};
 
 mod features;
 
@@ -80,7 +80,7 @@ impl Check {
                 let mut metadata = workspace::cargo();
                 metadata.args(["metadata", "--locked", "--format-version=1"]);
                 workspace::run(metadata.stdout(std::process::Stdio::null()))?;
-                Ok(format!("{}, {}", fixtures::check()?, gallery::drift()?))
+                Ok(format!("{}, {}, {}", fixtures::check()?, docs::check()?, gallery::drift()?))
             }
             Self::Tidy => tidy::check(),
             Self::Deny => cargo(&["deny", "check", "bans", "licenses", "sources"]),

@@ -143,6 +143,8 @@ enum Run {
     LoadTools,
     /// The commands of the README.
     Readme,
+    /// Those of the tutorials.
+    Tutorials,
 }
 
 const POLICIES: [Redelivery; 2] = [Redelivery::UntilAck, Redelivery::Always];
@@ -201,6 +203,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("load/calls".to_owned(), Run::LoadCalls));
     runs.push(("load/tools".to_owned(), Run::LoadTools));
     runs.push(("readme".to_owned(), Run::Readme));
+    runs.push(("tutorials".to_owned(), Run::Tutorials));
     runs
 }
 
@@ -251,6 +254,9 @@ impl Run {
             Self::Sdk(sdk) => sdk.missing(),
             Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools => sdk::Sdk::Python.missing(),
             Self::Console => webdriver::missing(),
+            Self::Readme | Self::Tutorials if !workspace::works("bash", &["--version"]) => {
+                Some(Missing("bash"))
+            }
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
@@ -316,6 +322,7 @@ impl Run {
             Self::LoadCalls => load::calls::run().await,
             Self::LoadTools => load::tools::run().await,
             Self::Readme => readme::run(world).await,
+            Self::Tutorials => readme::tutorials(world).await,
         }
     }
 }

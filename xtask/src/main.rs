@@ -9,8 +9,10 @@ mod bench;
 mod cargo_test;
 mod ci;
 mod demo;
+mod docs;
 mod fixtures;
 mod gallery;
+mod generated;
 mod http1;
 mod integration;
 mod load_ledger;
@@ -21,6 +23,7 @@ mod pacer;
 mod process;
 mod receivers;
 mod recorder;
+mod release;
 mod sink;
 mod tally;
 mod test;
@@ -52,6 +55,10 @@ enum Task {
     Gallery(gallery::Options),
     /// Write every generated file anew: schemas, OpenAPI document, golden plans
     Fixtures(fixtures::Options),
+    /// Write the pages of the guide that follow from the code: checks, commands, evidence
+    Docs(docs::Options),
+    /// Say whether the version is the same everywhere, and print the notes of a release
+    Release(release::Options),
     /// The application of the runs `stream/…`
     #[command(hide = true)]
     EchoApplication,
@@ -75,6 +82,8 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Gallery(options) => gallery::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
+        Task::Docs(options) => docs::run(&options),
+        Task::Release(options) => release::run(&options),
         Task::Sink(options) => sink::serve(&options),
         Task::Pacer(options) => pacer::send(&options),
         Task::EchoApplication => integration::stream::serve_echo(),

@@ -6,10 +6,16 @@ use anyhow::{Context as _, bail};
 
 use crate::workspace;
 
+mod formats;
 mod links;
 mod names;
+mod packaged;
+#[cfg(test)]
+mod packages;
 mod pure;
 mod quotes;
+#[cfg(test)]
+mod recipes;
 mod words;
 #[cfg(test)]
 mod workflows;
@@ -61,8 +67,15 @@ impl File {
 /// Where a rule is broken: every place, one a line.
 pub(crate) fn check() -> anyhow::Result<String> {
     let files = project_files()?;
-    let rules: [fn(&File) -> Vec<Breach>; 5] =
-        [pure::breaches, names::breaches, words::breaches, links::breaches, quotes::breaches];
+    let rules: [fn(&File) -> Vec<Breach>; 7] = [
+        pure::breaches,
+        names::breaches,
+        words::breaches,
+        links::breaches,
+        quotes::breaches,
+        formats::breaches,
+        packaged::breaches,
+    ];
     let breaches: Vec<_> = files.iter().flat_map(|file| rules.iter().flat_map(|rule| rule(file))).collect();
     if breaches.is_empty() {
         return Ok(format!("{} files, {} long ones", files.len(), names::long_files(&files)));
@@ -95,6 +108,8 @@ fn project_files() -> anyhow::Result<Vec<File>> {
             // What is not text has no words to check.
             Ok(bytes) => files.extend(String::from_utf8(bytes).ok().map(|text| File { path, text })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // A link to a folder, whose files are listed where they lie.
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {}
             Err(error) => return Err(error).with_context(|| format!("cannot read {path}")),
         }
     }

@@ -3,6 +3,7 @@
 mod backup;
 mod call;
 mod calls;
+mod completions;
 mod config;
 mod count;
 mod exit;
@@ -12,6 +13,7 @@ mod forwarding;
 mod import;
 mod instant;
 mod logging;
+mod man;
 mod open_files;
 mod output;
 mod quantity;
@@ -56,6 +58,8 @@ enum Command {
     Retention(retention::RetentionArgs),
     Vacuum(retention::Vacuum),
     Forward(forward::Forward),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Which store is read.
@@ -109,6 +113,8 @@ fn carry_out() -> Result<(), Failure> {
         Command::Retention(retention) => retention.run(),
         Command::Vacuum(vacuum) => vacuum.run(),
         Command::Forward(forward) => forward.run(),
+        Command::Completions(completions) => completions.run(cli),
+        Command::Man(man) => man.run(cli),
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     checks(world, &runner).await?;
     loads(world, &runner).await?;
     releases(&program).await?;
-    Ok("built from source, checked, loaded and compared with a baseline, and a release compared with its checksum".to_owned())
+    Ok("built from source, checked, loaded and compared with a baseline; a release packed, and installed by its checksum".to_owned())
 }
 
 async fn checks(world: &World, runner: &Runner) -> anyhow::Result<()> {
@@ -135,24 +135,21 @@ async fn loads(world: &World, runner: &Runner) -> anyhow::Result<()> {
     receiver.stop().await
 }
 
-/// Only what has the checksum that was given is installed.
+/// What a release is packed into is installed, where it has the checksum that was given.
 async fn releases(program: &Path) -> anyhow::Result<()> {
     let runner = Runner::new()?;
-    let version = "9.9.9";
+    let version = env!("CARGO_PKG_VERSION");
     let target = target(&runner).await?;
     let archive = format!("piopiy-mock-{version}-{target}.tar.gz");
     let releases = runner.at("releases");
     let folder = releases.join(format!("v{version}"));
     std::fs::create_dir_all(&folder)?;
-    let packed = Command::new("tar")
-        .arg("-czf")
-        .arg(folder.join(&archive))
-        .arg("-C")
-        .arg(program.parent().context("a program without a folder")?)
-        .arg("piopiy-mock")
-        .status()
-        .await?;
-    ensure!(packed.success(), "tar ended with {packed}");
+    let built = program.parent().context("a program without a folder")?;
+    let mut pack = Command::new("bash");
+    pack.arg(workspace::root().join(".github/release/pack.sh")).arg(&target).arg(built).arg(&folder);
+    let packed = pack.output().await.context("cannot start bash for pack.sh")?;
+    ensure!(packed.status.success(), "pack.sh: {}", said(&packed));
+    ensure!(folder.join(&archive).is_file(), "pack.sh made no {archive}: {}", said(&packed));
     let sum = Command::new("sha256sum")
         .arg(folder.join(&archive))
         .output()
@@ -177,6 +174,12 @@ async fn releases(program: &Path) -> anyhow::Result<()> {
     let installed = runner.run("install.sh", &inputs(&sum)).await?;
     ensure!(installed.status.success(), "install.sh: {}", said(&installed));
     ensure!(runner.at("piopiy-mock/bin/piopiy-mock").is_file(), "the release was not installed");
+    for file in
+        ["completions/piopiy-mock.bash", "man/piopiy-mock.1", "man/piopiy-mock-check.1", "LICENSE-MIT"]
+    {
+        let beside = runner.at("piopiy-mock/bin").join(file);
+        ensure!(beside.metadata().is_ok_and(|file| file.len() > 0), "the archive has no {file}");
+    }
     Ok(())
 }
 

@@ -27,15 +27,31 @@ fn steps(steps: &Value, path: &str) {
     }
 }
 
+/// A workflow that is told whole.
+pub(super) fn whole(path: &str) {
+    let workflow = read(path);
+    assert!(workflow["permissions"].is_object(), "{path}: says nothing of its permissions");
+    for (job, told) in workflow["jobs"].as_object().unwrap() {
+        assert!(told["timeout-minutes"].is_u64(), "{path}: {job} has no limit");
+        steps(&told["steps"], path);
+        for needed in needs(told) {
+            assert!(workflow["jobs"][needed].is_object(), "{path}: {job} needs {needed}, which is not there");
+        }
+    }
+}
+
+/// The jobs that a job waits for.
+fn needs(job: &Value) -> Vec<&str> {
+    let listed = job["needs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    listed.chain(job["needs"].as_str()).collect()
+}
+
 #[test]
 fn every_workflow_is_read_and_every_step_is_whole() {
-    for name in ["ci.yml", "conformance.yml"] {
-        let path = format!(".github/workflows/{name}");
-        let workflow = read(&path);
-        for (job, told) in workflow["jobs"].as_object().unwrap() {
-            assert!(told["timeout-minutes"].is_u64(), "{path}: {job} has no limit");
-            steps(&told["steps"], &path);
-        }
+    let files = workspace::files_under(&workspace::root().join(".github/workflows")).unwrap();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        whole(&workspace::relative(&file));
     }
 }
 

@@ -1,7 +1,7 @@
 macro_rules! scenarios {
     ($($name:literal)*) => {
         const BUILTIN: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../../../../fixtures/scenarios/", $name, ".toml"))),)*
+            $(($name, include_str!(concat!("../../../fixtures/scenarios/", $name, ".toml"))),)*
         ];
     };
 }

@@ -10,7 +10,7 @@ const AS_SHOWN: Fixes = Fixes {
 
 macro_rules! samples {
     ($($path:literal,)+) => {
-        [$(($path, include_bytes!(concat!("../../../../../../fixtures/wire/", $path, ".json")).as_slice()),)+]
+        [$(($path, include_bytes!(concat!("../../../../fixtures/wire/", $path, ".json")).as_slice()),)+]
     };
 }
 

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Makes the archives of a release: pack.sh TARGET FOLDER-WITH-PROGRAMS FOLDER-FOR-ARCHIVES
+#
+# One for each program that was built, with the program at its root, as `.github/action/install.sh` takes it, and its manual pages,
+# completions and licences.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+main() {
+    [[ $# -eq 3 ]] || fail "usage: pack.sh TARGET FOLDER-WITH-PROGRAMS FOLDER-FOR-ARCHIVES"
+    local target=$1 built=$2 out=$3 program packed=0
+    mkdir -p "$out"
+    for program in piopiy-mock piopiy-receiver; do
+        local file=$program
+        [[ $target == *-windows-* ]] && file=$program.exe
+        if [[ -x $built/$file ]]; then
+            pack "$program" "$built/$file" "$target" "$out"
+            packed=$((packed + 1))
+        fi
+    done
+    [[ $packed -gt 0 ]] || fail "$built has neither program"
+}
+
+pack() {
+    local program=$1 file=$2 target=$3 out=$4 version folder archive shell command
+    version=$("$file" --version | awk '{ print $2 }')
+    archive=$out/$program-$version-$target.tar.gz
+    folder=$(mktemp -d)
+    cp "$file" "$here/LICENSE-APACHE" "$here/LICENSE-MIT" "$folder/"
+    mkdir "$folder/completions" "$folder/man"
+    for shell in bash zsh fish elvish powershell; do
+        "$file" completions "$shell" >"$folder/completions/$program.$shell"
+    done
+    "$file" man >"$folder/man/$program.1"
+    for command in $(commands "$file"); do
+        "$file" man "$command" >"$folder/man/$program-$command.1"
+    done
+    tar -czf "$archive" -C "$folder" .
+    rm -r "$folder"
+    echo "$archive"
+}
+
+# The commands that `--help` lists.
+commands() {
+    "$1" --help | awk '/^Commands:/ { listed = 1; next } /^\r?$/ { listed = 0 } listed && /^  [a-z]/ && $1 != "help" { print $1 }'
+}
+
+fail() {
+    echo "error: $1" >&2
+    exit 1
+}
+
+main "$@"
