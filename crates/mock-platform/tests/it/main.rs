@@ -25,4 +25,5 @@ mod plan_cli;
 mod plan_legal;
 mod plan_scenario;
 mod receivers;
+mod receiving;
 mod serve;
