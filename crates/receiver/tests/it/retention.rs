@@ -1,6 +1,8 @@
 //! `retention`, `serve --keep` and `vacuum`, beside a receiver that runs and without one.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use piopiy_events::Webhook;
@@ -11,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::cli::{STORE, run};
 use crate::serve::Serving;
-use crate::support::{PATIENCE, cdr, entry};
+use crate::support::{PATIENCE, blocking, cdr, entry};
 
 fn now() -> i64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
@@ -211,4 +213,57 @@ fn killed_while_it_forgets_it_has_all_that_is_to_stay() {
     assert!(told.contains("exit code 0"), "{told}");
     let verified = run(folder.path(), &["verify", STORE]);
     assert!(verified.contains("12 webhooks and 0 quarantined bodies, records 4001 to 4012"), "{verified}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_forgotten_before_it_was_forwarded_whatever_kills_it() {
+    const OLD: u64 = 600;
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(folder.path().join("calls.sqlite")).unwrap();
+    let old: Vec<Entry> = (0..OLD).map(|call| entry(&cdr(&format!("old-{call}")))).collect();
+    store.append(&old).unwrap();
+    drop(store);
+    // The app notes what it gets, and takes it.
+    let seen: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
+    let noted = Arc::clone(&seen);
+    let hook = axum::routing::post(async move |headers: http::HeaderMap| {
+        noted.lock().unwrap().insert(headers["piopiy-seq"].to_str().unwrap().parse().unwrap());
+        "got it"
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let app = format!("http://{}/hook", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/hook", hook);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+    let so_far = Arc::clone(&seen);
+    blocking(move || {
+        let arguments = ["--keep", "90d", "--forward-to", &app, "--forward-from-start", "--log", "error"];
+        let all_forgotten_was_seen = |first: u64| {
+            let seen = so_far.lock().unwrap();
+            let lost: Vec<u64> = (1..first).filter(|seq| !seen.contains(seq)).collect();
+            assert_eq!(lost, [0; 0], "forgotten, and never forwarded");
+        };
+        for round in 0..8 {
+            let serving = Serving::start(folder.path(), &arguments);
+            assert!(serving.post(&cdr(&format!("new-{round}"))).ends_with("got it"));
+            std::thread::sleep(Duration::from_millis(40 + round * 20));
+            // Beside what `--keep` did at the start, in the midst of deliveries.
+            run(folder.path(), &["retention", STORE, "--keep", "90d"]);
+            serving.signal("-KILL");
+            serving.end();
+            all_forgotten_was_seen(first_seq(folder.path()));
+        }
+        let serving = Serving::start(folder.path(), &arguments);
+        let until = Instant::now() + PATIENCE;
+        while first_seq(folder.path()) != OLD + 1 {
+            assert!(Instant::now() < until, "what was forwarded is not forgotten");
+            run(folder.path(), &["retention", STORE, "--keep", "90d"]);
+        }
+        serving.signal("-TERM");
+        assert_eq!(serving.end().0, Some(0));
+        let verified = run(folder.path(), &["verify", STORE]);
+        assert!(verified.contains("8 webhooks and 0 quarantined bodies, records 601 to 608"), "{verified}");
+        all_forgotten_was_seen(OLD + 1);
+    })
+    .await;
 }
