@@ -81,11 +81,14 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<std::process::ExitCode>
     }
 }
 
-/// Does nothing for the first part of every second.
+/// Does nothing for the first part of every second, and not a millisecond longer: what is measured with it is held against
+/// arithmetic.
 fn stall(stall_ms: u64, began: u64) {
-    let into_second_ms = (now_ns() - began) / 1_000_000 % 1_000;
-    if into_second_ms < stall_ms {
-        std::thread::sleep(Duration::from_millis(stall_ms - into_second_ms));
+    let now = now_ns();
+    let left = (stall_ms * 1_000_000).saturating_sub((now - began) % 1_000_000_000);
+    std::thread::sleep(Duration::from_nanos(left.saturating_sub(SLACK_NS)));
+    while now_ns() < now + left {
+        std::hint::spin_loop();
     }
 }
 
