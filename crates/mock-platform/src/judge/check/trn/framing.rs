@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::judge::check::{
     Action, Case, CaseEvidence, Check, Composer, Count, End, Evidence, Findings, Fixes, Framing, Script,
-    criteria,
+    Transcript, criteria,
 };
 
 pub(super) const TRN_008: Check = Check {
@@ -90,7 +90,12 @@ pub(super) const TRN_018: Check = Check {
     ),
     stimulus: split_everywhere,
     judge: |evidence| {
-        let mut findings = criteria::acknowledged(evidence);
+        let mut findings = Findings::default();
+        sent_in_time(evidence, &mut findings);
+        if !findings.is_empty() {
+            return findings;
+        }
+        findings = criteria::acknowledged(evidence);
         for case in evidence.cases {
             criteria::uncorrupted(case, &mut findings);
         }
@@ -111,6 +116,25 @@ fn taken_or_refused(evidence: &Evidence<'_>) -> Findings {
         });
     }
     findings
+}
+
+/// Half of the ten seconds that a receiver gives a head at least: one that waits no longer for a sender as slow as that is
+/// right.
+const SENT_WITHIN: Duration = Duration::from_secs(5);
+
+fn sent_in_time(evidence: &Evidence<'_>, findings: &mut Findings) {
+    for case in evidence.cases {
+        if let Some(late) = case.transcripts().find_map(sent_late) {
+            let told = format!("this side needed {late:.1?} to send it, with no pause of its own");
+            findings.inconclusive(&case.case.name, told);
+        }
+    }
+}
+
+/// How long the sending took, where that may be why there is no answer.
+fn sent_late(transcript: &Transcript) -> Option<Duration> {
+    let sent = *transcript.sent_at.first()?;
+    (transcript.answers.is_empty() && sent > SENT_WITHIN).then_some(sent)
 }
 
 /// Connections that are open at the same time.
@@ -155,4 +179,27 @@ fn within_characters(composer: &mut Composer) -> Case {
         case = case.expect(&cdr, Count::Once);
     }
     case.scripts(scripts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::check::Answer;
+
+    fn check(sent_after_s: u64, answers: usize, expected_s: Option<u64>) {
+        let transcript = Transcript {
+            sent_at: vec![Duration::from_secs(sent_after_s)],
+            answers: vec![Answer::default(); answers],
+            ..Transcript::default()
+        };
+        assert_eq!(sent_late(&transcript), expected_s.map(Duration::from_secs));
+    }
+
+    #[test]
+    fn a_receiver_that_waits_no_longer_for_a_starved_sender_is_not_at_fault() {
+        check(11, 0, Some(11));
+        check(11, 1, None);
+        check(5, 0, None);
+        assert_eq!(sent_late(&Transcript::default()), None);
+    }
 }
