@@ -105,7 +105,7 @@ fn result_class(report: &CheckReport) -> &'static str {
 fn header(report: &CheckReport) -> Markup {
     html! {
         header {
-            b { "piopiy-mock check" }
+            h1 { "piopiy-mock check" }
             span.tag.(result_class(report)) { (result(report)) }
             code.target { (report.target) }
             span.space {}
@@ -207,7 +207,7 @@ fn command(name: &str, command: &str) -> Markup {
     html! {
         div.command {
             span.mute { (name) }
-            pre { (command) }
+            pre tabindex="0" { (command) }
             button type="button" hidden data-copy { "Copy" }
         }
     }

@@ -59,7 +59,7 @@ fn class(report: &LoadReport) -> &'static str {
 fn header(report: &LoadReport) -> Markup {
     html! {
         header {
-            b { "piopiy-mock load" }
+            h1 { "piopiy-mock load" }
             span.tag.(class(report)) { (report.verdict()) }
             code.target { (report.target) }
             span.space {}

@@ -285,6 +285,20 @@ fn html_escapes_what_is_from_outside() {
 }
 
 #[test]
+fn a_page_has_one_title_and_keys_reach_whatever_scrolls() {
+    let report = report("plain", 0);
+    let reports = [("a".to_owned(), report.clone()), ("b".to_owned(), report.clone())];
+    let compared = reporter("html").unwrap().compare(&Comparison::of(&reports));
+    for page in [render("html", &report), compared.unwrap()] {
+        assert_eq!(page.matches("<h1").count(), 1);
+        let blocks: Vec<&str> =
+            page.split("<pre").skip(1).map(|rest| rest.split('>').next().unwrap()).collect();
+        assert!(blocks.iter().all(|tag| tag.contains("tabindex=\"0\"")), "{blocks:?}");
+    }
+    assert!(render("html", &report).contains("<pre"));
+}
+
+#[test]
 fn people_read_what_would_unlock_the_rest() {
     let mut report = report("plain", 0);
     report.interrupted = false;

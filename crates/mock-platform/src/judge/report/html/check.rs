@@ -112,7 +112,7 @@ fn one(case: &CaseRecord) -> Markup {
             @if !case.stimulus.is_empty() {
                 details.stimulus {
                     summary { "What was sent, byte for byte" }
-                    pre { (case.stimulus) }
+                    pre tabindex="0" { (case.stimulus) }
                 }
             }
         }

@@ -12,7 +12,7 @@ pub(super) fn body(comparison: &Comparison<'_>) -> Markup {
         comparison.rows.iter().partition(|row| row.has_changed);
     html! {
         header {
-            b { "piopiy-mock check" }
+            h1 { "piopiy-mock check" }
             span.mute { "runs compared" }
             span.space {}
             (fact("changed", &changed.len().to_string()))

@@ -63,8 +63,8 @@ fn attempted(row: &Row<'_>, attempt: &AttemptRecord) -> Markup {
             details.attempt {
                 summary.rung.(kind) { (line) }
                 div.bytes {
-                    @if !attempt.sent.is_empty() { pre { (attempt.sent) } }
-                    @if !attempt.answer.is_empty() { pre.(tone(row.tone)) { (attempt.answer) } }
+                    @if !attempt.sent.is_empty() { pre tabindex="0" { (attempt.sent) } }
+                    @if !attempt.answer.is_empty() { pre.(tone(row.tone)) tabindex="0" { (attempt.answer) } }
                 }
             }
         } @else {
