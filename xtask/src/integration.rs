@@ -89,6 +89,8 @@ enum Run {
     Syncs,
     /// `piopiy-mock check` on `piopiy-receiver` finds nothing.
     Check(check::Observation),
+    /// The same with its store in PostgreSQL.
+    CheckPostgres,
     /// And is over in time.
     CheckInTime,
     /// `piopiy-mock check --explore` on `piopiy-receiver` finds nothing.
@@ -174,6 +176,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("crash".to_owned(), Run::Crash));
     runs.push(("syncs".to_owned(), Run::Syncs));
     runs.extend(check::Observation::ALL.map(|seen| (format!("check/{}", seen.name()), Run::Check(seen))));
+    runs.push(("check/postgres".to_owned(), Run::CheckPostgres));
     runs.push(("check/in-time".to_owned(), Run::CheckInTime));
     runs.push(("explore/piopiy-receiver".to_owned(), Run::Explore));
     runs.push(("explore/asks-then-inserts".to_owned(), Run::ExploreRace));
@@ -257,6 +260,9 @@ impl Run {
             Self::Readme | Self::Tutorials if !workspace::works("bash", &["--version"]) => {
                 Some(Missing("bash"))
             }
+            Self::CheckPostgres if piopiy_postgres::programs().is_none() => {
+                Some(Missing(piopiy_postgres::PACKAGE))
+            }
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
             Self::Action => {
                 let missing = ["bash", "curl", "tar", "sha256sum"];
@@ -295,6 +301,7 @@ impl Run {
             Self::Crash => crash::run(world).await,
             Self::Syncs => syncs::run(world).await,
             Self::Check(observation) => check::clean(world, observation).await,
+            Self::CheckPostgres => check::on_postgres(world).await,
             Self::CheckInTime => check::in_time().await,
             Self::Explore => explore::clean(world).await,
             Self::ExploreRace => explore::race(world).await,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cargo_test;
 use crate::receivers::Documented;
-use crate::tally::Tally;
+use crate::tally::{Missing, Tally};
 
 mod faults;
 mod page;
@@ -12,7 +12,7 @@ mod page;
 /// How to treat what cannot run here.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Fail, instead of skipping by name, where Node, Python or Chromium is missing
+    /// Fail, instead of skipping by name, where PostgreSQL, Node, Python or Chromium is missing
     #[arg(long)]
     require_all: bool,
 }
@@ -24,6 +24,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
     cargo_test::run(&mut tally)?;
+    // They are among the tests above, and have nothing to do where there is no server.
+    if piopiy_postgres::programs().is_none() {
+        let missing = Missing(piopiy_postgres::PACKAGE);
+        tally.skip("tests of the PostgreSQL store", &missing, options.require_all);
+    }
     for receiver in Documented::ALL {
         match receiver.missing() {
             Some(missing) => tally.skip(receiver.name(), &missing, options.require_all),

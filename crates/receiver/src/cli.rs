@@ -21,13 +21,15 @@ mod retention;
 mod secret;
 mod serve;
 mod signals;
+mod store_value;
 mod tail;
 mod verify;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use piopiy_receiver::{RunningStore, SqliteRecords, Store, StoreLocation};
+use piopiy_receiver::{Records, RunningStore, Store, StoreLocation};
 
 use self::exit::Failure;
 
@@ -65,17 +67,23 @@ enum Command {
 /// Which store is read.
 #[derive(Debug, clap::Args)]
 struct StoreArg {
-    /// The store: sqlite:FILE. A receiver may write to it meanwhile
-    #[arg(long, value_name = "STORE", default_value = "sqlite:piopiy.sqlite", env = "PIOPIY_RECEIVER_STORE")]
+    /// The store: sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE. A receiver may write to it meanwhile
+    #[arg(
+        long,
+        value_name = "STORE",
+        default_value = "sqlite:piopiy.sqlite",
+        env = "PIOPIY_RECEIVER_STORE",
+        hide_env_values = true,
+        value_parser = store_value::StoreValue
+    )]
     store: StoreLocation,
 }
 
 impl StoreArg {
-    fn open(&self) -> Result<SqliteRecords, Failure> {
-        match &self.store {
-            StoreLocation::Sqlite(path) => SqliteRecords::open(path).map_err(Failure::environment),
-            _ => Err(Failure::usage("a memory store is gone with its process: give --store sqlite:FILE")),
-        }
+    fn open(&self) -> Result<Arc<dyn Records>, Failure> {
+        let records = self.store.open_to_read().map_err(Failure::environment)?;
+        let gone = "a memory store is gone with its process: give --store sqlite:FILE or postgres://…";
+        records.ok_or_else(|| Failure::usage(gone))
     }
 
     /// The store of a receiver that runs, which carries out what it is asked to, or the store itself.

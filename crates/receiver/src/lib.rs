@@ -9,7 +9,7 @@
 //! * [`PiopiyWebhook`] and [`webhook_router`]: webhooks, typed, in an axum application of your own; [`WebhookHandlers`]:
 //!   a handler for each kind of them; [`Dedupe`]: a layer that lets each through once.
 //! * [`Authentication`]: a layer that asks for a token, basic credentials, an address or an `appid`.
-//! * [`Store`] with [`SqliteStore`] and [`MemoryStore`], and [`GroupCommit`] in front of any of them.
+//! * [`Store`] with [`SqliteStore`], [`PostgresStore`] and [`MemoryStore`], and [`GroupCommit`] in front of any of them.
 //! * [`Forwarder`]: delivers what is stored to an application, at least once and in order per call.
 //! * [`Server`]: all of it behind deadlines, limits, a graceful end, metrics and logs.
 //!
@@ -32,15 +32,18 @@
 //! ```
 //!
 //! # Guarantees
-//! * **2xx only after the commit.** An acknowledged webhook is in the store; with [`SqliteStore`] it is synced to disk.
+//! * **2xx only after the commit.** An acknowledged webhook is in the store; with [`SqliteStore`] it is synced to disk,
+//!   with [`PostgresStore`] to the server's.
 //! * **One effect.** Deliveries with the same [`Identity`](piopiy_events::Identity) make one record, however they overlap,
-//!   across restarts, for as long as they are kept. The first one wins; a later one with other values is acknowledged and not kept.
+//!   across restarts and all receivers that share a PostgreSQL store, for as long as they are kept. The first one wins; a later one
+//!   with other values is acknowledged and not kept.
 //! * **Nothing is dropped silently.** What is not understood is quarantined or refused, as [`Malformed`] says.
 //! * **As received.** Bodies are kept byte for byte.
 //! * **Never a 5xx for what a client sent.** 503 with `Retry-After` alone, and only for want of room or a store that works.
 //!
 //! # Limitations
-//! * One process per SQLite file, by whatever name; a second one is refused. Several machines need another [`Store`].
+//! * One process per SQLite file, by whatever name; a second one is refused. Several receivers share a [`PostgresStore`].
+//! * Receivers that share a PostgreSQL store commit one after the other, each a batch: together they take what one takes.
 //! * Durable means that the system said the data is on the disk: a disk that lies about it loses what it lied about.
 //! * No HTTP/2: put a proxy in front where it is needed, and name it in [`ServerOptions::trusted_proxies`].
 //! * Records are kept for ever unless [`ServerBuilder::retain`] says otherwise. The memory that tells repeats apart grows
@@ -88,13 +91,13 @@ pub use forward::{
 pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
 pub use handlers::WebhookHandlers;
 pub use listen::listen;
-pub use location::{InvalidStoreLocation, OpenStore, StoreLocation};
+pub use location::{InvalidPostgresUrl, InvalidStoreLocation, OpenStore, PostgresUrl, StoreLocation};
 pub use record::{Record, Records};
 pub use retention::{KeepTooShort, Retention};
 pub use router::{DEFAULT_PATH, webhook_router};
 pub use server::{Malformed, RateLimit, Server, ServerBuilder, ServerOptions};
 pub use store::{
-    Append, Forget, Forgotten, MemoryStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError,
+    Append, Forget, Forgotten, MemoryStore, PostgresError, PostgresFailure, PostgresOptions, PostgresRecords, PostgresStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError,
     StoreFault,
 };
 pub use tls::{Tls, TlsError};

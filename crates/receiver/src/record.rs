@@ -94,4 +94,33 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Where the store cannot be read.
     fn last_seq(&self) -> Result<u64, StoreError>;
+
+    /// How many webhooks there are, those not counted that were quarantined.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn webhook_count(&self) -> Result<u64, StoreError> {
+        count(self, |record| record.reason.is_none())
+    }
+
+    /// How many bodies were quarantined.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn quarantine_count(&self) -> Result<u64, StoreError> {
+        count(self, |record| record.reason.is_some())
+    }
+}
+
+/// Counts records one by one, for a store that has no better way.
+fn count(records: &(impl Records + ?Sized), counts: impl Fn(&Record) -> bool) -> Result<u64, StoreError> {
+    let (mut since, mut count) = (0, 0);
+    loop {
+        let page = records.page(since, 1000, 1 << 20)?;
+        let Some(last) = page.last() else {
+            return Ok(count);
+        };
+        since = last.seq;
+        count += page.iter().filter(|record| counts(record)).count() as u64;
+    }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 mod error;
 mod forget;
 mod memory;
+mod postgres;
 mod sqlite;
 
 pub use error::StoreError;
 pub(crate) use error::chain;
 pub use forget::{Forget, Forgotten};
 pub use memory::MemoryStore;
+pub use postgres::{PostgresError, PostgresFailure, PostgresOptions, PostgresRecords, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteRecords, SqliteStore, StoreFault};
 
 use crate::{Entry, Records};
@@ -39,7 +41,8 @@ pub trait Store: Send + 'static {
     /// store that failed is found to be well again.
     ///
     /// # Errors
-    /// Where nothing of the batch was kept. The next call may succeed: a store mends itself if it can.
+    /// Where nothing of the batch was kept, as far as is known: a store that is lost while it commits may have kept it, and
+    /// then finds a repeat to be a duplicate. The next call may succeed: a store mends itself if it can.
     fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError>;
 
     /// How many records it holds, where it knows; `/metrics` counts on from there.
@@ -76,7 +79,8 @@ pub trait Store: Send + 'static {
 pub enum Append {
     /// It was new.
     Appended {
-        /// Its place in the order of effects, from 1, without gaps.
+        /// Its place in the order of effects, from 1, without gaps. Where several receivers share a store it is their
+        /// common order: whoever sees a place sees all before it.
         seq: u64,
     },
     /// The same webhook was appended before.

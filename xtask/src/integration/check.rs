@@ -74,6 +74,21 @@ pub(super) async fn clean(world: &World, observation: Observation) -> anyhow::Re
     Ok(format!("{seeds} runs, {passed} checks passed in the last{doubts}"))
 }
 
+/// The receiver on PostgreSQL, started and killed by the suite: nothing is found there either.
+///
+/// # Errors
+/// Where a check finds something, or breaks, or the server does not start.
+pub(super) async fn on_postgres(world: &World) -> anyhow::Result<String> {
+    let mock = workspace::build("piopiy-mock-platform", "piopiy-mock", workspace::Profile::Dev)?;
+    let server = piopiy_postgres::Postgres::start(&[])?;
+    let store = server.database()?;
+    let seed = world.seed.to_string();
+    let kept = Kept::Postgres(&store);
+    let report = run_on(&mock, &world.durable, kept, Observation::Command, &["--seed", &seed]).await?.report;
+    let inconclusive = nothing_found(&report)?;
+    Ok(format!("{} checks passed, inconclusive: {}", report.summary.passed, inconclusive.len()))
+}
+
 /// The runs that people wait for are over in time, with binaries as people have them.
 ///
 /// # Errors
@@ -113,6 +128,18 @@ pub(super) async fn run(
 ) -> anyhow::Result<Outcome> {
     let folder = tempfile::tempdir()?;
     let store = folder.path().join("store.sqlite");
+    run_on(mock, durable, Kept::Sqlite(&store), observation, more).await
+}
+
+/// Runs it once on a receiver with this store.
+async fn run_on(
+    mock: &Path,
+    durable: &Durable,
+    kept: Kept<'_>,
+    observation: Observation,
+    more: &[&str],
+) -> anyhow::Result<Outcome> {
+    let folder = tempfile::tempdir()?;
     let effects = folder.path().join("effects.jsonl");
     let mut suite = Command::new(mock);
     suite.arg("check");
@@ -121,11 +148,11 @@ pub(super) async fn run(
         Observation::File => {
             let file = effects.to_str().context("a folder whose name is no text")?;
             let options = ["--observe-file", file, "--log", "error"];
-            Some(durable.serve("127.0.0.1:0", Kept::Sqlite(&store), &options).await?)
+            Some(durable.serve("127.0.0.1:0", kept, &options).await?)
         }
         _ => {
             let options = ["--observe", "--log", "error"];
-            Some(durable.serve("127.0.0.1:0", Kept::Sqlite(&store), &options).await?)
+            Some(durable.serve("127.0.0.1:0", kept, &options).await?)
         }
     };
     let address = match &receiver {
@@ -137,7 +164,8 @@ pub(super) async fn run(
     match observation {
         Observation::Answers => {}
         Observation::Count => {
-            let count = format!("{} count --store sqlite:{}", quoted(durable.binary())?, quoted(&store)?);
+            let store = kept.store();
+            let count = format!("{} count --store {}", quoted(durable.binary())?, quoted(Path::new(&store))?);
             suite.args(["--verify-cmd", &count, "--settle", "100ms"]);
         }
         Observation::File => {
@@ -149,7 +177,7 @@ pub(super) async fn run(
         Observation::Command => {
             let options = ["--observe", "--log", "error"];
             suite.args(["--observe-url", &observe_url, "--"]).arg(durable.binary());
-            suite.args(Durable::arguments(&address, Kept::Sqlite(&store), &options));
+            suite.args(Durable::arguments(&address, kept, &options));
         }
     }
     let began = Instant::now();

@@ -19,8 +19,25 @@ pub(crate) struct Durable {
 pub(crate) enum Kept<'a> {
     /// In a SQLite file, durable.
     Sqlite(&'a Path),
+    /// In a PostgreSQL database, by its URL.
+    Postgres(&'a str),
     /// In memory.
     Memory,
+}
+
+impl Kept<'_> {
+    /// What `--store` is given.
+    pub(crate) fn store(self) -> OsString {
+        match self {
+            Self::Sqlite(file) => {
+                let mut store = OsString::from("sqlite:");
+                store.push(file);
+                store
+            }
+            Self::Postgres(url) => url.into(),
+            Self::Memory => "memory".into(),
+        }
+    }
 }
 
 impl Durable {
@@ -39,17 +56,9 @@ impl Durable {
 
     /// The arguments that serve on `listen`, `host:port`, with these options more.
     pub(crate) fn arguments(listen: &str, kept: Kept<'_>, options: &[&str]) -> Vec<OsString> {
-        let store = match kept {
-            Kept::Sqlite(file) => {
-                let mut store = OsString::from("sqlite:");
-                store.push(file);
-                store
-            }
-            Kept::Memory => "memory".into(),
-        };
         let mut arguments: Vec<OsString> =
             ["serve", "--listen", listen, "--store"].map(OsString::from).into();
-        arguments.push(store);
+        arguments.push(kept.store());
         arguments.extend(options.iter().map(OsString::from));
         arguments
     }

@@ -30,7 +30,7 @@ type Rung = (Record, Webhook);
 impl Call {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let records = self.store.open()?;
-        let rungs = rungs(&records, &self.id)?;
+        let rungs = rungs(&*records, &self.id)?;
         if rungs.is_empty() {
             return Err(Failure::Negative(format!(
                 "no call `{}` in {}: `piopiy-receiver calls` lists those that there are",

@@ -66,7 +66,7 @@ impl Calls {
         let records = self.store.open()?;
         let mut fold = CallsFold::default();
         let mut legs: BTreeMap<String, Summary> = BTreeMap::new();
-        output::each(&records, 0, |record| {
+        output::each(&*records, 0, |record| {
             if let Some(webhook) = record.webhook() {
                 fold.apply(&webhook);
                 note_leg(&mut legs, record, &webhook);

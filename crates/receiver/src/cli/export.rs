@@ -70,7 +70,7 @@ impl Export {
         if matches!(self.format, ExportFormat::Csv) {
             output.write(&csv_row(self.header())?)?;
         }
-        output::each(&records, self.since, |record| {
+        output::each(&*records, self.since, |record| {
             if record.reason.is_some() != self.quarantine {
                 return Ok(());
             }

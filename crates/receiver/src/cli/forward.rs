@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use piopiy_events::Kind;
-use piopiy_receiver::{ForwardState, Record, Records as _, StoreLocation};
+use piopiy_receiver::{ForwardState, Record, StoreLocation};
 
 use super::StoreArg;
 use super::exit::Failure;
@@ -216,7 +216,7 @@ impl Replay {
         };
         let records = self.named.state.store.open()?;
         let mut seqs = Vec::new();
-        output::each(&records, self.from_seq.unwrap_or(1).saturating_sub(1), |record| {
+        output::each(&*records, self.from_seq.unwrap_or(1).saturating_sub(1), |record| {
             if dead.as_ref().is_none_or(|dead| dead.contains(&record.seq)) && self.fits(record) {
                 seqs.push(record.seq);
             }

@@ -126,7 +126,7 @@ impl Target {
     fn open(store: &StoreArg) -> Result<Self, Failure> {
         let opened = store.open_to_write()?;
         // After that: a store that was not there is now.
-        let quarantined = quarantined(&store.open()?)?;
+        let quarantined = quarantined(&*store.open()?)?;
         Ok(Self { store: opened, quarantined, batch: Vec::new(), bytes: 0, new: 0, known: 0 })
     }
 

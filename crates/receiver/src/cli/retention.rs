@@ -72,7 +72,7 @@ impl RetentionArgs {
         drop(store);
         let mut output = Output::open(None)?;
         output.write(format!("{records} records forgotten\n").as_bytes())?;
-        tell_what_is_held(&kept, &due, &mut output)?;
+        tell_what_is_held(&*kept, &due, &mut output)?;
         output.finish()?;
         if self.vacuum { vacuum(&self.store) } else { Ok(()) }
     }

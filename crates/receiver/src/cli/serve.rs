@@ -13,6 +13,7 @@ use super::forward::default_state;
 use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
 use super::signals::{Reloading, Signals, reload};
+use super::store_value::StoreValue;
 use super::{open_files, quantity, secret};
 
 /// Receive webhooks until SIGTERM or Ctrl-C
@@ -37,8 +38,17 @@ pub(crate) struct Serve {
     /// The path that webhooks are posted to
     #[arg(long, default_value = DEFAULT_PATH, env = "PIOPIY_RECEIVER_PATH")]
     path: String,
-    /// Where webhooks are kept: sqlite:FILE, or memory (nothing on disk)
-    #[arg(long, value_name = "STORE", default_value = "sqlite:piopiy.sqlite", env = "PIOPIY_RECEIVER_STORE")]
+    /// Where webhooks are kept: sqlite:FILE, memory (nothing on disk), or postgres://USER:PASSWORD@HOST:PORT/DATABASE, which
+    /// several receivers may share. With ?sslmode=verify-full&sslrootcert=FILE the server has to show who it is. Better in
+    /// the environment than as an argument: those are seen by all of this machine
+    #[arg(
+        long,
+        value_name = "STORE",
+        default_value = "sqlite:piopiy.sqlite",
+        env = "PIOPIY_RECEIVER_STORE",
+        hide_env_values = true,
+        value_parser = StoreValue
+    )]
     store: StoreLocation,
     /// Forget what is older than this, such as 90d (at least 2h), what is yet to be forwarded excepted; SQLite only
     #[arg(long, value_name = "TIME", value_parser = quantity::age)]

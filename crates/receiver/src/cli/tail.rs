@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use piopiy_receiver::{Record, Records as _};
+use piopiy_receiver::Record;
 
 use super::StoreArg;
 use super::exit::Failure;
@@ -41,7 +41,7 @@ impl Tail {
         let last = records.last_seq().map_err(Failure::environment)?;
         let mut since = last.saturating_sub(self.lines);
         loop {
-            since = output::each(&records, since, |record| {
+            since = output::each(&*records, since, |record| {
                 let line = match self.format {
                     TailFormat::Text => text_line(record),
                     TailFormat::Json => output::json_line(record),

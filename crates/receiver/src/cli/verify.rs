@@ -37,7 +37,7 @@ impl Verify {
         let mut findings = Findings { output: Output::open(None)?, json: self.json, count: 0, failure: None };
         let seen = match &self.store.store {
             StoreLocation::Sqlite(path) => look_at_file(path, &mut findings)?,
-            _ => Some(look(&self.store.open()?, &mut findings)?),
+            _ => Some(look(&*self.store.open()?, &mut findings)?),
         };
         if let Some(seen) = &seen {
             self.look_at_forwarding(seen.last, &mut findings)?;

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use super::postgres::PostgresError;
+
 /// Why a store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -130,6 +132,9 @@ pub enum StoreError {
         /// What it said.
         text: String,
     },
+    /// A PostgreSQL store failed.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// A store of another crate failed.
     #[error("the store failed")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),

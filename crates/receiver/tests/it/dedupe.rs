@@ -5,6 +5,7 @@ use std::sync::Arc;
 use piopiy_receiver::{ServerOptions, StoreLocation};
 use tokio::sync::Barrier;
 
+use crate::support::postgres;
 use crate::support::{Running, cdr, stream_connected};
 
 #[tokio::test]
@@ -43,7 +44,7 @@ async fn what_differs_is_kept_apart() {
 async fn thirty_two_at_once_have_one_effect() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = StoreLocation::Sqlite(folder.path().join("store.sqlite"));
-    for location in [StoreLocation::Memory, sqlite] {
+    for location in [StoreLocation::Memory, sqlite].into_iter().chain(postgres::fresh()) {
         let running = Arc::new(Running::start_at(&location, ServerOptions::default()).await);
         for round in 0..8 {
             let barrier = Arc::new(Barrier::new(32));

@@ -22,6 +22,7 @@ mod import;
 mod malformed;
 mod model;
 mod observe;
+mod postgres;
 mod retention;
 mod serve;
 mod sqlite;

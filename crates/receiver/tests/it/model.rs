@@ -7,6 +7,7 @@ use piopiy_receiver::{Append, Entry, MemoryStore, SqliteOptions, SqliteStore, St
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::support::postgres;
 use crate::support::{cdr, entry};
 
 /// The entry that a server makes of an object.
@@ -59,6 +60,23 @@ fn entries(batch: &[Option<u8>]) -> Vec<Entry> {
     batch.iter().map(to_entry).collect()
 }
 
+fn comes_out_as_it_went_in(location: &StoreLocation, objects: &[String]) -> Result<(), TestCaseError> {
+    let mut open = location.open(true).unwrap();
+    let batch: Vec<Entry> = objects.iter().map(|object| any_entry(object)).collect();
+    let outcomes = open.store.append(&batch).unwrap();
+    let kept = open.records.unwrap().after(0, usize::MAX).unwrap();
+    for (object, outcome) in objects.iter().zip(outcomes) {
+        let (Append::Appended { seq } | Append::Duplicate { of: seq }) = outcome;
+        let record = &kept[usize::try_from(seq)? - 1];
+        let webhook = Webhook::parse(object.as_bytes())?;
+        if matches!(outcome, Append::Appended { .. }) {
+            prop_assert_eq!(&record.body[..], object.as_bytes());
+        }
+        prop_assert_eq!(record.webhook().and_then(|webhook| webhook.identity()), webhook.identity());
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -100,19 +118,37 @@ proptest! {
         let folder = tempfile::tempdir()?;
         let sqlite = StoreLocation::Sqlite(folder.path().join("store.sqlite"));
         for location in [StoreLocation::Memory, sqlite] {
-            let mut open = location.open(true).unwrap();
-            let batch: Vec<Entry> = objects.iter().map(|object| any_entry(object)).collect();
-            let outcomes = open.store.append(&batch).unwrap();
-            let kept = open.records.unwrap().after(0, usize::MAX).unwrap();
-            for (object, outcome) in objects.iter().zip(outcomes) {
-                let (Append::Appended { seq } | Append::Duplicate { of: seq }) = outcome;
-                let record = &kept[usize::try_from(seq)? - 1];
-                let webhook = Webhook::parse(object.as_bytes())?;
-                if matches!(outcome, Append::Appended { .. }) {
-                    prop_assert_eq!(&record.body[..], object.as_bytes());
+            comes_out_as_it_went_in(&location, &objects)?;
+        }
+    }
+}
+
+proptest! {
+    // Each case makes a database.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn postgres_agrees_with_a_set(steps in vec(step(), 1..24)) {
+        if let Some(location) = postgres::fresh() {
+            let mut store = location.open(false).unwrap().store;
+            let (mut seen, mut last_seq) = (BTreeMap::new(), 0);
+            for step in steps {
+                match step {
+                    Step::Append(batch) => {
+                        let outcomes = store.append(&entries(&batch)).unwrap();
+                        prop_assert_eq!(outcomes, predict(&mut seen, &mut last_seq, &batch));
+                    }
+                    Step::Reopen => store = location.open(false).unwrap().store,
                 }
-                prop_assert_eq!(record.webhook().and_then(|webhook| webhook.identity()), webhook.identity());
             }
+            prop_assert_eq!(location.open(false).unwrap().store.record_count(), last_seq);
+        }
+    }
+
+    #[test]
+    fn any_object_comes_out_of_postgres_as_it_went_in(objects in vec(strategy::any_object(), 1..24)) {
+        if let Some(location) = postgres::fresh() {
+            comes_out_as_it_went_in(&location, &objects)?;
         }
     }
 }

@@ -10,6 +10,7 @@ use piopiy_receiver::{
 };
 use serde_json::Value;
 
+use crate::support::postgres;
 use crate::support::{PATIENCE, Running, Wire, blocking, cdr, entry, stream_connected};
 
 fn options() -> ServerOptions {
@@ -30,7 +31,7 @@ async fn effects(running: &Running, since: u64) -> Vec<Value> {
 async fn effects_in_order_with_the_state_after_each() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = StoreLocation::Sqlite(folder.path().join("store.sqlite"));
-    for location in [StoreLocation::Memory, sqlite] {
+    for location in [StoreLocation::Memory, sqlite].into_iter().chain(postgres::fresh()) {
         let running = Running::start_at(&location, options()).await;
         assert_eq!(effects(&running, 0).await, Vec::<Value>::new(), "{location}");
         let event = |status: &str, time: u64| {

@@ -6,6 +6,7 @@ use piopiy_receiver::{
 use std::sync::Arc;
 use tempfile::TempDir;
 
+use crate::support::postgres;
 use crate::support::{cdr, entry, stream_connected};
 
 /// A fresh store of each kind, and the folder that one is in. Runs are short, so that the index has many.
@@ -17,10 +18,11 @@ fn stores() -> (TempDir, Vec<(&'static str, OpenStore)>) {
     let sqlite_records = SqliteRecords::open(&path).unwrap();
     let mut memory = MemoryStore::new();
     let memory_records = memory.records();
-    let stores = vec![
+    let mut stores = vec![
         ("sqlite", OpenStore::new(sqlite, Some(Arc::new(sqlite_records)))),
         ("memory", OpenStore::new(memory, Some(memory_records))),
     ];
+    stores.extend(postgres::fresh().map(|location| ("postgres", location.open(true).unwrap())));
     (folder, stores)
 }
 
@@ -92,5 +94,43 @@ fn bodies_are_kept_byte_for_byte() {
         open.store.append(&batch).unwrap();
         assert_eq!(kept(&open)[0].body, bytes, "{name}");
         assert_eq!(kept(&open)[1].body, spaced, "{name}");
+    }
+}
+
+#[test]
+fn pages_end_where_their_bytes_do() {
+    let (_folder, stores) = stores();
+    for (name, mut open) in stores {
+        let of = |length: usize| Entry::quarantined("long".to_owned(), vec![b'x'; length].into(), 0);
+        open.store.append(&[of(100), of(10), of(10), of(200_000), entry(&cdr("x"))]).unwrap();
+        let records = open.records.unwrap();
+        let seqs = |after, bytes| -> Vec<u64> {
+            let page = records.page(after, 1000, bytes).unwrap();
+            page.iter().map(|record| record.seq).collect()
+        };
+        assert_eq!(seqs(0, 119), [1, 2], "{name}");
+        assert_eq!(seqs(0, 120), [1, 2, 3], "{name}");
+        assert_eq!(seqs(3, 1), [4], "{name}: the first always, or there would be no getting past it");
+        assert_eq!(seqs(2, usize::MAX), [3, 4, 5], "{name}");
+        assert_eq!(records.webhook_count().unwrap(), 1, "{name}");
+        assert_eq!(records.quarantine_count().unwrap(), 4, "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_too_long_or_too_strange_to_be_kept() {
+    let (_folder, stores) = stores();
+    for (name, mut open) in stores {
+        let long = |end: &str| entry(&cdr(&format!("{}{end}", "long".repeat(50_000))));
+        let strange = entry(&cdr(r"\u0000\ud83d\ude00\u2028"));
+        let reason = "a \0 in /extra_params".to_owned();
+        let batch = [long("x"), long("y"), strange, Entry::quarantined(reason, "what".into(), i64::MIN)];
+        let expected = [1, 2, 3, 4].map(|seq| Append::Appended { seq });
+        assert_eq!(open.store.append(&batch).unwrap(), expected, "{name}");
+        let expected = [1, 2, 3].map(|of| Append::Duplicate { of });
+        assert_eq!(open.store.append(&batch[..3]).unwrap(), expected, "{name}");
+        assert_eq!(kept(&open)[0].body, batch[0].body(), "{name}");
+        assert_eq!(kept(&open)[3].received_at, i64::MIN, "{name}");
+        assert!(kept(&open)[3].reason.as_ref().unwrap().ends_with("in /extra_params"), "{name}");
     }
 }

@@ -1,13 +1,16 @@
 //! What the tests share: a server on a free port, webhooks, a raw socket.
 
+pub(crate) mod postgres;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use piopiy_events::Webhook;
 use piopiy_receiver::{
-    Authentication, Entry, MemoryStore, OpenStore, Record, Records, Server, ServerOptions, StoreLocation,
+    Authentication, Entry, MemoryStore, OpenStore, Record, Records, Server, ServerOptions, StoreError,
+    StoreLocation,
 };
 
 /// Long enough for anything that works, on a machine that does other things too.
@@ -32,7 +35,7 @@ impl Running {
     }
 
     pub(crate) async fn start_at(location: &StoreLocation, options: ServerOptions) -> Self {
-        Self::serve(location.open(true).unwrap(), options, Authentication::new()).await
+        Self::serve(open(location), options, Authentication::new()).await
     }
 
     async fn serve(store: OpenStore, options: ServerOptions, authentication: Authentication) -> Self {
@@ -67,6 +70,20 @@ impl Running {
 
     pub(crate) fn kept(&self) -> Vec<Record> {
         self.records.after(0, usize::MAX).unwrap()
+    }
+}
+
+/// Opens a store. A process that another test is just starting has every open file until it becomes its program, the lock
+/// of a store that was closed here included.
+fn open(location: &StoreLocation) -> OpenStore {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match location.open(true) {
+            Err(StoreError::InUse { .. }) if Instant::now() < until => {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            opened => return opened.unwrap(),
+        }
     }
 }
 

@@ -25,22 +25,6 @@ impl SqliteRecords {
         Ok(Self { connection })
     }
 
-    /// How many webhooks there are, those not counted that were quarantined.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub fn webhook_count(&self) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM webhook")
-    }
-
-    /// How many bodies were quarantined.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub fn quarantine_count(&self) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM quarantine")
-    }
-
     fn count(&self, sql: &str) -> Result<u64, StoreError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let count: rusqlite::Result<i64> = connection.query_row(sql, [], |row| row.get(0));
@@ -64,6 +48,14 @@ impl Records for SqliteRecords {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let last = schema::last_seq(&connection).map_err(StoreError::while_doing("read"))?;
         Ok(last.unsigned_abs())
+    }
+
+    fn webhook_count(&self) -> Result<u64, StoreError> {
+        self.count("SELECT count(*) FROM webhook")
+    }
+
+    fn quarantine_count(&self) -> Result<u64, StoreError> {
+        self.count("SELECT count(*) FROM quarantine")
     }
 }
 
