@@ -95,6 +95,14 @@ pub trait Records: fmt::Debug + Send + Sync + 'static {
     /// Where the store cannot be read.
     fn last_seq(&self) -> Result<u64, StoreError>;
 
+    /// What tells this store from every other, for as long as it is kept; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn store_id(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
     /// How many webhooks there are, those not counted that were quarantined.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::record::Room;
@@ -14,11 +15,16 @@ pub struct MemoryStore {
     seen: HashMap<Box<str>, u64>,
     last_seq: u64,
     records: Option<Arc<RwLock<Vec<Record>>>>,
+    /// Told apart by the standard library's seed.
+    id: Option<u64>,
 }
 
 /// Reads what a [`MemoryStore`] keeps.
 #[derive(Debug)]
-struct MemoryRecords(Arc<RwLock<Vec<Record>>>);
+struct MemoryRecords {
+    kept: Arc<RwLock<Vec<Record>>>,
+    id: u64,
+}
 
 impl MemoryStore {
     /// An empty store that keeps identities only.
@@ -30,7 +36,8 @@ impl MemoryStore {
     /// Keeps bodies from now on, and gives a reader of them.
     #[must_use]
     pub fn records(&mut self) -> Arc<dyn Records> {
-        Arc::new(MemoryRecords(Arc::clone(self.records.get_or_insert_default())))
+        let id = *self.id.get_or_insert_with(|| RandomState::new().hash_one(()));
+        Arc::new(MemoryRecords { kept: Arc::clone(self.records.get_or_insert_default()), id })
     }
 }
 
@@ -74,14 +81,18 @@ impl Records for MemoryRecords {
     }
 
     fn page(&self, seq: u64, limit: usize, max_bytes: usize) -> Result<Vec<Record>, StoreError> {
-        let records = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let records = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let from = records.partition_point(|record| record.seq <= seq);
         let mut room = Room::new(max_bytes);
         Ok(records[from..].iter().take(limit).take_while(|record| room.takes(record)).cloned().collect())
     }
 
     fn last_seq(&self) -> Result<u64, StoreError> {
-        let records = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let records = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         Ok(records.last().map_or(0, |record| record.seq))
+    }
+
+    fn store_id(&self) -> Result<Option<String>, StoreError> {
+        Ok(Some(format!("{:016x}", self.id)))
     }
 }

@@ -205,6 +205,7 @@ fn what_another_program_wrote_is_neither_overwritten_nor_doubled() {
     let mut store = PostgresStore::open(&url).unwrap();
     store.append(&entries(0..2)).unwrap();
     ask(&url, "DELETE FROM piopiy_receiver.webhook WHERE seq = 2");
+    assert_eq!(store.reader().unwrap().last_seq().unwrap(), 2, "nobody is behind because rows were deleted");
     let outcomes = store.append(&entries(0..3)).unwrap();
     let expected = [Append::Duplicate { of: 1 }, Append::Appended { seq: 3 }, Append::Appended { seq: 4 }];
     assert_eq!(outcomes, expected, "a number is never given again, or a reader would miss what has it now");

@@ -1,7 +1,8 @@
 //! What every store must do.
 
 use piopiy_receiver::{
-    Append, Entry, MemoryStore, OpenStore, Record, SqliteOptions, SqliteRecords, SqliteStore, Store,
+    Append, Entry, MemoryStore, OpenStore, Record, Records as _, SqliteOptions, SqliteRecords, SqliteStore,
+    Store,
 };
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -82,6 +83,30 @@ fn records_are_read_from_anywhere() {
         assert_eq!(seqs(u64::MAX, 100), [0; 0], "{name}");
         assert_eq!(records.last_seq().unwrap(), 10, "{name}");
     }
+}
+
+#[test]
+fn a_store_has_an_id_that_no_other_has() {
+    let ids = || {
+        let (_folder, stores) = stores();
+        let id = |(name, open): (_, OpenStore)| {
+            let records = open.records.unwrap();
+            let id = records.store_id().unwrap().unwrap();
+            assert_eq!(records.store_id().unwrap().as_ref(), Some(&id), "{name}");
+            id
+        };
+        stores.into_iter().map(id).collect::<Vec<_>>()
+    };
+    let all: Vec<String> = ids().into_iter().chain(ids()).collect();
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "{all:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.sqlite");
+    let id = || {
+        drop(SqliteStore::open(&path).unwrap());
+        SqliteRecords::open(&path).unwrap().store_id().unwrap()
+    };
+    assert_eq!(id(), id(), "it stays, whoever opens it");
 }
 
 #[test]

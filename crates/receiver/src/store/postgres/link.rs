@@ -89,26 +89,33 @@ impl<S> Link<S> {
         // Time-outs are that runtime's.
         let _entered = runtime.enter();
         let usable = self.session.take().filter(|(_, connected)| !connected.0.is_finished());
-        let (session, connected) = match usable {
-            Some(usable) => usable,
-            None => {
-                self.backoff.check()?;
-                let connecting = connect(&self.url, self.options, &self.connector, open);
-                match wait(connecting) {
-                    Ok(connected) => {
-                        self.backoff = Backoff::default();
-                        connected
-                    }
-                    Err(error) => {
-                        self.backoff.note(&error, self.options.max_backoff);
-                        return Err(error);
-                    }
+        let is_new = usable.is_none();
+        let attempt = || -> Result<(T, (S, Connected)), PostgresError> {
+            let (session, connected) = match usable {
+                Some(usable) => usable,
+                None => {
+                    self.backoff.check()?;
+                    wait(connect(&self.url, self.options, &self.connector, open))?
                 }
-            }
+            };
+            let outcome = wait(within(operation, self.options.timeout, work(&session)))?;
+            Ok((outcome, (session, connected)))
         };
-        let outcome = wait(within(operation, self.options.timeout, work(&session)))?;
-        self.session = Some((session, connected));
-        Ok(outcome)
+        match attempt() {
+            Ok((outcome, session)) => {
+                self.session = Some(session);
+                self.backoff = Backoff::default();
+                Ok(outcome)
+            }
+            Err(error) => {
+                // A connection that broke says nothing about the next. One that was made for this and did not do it does: a
+                // server in trouble is not to be given a connection for each batch.
+                if is_new && !matches!(error, PostgresError::Waiting { .. }) {
+                    self.backoff.note(&error, self.options.max_backoff);
+                }
+                Err(error)
+            }
+        }
     }
 }
 
@@ -196,7 +203,7 @@ impl Backoff {
         let delay = Duration::from_millis(50).saturating_mul(1 << self.failures.min(16)).min(most);
         let spread = RandomState::new().hash_one(self.failures) % 512;
         let delay = delay.mul_f64(0.75 + spread as f64 / 1024.0);
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         self.not_before = Instant::now().checked_add(delay);
         self.last = error.to_string();
     }

@@ -37,8 +37,8 @@ SELECT seq, received_at, body, reason FROM (
     ) AS records
 ) AS counted WHERE bytes <= $3 OR place = 1 ORDER BY seq";
 
-const LAST_SEQ: &str = "SELECT greatest(
-    (SELECT max(seq) FROM piopiy_receiver.webhook), (SELECT max(seq) FROM piopiy_receiver.quarantine), 0)";
+/// Not the last row's: rows may have been deleted.
+const LAST_SEQ: &str = "SELECT last_seq FROM piopiy_receiver.state";
 
 impl PostgresRecords {
     /// Connects to the database; makes nothing there. Nobody waits for an acknowledgement here, so that a page or a count may
@@ -109,6 +109,14 @@ impl Records for PostgresRecords {
 
     fn last_seq(&self) -> Result<u64, StoreError> {
         self.number(LAST_SEQ)
+    }
+
+    fn store_id(&self) -> Result<Option<String>, StoreError> {
+        self.run("read", async |reader| {
+            let sql = "SELECT id::text FROM piopiy_receiver.state";
+            let row = reader.session.client().query_one(sql, &[]).await;
+            row.and_then(|row| row.try_get(0)).map_err(PostgresError::while_doing("read"))
+        })
     }
 
     fn webhook_count(&self) -> Result<u64, StoreError> {

@@ -10,6 +10,7 @@ use super::link::Session;
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE piopiy_receiver.state (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    id uuid NOT NULL DEFAULT md5(random()::text || clock_timestamp()::text)::uuid,
     last_seq int8 NOT NULL DEFAULT 0,
     probes int8 NOT NULL DEFAULT 0
 );

@@ -50,6 +50,12 @@ impl Records for SqliteRecords {
         Ok(last.unsigned_abs())
     }
 
+    fn store_id(&self) -> Result<Option<String>, StoreError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = schema::store_id(&connection).map_err(StoreError::while_doing("read"))?;
+        Ok(Some(format!("{id:016x}")))
+    }
+
     fn webhook_count(&self) -> Result<u64, StoreError> {
         self.count("SELECT count(*) FROM webhook")
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::super::StoreError;
@@ -154,6 +155,12 @@ pub(super) fn first_seq(connection: &Connection) -> rusqlite::Result<i64> {
 pub(super) fn gives_back(connection: &Connection) -> rusqlite::Result<bool> {
     const INCREMENTAL: i64 = 2;
     connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).map(|mode: i64| mode == INCREMENTAL)
+}
+
+/// What tells this store from every other: it follows from the store's key, and does not give that away.
+pub(super) fn store_id(connection: &Connection) -> rusqlite::Result<u64> {
+    let key = |name| meta(connection, name).map(i64::cast_unsigned);
+    Ok(SipHasher13::new_with_keys(key("hash_key_0")?, key("hash_key_1")?).hash(b"the store itself"))
 }
 
 pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<i64> {

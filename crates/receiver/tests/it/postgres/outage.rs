@@ -185,3 +185,33 @@ fn a_store_that_failed_is_found_to_be_well_again() {
     let outcomes = store.append(&entries(2..4)).unwrap();
     assert_eq!(outcomes, [Append::Duplicate { of: 3 }, Append::Appended { seq: 4 }]);
 }
+
+#[test]
+fn a_server_in_trouble_is_not_given_a_connection_for_each_batch() {
+    let Some(url) = fresh_url() else { return };
+    let mut store = PostgresStore::open(&url).unwrap();
+    store.append(&entries(0..1)).unwrap();
+    ask(&url, "ALTER TABLE piopiy_receiver.webhook ADD CONSTRAINT full_up CHECK (seq < 2) NOT VALID");
+    let mut is_held_back = false;
+    let began = Instant::now();
+    let mut connections = 0;
+    while connections < 6 {
+        assert!(began.elapsed() < PATIENCE, "{connections} attempts");
+        match store.append(&entries(1..2)).unwrap_err() {
+            StoreError::Postgres(PostgresError::Waiting { last }) => {
+                assert!(last.contains("failed to append"), "{last}");
+                is_held_back = true;
+            }
+            _ => connections += 1,
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    // The first two at once: one broke, and one that was new did no better. Then after 50 ms, 100, 200, ... about.
+    assert!(is_held_back && began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
+    ask(&url, "ALTER TABLE piopiy_receiver.webhook DROP CONSTRAINT full_up");
+    let began = Instant::now();
+    while let Err(error) = store.append(&entries(0..2)) {
+        assert!(began.elapsed() < PATIENCE, "{error}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
