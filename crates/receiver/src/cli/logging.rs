@@ -27,7 +27,9 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(crate) fn init(format: LogFormat, level: &str) -> Result<(), Failure> {
     let filter = EnvFilter::builder()
         .parse(level)
-        .map_err(|error| Failure::usage(format!("--log `{level}`: {error}")))?;
+        .map_err(|error| Failure::usage(format!("--log `{level}`: {error}")))?
+        // At debug it tells the values of every statement, which are webhooks.
+        .add_directive("tokio_postgres=info".parse().map_err(Failure::internal)?);
     let writer = Lossy::start(std::io::stderr()).map_err(Failure::environment)?;
     let writer: &'static Lossy = STDERR.get_or_init(|| writer);
     // Internal errors would be printed, and printing to a stderr that is gone panics.

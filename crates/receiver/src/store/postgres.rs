@@ -54,7 +54,8 @@ impl Default for PostgresOptions {
 /// append, or refused at once while the server was not there a moment ago. What was being committed when it was lost
 /// may be kept: a repeat of it is then found to be a duplicate.
 ///
-/// A pooler between must pool sessions, for each connection has settings of its own.
+/// A pooler between must pool sessions, for each connection has settings of its own. The crate beneath, `tokio_postgres`, logs
+/// all values of a statement at the level debug: a program of one's own should not have it log at that.
 #[derive(Debug)]
 pub struct PostgresStore {
     url: PostgresUrl,

@@ -11,7 +11,7 @@ use super::secure::piopiy_closed_port;
 use super::{ask, entries};
 use crate::cli::{receiver, run};
 use crate::support::postgres::{fresh_url, shared};
-use crate::support::{entry, stream_connected};
+use crate::support::{Wire, cdr, entry, raw_post, stream_connected};
 
 /// Exit code, and what it said.
 fn told(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
@@ -67,13 +67,22 @@ fn serve_shares_it_and_tells_no_password() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(ready["store"], url.to_string());
-    assert_eq!(ask(&url, "SELECT count(*) FROM piopiy_receiver.state"), "1");
+    let address = ready["url"].as_str().unwrap().trim_start_matches("http://").split('/').next().unwrap();
+    let mut wire = Wire::to(address.parse().unwrap());
+    wire.send(raw_post(&cdr("logged"), "Connection: close\r\n"));
+    let answer = wire.rest();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(ask(&url, "SELECT count(*) FROM piopiy_receiver.webhook"), "1");
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let logs = String::from_utf8(output.stderr).unwrap();
     assert!(logs.contains("fsync=off") && !logs.contains(PASSWORD), "{logs}");
+    assert!(
+        logs.contains("DEBUG webhook") && !logs.contains("with parameters") && !logs.contains("440000000"),
+        "{logs}"
+    );
 
     let mut help = receiver(folder.path(), &["serve", "--help"]);
     let help = help.env("PIOPIY_RECEIVER_STORE", &secret).output().unwrap();
