@@ -85,6 +85,8 @@ enum Run {
     Drain,
     /// SIGKILL again and again.
     Crash,
+    /// The same with its store in PostgreSQL, which crashes too.
+    CrashPostgres,
     /// One sync for every commit.
     Syncs,
     /// `piopiy-mock check` on `piopiy-receiver` finds nothing.
@@ -174,6 +176,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("deadlines/default".to_owned(), Run::Deadlines(None)));
     runs.push(("drain".to_owned(), Run::Drain));
     runs.push(("crash".to_owned(), Run::Crash));
+    runs.push(("crash/postgres".to_owned(), Run::CrashPostgres));
     runs.push(("syncs".to_owned(), Run::Syncs));
     runs.extend(check::Observation::ALL.map(|seen| (format!("check/{}", seen.name()), Run::Check(seen))));
     runs.push(("check/postgres".to_owned(), Run::CheckPostgres));
@@ -260,7 +263,7 @@ impl Run {
             Self::Readme | Self::Tutorials if !workspace::works("bash", &["--version"]) => {
                 Some(Missing("bash"))
             }
-            Self::CheckPostgres if piopiy_postgres::programs().is_none() => {
+            Self::CheckPostgres | Self::CrashPostgres if piopiy_postgres::programs().is_none() => {
                 Some(Missing(piopiy_postgres::PACKAGE))
             }
             Self::Syncs if !workspace::works("strace", &["-V"]) => Some(Missing("strace")),
@@ -299,6 +302,7 @@ impl Run {
             Self::Deadlines(deadline) => deadlines::run(world, deadline).await,
             Self::Drain => drain::run(world).await,
             Self::Crash => crash::run(world).await,
+            Self::CrashPostgres => crash::on_postgres(world).await,
             Self::Syncs => syncs::run(world).await,
             Self::Check(observation) => check::clean(world, observation).await,
             Self::CheckPostgres => check::on_postgres(world).await,

@@ -10,10 +10,12 @@ mod run;
 mod signature;
 mod state;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +29,7 @@ use crate::Records;
 use crate::metrics::Metrics;
 
 /// Where stored webhooks are delivered to, and how.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Destination {
     /// What it is called in the state, in logs and in metrics.
@@ -59,7 +61,7 @@ pub enum InvalidDestination {
     /// It is no URL.
     #[error("`{url}` is no URL: expected such as http://127.0.0.1:3000/webhooks")]
     NoUrl {
-        /// What was given.
+        /// What was given, up to where there may be a secret in it.
         url: String,
     },
     /// It is none of `http`.
@@ -94,7 +96,7 @@ impl Destination {
         if name.is_empty() || !name.chars().all(fits) {
             return Err(InvalidDestination::Name { name: name.to_owned() });
         }
-        let url = Url::parse(url).map_err(|_| InvalidDestination::NoUrl { url: url.to_owned() })?;
+        let url = Url::parse(url).map_err(|_| InvalidDestination::NoUrl { url: shown(url) })?;
         if url.scheme() != "http" {
             return Err(InvalidDestination::Scheme { scheme: url.scheme().to_owned() });
         }
@@ -110,6 +112,30 @@ impl Destination {
             most_backoff: Duration::from_secs(30 * 60),
             from_start: false,
         })
+    }
+}
+
+/// Without what may be secret: of the URL only where it leads to.
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url, secret, filter, timeout, concurrency, .. } = self;
+        f.debug_struct("Destination")
+            .field("name", name)
+            .field("url", &format_args!("{}/…", url.origin().ascii_serialization()))
+            .field("secret", secret)
+            .field("filter", filter)
+            .field("timeout", timeout)
+            .field("concurrency", concurrency)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was given in place of a URL, without user, password and query.
+fn shown(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    match text.rsplit_once('@') {
+        Some((_, place)) => format!("…@{place}"),
+        None => text.to_owned(),
     }
 }
 
@@ -150,7 +176,8 @@ impl Forwarder {
     /// Starts where the state says that each destination is.
     ///
     /// # Errors
-    /// Where two destinations have one name, the state cannot be read or is of another store, or the store cannot be read.
+    /// Where two destinations have one name, the state cannot be read, is of another store or in use, or the store cannot be
+    /// read.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -159,15 +186,18 @@ impl Forwarder {
         state: ForwardState,
         destinations: Vec<Destination>,
     ) -> Result<Self, ForwardError> {
-        Self::start_measured(records, state, destinations, &Metrics::default())
+        Self::start_measured(records, &None, state, destinations, &Metrics::default())
     }
 
     pub(crate) fn start_measured(
         records: &Arc<dyn Records>,
+        news: &News,
         mut state: ForwardState,
         destinations: Vec<Destination>,
         metrics: &Metrics,
     ) -> Result<Self, ForwardError> {
+        state.lock()?;
+        state.belong_to(&**records)?;
         let last_seq = records.last_seq()?;
         let mut names = std::collections::BTreeSet::new();
         for destination in &destinations {
@@ -187,7 +217,10 @@ impl Forwarder {
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let runners: Result<Vec<Runner>, ForwardError> = destinations
             .into_iter()
-            .map(|destination| Runner::new(destination, Arc::clone(records), Arc::clone(&state), metrics))
+            .map(|destination| {
+                let (records, state) = (Arc::clone(records), Arc::clone(&state));
+                Runner::new(destination, records, last_seq, news.clone(), state, metrics)
+            })
             .collect();
         let runners = runners?.into_iter();
         let runners = runners.map(|runner| tokio::spawn(runner.run(stop.clone(), cut.clone()))).collect();
@@ -215,6 +248,9 @@ impl Forwarder {
     }
 }
 
+/// Tells that something was committed, where anybody does; else the store is asked again and again.
+pub(crate) type News = Option<watch::Receiver<()>>;
+
 /// The state, which all destinations share.
 type SharedState = Arc<Mutex<ForwardState>>;
 
@@ -227,4 +263,21 @@ async fn with_state<T: Send + 'static>(
     let done =
         tokio::task::spawn_blocking(move || work(&mut state.lock().unwrap_or_else(PoisonError::into_inner)));
     done.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_of_a_url_is_shown() {
+        let of = |url: &str| Destination::new("app", url);
+        let destination = of("http://user:s3cret@h:81/p/s3cret?token=s3cret").unwrap();
+        let shown = format!("{destination:?}");
+        assert!(shown.contains("http://h:81/…") && !shown.contains("s3cret"), "{shown}");
+        for wrong in ["http://user:s3cret@h:x/", "user:s3cret@h", "h:x?token=s3cret", "ftp://u:s3cret@h"] {
+            let error = of(wrong).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use self::health::{Ended, Health};
 use crate::metrics::Metrics;
@@ -120,10 +120,16 @@ impl GroupCommit {
     /// Where the system gives no thread.
     #[must_use]
     pub fn start(store: impl Store, options: GroupCommitOptions) -> Self {
-        Self::start_measured(store, options, Metrics::default())
+        Self::start_measured(store, options, Metrics::default(), watch::Sender::default())
     }
 
-    pub(crate) fn start_measured(store: impl Store, options: GroupCommitOptions, metrics: Metrics) -> Self {
+    /// Tells of every commit that appended something, too.
+    pub(crate) fn start_measured(
+        store: impl Store,
+        options: GroupCommitOptions,
+        metrics: Metrics,
+        news: watch::Sender<()>,
+    ) -> Self {
         let (queue, waiting) = channel();
         let backlog = Arc::new(Backlog::default());
         let health = Arc::new(Health::new());
@@ -136,6 +142,7 @@ impl GroupCommit {
             probe_interval: options.probe_interval,
             probed: Instant::now(),
             metrics,
+            news,
         };
         let (tell, ended) = oneshot::channel();
         let ends = Arc::clone(&health).ends(tell);
@@ -257,6 +264,7 @@ struct Writer<S> {
     /// When the store was last probed, or began to fail.
     probed: Instant,
     metrics: Metrics,
+    news: watch::Sender<()>,
 }
 
 impl<S: Store> Writer<S> {
@@ -332,6 +340,7 @@ impl<S: Store> Writer<S> {
                 // Repeats are found without writing: a disk that is full passes them too.
                 if outcomes.iter().any(|outcome| matches!(outcome, Append::Appended { .. })) {
                     self.health.note_success();
+                    self.news.send_replace(());
                 }
                 self.metrics.committed(batch, &outcomes, started.elapsed());
                 for (answer, outcome) in answers.zip(outcomes) {

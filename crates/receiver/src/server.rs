@@ -257,16 +257,23 @@ impl ServerBuilder {
             Some((tracer, export)) => (Some(tracer), Some(export)),
             None => (None, None),
         };
+        let news = tokio::sync::watch::Sender::default();
         // The last that may fail: nothing is delivered for a server that is none.
         let forwarder = match (self.forwarding, &forwarded) {
             (Some((state, destinations)), Some(records)) => {
-                let forwarder = Forwarder::start_measured(records, state, destinations, &metrics);
+                let forwarder = Forwarder::start_measured(
+                    records,
+                    &Some(news.subscribe()),
+                    state,
+                    destinations,
+                    &metrics,
+                );
                 Some(forwarder.map_err(io::Error::other)?)
             }
             _ => None,
         };
         metrics.opened_with(store.record_count());
-        let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone());
+        let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone(), news);
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let mut keepers = Vec::new();
         if let Some(retention) = self.retention {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, ensure};
 use piopiy_events::{Identity, Profile, Webhook};
+use piopiy_postgres::Postgres;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -46,16 +47,33 @@ struct Deliveries {
 /// # Errors
 /// Where a webhook is lost, has its effect twice, or does not get to the app in the order of its call.
 pub(super) async fn run(world: &World) -> anyhow::Result<String> {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("store.sqlite");
+    on(world, Kept::Sqlite(&store), None).await
+}
+
+/// The same with a PostgreSQL store, whose server crashes every fourth time in place of the receiver.
+///
+/// # Errors
+/// As [`run`], and where the server does not start.
+pub(super) async fn on_postgres(world: &World) -> anyhow::Result<String> {
+    let server = Postgres::start(&[])?;
+    let url = server.database()?;
+    on(world, Kept::Postgres(&url), Some(server)).await
+}
+
+async fn on(world: &World, kept: Kept<'_>, mut server: Option<Postgres>) -> anyhow::Result<String> {
     let campaign = if world.soak { LONG } else { SHORT };
     let Campaign { deliveries: count, kills, within } = campaign;
     let folder = tempfile::tempdir()?;
-    let store = folder.path().join("store.sqlite");
+    let state = folder.path().join("app.forward").display().to_string();
     let app = Recorder::start(|_| Reaction::Answer(200)).await?;
     let serve = |listen: String| {
-        let (store, app) = (store.clone(), app.url().to_owned());
+        let (state, app) = (state.clone(), app.url().to_owned());
         async move {
-            let options = ["--observe", "--forward-to", &app, "--forward-from-start"];
-            world.durable.serve(&listen, Kept::Sqlite(&store), &options).await
+            let options =
+                ["--observe", "--forward-to", &app, "--forward-from-start", "--forward-state", &state];
+            world.durable.serve(&listen, kept, &options).await
         }
     };
     let mut receiver = serve("127.0.0.1:0".to_owned()).await?;
@@ -81,15 +99,30 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
         Ok(ambiguous)
     };
     let killing = async {
-        for point in kill_points(world.seed, campaign) {
+        let mut crashes = 0;
+        for (index, point) in kill_points(world.seed, campaign).into_iter().enumerate() {
             acknowledged.wait_for(|count| *count >= point).await?;
-            receiver.kill().await?;
-            receiver = serve(address.clone()).await?;
+            match server.take() {
+                Some(mut running) if index % 4 == 3 => {
+                    crashes += 1;
+                    let again = tokio::task::spawn_blocking(move || {
+                        running.stop_at_once();
+                        running.start_again().map(|()| running)
+                    });
+                    server = Some(again.await??);
+                }
+                running => {
+                    server = running;
+                    receiver.kill().await?;
+                    receiver = serve(address.clone()).await?;
+                }
+            }
         }
-        Ok::<_, anyhow::Error>(receiver)
+        // The server is to run until all is looked at.
+        Ok::<_, anyhow::Error>((receiver, server, crashes))
     };
     let both = async { tokio::try_join!(killing, clients_done()) };
-    let (receiver, ambiguous) = timeout(within, both)
+    let ((receiver, _server, crashes), ambiguous) = timeout(within, both)
         .await
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
@@ -120,8 +153,9 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
         world.seed
     );
     Ok(format!(
-        "{count} acknowledged, {} effects, lost 0, doubled 0; {kills} kills, {ambiguous} sends without an answer; {forwarded}, the last after {:.1} s",
+        "{count} acknowledged, {} effects, lost 0, doubled 0; {} kills, {crashes} crashes of the database, {ambiguous} sends without an answer; {forwarded}, the last after {:.1} s",
         effects.len(),
+        kills - crashes,
         drained.as_secs_f64(),
     ))
 }

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use piopiy_events::Kind;
-use piopiy_receiver::{ForwardState, Record, StoreLocation};
+use piopiy_receiver::{ForwardState, Record, Records, StoreLocation};
 
 use super::StoreArg;
 use super::exit::Failure;
@@ -51,6 +52,14 @@ impl StateArg {
             })?,
         };
         ForwardState::open_existing(path).map_err(Failure::environment)
+    }
+
+    /// The state, and the store that it is of.
+    fn open_both(&self) -> Result<(ForwardState, Arc<dyn Records>), Failure> {
+        let state = self.open()?;
+        let records = self.store.open()?;
+        state.check_store(&*records).map_err(Failure::environment)?;
+        Ok((state, records))
     }
 }
 
@@ -143,8 +152,9 @@ impl Forward {
 
 impl Status {
     fn run(&self) -> Result<(), Failure> {
-        let destinations = self.state.open()?.status().map_err(Failure::environment)?;
-        let last_seq = self.state.store.open()?.last_seq().map_err(Failure::environment)?;
+        let (state, records) = self.state.open_both()?;
+        let destinations = state.status().map_err(Failure::environment)?;
+        let last_seq = records.last_seq().map_err(Failure::environment)?;
         let mut output = Output::open(None)?;
         for status in destinations {
             let line = if self.json {
@@ -206,7 +216,7 @@ impl Replay {
                 "say what is to be delivered again: --dead, --call, --status, --kind, --since, --until or --from-seq",
             ));
         }
-        let mut state = self.named.state.open()?;
+        let (mut state, records) = self.named.state.open_both()?;
         let name = &self.named.name;
         let dead = if self.dead {
             let letters = state.dead_letters(name).map_err(Failure::environment)?;
@@ -214,7 +224,6 @@ impl Replay {
         } else {
             None
         };
-        let records = self.named.state.store.open()?;
         let mut seqs = Vec::new();
         output::each(&*records, self.from_seq.unwrap_or(1).saturating_sub(1), |record| {
             if dead.as_ref().is_none_or(|dead| dead.contains(&record.seq)) && self.fits(record) {

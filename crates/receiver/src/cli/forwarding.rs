@@ -152,15 +152,27 @@ impl Forwarding {
         self.forward_state.clone()
     }
 
+    /// Whether it is clear where the state is, before anything is opened.
+    pub(super) fn check(&self, store: &StoreLocation) -> Result<(), Failure> {
+        let has_place = self.forward_state.is_some()
+            || default_state(store).is_some()
+            || *store == StoreLocation::Memory
+            || !self.is_wanted();
+        if has_place {
+            return Ok(());
+        }
+        Err(Failure::usage(
+            "forwarding from this store needs --forward-state FILE, for it has no file beside which the state would be; \
+            of the receivers that share it let one forward",
+        ))
+    }
+
     /// The state beside the store, or where it is said to be.
     pub(super) fn state(&self, store: &StoreLocation) -> Result<ForwardState, Failure> {
-        let state = match (&self.forward_state, default_state(store)) {
-            (Some(path), _) => ForwardState::open(path),
-            (None, Some(path)) => ForwardState::open(path),
-            (None, None) if *store == StoreLocation::Memory => ForwardState::in_memory(),
-            (None, None) => {
-                return Err(Failure::usage("forwarding from this store needs --forward-state FILE"));
-            }
+        self.check(store)?;
+        let state = match self.forward_state.clone().or_else(|| default_state(store)) {
+            Some(path) => ForwardState::open(path),
+            None => ForwardState::in_memory(),
         };
         state.map_err(Failure::environment)
     }

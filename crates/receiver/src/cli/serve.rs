@@ -184,6 +184,7 @@ impl Serve {
     async fn serve(self) -> Result<(), Failure> {
         let authentication = self.authentication()?;
         let destinations = self.forwarding.destinations()?;
+        self.forwarding.check(&self.store)?;
         let retention = self.retention()?;
         let traces = self.traces()?;
         let tls = match (&self.tls_cert, &self.tls_key) {

@@ -47,12 +47,18 @@ pub enum ForwardError {
         /// The newest version that is known.
         known: i64,
     },
+    /// The state is of another store.
+    #[error("the state {} is of another store: put it aside, or name another file", path.display())]
+    OtherStore {
+        /// The state file.
+        path: PathBuf,
+    },
     /// The state tells of records that the store does not have.
     #[error(
-        "destination `{name}` has had record {read_through}, and the store ends at {last_seq}: the state {} is of another store; put it aside",
+        "destination `{name}` has had record {read_through}, and the store ends at {last_seq}: it is another store, or an older one; put the state {} aside",
         path.display()
     )]
-    OtherStore {
+    Ahead {
         /// The state file.
         path: PathBuf,
         /// The destination.
@@ -61,6 +67,12 @@ pub enum ForwardError {
         read_through: u64,
         /// The last record that there is.
         last_seq: u64,
+    },
+    /// Another forwarder has the state.
+    #[error("another receiver forwards by the state {}: stop it, or have this one not forward", path.display())]
+    InUse {
+        /// The state file.
+        path: PathBuf,
     },
     /// There is no destination of this name.
     #[error("no destination `{name}` in {}, there are: {}", path.display(), known.join(", "))]

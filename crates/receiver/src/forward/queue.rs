@@ -134,6 +134,22 @@ impl Queue {
         }
     }
 
+    /// Takes a webhook that failed before, and is not to be tried again before then.
+    pub(super) fn push_for_later(&mut self, seq: u64, names: Vec<CallName>, attempts: u32, due: Duration) {
+        self.push(seq, names, attempts);
+        if self.ready.remove(&seq)
+            && let Some(item) = self.items.get_mut(&seq)
+        {
+            item.due = Some(due);
+            self.waiting.insert((due, seq));
+        }
+    }
+
+    /// When a webhook that failed is to be tried again.
+    pub(super) fn due(&self, seq: u64) -> Option<Duration> {
+        self.items.get(&seq)?.due
+    }
+
     /// Forgets how often a webhook was tried, and has it go as soon as it may.
     pub(super) fn start_over(&mut self, seq: u64) {
         let Some(item) = self.items.get_mut(&seq) else { return };

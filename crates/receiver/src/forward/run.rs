@@ -1,9 +1,11 @@
 //! What one destination's task does: read on, deliver, save.
 
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -13,26 +15,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, Jitter};
 use super::calls::Calls;
-use super::post::{Attempt, Poster, deliver, read_one};
+use super::post::{Attempt, Poster, deliver};
 use super::queue::{Ended, Next, Queue};
-use super::state::Changes;
-use super::{DeadLetter, Destination, ForwardError, SharedState, with_state};
-use crate::clock::now_micros;
+use super::state::{Changes, Tried};
+use super::{Destination, ForwardError, News, SharedState, with_state};
 use crate::metrics::{ForwardCounts, Metrics};
 use crate::store::chain;
-use crate::{Record, Records, StoreError};
+use crate::{Record, Records};
 
-/// Webhooks of one destination that may go; what comes beyond waits in the store.
-const WINDOW: usize = 1024;
-/// With those that failed and wait, and those of their calls. No more is read beyond.
-const MOST: usize = 1 << 16;
-/// Bytes of bodies in hand.
-const MOST_BODIES: usize = 4 << 20;
-/// Bytes of bodies that are read at once.
-const PAGE_BYTES: usize = 1 << 20;
-/// Records read at once.
-const PAGE: usize = 256;
-/// How often the store is asked for news, and the state for orders.
+/// How often the store is asked for news, where nobody tells of them, and the state for orders.
 const POLL: Duration = Duration::from_millis(50);
 /// How long what was done stays unsaved at most.
 const SAVE_AFTER: Duration = Duration::from_millis(100);
@@ -40,8 +31,8 @@ const SAVE_AFTER: Duration = Duration::from_millis(100);
 const SAVE_COUNT: usize = 512;
 /// Where nothing could be saved for so long, nothing more is sent: it would all come again after a crash.
 const UNSAVED: Duration = Duration::from_secs(5);
-/// Records before the place where it goes on that are looked at for which legs are of which call.
-const LOOK_BACK: u64 = 4096;
+/// How soon after the last page another is read because something was committed.
+const PAUSE: Duration = Duration::from_millis(2);
 /// The wait after the store or the state failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -49,6 +40,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 pub(super) struct Runner {
     destination: Destination,
     records: Arc<dyn Records>,
+    news: News,
     state: SharedState,
     poster: Arc<Poster>,
     counts: ForwardCounts,
@@ -56,6 +48,8 @@ pub(super) struct Runner {
     queue: Queue,
     calls: Calls,
     read_through: u64,
+    /// What was unsettled when it began, and is not in the queue yet.
+    to_recover: BTreeMap<u64, Tried>,
     /// Bodies in hand of what was not tried yet; those that failed are read again.
     bodies: BTreeMap<u64, Record>,
     body_bytes: usize,
@@ -72,15 +66,16 @@ impl Runner {
     pub(super) fn new(
         destination: Destination,
         records: Arc<dyn Records>,
+        last_seq: u64,
+        news: News,
         state: SharedState,
         metrics: &Metrics,
     ) -> Result<Self, ForwardError> {
         let start = {
-            let state_now = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let state_now = state.lock().unwrap_or_else(PoisonError::into_inner);
             let start = state_now.start(&destination.name)?;
-            let last_seq = records.last_seq()?;
             if start.read_through > last_seq {
-                return Err(ForwardError::OtherStore {
+                return Err(ForwardError::Ahead {
                     path: state_now.path().to_owned(),
                     name: destination.name.clone(),
                     read_through: start.read_through,
@@ -93,10 +88,10 @@ impl Runner {
         destination.concurrency = destination.concurrency.max(1);
         let range = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
         let within = |time: Duration| time.clamp(*range.start(), *range.end());
-        let backoff =
-            Backoff { first: within(destination.first_backoff), most: within(destination.most_backoff) };
+        destination.most_backoff = within(destination.most_backoff);
+        let backoff = Backoff { first: within(destination.first_backoff), most: destination.most_backoff };
         let seed = RandomState::new().hash_one(&destination.name);
-        let mut runner = Self {
+        Ok(Self {
             poster: Arc::new(Poster::new(destination.clone())?),
             counts: metrics.forward(&destination.name),
             epoch: Instant::now(),
@@ -105,7 +100,8 @@ impl Runner {
             read_through: start.read_through,
             bodies: BTreeMap::new(),
             body_bytes: 0,
-            rows: start.unsettled.iter().map(|&(seq, _)| seq).collect(),
+            rows: start.unsettled.keys().copied().collect(),
+            to_recover: start.unsettled,
             changes: Changes { read_through: start.read_through, ..Changes::default() },
             unsaved_since: None,
             is_paused: start.is_paused,
@@ -113,55 +109,30 @@ impl Runner {
             is_full: false,
             destination,
             records,
+            news,
             state,
-        };
-        runner.look_back()?;
-        for (seq, attempts) in start.unsettled {
-            runner.take_again(seq, attempts)?;
-        }
-        Ok(runner)
-    }
-
-    /// Learns from the records before the place where it goes on.
-    fn look_back(&mut self) -> Result<(), StoreError> {
-        let mut since = self.read_through.saturating_sub(LOOK_BACK);
-        while since < self.read_through {
-            let page = self.records.page(since, PAGE, PAGE_BYTES)?;
-            let Some(last) = page.last() else { break };
-            since = last.seq;
-            for webhook in page.iter().filter_map(Record::webhook) {
-                self.calls.names(&webhook);
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts one record into the queue that was there before, or is to be delivered again.
-    fn take_again(&mut self, seq: u64, attempts: u32) -> Result<(), StoreError> {
-        if self.queue.contains(seq) {
-            self.queue.start_over(seq);
-            return Ok(());
-        }
-        match read_one(&*self.records, seq)?.and_then(|record| record.webhook()) {
-            Some(webhook) if self.destination.filter.takes(&webhook) => {
-                let names = self.calls.names(&webhook);
-                self.queue.push(seq, names, attempts);
-            }
-            // Quarantined, not for this destination, or no longer there.
-            _ => self.settled(seq),
-        }
-        Ok(())
+        })
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken, cut: CancellationToken) {
         let mut in_flight = JoinSet::new();
-        let mut poll_at = Instant::now();
+        self.recover(&stop).await;
+        let (mut read_at, mut orders_at, mut has_read) = (Instant::now(), Instant::now(), Instant::now());
         while !stop.is_cancelled() {
-            if Instant::now() >= poll_at {
-                let polled = self.poll().await;
+            let now = Instant::now();
+            if now >= read_at {
+                let with_orders = now >= orders_at;
+                let polled = self.poll(with_orders).await;
                 let wait = if matches!(polled, Ok(true)) { Duration::ZERO } else { POLL };
                 let wait = if self.told(polled.map(drop)) { wait } else { AFTER_FAILURE };
-                poll_at = Instant::now() + wait;
+                has_read = Instant::now();
+                read_at = has_read + wait;
+                if with_orders {
+                    orders_at = has_read + POLL;
+                }
+            }
+            while let Some(done) = in_flight.try_join_next() {
+                self.done(done);
             }
             if !self.is_paused && self.unsaved_since.is_none_or(|since| since.elapsed() < UNSAVED) {
                 self.send(&mut in_flight);
@@ -176,9 +147,10 @@ impl Runner {
                     }
                 }
             }
-            let wake_at = self.wake_at(poll_at);
+            let wake_at = self.wake_at(read_at);
             tokio::select! {
                 Some(done) = in_flight.join_next(), if !in_flight.is_empty() => self.done(done),
+                () = next(&mut self.news), if self.is_well => read_at = read_at.min(has_read + PAUSE),
                 () = tokio::time::sleep_until(wake_at) => {}
                 () = stop.cancelled() => {}
             }
@@ -234,86 +206,6 @@ impl Runner {
         self.is_well
     }
 
-    /// Sees what is asked for, and reads a page on; whether there is more to read.
-    async fn poll(&mut self) -> Result<bool, ForwardError> {
-        let name = self.destination.name.clone();
-        // Those that are asked for again leave room for those that are new.
-        let room = self.room() / 2;
-        let orders = with_state(&self.state, move |state| state.orders(&name, room)).await;
-        let (is_paused, replay) =
-            orders.ok_or(ForwardError::Panicked { operation: "read what is asked for" })??;
-        if is_paused != self.is_paused {
-            tracing::info!(
-                destination = self.destination.name,
-                is_paused,
-                "forwarding was paused or resumed"
-            );
-            self.is_paused = is_paused;
-        }
-        for seq in replay {
-            // Its row is there until the next save.
-            if self.changes.replayed.contains(&seq) {
-                continue;
-            }
-            self.take_again(seq, 0)?;
-            self.note();
-            self.changes.replayed.insert(seq);
-            if self.queue.contains(seq) {
-                self.rows.insert(seq);
-                self.changes.unsettled.insert(seq, (0, String::new()));
-            }
-        }
-        let room = PAGE.min(self.room());
-        let (records, since) = (Arc::clone(&self.records), self.read_through);
-        let mut is_more = false;
-        if room > 0 {
-            let page = tokio::task::spawn_blocking(move || records.page(since, room, PAGE_BYTES)).await;
-            let page = page.map_err(|_| ForwardError::Panicked { operation: "read the store" })??;
-            if let Some(last) = page.last() {
-                self.read_through = last.seq;
-                self.note();
-                is_more = true;
-            }
-            for record in page {
-                self.take(record);
-            }
-        }
-        self.tell_whether_full();
-        self.counts.unsettled.set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
-        self.counts.read_through.set(i64::try_from(self.read_through).unwrap_or(i64::MAX));
-        Ok(is_more)
-    }
-
-    /// How many more webhooks may be in hand.
-    fn room(&self) -> usize {
-        WINDOW.saturating_sub(self.queue.active()).min(MOST.saturating_sub(self.queue.len()))
-    }
-
-    fn tell_whether_full(&mut self) {
-        let is_full = self.queue.len() >= MOST;
-        if is_full && !self.is_full {
-            tracing::error!(
-                destination = self.destination.name,
-                webhooks = MOST,
-                "so many failed or wait behind one that did: no more is read until some are delivered or given up"
-            );
-        }
-        self.is_full = is_full;
-    }
-
-    fn take(&mut self, record: Record) {
-        let Some(webhook) = record.webhook() else { return };
-        let names = self.calls.names(&webhook);
-        if !self.destination.filter.takes(&webhook) {
-            return;
-        }
-        self.queue.push(record.seq, names, 0);
-        if self.body_bytes + record.body.len() <= MOST_BODIES {
-            self.body_bytes += record.body.len();
-            self.bodies.insert(record.seq, record);
-        }
-    }
-
     /// Begins as many deliveries as may be under way.
     fn send(&mut self, in_flight: &mut JoinSet<(u64, Attempt)>) {
         while self.queue.in_flight() < self.destination.concurrency {
@@ -343,14 +235,7 @@ impl Runner {
             Next::Settled => self.settled(seq),
             Next::Dead { attempts } => {
                 tracing::error!(destination, seq, attempts, error = attempt.error, "a webhook was given up");
-                self.counts.dead.inc();
-                self.changes.dead.push(DeadLetter {
-                    seq,
-                    attempts,
-                    error: attempt.error,
-                    died_at: now_micros(),
-                });
-                self.settled(seq);
+                self.bury(seq, attempts, attempt.error);
             }
             Next::Again { attempts } => {
                 tracing::debug!(destination, seq, attempts, error = attempt.error, "an attempt failed");
@@ -361,8 +246,9 @@ impl Runner {
                         "the destination takes nothing; it is asked again and again"
                     );
                 }
+                let tried = Tried { attempts, due: self.due(seq) };
                 self.rows.insert(seq);
-                self.changes.unsettled.insert(seq, (attempts, attempt.error));
+                self.changes.unsettled.insert(seq, (tried, attempt.error));
             }
         }
         if was_held && !self.queue.is_held() {
@@ -395,7 +281,7 @@ impl Runner {
         self.changes.read_through = self.read_through;
         for (seq, attempts) in self.queue.unsettled() {
             if self.rows.insert(seq) {
-                self.changes.unsettled.insert(seq, (attempts, String::new()));
+                self.changes.unsettled.insert(seq, (Tried { attempts, due: 0 }, String::new()));
             }
         }
         let name = self.destination.name.clone();
@@ -410,4 +296,15 @@ impl Runner {
         self.unsaved_since = None;
         Ok(())
     }
+}
+
+/// Waits until something was committed; for ever where nobody tells.
+async fn next(news: &mut News) {
+    if let Some(receiver) = news
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    *news = None;
+    std::future::pending::<()>().await;
 }

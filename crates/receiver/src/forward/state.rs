@@ -3,10 +3,11 @@
 //! A destination has been through all records up to `read_through`, but for those in `unsettled`. What was delivered since
 //! the last save is delivered again after a crash: at least once, never less.
 
+mod schema;
 mod settled;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -15,40 +16,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::ForwardError;
+use crate::Records;
 
-/// Marks the file: "PIOF" in ASCII.
-const APPLICATION_ID: i64 = 0x5049_4F46;
-
-/// The version that this program writes.
-const VERSION: i64 = 1;
-
-const TABLES: &str = "
-CREATE TABLE destination (
-    name TEXT PRIMARY KEY,
-    read_through INTEGER NOT NULL,
-    is_paused INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
-CREATE TABLE unsettled (
-    destination TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    error TEXT NOT NULL,
-    PRIMARY KEY (destination, seq)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE dead (
-    destination TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    error TEXT NOT NULL,
-    died_at INTEGER NOT NULL,
-    PRIMARY KEY (destination, seq)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE replay (
-    destination TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    PRIMARY KEY (destination, seq)
-) STRICT, WITHOUT ROWID;
-";
+/// What SQLite calls a database that is in no file.
+const IN_MEMORY: &str = ":memory:";
 
 /// How many orders to deliver again are written at once.
 const REPLAY_CHUNK: usize = 2000;
@@ -70,6 +41,8 @@ const REPLAY_CHUNK: usize = 2000;
 pub struct ForwardState {
     path: PathBuf,
     connection: Connection,
+    /// Keeps a second forwarder away.
+    _lock: Option<File>,
 }
 
 /// How far a destination is.
@@ -106,13 +79,21 @@ pub struct DeadLetter {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
     pub(super) read_through: u64,
-    /// Yet to be delivered: attempts, and the last error, by `seq`.
-    pub(super) unsettled: BTreeMap<u64, (u32, String)>,
+    /// Yet to be delivered, by `seq`: how often it was tried, and how that failed last.
+    pub(super) unsettled: BTreeMap<u64, (Tried, String)>,
     /// Delivered, or given up.
     pub(super) settled: Vec<u64>,
     pub(super) dead: Vec<DeadLetter>,
-    /// Taken from what was asked to be delivered again.
-    pub(super) replayed: BTreeSet<u64>,
+    /// Taken from what was asked to be delivered again, and whether it is: what is not stays a dead letter.
+    pub(super) replayed: BTreeMap<u64, bool>,
+}
+
+/// What there is to know of a webhook that is not settled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tried {
+    pub(super) attempts: u32,
+    /// When it may be tried again, in microseconds since the epoch; 0 where it does not wait for that.
+    pub(super) due: i64,
 }
 
 /// What a destination starts with.
@@ -120,8 +101,7 @@ pub(super) struct Changes {
 pub(super) struct Start {
     pub(super) is_paused: bool,
     pub(super) read_through: u64,
-    /// `seq` and attempts.
-    pub(super) unsettled: Vec<(u64, u32)>,
+    pub(super) unsettled: BTreeMap<u64, Tried>,
 }
 
 impl ForwardState {
@@ -136,7 +116,7 @@ impl ForwardState {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 Err(ForwardError::Create { path, source })
             }
-            _ => Self::connect(path, OpenFlags::empty()),
+            _ => Self::connect(path),
         }
     }
 
@@ -145,7 +125,7 @@ impl ForwardState {
     /// # Errors
     /// Where SQLite fails.
     pub fn in_memory() -> Result<Self, ForwardError> {
-        Self::connect(":memory:".into(), OpenFlags::empty())
+        Self::connect(IN_MEMORY.into())
     }
 
     /// Opens the file, which must be there.
@@ -157,33 +137,68 @@ impl ForwardState {
         if !path.exists() {
             return Err(ForwardError::NotFound { path });
         }
-        Self::connect(path, OpenFlags::empty())
+        Self::connect(path)
     }
 
-    fn connect(path: PathBuf, more: OpenFlags) -> Result<Self, ForwardError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    fn connect(path: PathBuf) -> Result<Self, ForwardError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let fail = |source| ForwardError::Open { path: path.clone(), source };
-        let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
-        let is_new: bool = connection
-            .query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(fail)?;
-        if is_new {
-            let sql = format!(
-                "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-            );
-            connection.execute_batch(&sql).map_err(fail)?;
-        }
-        check(&connection, &path)?;
+        schema::bring_up(&mut connection, &path)?;
         // A crash of the system may undo the last saves, never break the file: what they were about is delivered again.
         connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;").map_err(fail)?;
-        Ok(Self { path, connection })
+        Ok(Self { path, connection, _lock: None })
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is the state of this store, as far as is known.
+    ///
+    /// # Errors
+    /// Where it is of another store, or one of the two cannot be read.
+    pub fn check_store(&self, records: &dyn Records) -> Result<(), ForwardError> {
+        let sql = "SELECT id FROM store";
+        let noted: rusqlite::Result<Option<String>> =
+            self.connection.query_row(sql, [], |row| row.get(0)).optional();
+        match (noted.map_err(failed("read of which store it is"))?, records.store_id()?) {
+            (Some(noted), Some(id)) if noted != id => {
+                Err(ForwardError::OtherStore { path: self.path.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes it the state of this store, where it is of none yet.
+    pub(super) fn belong_to(&mut self, records: &dyn Records) -> Result<(), ForwardError> {
+        if let Some(id) = records.store_id()? {
+            let sql = "INSERT INTO store VALUES (1, ?1) ON CONFLICT DO NOTHING";
+            self.connection.execute(sql, [id]).map_err(failed("note of which store it is"))?;
+        }
+        self.check_store(records)
+    }
+
+    /// Keeps every other forwarder away for as long as this lives: both would deliver everything. The system lets go of it
+    /// when the process dies. A file of its own, for SQLite loses its locks where its file is opened beside it.
+    pub(super) fn lock(&mut self) -> Result<(), ForwardError> {
+        if self.path == Path::new(IN_MEMORY) {
+            return Ok(());
+        }
+        let mut path = self.path.clone().into_os_string();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = file.map_err(|source| ForwardError::Create { path: path.clone(), source })?;
+        match file.try_lock() {
+            Ok(()) => self._lock = Some(file),
+            Err(TryLockError::WouldBlock) => return Err(ForwardError::InUse { path: self.path.clone() }),
+            Err(TryLockError::Error(source)) => return Err(ForwardError::Create { path, source }),
+        }
+        Ok(())
     }
 
     /// Adds a destination that gets what comes after this `seq`; false where there is one, which stays as it is.
@@ -287,9 +302,11 @@ impl ForwardState {
     pub(super) fn start(&self, name: &str) -> Result<Start, ForwardError> {
         let read_through = self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
         let fail = failed("read what is unsettled");
-        let sql = "SELECT seq, attempts FROM unsettled WHERE destination = ?1 ORDER BY seq";
+        let sql = "SELECT seq, attempts, due FROM unsettled WHERE destination = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
-        let rows = statement.query_map([name], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)));
+        let rows = statement.query_map([name], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), Tried { attempts: row.get(1)?, due: row.get(2)? }))
+        });
         let unsettled = rows.and_then(Iterator::collect).map_err(fail)?;
         let (is_paused, _) = self.orders(name, 0)?;
         Ok(Start { is_paused, read_through, unsettled })
@@ -323,17 +340,19 @@ impl ForwardState {
                 delete.execute(params![name, signed(seq)])?;
             }
             let mut insert =
-                transaction.prepare_cached("INSERT OR REPLACE INTO unsettled VALUES (?1, ?2, ?3, ?4)")?;
-            for (&seq, (attempts, error)) in &changes.unsettled {
-                insert.execute(params![name, signed(seq), attempts, error])?;
+                transaction.prepare_cached("INSERT OR REPLACE INTO unsettled VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for (&seq, (tried, error)) in &changes.unsettled {
+                insert.execute(params![name, signed(seq), tried.attempts, error, tried.due])?;
             }
             let mut taken =
                 transaction.prepare_cached("DELETE FROM replay WHERE destination = ?1 AND seq = ?2")?;
             let mut raised =
                 transaction.prepare_cached("DELETE FROM dead WHERE destination = ?1 AND seq = ?2")?;
-            for &seq in &changes.replayed {
+            for (&seq, &is_delivered) in &changes.replayed {
                 taken.execute(params![name, signed(seq)])?;
-                raised.execute(params![name, signed(seq)])?;
+                if is_delivered {
+                    raised.execute(params![name, signed(seq)])?;
+                }
             }
             // After those that were raised: one may have died again.
             let mut bury =
@@ -343,21 +362,6 @@ impl ForwardState {
             }
         }
         transaction.commit()
-    }
-}
-
-fn check(connection: &Connection, path: &Path) -> Result<(), ForwardError> {
-    let pragma = |name| {
-        connection
-            .query_row(name, [], |row| row.get::<_, i64>(0))
-            .map_err(|source| ForwardError::Open { path: path.to_owned(), source })
-    };
-    if pragma("PRAGMA application_id")? != APPLICATION_ID {
-        return Err(ForwardError::Foreign { path: path.to_owned() });
-    }
-    match pragma("PRAGMA user_version")? {
-        found if found <= VERSION => Ok(()),
-        found => Err(ForwardError::Newer { path: path.to_owned(), found, known: VERSION }),
     }
 }
 

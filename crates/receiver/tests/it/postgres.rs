@@ -1,6 +1,7 @@
 //! What only the PostgreSQL store has: a server, and other receivers on it.
 
 mod commands;
+mod forwarding;
 mod outage;
 mod secure;
 

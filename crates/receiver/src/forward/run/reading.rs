@@ -1,0 +1,277 @@
+//! What a runner reads: what was unsettled when it began, orders, and the store, further and further. All of it is read on
+//! threads that may wait.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::state::Tried;
+use super::super::{DeadLetter, ForwardError, with_state};
+use super::{AFTER_FAILURE, Runner};
+use crate::Record;
+use crate::clock::now_micros;
+
+/// Webhooks of one destination that may go; what comes beyond waits in the store.
+const WINDOW: usize = 1024;
+/// With those that failed and wait, and those of their calls. No more is read beyond.
+const MOST: usize = 1 << 16;
+/// Bytes of bodies in hand.
+const MOST_BODIES: usize = 4 << 20;
+/// Bytes of bodies that are read at once.
+const PAGE_BYTES: usize = 1 << 20;
+/// Records read at once.
+const PAGE: usize = 256;
+/// Records before the place where it goes on that are looked at for which legs are of which call.
+const LOOK_BACK: u64 = 4096;
+
+/// Why webhooks are to go that were read before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// They were not settled when the program ended.
+    Unsettled,
+    /// Somebody asked for it.
+    Replayed,
+}
+
+/// How many were not taken, and why the last was not.
+#[derive(Debug, Default)]
+struct PassedOver {
+    count: u64,
+    reason: &'static str,
+}
+
+impl Runner {
+    /// Takes up what was unsettled. Nothing is read on before, or the webhooks of a call would go in another order.
+    pub(super) async fn recover(&mut self, stop: &CancellationToken) {
+        let mut unsettled = std::mem::take(&mut self.to_recover);
+        while !stop.is_cancelled() {
+            let recovered = self.try_recover(&mut unsettled).await;
+            if self.told(recovered) {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AFTER_FAILURE) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn try_recover(&mut self, unsettled: &mut BTreeMap<u64, Tried>) -> Result<(), ForwardError> {
+        let mut since = self.read_through.saturating_sub(LOOK_BACK);
+        while since < self.read_through {
+            let page = self.page(since, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            since = last.seq;
+            for webhook in page.iter().filter_map(Record::webhook) {
+                self.calls.names(&webhook);
+            }
+        }
+        self.take_again(unsettled, Again::Unsettled).await
+    }
+
+    /// Sees what is asked for, where it is time for that, and reads a page on; whether there is more to read.
+    pub(super) async fn poll(&mut self, with_orders: bool) -> Result<bool, ForwardError> {
+        if with_orders {
+            self.take_orders().await?;
+        }
+        let room = PAGE.min(self.room());
+        let mut is_more = false;
+        if room > 0 {
+            let page = self.page(self.read_through, room).await?;
+            if let Some(last) = page.last() {
+                self.read_through = last.seq;
+                self.note();
+                is_more = true;
+            }
+            for record in page {
+                self.take(record);
+            }
+        }
+        self.tell_whether_full();
+        self.counts.unsettled.set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
+        self.counts.read_through.set(i64::try_from(self.read_through).unwrap_or(i64::MAX));
+        Ok(is_more)
+    }
+
+    async fn take_orders(&mut self) -> Result<(), ForwardError> {
+        let name = self.destination.name.clone();
+        // Those that are asked for again leave room for those that are new.
+        let room = self.room() / 2;
+        let orders = with_state(&self.state, move |state| state.orders(&name, room)).await;
+        let (is_paused, replay) =
+            orders.ok_or(ForwardError::Panicked { operation: "read what is asked for" })??;
+        if is_paused != self.is_paused {
+            let destination = self.destination.name.as_str();
+            tracing::info!(destination, is_paused, "forwarding was paused or resumed");
+            self.is_paused = is_paused;
+        }
+        let mut again = BTreeMap::new();
+        for seq in replay {
+            // Its row is there until the next save.
+            if self.changes.replayed.contains_key(&seq) {
+                continue;
+            }
+            if self.queue.contains(seq) {
+                self.queue.start_over(seq);
+                self.replayed(seq);
+            } else {
+                again.insert(seq, Tried::default());
+            }
+        }
+        self.take_again(&mut again, Again::Replayed).await
+    }
+
+    /// Notes that a webhook in the queue goes again because somebody asked for it.
+    fn replayed(&mut self, seq: u64) {
+        self.note();
+        self.changes.replayed.insert(seq, true);
+        // Given up a moment ago, it is not any more.
+        self.changes.dead.retain(|letter| letter.seq != seq);
+        self.rows.insert(seq);
+        self.changes.unsettled.insert(seq, (Tried::default(), String::new()));
+    }
+
+    /// Puts records into the queue that were read before. What was looked at is taken out of `wanted`.
+    async fn take_again(
+        &mut self,
+        wanted: &mut BTreeMap<u64, Tried>,
+        again: Again,
+    ) -> Result<(), ForwardError> {
+        let mut passed_over = PassedOver::default();
+        let taken = self.take_pages(wanted, again, &mut passed_over).await;
+        let PassedOver { count, reason } = passed_over;
+        if count > 0 {
+            let destination = self.destination.name.as_str();
+            match again {
+                Again::Unsettled => tracing::warn!(
+                    destination,
+                    count,
+                    reason,
+                    "webhooks that were still to be delivered are not any more: they are among the dead letters"
+                ),
+                Again::Replayed => {
+                    tracing::warn!(destination, count, reason, "webhooks are not delivered again");
+                }
+            }
+        }
+        taken
+    }
+
+    async fn take_pages(
+        &mut self,
+        wanted: &mut BTreeMap<u64, Tried>,
+        again: Again,
+        passed_over: &mut PassedOver,
+    ) -> Result<(), ForwardError> {
+        while let Some((&first, _)) = wanted.first_key_value() {
+            // A page that holds many of them, or just this one.
+            let span = first..first.saturating_add(PAGE as u64);
+            let last = wanted.range(span).next_back().map_or(first, |(&seq, _)| seq);
+            let limit = usize::try_from(last - first).unwrap_or(PAGE - 1) + 1;
+            let page = self.page(first.saturating_sub(1), limit).await?;
+            // Where it has nothing, there is nothing behind.
+            let upto = page.last().map_or(u64::MAX, |record| record.seq);
+            let mut found: BTreeMap<u64, Record> =
+                page.into_iter().map(|record| (record.seq, record)).collect();
+            while let Some(entry) = wanted.first_entry().filter(|entry| *entry.key() <= upto) {
+                let (seq, tried) = entry.remove_entry();
+                if let Err(reason) = self.take_one_again(seq, tried, found.remove(&seq), again) {
+                    passed_over.count += 1;
+                    passed_over.reason = reason;
+                    self.pass_over(seq, tried, again, reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_one_again(
+        &mut self,
+        seq: u64,
+        tried: Tried,
+        record: Option<Record>,
+        again: Again,
+    ) -> Result<(), &'static str> {
+        let webhook = record.ok_or("the store has it no more")?.webhook().ok_or("it is no webhook")?;
+        let names = self.calls.names(&webhook);
+        if !self.destination.filter.takes(&webhook) {
+            return Err("the destination's filter does not take it");
+        }
+        // The clock may have been set meanwhile, and the destination be asked for with other waits.
+        let wait = u64::try_from(tried.due.saturating_sub(now_micros())).unwrap_or_default();
+        let wait = Duration::from_micros(wait).min(self.destination.most_backoff);
+        if tried.due == 0 || wait.is_zero() {
+            self.queue.push(seq, names, tried.attempts);
+        } else {
+            self.queue.push_for_later(seq, names, tried.attempts, self.epoch.elapsed() + wait);
+        }
+        if again == Again::Replayed {
+            self.replayed(seq);
+        }
+        Ok(())
+    }
+
+    /// Nothing is dropped without a word: what was to be delivered becomes a dead letter, and what was one stays one.
+    fn pass_over(&mut self, seq: u64, tried: Tried, again: Again, reason: &str) {
+        self.note();
+        match again {
+            Again::Replayed => {
+                self.changes.replayed.insert(seq, false);
+            }
+            Again::Unsettled => self.bury(seq, tried.attempts, reason.to_owned()),
+        }
+    }
+
+    /// Makes a dead letter of a webhook.
+    pub(super) fn bury(&mut self, seq: u64, attempts: u32, error: String) {
+        self.counts.dead.inc();
+        self.changes.dead.push(DeadLetter { seq, attempts, error, died_at: now_micros() });
+        self.settled(seq);
+    }
+
+    async fn page(&self, since: u64, limit: usize) -> Result<Vec<Record>, ForwardError> {
+        let records = Arc::clone(&self.records);
+        let page = tokio::task::spawn_blocking(move || records.page(since, limit, PAGE_BYTES)).await;
+        Ok(page.map_err(|_| ForwardError::Panicked { operation: "read the store" })??)
+    }
+
+    /// How many more webhooks may be in hand.
+    fn room(&self) -> usize {
+        WINDOW.saturating_sub(self.queue.active()).min(MOST.saturating_sub(self.queue.len()))
+    }
+
+    fn tell_whether_full(&mut self) {
+        let is_full = self.queue.len() >= MOST;
+        if is_full && !self.is_full {
+            tracing::error!(
+                destination = self.destination.name,
+                webhooks = MOST,
+                "so many failed or wait behind one that did: no more is read until some are delivered or given up"
+            );
+        }
+        self.is_full = is_full;
+    }
+
+    fn take(&mut self, record: Record) {
+        let Some(webhook) = record.webhook() else { return };
+        let names = self.calls.names(&webhook);
+        if !self.destination.filter.takes(&webhook) {
+            return;
+        }
+        self.queue.push(record.seq, names, 0);
+        if self.body_bytes + record.body.len() <= MOST_BODIES {
+            self.body_bytes += record.body.len();
+            self.bodies.insert(record.seq, record);
+        }
+    }
+
+    /// When a webhook is due by the clock of the day, in microseconds since the epoch; 0 where it does not wait for that.
+    pub(super) fn due(&self, seq: u64) -> i64 {
+        let Some(due) = self.queue.due(seq) else { return 0 };
+        let wait = (self.epoch + due).saturating_duration_since(Instant::now());
+        now_micros().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
+    }
+}
