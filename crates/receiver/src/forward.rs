@@ -2,6 +2,7 @@
 
 mod backoff;
 mod calls;
+mod connect;
 mod error;
 mod filter;
 mod post;
@@ -11,13 +12,14 @@ mod signature;
 mod state;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Url;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 pub use error::ForwardError;
 pub use filter::ForwardFilter;
@@ -34,8 +36,10 @@ use crate::metrics::Metrics;
 pub struct Destination {
     /// What it is called in the state, in logs and in metrics.
     pub name: String,
-    /// What is posted to; `http` only.
+    /// What is posted to, `http` or `https`. User and password in it are told as Basic credentials.
     pub url: Url,
+    /// Whom an `https` destination is trusted by: the certificates in this PEM file, or by default the public roots.
+    pub ca_file: Option<PathBuf>,
     /// Signs what is sent, as Standard Webhooks has it.
     pub secret: Option<SigningSecret>,
     /// What it gets; default all webhooks. What is quarantined is forwarded nowhere.
@@ -64,10 +68,10 @@ pub enum InvalidDestination {
         /// What was given, up to where there may be a secret in it.
         url: String,
     },
-    /// It is none of `http`.
-    #[error("`{scheme}:` is not forwarded to: give an http: URL, and a proxy where there is to be TLS")]
+    /// It is none of `http` or `https`.
+    #[error("`{scheme}:` is not forwarded to: give an http: or https: URL")]
     Scheme {
-        /// What it has in place of `http`.
+        /// What it has in place of them.
         scheme: String,
     },
     /// Names are letters, digits, `-`, `_` and `.`.
@@ -82,7 +86,7 @@ impl Destination {
     /// A destination with the defaults.
     ///
     /// # Errors
-    /// Where the name holds anything but letters, digits, `-`, `_` and `.`, or the URL is none of `http`.
+    /// Where the name holds anything but letters, digits, `-`, `_` and `.`, or the URL is none of `http` or `https`.
     ///
     /// # Examples
     /// ```
@@ -97,12 +101,13 @@ impl Destination {
             return Err(InvalidDestination::Name { name: name.to_owned() });
         }
         let url = Url::parse(url).map_err(|_| InvalidDestination::NoUrl { url: shown(url) })?;
-        if url.scheme() != "http" {
+        if !matches!(url.scheme(), "http" | "https") {
             return Err(InvalidDestination::Scheme { scheme: url.scheme().to_owned() });
         }
         Ok(Self {
             name: name.to_owned(),
             url,
+            ca_file: None,
             secret: None,
             filter: ForwardFilter::default(),
             timeout: Duration::from_secs(10),

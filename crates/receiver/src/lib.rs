@@ -75,6 +75,7 @@ mod server;
 mod store;
 mod tls;
 mod traces;
+mod trust;
 
 pub use auth::{Authenticated, Authentication, Basic, InvalidIpRange, InvalidToken, IpRange, Token};
 pub use control::RunningStore;
@@ -97,8 +98,8 @@ pub use retention::{KeepTooShort, Retention};
 pub use router::{DEFAULT_PATH, webhook_router};
 pub use server::{Malformed, RateLimit, Server, ServerBuilder, ServerOptions};
 pub use store::{
-    Append, Forget, Forgotten, MemoryStore, PostgresError, PostgresFailure, PostgresOptions, PostgresRecords, PostgresStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError,
-    StoreFault,
+    Append, Forget, Forgotten, MemoryStore, PostgresError, PostgresFailure, PostgresOptions, PostgresRecords,
+    PostgresStore, SqliteOptions, SqliteRecords, SqliteStore, Store, StoreError, StoreFault,
 };
 pub use tls::{Tls, TlsError};
 pub use traces::{InvalidCollector, Traces};

@@ -22,6 +22,9 @@ pub(super) struct Forwarding {
     /// Sign what is delivered, as Standard Webhooks has it, with the secret (whsec_...) in this file
     #[arg(long, value_name = "FILE", requires = "forward_to", help_heading = "Forwarding")]
     forward_secret_file: Option<PathBuf>,
+    /// Trust an https: URL by the certificates in this file, in place of the public roots
+    #[arg(long, value_name = "FILE", requires = "forward_to", help_heading = "Forwarding")]
+    forward_ca_file: Option<PathBuf>,
     /// Deliver to the destinations of this TOML file; docs/forwarding.md shows one
     #[arg(long, value_name = "FILE", help_heading = "Forwarding")]
     forward_file: Option<PathBuf>,
@@ -46,6 +49,7 @@ struct Table {
     name: String,
     url: String,
     secret_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
     #[serde(default)]
     kinds: Vec<KindName>,
     #[serde(default)]
@@ -83,6 +87,7 @@ impl Forwarding {
             if let Some(file) = &self.forward_secret_file {
                 destination.secret = Some(secret_in(file)?);
             }
+            destination.ca_file.clone_from(&self.forward_ca_file);
             destination.from_start = self.forward_from_start;
             return Ok(vec![destination]);
         }
@@ -129,10 +134,11 @@ impl Forwarding {
         if destination.concurrency == 0 || destination.max_attempts == 0 {
             return Err(Failure::usage("concurrency and max-attempts must be at least 1"));
         }
+        let beside = |file: &PathBuf| folder.map_or_else(|| file.clone(), |folder| folder.join(file));
         if let Some(file) = &table.secret_file {
-            let file = folder.map_or_else(|| file.clone(), |folder| folder.join(file));
-            destination.secret = Some(secret_in(&file)?);
+            destination.secret = Some(secret_in(&beside(file))?);
         }
+        destination.ca_file = table.ca_file.as_ref().map(beside);
         let kind = |kind: &KindName| match kind {
             KindName::Cdr => Kind::Cdr,
             KindName::LiveEvent => Kind::LiveEvent,

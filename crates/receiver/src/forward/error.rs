@@ -107,6 +107,14 @@ pub enum ForwardError {
     /// The store cannot be read.
     #[error("the forwarder cannot read the store")]
     Store(#[from] StoreError),
+    /// The certificates to trust cannot be read.
+    #[error("cannot use the certificates in {}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The HTTP client cannot be made.
     #[error("the forwarder has no HTTP client")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),

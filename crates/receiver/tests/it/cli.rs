@@ -296,9 +296,10 @@ fn what_cannot_be_forwarded_to() {
     write("time.toml", "[[destination]]\nname = \"app\"\nurl = \"http://127.0.0.1:9/\"\ntimeout = \"5\"\n");
     write("short.secret", "whsec_c2hvcnQ=\n");
     let serve = ["serve", "--listen", "127.0.0.1:0", "--store", "memory"];
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &["--forward-to", "127.0.0.1:3000"],
-        &["--forward-to", "https://app.example/hook"],
+        &["--forward-to", "ftp://me:s3cret@app.example/hook"],
+        &["--forward-to", "http://me:s3cret@app.example:x/hook"],
         &["--forward-to", "http://127.0.0.1:9/", "--forward-secret-file", "short.secret"],
         &["--forward-to", "http://127.0.0.1:9/", "--forward-file", "empty.toml"],
         &["--forward-file", "nowhere.toml"],

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use crate::support::{cdr, entry};
 
 const STORES: [&str; 1] = [include_str!("formats/store-v1.sql")];
-const FORWARD_STATES: [&str; 1] = [include_str!("formats/forward-v1.sql")];
+const FORWARD_STATES: [&str; 2] =
+    [include_str!("formats/forward-v1.sql"), include_str!("formats/forward-v2.sql")];
 
 /// The file that a version made.
 fn made(folder: &Path, sql: &str) -> PathBuf {

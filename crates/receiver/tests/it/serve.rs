@@ -191,6 +191,8 @@ fn the_file_of_destinations_that_the_page_shows_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("forward.toml"), file).unwrap();
     std::fs::write(folder.path().join("billing.secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+    let authority = rcgen::generate_simple_self_signed(vec!["screen.example".to_owned()]).unwrap();
+    std::fs::write(folder.path().join("screen.pem"), authority.cert.pem()).unwrap();
     let serving = Serving::start(folder.path(), &["--forward-file", "forward.toml", "--log", "warn"]);
     let status = run(folder.path(), &["forward", "status", STORE]);
     assert!(status.contains("billing: came to 0") && status.contains("screen: came to 0"), "{status}");

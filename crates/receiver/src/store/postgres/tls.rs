@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -19,7 +18,7 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 
 use super::error::PostgresError;
-use crate::PostgresUrl;
+use crate::{PostgresUrl, trust};
 
 /// Speaks TLS with whom the URL says is to be trusted.
 #[derive(Clone)]
@@ -42,7 +41,7 @@ impl Connector {
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider));
         let config = config.with_safe_default_protocol_versions().map_err(|error| unusable(error.into()))?;
         let verifier = if url.is_verified() {
-            let given = file.map(read).transpose().map_err(&unusable)?;
+            let given = file.map(trust::certificates).transpose().map_err(&unusable)?;
             let mut roots = RootCertStore::empty();
             match &given {
                 Some(given) => {
@@ -61,15 +60,6 @@ impl Connector {
         let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
         Ok(Self(TlsConnector::from(Arc::new(config.with_no_client_auth()))))
     }
-}
-
-fn read(path: &str) -> Result<Vec<CertificateDer<'static>>, Box<dyn std::error::Error + Send + Sync>> {
-    let certificates =
-        CertificateDer::pem_slice_iter(&std::fs::read(path)?).collect::<Result<Vec<_>, _>>()?;
-    if certificates.is_empty() {
-        return Err("it has no certificate (`-----BEGIN CERTIFICATE-----`)".into());
-    }
-    Ok(certificates)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Connector {

@@ -18,7 +18,7 @@ use crate::support::{PATIENCE, cdr, client, entry};
 
 /// Starts one by a state that another had. A process that another test is just starting has every open file until it becomes
 /// its program, the lock of the state included.
-async fn start_again(
+pub(super) async fn start_again(
     records: &Arc<dyn Records>,
     folder: &tempfile::TempDir,
     destination: &Destination,
