@@ -12,6 +12,8 @@ use crate::support::{cdr, raw_post};
 pub(crate) struct Serving {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
+    /// What it said before it was ready.
+    told: String,
     pub(crate) address: String,
     folder: PathBuf,
 }
@@ -22,15 +24,19 @@ impl Serving {
         all.extend(arguments);
         let mut child = receiver(folder, &all).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
+        // What it does by itself may be told before it is ready.
+        let (mut told, mut line) = (String::new(), String::new());
+        while !line.starts_with("ready: ") {
+            told.push_str(&std::mem::take(&mut line));
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "no ready line: {told:?}");
+        }
         let address = line
             .strip_prefix("ready: listening on ")
             .and_then(|url| url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")))
             .and_then(|rest| rest.strip_suffix("/webhook/cdr\n"))
             .unwrap_or_else(|| panic!("not the ready line: {line:?}"))
             .to_owned();
-        Self { child, stderr, address, folder: folder.to_owned() }
+        Self { child, stderr, told, address, folder: folder.to_owned() }
     }
 
     pub(crate) fn post(&self, body: &str) -> String {
@@ -56,7 +62,7 @@ impl Serving {
     }
 
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
-        let mut logs = String::new();
+        let mut logs = std::mem::take(&mut self.told);
         self.stderr.read_to_string(&mut logs).unwrap();
         (self.child.wait().unwrap().code(), logs)
     }
