@@ -3,7 +3,9 @@ use std::path::Path;
 
 use clap::Args;
 use piopiy_events::{Limits, Webhook};
-use piopiy_receiver::{ForwardState, Record, Records, SqliteRecords, StoreError, StoreFault, StoreLocation};
+use piopiy_receiver::{
+    DestinationStatus, ForwardState, Record, Records, SqliteRecords, StoreError, StoreFault, StoreLocation,
+};
 
 use super::StoreArg;
 use super::exit::Failure;
@@ -35,12 +37,14 @@ struct Findings {
 impl Verify {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut findings = Findings { output: Output::open(None)?, json: self.json, count: 0, failure: None };
+        // Before the store is frozen: a forwarder that runs has had nothing then that the store is without.
+        let forwarding = self.forwarding();
         let seen = match &self.store.store {
             StoreLocation::Sqlite(path) => look_at_file(path, &mut findings)?,
             _ => Some(look(&*self.store.open()?, &mut findings)?),
         };
         if let Some(seen) = &seen {
-            self.look_at_forwarding(seen.last, &mut findings)?;
+            look_at_forwarding(&forwarding?, seen.last, &mut findings);
         }
         let count = findings.finish()?;
         if count > 0 {
@@ -58,19 +62,23 @@ impl Verify {
         Ok(())
     }
 
-    fn look_at_forwarding(&self, last_seq: u64, findings: &mut Findings) -> Result<(), Failure> {
-        let Some(path) = default_state(&self.store.store).filter(|path| path.exists()) else { return Ok(()) };
+    /// How far the destinations are, where there is a forwarder's state beside the store.
+    fn forwarding(&self) -> Result<Vec<DestinationStatus>, Failure> {
+        let Some(path) = default_state(&self.store.store).filter(|path| path.exists()) else {
+            return Ok(Vec::new());
+        };
         let state = ForwardState::open_existing(path).map_err(Failure::environment)?;
-        for status in state.status().map_err(Failure::environment)? {
-            if status.read_through > last_seq {
-                let text = format!(
-                    "destination `{}` has had record {}, and the store ends at {last_seq}: the forwarder's state is of another store",
-                    status.name, status.read_through
-                );
-                findings.tell(&StoreFault::new(None, text));
-            }
-        }
-        Ok(())
+        state.status().map_err(Failure::environment)
+    }
+}
+
+fn look_at_forwarding(forwarding: &[DestinationStatus], last_seq: u64, findings: &mut Findings) {
+    for status in forwarding.iter().filter(|status| status.read_through > last_seq) {
+        let text = format!(
+            "destination `{}` has had record {}, and the store ends at {last_seq}: the forwarder's state is of another store",
+            status.name, status.read_through
+        );
+        findings.tell(&StoreFault::new(None, text));
     }
 }
 

@@ -1,6 +1,7 @@
 //! `verify`: what is wrong with a store, and where.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use piopiy_receiver::{ForwardState, SqliteOptions, SqliteStore, Store as _};
 use rusqlite::Connection;
@@ -96,19 +97,28 @@ fn a_forwarders_state_of_another_store_is_told() {
 #[test]
 fn it_can_be_looked_at_while_webhooks_come_in() {
     let folder = folder_with_index();
-    let serving = Serving::start(folder.path(), &[]);
+    let mut store = SqliteStore::open(folder.path().join("calls.sqlite")).unwrap();
+    // So many that some come in while these are read.
+    store.append(&(0..30_000).map(|call| entry(&cdr(&format!("old-{call}")))).collect::<Vec<_>>()).unwrap();
+    drop(store);
+    // It forwards as well: its state goes on while the store is read as it was.
+    let serving = Serving::start(folder.path(), &["--forward-to", "http://127.0.0.1:9/", "--log", "error"]);
+    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let posting = scope.spawn(|| {
-            for call in 100..160 {
+            for call in 100.. {
                 assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
+                if is_over.load(Ordering::Relaxed) {
+                    return call;
+                }
             }
+            unreachable!("calls have no end")
         });
-        loop {
-            let told = run(folder.path(), &["verify", STORE]);
+        let told: Vec<String> = (0..4).map(|_| run(folder.path(), &["verify", STORE])).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(posting.join().unwrap() > 104, "webhooks came in meanwhile");
+        for told in told {
             assert!(told.contains("exit code 0"), "{told}");
-            if posting.is_finished() {
-                break;
-            }
         }
     });
     serving.signal("-TERM");
