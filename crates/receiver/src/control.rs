@@ -8,6 +8,7 @@ mod running;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub use running::RunningStore;
 
 use crate::metrics::Metrics;
+use crate::retention::hold_back;
 use crate::store::chain;
 use crate::{Append, Entry, Forget, Forgotten, GroupCommit, StoreError};
 
@@ -85,11 +87,13 @@ fn socket_of(store: &Path) -> PathBuf {
 pub(crate) struct Control {
     listener: UnixListener,
     path: PathBuf,
+    /// The state of the forwarder in this process.
+    forwarding: Option<Arc<Path>>,
 }
 
 impl Control {
     /// Listens beside this store, which the caller has the lock of: a socket that is there is of a process that is not.
-    pub(crate) fn beside(store: &Path) -> io::Result<Self> {
+    pub(crate) fn beside(store: &Path, forwarding: Option<Arc<Path>>) -> io::Result<Self> {
         let path = socket_of(store);
         match std::fs::symlink_metadata(&path) {
             Ok(found) if found.file_type().is_socket() => std::fs::remove_file(&path)?,
@@ -98,7 +102,7 @@ impl Control {
             Err(error) => return Err(error),
         }
         let listener = UnixListener::bind(&path)?;
-        let control = Self { listener, path };
+        let control = Self { listener, path, forwarding };
         std::fs::set_permissions(&control.path, std::fs::Permissions::from_mode(0o600))?;
         Ok(control)
     }
@@ -115,8 +119,10 @@ impl Control {
                 continue;
             }
             let (commits, metrics, stop) = (commits.clone(), metrics.clone(), stop.clone());
+            let forwarding = self.forwarding.clone();
             tokio::spawn(async move {
-                let answered = stop.run_until_cancelled(answer(stream, &commits, &metrics)).await;
+                let answering = answer(stream, forwarding.as_ref(), &commits, &metrics);
+                let answered = stop.run_until_cancelled(answering).await;
                 if let Some(Err(error)) = answered {
                     tracing::debug!(%error, "a command ended");
                 }
@@ -138,7 +144,12 @@ fn is_of_owner(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own.as_raw())
 }
 
-async fn answer(mut stream: UnixStream, commits: &GroupCommit, metrics: &Metrics) -> io::Result<()> {
+async fn answer(
+    mut stream: UnixStream,
+    forwarding: Option<&Arc<Path>>,
+    commits: &GroupCommit,
+    metrics: &Metrics,
+) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
     let mut line = Vec::new();
@@ -150,7 +161,9 @@ async fn answer(mut stream: UnixStream, commits: &GroupCommit, metrics: &Metrics
             return Ok(());
         }
         let reply = match serde_json::from_slice(&line) {
-            Ok(request) => carry_out(request, commits, metrics).await.unwrap_or_else(Reply::Failed),
+            Ok(request) => {
+                carry_out(request, forwarding, commits, metrics).await.unwrap_or_else(Reply::Failed)
+            }
             Err(error) => Reply::Failed(format!("no command: {error}")),
         };
         let mut text = serde_json::to_vec(&reply)?;
@@ -159,7 +172,12 @@ async fn answer(mut stream: UnixStream, commits: &GroupCommit, metrics: &Metrics
     }
 }
 
-async fn carry_out(request: Request, commits: &GroupCommit, metrics: &Metrics) -> Result<Reply, String> {
+async fn carry_out(
+    request: Request,
+    forwarding: Option<&Arc<Path>>,
+    commits: &GroupCommit,
+    metrics: &Metrics,
+) -> Result<Reply, String> {
     match request {
         Request::Append(sent) => {
             let batch: Vec<Entry> = sent.into_iter().map(Sent::entry).collect::<Result<_, _>>()?;
@@ -180,6 +198,12 @@ async fn carry_out(request: Request, commits: &GroupCommit, metrics: &Metrics) -
             Ok(Reply::Appended(pairs.collect()))
         }
         Request::Forget(what) => {
+            // Who asks may know nothing of this forwarder, or of another.
+            let forwarding = forwarding.cloned();
+            let what = tokio::task::spawn_blocking(move || hold_back(what, forwarding.as_deref()));
+            let what = what.await.map_err(|error| chain(&error))?;
+            let what =
+                what.map_err(|error| format!("cannot tell what is yet to be forwarded: {}", chain(&error)))?;
             let forgotten = commits.run(move |store| store.forget(&what)).await;
             let forgotten = told(forgotten.map_err(|error| chain(&error))?)?;
             metrics.forgot(forgotten.records);

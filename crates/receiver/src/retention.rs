@@ -1,6 +1,7 @@
 //! Forgetting what is older than it need be, while webhooks come in.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,8 @@ use crate::{AppendError, Forget, ForwardError, ForwardState, GroupCommit, StoreE
 pub struct Retention {
     /// For how long.
     pub keep: Duration,
-    /// Where a forwarder keeps how far it is; default none. A file that is not there holds nothing back.
+    /// Where a forwarder of another process keeps how far it is; default none. A file that is not there holds nothing
+    /// back. What the server itself forwards ([`ServerBuilder::forward`](crate::ServerBuilder::forward)) it holds back in any case.
     pub forward_state: Option<PathBuf>,
     /// How often it is looked whether there is something to forget; default 10 min.
     pub every: Duration,
@@ -79,6 +81,16 @@ fn settled_through(path: &Path) -> Result<u64, ForwardError> {
     Ok(ForwardState::open_existing(path)?.settled_through()?.unwrap_or(u64::MAX))
 }
 
+/// What of this may go where a server forwards by this state: nothing that it has yet to deliver, whoever asks.
+///
+/// # Errors
+/// Where the state cannot be read, or is gone: then nothing may.
+pub(crate) fn hold_back(what: Forget, state: Option<&Path>) -> Result<Forget, ForwardError> {
+    let Some(state) = state else { return Ok(what) };
+    let settled = ForwardState::open_existing(state)?.settled_through()?.unwrap_or(u64::MAX);
+    Ok(Forget { up_to: what.up_to.min(settled), ..what })
+}
+
 /// The wait between two steps: what comes in goes first.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Pages given back in one step.
@@ -99,12 +111,13 @@ enum PassError {
 /// Forgets what is due, again and again, until told to stop.
 pub(crate) async fn run(
     retention: Retention,
+    forwarding: Option<Arc<Path>>,
     commits: GroupCommit,
     metrics: Metrics,
     stop: CancellationToken,
 ) {
     loop {
-        match stop.run_until_cancelled(pass(&retention, &commits, &metrics)).await {
+        match stop.run_until_cancelled(pass(&retention, forwarding.as_ref(), &commits, &metrics)).await {
             None => return,
             Some(Ok(0)) => {}
             Some(Ok(records)) => tracing::info!(records, "forgotten, for they are old"),
@@ -119,9 +132,15 @@ pub(crate) async fn run(
 }
 
 /// Forgets what is due now; how many records those were.
-async fn pass(retention: &Retention, commits: &GroupCommit, metrics: &Metrics) -> Result<u64, PassError> {
-    let due = retention.clone();
-    let due = tokio::task::spawn_blocking(move || due.due()).await??;
+async fn pass(
+    retention: &Retention,
+    forwarding: Option<&Arc<Path>>,
+    commits: &GroupCommit,
+    metrics: &Metrics,
+) -> Result<u64, PassError> {
+    let (due, forwarding) = (retention.clone(), forwarding.cloned());
+    let due = move || due.due().and_then(|due| hold_back(due, forwarding.as_deref()));
+    let due = tokio::task::spawn_blocking(due).await??;
     let mut records = 0;
     loop {
         let forgotten = commits.run(move |store| store.forget(&due)).await??;

@@ -258,6 +258,7 @@ impl ServerBuilder {
             None => (None, None),
         };
         let news = tokio::sync::watch::Sender::default();
+        let forwarding: Option<Arc<Path>> = self.forwarding.as_ref().map(|(state, _)| state.path().into());
         // The last that may fail: nothing is delivered for a server that is none.
         let forwarder = match (self.forwarding, &forwarded) {
             (Some((state, destinations)), Some(records)) => {
@@ -279,12 +280,13 @@ impl ServerBuilder {
         if let Some(retention) = self.retention {
             keepers.push(tokio::spawn(retention::run(
                 retention,
+                forwarding.clone(),
                 commits.clone(),
                 metrics.clone(),
                 stop.clone(),
             )));
         }
-        let control = self.commands.and_then(|store| match Control::beside(&store) {
+        let control = self.commands.and_then(|store| match Control::beside(&store, forwarding) {
             Ok(control) => Some(control),
             Err(error) => {
                 tracing::warn!(%error, store = %store.display(), "no commands are heard while this runs: no socket can be made beside the store");

@@ -9,6 +9,7 @@ use piopiy_receiver::{
 use super::exit::Failure;
 use super::forward::default_state;
 use super::instant::shown;
+use super::logging::say;
 use super::output::Output;
 use super::{StoreArg, quantity};
 
@@ -58,6 +59,12 @@ impl RetentionArgs {
         retention.forward_state = self.state.clone().or_else(|| default_state(&self.store.store));
         // Before a store is made where there is none.
         let kept = self.store.open()?;
+        if let Some(state) = retention.forward_state.as_ref().filter(|state| !state.exists()) {
+            say(&format!(
+                "there is no forwarder's state at {}: unless a receiver runs that forwards, nothing is held back; --state FILE says where one is",
+                state.display()
+            ));
+        }
         let due = retention.due().map_err(Failure::environment)?;
         let mut store = self.store.open_to_write()?;
         let mut records = 0;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use piopiy_events::Webhook;
 use piopiy_receiver::{
-    Entry, ForwardState, Records as _, SqliteOptions, SqliteRecords, SqliteStore, Store as _,
+    Destination, Entry, ForwardState, Records as _, Retention, Server, SqliteOptions, SqliteRecords,
+    SqliteStore, Store as _, StoreLocation,
 };
 use tempfile::TempDir;
 
@@ -114,6 +115,59 @@ fn what_is_yet_to_be_forwarded_stays() {
     std::fs::remove_file(&path).unwrap();
     let told = retention();
     assert!(told.contains("18 records forgotten\n") && !told.contains("are kept"), "{told}");
+}
+
+#[test]
+fn a_receiver_that_runs_holds_back_what_it_has_yet_to_forward_whoever_asks() {
+    let folder = folder_with_old_calls(false);
+    let serving = Serving::start(
+        folder.path(),
+        &[
+            "--forward-to",
+            "http://127.0.0.1:9/",
+            "--forward-from-start",
+            "--forward-state",
+            "elsewhere",
+            "--log",
+            "error",
+        ],
+    );
+    let retention = || run(folder.path(), &["retention", STORE, "--keep", "90d"]);
+    let told = retention();
+    assert!(told.contains("exit code 0") && told.contains("0 records forgotten\n"), "{told}");
+    assert!(told.contains("there is no forwarder's state at calls.sqlite.forward"), "{told}");
+    assert_eq!(first_seq(folder.path()), 1);
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    let told = run(folder.path(), &["retention", STORE, "--keep", "90d", "--state", "elsewhere"]);
+    assert!(told.contains("0 records forgotten\n") && !told.contains("there is no"), "{told}");
+    let told = retention();
+    assert!(told.contains("30 records forgotten\n") && told.contains("nothing is held back"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_forwards_forgets_what_it_has_forwarded_without_being_told_of_its_state() {
+    let folder = folder_with_old_calls(false);
+    let mut state = ForwardState::open(folder.path().join("state")).unwrap();
+    state.add_destination("app", 12).unwrap();
+    let mut retention = Retention::new(Duration::from_secs(90 * 86_400)).unwrap();
+    retention.every = Duration::from_millis(5);
+    let location = StoreLocation::Sqlite(folder.path().join("calls.sqlite"));
+    let server = Server::builder(location.open(true).unwrap())
+        .forward(state, vec![Destination::new("app", "http://127.0.0.1:9/").unwrap()])
+        .retain(retention)
+        .bind("127.0.0.1:0")
+        .await
+        .unwrap();
+    let until = Instant::now() + PATIENCE;
+    while first_seq(folder.path()) < 13 {
+        assert!(Instant::now() < until, "nothing was forgotten");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Some more looks at what is due.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.shutdown().await;
+    assert_eq!(first_seq(folder.path()), 13);
 }
 
 #[test]
