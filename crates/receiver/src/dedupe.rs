@@ -9,17 +9,20 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use http::Method;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use crate::{PiopiyWebhook, ReadLimits};
+use crate::extract::refusal;
+use crate::{PiopiyWebhook, ReadLimits, WebhookRejection};
 
 /// Lets each webhook through once, and answers its repeats `200 got it`: a [`tower::Layer`] for any axum route.
 ///
 /// A webhook counts as taken care of when what is inside answers 2xx. One that is answered otherwise is let through again
 /// when it comes again, and one that comes while the first is being handled waits for what becomes of that. What is no
-/// webhook is passed on as it is.
+/// webhook is passed on as it is, and what is no POST, encoded or declared to be over the limit unread; a body that breaks
+/// off, is too slow or grows over the limit is answered as [`PiopiyWebhook`] would.
 ///
 /// It remembers in this process only: what came before a restart, or to another replica, is let through. Where that
 /// matters, have a [`Server`](crate::Server) store webhooks first and forward them, or make the effect itself idempotent with
@@ -184,8 +187,15 @@ where
 {
     let (parts, body) = request.into_parts();
     let limits = parts.extensions.get::<ReadLimits>().copied().unwrap_or_default();
+    // What is not read is left to those inside, be it a page beside the webhooks or one more to refuse.
+    if parts.method != Method::POST || refusal(&parts.headers, &body, &limits).is_some() {
+        return inner.call(Request::from_parts(parts, body)).await;
+    }
     let webhook = match PiopiyWebhook::extract(&parts, body, &limits, None).await {
         Ok(webhook) => webhook,
+        Err(WebhookRejection::EmptyBody(_)) => {
+            return inner.call(Request::from_parts(parts, Body::empty())).await;
+        }
         Err(rejection) => {
             return match rejection.body().cloned() {
                 Some(body) => inner.call(Request::from_parts(parts, Body::from(body))).await,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use piopiy_events::{Identity, Limits, Webhook};
 
+pub(crate) use body::refusal;
 pub(crate) use budget::BodyBudget;
 pub use rejection::{
     AppIdNotAllowed, BodyInterrupted, BodyTooLarge, BodyTooSlow, EmptyBody, EncodedBody, MalformedBody,

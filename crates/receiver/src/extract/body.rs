@@ -2,7 +2,7 @@
 
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt as _;
 
 use super::ReadLimits;
@@ -11,22 +11,28 @@ use super::rejection::{
     BodyInterrupted, BodyTooLarge, BodyTooSlow, EncodedBody, TooManyBodies, WebhookRejection,
 };
 
+/// Why a body is not even read: it is encoded, or is declared to be over the limit.
+pub(crate) fn refusal(headers: &HeaderMap, body: &Body, limits: &ReadLimits) -> Option<WebhookRejection> {
+    let is_plain = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
+        return Some(EncodedBody.into());
+    }
+    if body.size_hint().lower() > limits.max_bytes as u64 {
+        return Some(BodyTooLarge { limit: limits.max_bytes }.into());
+    }
+    None
+}
+
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
     limits: &ReadLimits,
     taken: &mut Taken<'_>,
 ) -> Result<Bytes, WebhookRejection> {
-    for encoding in headers.get_all(header::CONTENT_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
-            return Err(EncodedBody.into());
-        }
+    if let Some(refusal) = refusal(headers, &body, limits) {
+        return Err(refusal);
     }
     let too_large = BodyTooLarge { limit: limits.max_bytes };
-    // The declared length, where there is one: refused before a byte is read.
-    if body.size_hint().lower() > limits.max_bytes as u64 {
-        return Err(too_large.into());
-    }
     match tokio::time::timeout(limits.body_deadline, collect(body, too_large, taken)).await {
         Ok(collected) => collected,
         Err(_) => Err(BodyTooSlow { deadline: limits.body_deadline }.into()),

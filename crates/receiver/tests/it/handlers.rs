@@ -122,6 +122,29 @@ async fn what_is_no_webhook_is_passed_on() {
 }
 
 #[tokio::test]
+async fn what_the_application_answers_itself_is_left_to_it() {
+    let (router, seen) = noting(Vec::new());
+    let other = axum::routing::get(|| async { "a page" }).put(|body: String| async move { body });
+    let app: Router = router.route("/page", other).layer(Dedupe::new());
+    let answer = async |request: http::request::Builder, body: &str| {
+        let response = app.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.into_body().collect().await.unwrap().to_bytes())
+    };
+    assert_eq!(answer(Request::get("/page"), "").await, (200, "a page".into()));
+    assert_eq!(answer(Request::put("/page"), &cdr("x")).await, (200, cdr("x").into()));
+    assert_eq!(answer(Request::get("/webhook/cdr"), "").await.0, 405);
+    assert_eq!(answer(Request::get("/nowhere"), "").await.0, 404);
+    assert_eq!(*seen.lock().unwrap(), [""; 0]);
+    assert_eq!(answer(Request::post("/webhook/cdr"), "").await.0, 200);
+    let gzip = Request::post("/webhook/cdr").header("content-encoding", "gzip");
+    assert_eq!(answer(gzip, "what is packed").await.0, 200);
+    assert_eq!(answer(Request::post("/webhook/cdr"), &"x".repeat((1 << 20) + 1)).await.0, 200);
+    let reached = ["400 Bad Request", "415 Unsupported Media Type", "413 Payload Too Large"];
+    assert_eq!(*seen.lock().unwrap(), reached);
+}
+
+#[tokio::test]
 async fn one_that_comes_meanwhile_waits_for_what_becomes_of_the_first() {
     for (first, effects) in [(StatusCode::OK, 1), (StatusCode::BAD_GATEWAY, 2)] {
         let (gate, effect) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(0)));
