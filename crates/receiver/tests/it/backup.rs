@@ -70,3 +70,44 @@ fn nothing_that_is_there_is_written_over() {
     let told = run(folder.path(), &["backup", "--store", "sqlite:nofile", "copy"]);
     assert!(told.contains("exit code 3") && !folder.path().join("copy").exists(), "{told}");
 }
+
+#[test]
+fn a_copy_is_restored_over_the_store_of_a_receiver_that_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--forward-to", "http://127.0.0.1:9/", "--log", "error"];
+    let serving = Serving::start(folder.path(), &arguments);
+    for call in 0..50 {
+        assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
+    }
+    let told = run(folder.path(), &["backup", STORE, "calls-2026-11-28.sqlite"]);
+    assert!(told.contains("exit code 0"), "{told}");
+    for call in 50..120 {
+        assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
+    }
+    serving.signal("-KILL");
+    serving.end();
+    assert!(folder.path().join("calls.sqlite-wal").exists(), "what is left of the old store");
+    // As the guide says.
+    let guide = include_str!("../../../../docs/operating.md");
+    let block = guide.split("```").find(|block| block.starts_with("sh\nrm -f ")).unwrap();
+    let restore: Vec<&str> =
+        block.lines().filter(|line| line.starts_with("rm ") || line.starts_with("cp ")).collect();
+    assert_eq!(restore.len(), 3, "{block}");
+    let restore = restore.join(" && ").replace("piopiy.sqlite", "calls.sqlite").replace("/backups/", "");
+    let shell = std::process::Command::new("sh").args(["-c", &restore]).current_dir(folder.path()).status();
+    assert!(shell.unwrap().success(), "{restore}");
+
+    let verified = run(folder.path(), &["verify", STORE]);
+    assert!(verified.contains("50 webhooks and 0 quarantined bodies, records 1 to 50"), "{verified}");
+    let state = ForwardState::open_existing(folder.path().join("calls.sqlite.forward")).unwrap();
+    assert!(state.status().unwrap()[0].read_through <= 50);
+    drop(state);
+    let serving = Serving::start(folder.path(), &arguments);
+    for call in 40..60 {
+        assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
+    }
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    let verified = run(folder.path(), &["verify", STORE]);
+    assert!(verified.contains("60 webhooks and 0 quarantined bodies, records 1 to 60"), "{verified}");
+}
