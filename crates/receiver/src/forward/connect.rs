@@ -12,16 +12,13 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::Service;
 
 use super::ForwardError;
-use crate::trust;
-
-type Fault = Box<dyn std::error::Error + Send + Sync>;
+use crate::trust::{Fault, Trust};
 
 /// Connects within a time, the handshake of TLS included.
 #[derive(Clone)]
@@ -34,22 +31,12 @@ pub(super) struct Connector {
 impl Connector {
     /// Trusts the certificates in a file, or else the public roots.
     pub(super) fn new(within: Duration, ca_file: Option<&Path>) -> Result<Self, ForwardError> {
-        let mut roots = RootCertStore::empty();
-        match ca_file {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(path) => {
-                let fail = |source| ForwardError::Certificates { path: path.to_owned(), source };
-                for certificate in trust::certificates(path).map_err(fail)? {
-                    roots.add(certificate).map_err(|error| fail(error.into()))?;
-                }
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ForwardError::Client(error.into()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = match ca_file {
+            None => Trust::Public.client_config().map_err(ForwardError::Client)?,
+            Some(path) => Trust::file(path)
+                .and_then(Trust::client_config)
+                .map_err(|source| ForwardError::Certificates { path: path.to_owned(), source })?,
+        };
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
