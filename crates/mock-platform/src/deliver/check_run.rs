@@ -260,7 +260,8 @@ impl<'a> Run<'a> {
             but_for_leaks: Mutex::default(),
             unwritten: Mutex::default(),
         };
-        run.terms.baseline = run.baseline().await;
+        let (now, then) = (run.baseline().await, file.and_then(|file| file.baseline_of(&target.shown())));
+        run.terms.baseline = then.map_or(now, |then| then.min(now));
         Ok(run)
     }
 

@@ -102,6 +102,24 @@ async fn again(flaw: &'static str, id: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_was_left_slow_is_not_compared_with_itself() {
+    let receiver = gallery::start("redirects").await;
+    let failed = Failed::of(&receiver, "TRN-001").await;
+    let mut document: serde_json::Value = serde_json::from_str(&failed.text("case.json")).unwrap();
+    assert!(document["baseline"].is_object(), "how long it took before is told");
+    // Nobody is as quick as that any more.
+    document["baseline"] = serde_json::json!({ "secs": 0, "nanos": 3_000 });
+    let file = CaseFile::parse("case.json", &document.to_string()).unwrap();
+    let other = gallery::start("redirects").await;
+    for (receiver, is_same) in [(&receiver, true), (&other, false)] {
+        let options = short(options_for(receiver));
+        let target = Target::parse(&receiver.url, &[]).unwrap();
+        let report = replay_case(&target, &file, &options, &(), std::future::pending()).await.unwrap();
+        assert_eq!(report.baseline_us == 3, is_same, "{} µs", report.baseline_us);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_has_all_that_is_promised_and_only_cases_that_fail() {
     let receiver = gallery::start("breaks-on-options").await;
     let failed = Failed::of(&receiver, "TRN-005").await;

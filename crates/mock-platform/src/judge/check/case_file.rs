@@ -50,6 +50,9 @@ pub struct CaseFile {
     pub(crate) nonce: String,
     pub(crate) malformed: Malformed,
     pub(crate) ack_limit: Duration,
+    /// How long the receiver took for a plain webhook before any check; not in every file of this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) baseline: Option<Duration>,
     /// How effects were seen.
     pub(crate) observation: String,
     /// Where, without its secrets; a command is not told, for it may hold some.
@@ -161,6 +164,7 @@ impl CaseFile {
             nonce: sources.nonce.to_string(),
             malformed: failed.terms.malformed,
             ack_limit: failed.terms.ack_limit,
+            baseline: Some(failed.terms.baseline),
             observation: failed.observation.to_owned(),
             observe: failed.observe,
             capabilities: sources.capabilities.clone(),
@@ -222,6 +226,12 @@ impl CaseFile {
     #[must_use]
     pub fn check(&self) -> &'static Check {
         of_id(&self.check).unwrap_or_else(|| panic!("{} is no check", self.check))
+    }
+
+    /// How long a receiver took before it failed, where it is the same one: one that has been slow ever since is not to be
+    /// compared with itself.
+    pub(crate) fn baseline_of(&self, target: &str) -> Option<Duration> {
+        self.baseline.filter(|_| self.target == target)
     }
 
     /// What failed: the id of the check, or `EXP-001` for the first of the random schedules.
