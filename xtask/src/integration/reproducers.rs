@@ -77,11 +77,12 @@ async fn again(flaw: Flaw, id: &str) -> anyhow::Result<String> {
     let is_there = tokio::net::TcpStream::connect(target.authority()).await.is_ok();
     let same = if is_there { receiver } else { start(flaw.name).await };
     let (other, correct) = (start(flaw.name).await, start("none").await);
-    for (what, receiver, wanted) in [
-        ("the same receiver", &same, Verdict::Fail),
-        ("another one", &other, Verdict::Fail),
-        ("the correct one", &correct, Verdict::Pass),
-    ] {
+    // What has no id of its own is a repeat for who has kept it.
+    let same = (!file.may_be_a_repeat()).then_some(("the same receiver", &same, Verdict::Fail));
+    for (what, receiver, wanted) in same
+        .into_iter()
+        .chain([("another one", &other, Verdict::Fail), ("the correct one", &correct, Verdict::Pass)])
+    {
         let options = self::options(receiver, CheckOptions::of(&file))?;
         let target = Target::parse(&receiver.url, &[])?;
         let report = replay_case(&target, &file, &options, &(), std::future::pending()).await?;
@@ -216,6 +217,9 @@ async fn script(folder: &Path, name: &str, receiver: &Flawed) -> anyhow::Result<
     command.arg(folder.join(name)).arg(&receiver.url).kill_on_drop(true);
     command.env("OBSERVE_URL", &receiver.observe_url).env("PIOPIY_MOCK_TOKEN", AUTHORIZATION.1);
     command.env("SIGNING_KEY", SIGNING_KEY);
+    for (option, hook) in &receiver.hooks {
+        command.env(option.trim_start_matches('-').to_uppercase().replace('-', "_"), hook);
+    }
     if let Some(file) = &receiver.cacert {
         command.env("CACERT", file);
     }

@@ -279,6 +279,33 @@ async fn ids_are_fresh_unless_they_are_to_stay() {
     }
 }
 
+/// The receiver dedupes what has no id: it took the empty body once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_id_may_be_a_repeat() {
+    let flawed = gallery::start("takes-emptiness").await;
+    let other = gallery::start("takes-emptiness").await;
+    let folder = tempfile::tempdir().unwrap();
+    let runs = move || {
+        let failures = folder.path().display().to_string();
+        let quick = ["--settle", "100ms", "--malformed", "quarantine"];
+        let check = ["check", &flawed.url, "--observe-url", &flawed.observe_url, "--only", "JSN-005"];
+        let output = mock(&[&check[..], &["--failures", &failures], &quick].concat());
+        assert!(stderr(&output).contains("JSN-005  failed"), "{}", stderr(&output));
+        let left = folder.path().join("JSN-005").display().to_string();
+        let again = mock(&["replay", &left, "--settle", "100ms"]);
+        assert!(
+            stderr(&again).contains("JSN-005 was fail, and is warn now\nWhat it sends has no id"),
+            "{}",
+            stderr(&again)
+        );
+        let elsewhere =
+            ["replay", &left, &other.url, "--observe-url", &other.observe_url, "--settle", "100ms"];
+        let elsewhere = stderr(&mock(&elsewhere));
+        assert!(elsewhere.contains("is fail now") && !elsewhere.contains("has no id"), "{elsewhere}");
+    };
+    tokio::task::spawn_blocking(runs).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_replays_a_folder() {
     let flawed = gallery::start("stores-repeats").await;

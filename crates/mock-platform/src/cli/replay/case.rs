@@ -59,6 +59,9 @@ pub(crate) struct CaseArgs {
 }
 
 const FILE: &str = "case.json";
+/// Where a receiver that failed does not fail again.
+const REPEAT: &str = "What it sends has no id that could be new: a receiver that has kept it takes it for a repeat. \
+    Replay it at one that starts with nothing.\n";
 
 /// The command line for shells and manuals: with `replay` in both of its forms, which are read apart.
 pub(crate) fn told_with(cli: Command) -> Command {
@@ -188,6 +191,10 @@ pub(crate) async fn run(args: CaseArgs) -> Result<Exit, Failure> {
             file.verdict(),
             check.outcome.verdict
         ));
+        let is_same = target.shown() == file.target() && !args.exact_ids;
+        if is_same && check.outcome.verdict != file.verdict() && file.may_be_a_repeat() {
+            text.push_str(REPEAT);
+        }
     }
     text.push_str(&line);
     say(&text);

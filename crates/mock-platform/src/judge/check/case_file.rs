@@ -228,10 +228,19 @@ impl CaseFile {
         of_id(&self.check).unwrap_or_else(|| panic!("{} is no check", self.check))
     }
 
-    /// How long a receiver took before it failed, where it is the same one: one that has been slow ever since is not to be
-    /// compared with itself.
+    /// How long a receiver took before it failed: the same one, slow ever since, is not to be compared with itself.
     pub(crate) fn baseline_of(&self, target: &str) -> Option<Duration> {
         self.baseline.filter(|_| self.target == target)
+    }
+
+    /// Whether something of it has no id that could be new: a receiver that keeps its data takes it for a repeat.
+    #[must_use]
+    pub fn may_be_a_repeat(&self) -> bool {
+        let nobody = Sources::new(Profile::default(), Seed(0), Nonce(0), "", "");
+        let others = vec![String::new(); self.ids.len()];
+        let has_no_id =
+            |bytes: &[u8]| fill(bytes, &self.ids, &nobody, &[]) == fill(bytes, &others, &nobody, &[]);
+        self.cases.iter().flat_map(|case| &case.expected).any(|expected| has_no_id(&expected.payload.bytes))
     }
 
     /// What failed: the id of the check, or `EXP-001` for the first of the random schedules.
