@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::now_micros;
+use crate::clock::{Clocks, now_micros};
 use crate::metrics::Metrics;
 use crate::store::chain;
 use crate::{AppendError, Forget, ForwardError, ForwardState, GroupCommit, StoreError};
@@ -95,9 +95,18 @@ pub(crate) fn hold_back(what: Forget, state: Option<&Path>) -> Result<Forget, Fo
 const PAUSE: Duration = Duration::from_millis(5);
 /// Pages given back in one step.
 const PAGES: u32 = 64;
+/// A wall clock that was set by more since the server began is not to be trusted with what cannot be had back.
+const MOST_DRIFT: Duration = Duration::from_secs(3600);
+/// So far ahead of now a record is of the future, and not of a clock that was corrected a little.
+const AHEAD: i64 = 60_000_000;
 
 #[derive(Debug, thiserror::Error)]
 enum PassError {
+    #[error(
+        "the clock was set by {} s since this receiver began, so what is old is not known; if the clock is right now, start the receiver again",
+        .0.as_secs()
+    )]
+    Clock(Duration),
     #[error("cannot tell what is yet to be forwarded")]
     Forward(#[from] ForwardError),
     #[error(transparent)]
@@ -114,10 +123,12 @@ pub(crate) async fn run(
     forwarding: Option<Arc<Path>>,
     commits: GroupCommit,
     metrics: Metrics,
+    began: Clocks,
     stop: CancellationToken,
 ) {
     loop {
-        match stop.run_until_cancelled(pass(&retention, forwarding.as_ref(), &commits, &metrics)).await {
+        let pass = pass(&retention, forwarding.as_ref(), &commits, &metrics, began);
+        match stop.run_until_cancelled(pass).await {
             None => return,
             Some(Ok(0)) => {}
             Some(Ok(records)) => tracing::info!(records, "forgotten, for they are old"),
@@ -137,7 +148,12 @@ async fn pass(
     forwarding: Option<&Arc<Path>>,
     commits: &GroupCommit,
     metrics: &Metrics,
+    began: Clocks,
 ) -> Result<u64, PassError> {
+    let drift = began.drift();
+    if drift > MOST_DRIFT {
+        return Err(PassError::Clock(drift));
+    }
     let (due, forwarding) = (retention.clone(), forwarding.cloned());
     let due = move || due.due().and_then(|due| hold_back(due, forwarding.as_deref()));
     let due = tokio::task::spawn_blocking(due).await??;
@@ -147,6 +163,7 @@ async fn pass(
         metrics.forgot(forgotten.records);
         records += forgotten.records;
         if forgotten.is_done {
+            warn_of_the_future(forgotten.oldest_left);
             break;
         }
         tokio::time::sleep(PAUSE).await;
@@ -157,6 +174,16 @@ async fn pass(
     Ok(records)
 }
 
+fn warn_of_the_future(oldest_left: Option<i64>) {
+    let ahead = oldest_left.map_or(0, |oldest| oldest.saturating_sub(now_micros()));
+    if ahead > AHEAD {
+        tracing::warn!(
+            seconds_ahead = ahead / 1_000_000,
+            "the oldest record was received in the future, by this clock: nothing is forgotten until it is old; is the clock right?"
+        );
+    }
+}
+
 /// Gives the room back, where the store can; where it cannot, the room is filled up again.
 async fn give_back(commits: &GroupCommit) -> Result<(), PassError> {
     loop {
@@ -165,5 +192,102 @@ async fn give_back(commits: &GroupCommit) -> Result<(), PassError> {
             Ok(_) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::{Entry, GroupCommitOptions, SqliteStore, Store as _};
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Logs(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Logs {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Logs {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// What one look at a store forgets whose records were received at these times, and what it logs.
+    async fn look(received: &[i64], began: Clocks) -> (u64, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(folder.path().join("store.sqlite")).unwrap();
+        let entry = |&at: &i64| Entry::quarantined("not JSON".to_owned(), "x".into(), at);
+        store.append(&received.iter().map(entry).collect::<Vec<_>>()).unwrap();
+        let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+        metrics.opened_with(received.len() as u64);
+        let commits = GroupCommit::start_measured(
+            store,
+            GroupCommitOptions::default(),
+            metrics.clone(),
+            tokio::sync::watch::Sender::default(),
+        );
+        let logs = Logs::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(logs.clone()).with_ansi(false).finish();
+        let log = tracing::subscriber::set_default(subscriber);
+        let retention = Retention::new(Retention::LEAST).unwrap();
+        let stopping = stop.clone();
+        let stopper = async move {
+            // One look is over long before the next, which is ten minutes later.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            stopping.cancel();
+        };
+        tokio::join!(run(retention, None, commits.clone(), metrics.clone(), began, stop), stopper);
+        drop(log);
+        commits.close().await;
+        let logs = String::from_utf8(logs.0.lock().unwrap().clone()).unwrap();
+        let left = metrics.encode();
+        let left = left.lines().find_map(|line| line.strip_prefix("piopiy_receiver_store_records "));
+        (received.len() as u64 - left.unwrap().parse::<u64>().unwrap(), logs)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_forgotten_by_a_clock_that_was_set() {
+        const HOUR: i64 = 3_600_000_000;
+        let old = [1, 2, now_micros()];
+        let (forgotten, logs) = look(&old, Clocks::now()).await;
+        assert_eq!(forgotten, 2, "{logs}");
+        assert!(!logs.contains("WARN") && !logs.contains("ERROR"), "{logs}");
+        for by in [-2 * HOUR, 2 * HOUR] {
+            let (forgotten, logs) = look(&old, Clocks::now().set_by(by)).await;
+            assert_eq!(forgotten, 0, "{logs}");
+            assert!(logs.contains("ERROR") && logs.contains("the clock was set by 7"), "{logs}");
+        }
+        // An hour is what a clock may be put right by.
+        let (forgotten, logs) = look(&old, Clocks::now().set_by(HOUR - 60_000_000)).await;
+        assert_eq!(forgotten, 2, "{logs}");
+    }
+
+    #[tokio::test]
+    async fn a_record_of_the_future_that_holds_all_back_is_told() {
+        let now = now_micros();
+        let (forgotten, logs) = look(&[now + 86_400_000_000, 1, 2, now], Clocks::now()).await;
+        assert_eq!(forgotten, 0, "{logs}");
+        assert!(
+            logs.contains("WARN") && logs.contains("the oldest record was received in the future"),
+            "{logs}"
+        );
+        let (_, logs) = look(&[now, now + 86_400_000_000], Clocks::now()).await;
+        assert!(!logs.contains("WARN"), "it is not the oldest: {logs}");
     }
 }

@@ -31,6 +31,7 @@ use self::connection::Connections;
 use self::observe::Observer;
 use self::observe_file::ObserveFile;
 use self::routes::App;
+use crate::clock::Clocks;
 use crate::control::Control;
 use crate::metrics::Metrics;
 use crate::traces::Tracer;
@@ -283,6 +284,7 @@ impl ServerBuilder {
                 forwarding.clone(),
                 commits.clone(),
                 metrics.clone(),
+                Clocks::now(),
                 stop.clone(),
             )));
         }

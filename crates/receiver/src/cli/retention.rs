@@ -8,7 +8,7 @@ use piopiy_receiver::{
 
 use super::exit::Failure;
 use super::forward::default_state;
-use super::instant::shown;
+use super::instant::{now, shown};
 use super::logging::say;
 use super::output::Output;
 use super::{StoreArg, quantity};
@@ -44,6 +44,8 @@ pub(crate) struct Vacuum {
     store: StoreArg,
 }
 
+/// So far ahead of now a record is of the future, and not of a clock that was corrected a little.
+const AHEAD: i64 = 60_000_000;
 /// Pages given back at once.
 const PAGES: u32 = 256;
 /// The wait between two steps: what comes in goes first.
@@ -80,6 +82,7 @@ impl RetentionArgs {
         let mut output = Output::open(None)?;
         output.write(format!("{records} records forgotten\n").as_bytes())?;
         tell_what_is_held(&*kept, &due, &mut output)?;
+        warn_of_the_future(&*kept)?;
         output.finish()?;
         if self.vacuum { vacuum(&self.store) } else { Ok(()) }
     }
@@ -98,6 +101,19 @@ fn tell_what_is_held(records: &dyn Records, due: &Forget, output: &mut Output) -
         shown(oldest.received_at)
     );
     output.write(text.as_bytes())
+}
+
+/// A clock that was ahead leaves records that hold all the others back.
+fn warn_of_the_future(records: &dyn Records) -> Result<(), Failure> {
+    let oldest = records.page(0, 1, 0).map_err(Failure::environment)?;
+    if let Some(oldest) = oldest.first().filter(|oldest| oldest.received_at > now().saturating_add(AHEAD)) {
+        say(&format!(
+            "record {}, the oldest, was received in the future, {}: nothing is forgotten until it is old; is the clock right?",
+            oldest.seq,
+            shown(oldest.received_at)
+        ));
+    }
+    Ok(())
 }
 
 impl Vacuum {

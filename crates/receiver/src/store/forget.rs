@@ -21,7 +21,7 @@ pub struct Forget {
     pub received_before: i64,
     /// With a `seq` up to this; default all. The last record of a store stays in any case: its `seq` is never given again.
     pub up_to: u64,
-    /// So many at once, for what comes in waits meanwhile; default 500.
+    /// So many at once, for what comes in waits meanwhile; default 500. Fewer where they are large.
     pub limit: usize,
 }
 
@@ -39,12 +39,15 @@ pub struct Forgotten {
     pub records: u64,
     /// Whether there are no more of the kind.
     pub is_done: bool,
+    /// When the oldest of those that are left was received, in microseconds since the epoch, where the store came to it.
+    #[serde(default)]
+    pub oldest_left: Option<i64>,
 }
 
 impl Forgotten {
     /// So many, and whether those were all.
     #[must_use]
     pub fn new(records: u64, is_done: bool) -> Self {
-        Self { records, is_done }
+        Self { records, is_done, oldest_left: None }
     }
 }

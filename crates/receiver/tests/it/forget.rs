@@ -42,6 +42,21 @@ fn the_oldest_go_up_to_the_first_that_stays() {
 }
 
 #[test]
+fn a_step_is_of_so_many_bytes_and_of_one_record_at_least() {
+    const MIB: usize = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(folder.path().join("store.sqlite")).unwrap();
+    let of = |bytes: usize| Entry::quarantined("not JSON".to_owned(), vec![b'x'; bytes].into(), 1);
+    store.append(&[of(MIB), of(2 * MIB), of(2 * MIB), of(6 * MIB), of(6 * MIB), of(9), of(9)]).unwrap();
+    let mut steps = || store.forget(&before(2)).map(|step| (step.records, step.is_done)).unwrap();
+    // 4 MiB together, else one alone; the last stays.
+    assert_eq!(
+        [steps(), steps(), steps(), steps(), steps()],
+        [(2, false), (1, false), (1, false), (1, false), (1, true)]
+    );
+}
+
+#[test]
 fn no_place_is_given_twice_be_everything_old() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.sqlite");
