@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -27,6 +27,8 @@ pub struct Tls(Arc<Files>);
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+    /// Of the files when they were read last, whether they could be used or not.
+    stamps: Mutex<Stamps>,
     shown: Arc<Shown>,
     config: Arc<ServerConfig>,
 }
@@ -85,6 +87,8 @@ impl Tls {
     /// Where one cannot be read, or they do not belong together.
     pub fn open(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         let (certificate, key) = (certificate.into(), key.into());
+        // Before they are read: what changes meanwhile is read again.
+        let stamps = Mutex::new(stamps(&certificate, &key));
         let shown = read(&certificate, &key)?;
         let shown = Arc::new(Shown(RwLock::new(Arc::new(shown))));
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
@@ -95,7 +99,7 @@ impl Tls {
         })?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::clone(&shown) as Arc<_>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(Files { certificate, key, shown, config: Arc::new(config) })))
+        Ok(Self(Arc::new(Files { certificate, key, stamps, shown, config: Arc::new(config) })))
     }
 
     /// Reads the files again. What was shown before is shown on where that fails.
@@ -103,6 +107,8 @@ impl Tls {
     /// # Errors
     /// As [`Tls::open`].
     pub fn reload(&self) -> Result<(), TlsError> {
+        let stamps = stamps(&self.0.certificate, &self.0.key);
+        *self.0.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
         let read = Arc::new(read(&self.0.certificate, &self.0.key)?);
         *self.0.shown.0.write().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(())
@@ -114,14 +120,13 @@ impl Tls {
 
     /// Reads the files again whenever one has changed, until told to stop.
     pub(crate) async fn follow(self, stop: CancellationToken) {
-        let mut known = self.stamps();
         while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            let stamps = self.stamps();
+            let stamps = stamps(&self.0.certificate, &self.0.key);
+            let is_known = stamps == *self.0.stamps.lock().unwrap_or_else(PoisonError::into_inner);
             // One that is not there is being put in place.
-            if stamps == known || stamps.iter().any(Option::is_none) {
+            if is_known || stamps.iter().any(Option::is_none) {
                 continue;
             }
-            known = stamps;
             let tls = self.clone();
             match tokio::task::spawn_blocking(move || tls.reload()).await {
                 Ok(Ok(())) => {
@@ -139,11 +144,6 @@ impl Tls {
             }
         }
     }
-
-    fn stamps(&self) -> [Option<Stamp>; 2] {
-        [&self.0.certificate, &self.0.key]
-            .map(|path| std::fs::metadata(path).ok().map(|found| Stamp::of(&found)))
-    }
 }
 
 /// Without the key.
@@ -160,11 +160,25 @@ struct Stamp {
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
+    /// Which nobody sets: a copy that keeps its time, over the one before, changes this alone.
+    changed: (i64, i64),
+}
+
+/// The certificate's and the key's.
+type Stamps = [Option<Stamp>; 2];
+
+fn stamps(certificate: &Path, key: &Path) -> Stamps {
+    [certificate, key].map(|path| std::fs::metadata(path).ok().map(|found| Stamp::of(&found)))
 }
 
 impl Stamp {
     fn of(found: &Metadata) -> Self {
-        Self { inode: found.ino(), bytes: found.len(), modified: (found.mtime(), found.mtime_nsec()) }
+        Self {
+            inode: found.ino(),
+            bytes: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
     }
 }
 
@@ -185,4 +199,27 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         key: key.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_written_over_in_the_same_size_with_its_old_time_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cert.pem");
+        std::fs::write(&path, "first").unwrap();
+        let before = std::fs::metadata(&path).unwrap();
+        let stamp = Stamp::of(&before);
+        assert_eq!(Stamp::of(&std::fs::metadata(&path).unwrap()), stamp);
+        // The system's clock for files goes in steps of some milliseconds.
+        std::thread::sleep(Duration::from_millis(50));
+        std::fs::write(&path, "other").unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(before.modified().unwrap()).unwrap();
+        let after = std::fs::metadata(&path).unwrap();
+        assert_eq!((after.ino(), after.modified().unwrap()), (before.ino(), before.modified().unwrap()));
+        assert_ne!(Stamp::of(&after), stamp);
+    }
 }

@@ -130,6 +130,22 @@ async fn what_is_read_again_is_shown_and_what_cannot_be_changes_nothing() {
     server.shutdown().await;
 }
 
+#[tokio::test]
+async fn what_changes_between_the_reading_and_the_begin_is_shown_too() {
+    let folder = tempfile::tempdir().unwrap();
+    put_certificate(folder.path());
+    let tls = Tls::open(folder.path().join("cert.pem"), folder.path().join("key.pem")).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let changed = put_certificate(folder.path());
+    let server = Server::builder(MemoryStore::new()).tls(tls).bind("127.0.0.1:0").await.unwrap();
+    let until = Instant::now() + PATIENCE;
+    while let Err(error) = ask(server.local_addr(), &changed, post("x")).await {
+        assert!(Instant::now() < until, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.shutdown().await;
+}
+
 #[test]
 fn the_process_reads_the_files_again_on_a_signal_and_when_they_change() {
     let folder = tempfile::tempdir().unwrap();
