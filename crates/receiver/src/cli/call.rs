@@ -112,7 +112,7 @@ fn ladder(id: &str, rungs: &[Rung]) -> String {
     text.push('\n');
     let began = rungs.first().map_or(0, |(record, _)| record.received_at);
     for (index, ((record, webhook), label)) in rungs.iter().zip(&labels).enumerate() {
-        let at = if index == 0 { shown(began) } else { since(record.received_at - began) };
+        let at = if index == 0 { shown(began) } else { since(record.received_at.saturating_sub(began)) };
         let own = lane_of(webhook);
         let cells: Vec<String> = lanes
             .iter()

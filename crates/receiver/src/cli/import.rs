@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher as _, Hash as _, RandomState};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use piopiy_events::{Limits, Webhook};
 use piopiy_receiver::{Append, Entry, Records, Store};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use super::StoreArg;
 use super::exit::Failure;
@@ -35,6 +37,9 @@ pub(crate) struct Import {
 const BATCH: usize = 500;
 /// Bytes of bodies in one commit.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// From 1970 to 9999, in microseconds since the epoch: what can be shown and reckoned with.
+const RECEIVED: std::ops::Range<i64> = 0..253_402_300_800_000_000;
 
 /// A line of `export` or of `tail --format json`.
 #[derive(Debug, Deserialize)]
@@ -94,6 +99,12 @@ fn open(file: &Path) -> Result<(Box<dyn BufRead>, String), Failure> {
 fn entry(line: &[u8]) -> Result<Entry, String> {
     let line: Line<'_> =
         serde_json::from_slice(line).map_err(|error| format!("no line of an export: {error}"))?;
+    if !RECEIVED.contains(&line.received_at) {
+        return Err(format!(
+            "`received_at` is {}, expected microseconds since the epoch, before the year 10000",
+            line.received_at
+        ));
+    }
     if let Some(webhook) = line.webhook {
         // The raw value: another reading of it could cost a digit.
         let body = webhook.get();
@@ -112,30 +123,33 @@ fn entry(line: &[u8]) -> Result<Entry, String> {
 }
 
 /// The store, and what waits for it.
-struct Target {
+struct Target<'a> {
+    place: &'a StoreArg,
     store: Box<dyn Store>,
-    /// What was quarantined has no identity: it is told by when it came, why, and what it is.
-    quarantined: HashSet<(i64, String, Vec<u8>)>,
+    /// What the store has; it is read for the first line that asks.
+    quarantined: Option<Quarantined>,
     batch: Vec<Entry>,
     bytes: usize,
     new: u64,
     known: u64,
 }
 
-impl Target {
-    fn open(store: &StoreArg) -> Result<Self, Failure> {
-        let opened = store.open_to_write()?;
-        // After that: a store that was not there is now.
-        let quarantined = quarantined(&*store.open()?)?;
-        Ok(Self { store: opened, quarantined, batch: Vec::new(), bytes: 0, new: 0, known: 0 })
+impl<'a> Target<'a> {
+    fn open(place: &'a StoreArg) -> Result<Self, Failure> {
+        let store = place.open_to_write()?;
+        Ok(Self { place, store, quarantined: None, batch: Vec::new(), bytes: 0, new: 0, known: 0 })
     }
 
     fn take(&mut self, entry: Entry) -> Result<(), Failure> {
-        if let Some(reason) = entry.reason()
-            && !self.quarantined.insert((entry.received_at(), reason.to_owned(), entry.body().to_vec()))
-        {
-            self.known += 1;
-            return Ok(());
+        if let Some(reason) = entry.reason() {
+            let known = match &mut self.quarantined {
+                Some(known) => known,
+                none => none.insert(Quarantined::of(&*self.place.open()?)?),
+            };
+            if !known.note(entry.received_at(), reason, entry.body()) {
+                self.known += 1;
+                return Ok(());
+            }
         }
         self.bytes += entry.body().len();
         self.batch.push(entry);
@@ -156,15 +170,33 @@ impl Target {
     }
 }
 
-fn quarantined(records: &dyn Records) -> Result<HashSet<(i64, String, Vec<u8>)>, Failure> {
-    let mut found = HashSet::new();
-    output::each(records, 0, |record| {
-        if let Some(reason) = &record.reason {
-            found.insert((record.received_at, reason.clone(), record.body.to_vec()));
-        }
-        Ok(())
-    })?;
-    Ok(found)
+/// What was quarantined has no identity: it is told by when it came, why, and what it is, of which a hash is kept, for
+/// bodies may be large and many.
+struct Quarantined {
+    hashes: HashSet<u128>,
+    /// Nobody who sends bodies knows it.
+    key: (u64, u64),
+}
+
+impl Quarantined {
+    fn of(records: &dyn Records) -> Result<Self, Failure> {
+        let secret = |salt: u8| RandomState::new().hash_one(salt);
+        let mut found = Self { hashes: HashSet::new(), key: (secret(0), secret(1)) };
+        output::each(records, 0, |record| {
+            if let Some(reason) = &record.reason {
+                found.note(record.received_at, reason, &record.body);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Whether it is new.
+    fn note(&mut self, received_at: i64, reason: &str, body: &[u8]) -> bool {
+        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        (received_at, reason, body).hash(&mut hasher);
+        self.hashes.insert(hasher.finish128().as_u128())
+    }
 }
 
 #[cfg(test)]
@@ -199,6 +231,9 @@ mod tests {
             r#"{"received_at":7,"webhook":{"a":1}}"#,
             r#"{"received_at":7,"reason":"not JSON"}"#,
             r#"{"received_at":7,"reason":"not JSON","body_base64":"%"}"#,
+            r#"{"received_at":-1,"reason":"not JSON","body":"x"}"#,
+            r#"{"received_at":253402300800000000,"reason":"not JSON","body":"x"}"#,
+            r#"{"received_at":9223372036854775807,"webhook":{"cmiuuid":"x","leg":"a","status":"missed","duration":0}}"#,
             r#"{"received_at":"7","webhook":{"cmiuuid":"x","leg":"a","status":"missed","duration":0}}"#,
         ] {
             assert!(entry(line.as_bytes()).is_err(), "{line}");

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use piopiy_receiver::{Entry, SqliteStore, Store as _};
+
 use crate::cli::{STORE, folder_with_store, receiver, run};
 use crate::serve::Serving;
 use crate::support::cdr;
@@ -58,6 +60,61 @@ fn a_line_that_is_none_is_told_and_what_stands_before_it_is_taken() {
     std::fs::write(to.path().join("calls.jsonl"), lines.join("\n")).unwrap();
     let told = run(to.path(), &["import", STORE, "calls.jsonl"]);
     assert!(told.contains("6 new, 2 known\n"), "{told}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_quarantine_is_not_held_in_memory() {
+    use std::io::Write as _;
+    const BODIES: i64 = 256;
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(folder.path().join("calls.sqlite")).unwrap();
+    let body = "x".repeat(256 << 10);
+    for at in 0..BODIES {
+        store.append(&[Entry::quarantined("not JSON".to_owned(), body.clone().into(), at)]).unwrap();
+    }
+    drop(store);
+    let mut import = receiver(folder.path(), &["import", STORE]);
+    let mut import =
+        import.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = import.stdin.take().unwrap();
+    for at in [BODIES - 1, BODIES] {
+        let line = serde_json::json!({ "received_at": at, "reason": "not JSON", "body": body });
+        writeln!(lines, "{line}").unwrap();
+    }
+    // More than the pipe and a reader hold: once it is written, the lines before it were taken.
+    lines.write_all(&[b'\n'; 1 << 20]).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", import.id())).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let most: u64 = most.trim().trim_end_matches(" kB").parse().unwrap();
+    drop(lines);
+    let output = import.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "1 new, 1 known\n");
+    assert!(most < 40 << 10, "{most} KiB for a quarantine of 64 MiB");
+}
+
+#[test]
+fn a_time_that_is_none_is_refused_and_one_in_a_store_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let webhook = cdr("far");
+    for at in ["-1", "253402300800000000", "9223372036854775807"] {
+        let line = format!("{{\"received_at\":{at},\"webhook\":{webhook}}}\n");
+        std::fs::write(folder.path().join("calls.jsonl"), line).unwrap();
+        let told = run(folder.path(), &["import", STORE, "calls.jsonl"]);
+        assert!(told.contains("exit code 2") && told.contains(&format!("line 1: `received_at` is {at}")), "{told}");
+    }
+    let mut store = SqliteStore::open(folder.path().join("calls.sqlite")).unwrap();
+    for (at, status) in [(i64::MIN, "missed"), (i64::MAX, "answered")] {
+        let body = webhook.replace("missed", status);
+        let identity = piopiy_events::Webhook::parse(body.as_bytes()).unwrap().identity().unwrap();
+        store.append(&[Entry::webhook(&identity, body.into(), at)]).unwrap();
+    }
+    for command in ["calls", "tail", "export"] {
+        let told = run(folder.path(), &[command, STORE]);
+        assert!(told.contains("exit code 0"), "{told}");
+    }
+    let told = run(folder.path(), &["call", "far", STORE]);
+    assert!(told.contains("exit code 0") && told.contains("2 CDRs"), "{told}");
 }
 
 #[test]
