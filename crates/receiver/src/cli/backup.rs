@@ -46,7 +46,7 @@ impl Backup {
         let state_part = beside(&of_copy, ".part");
         if let Some(state) = &state {
             clear(&state_part)?;
-            let opened = ForwardState::open_existing(state).map_err(Failure::environment)?;
+            let opened = ForwardState::open_to_read(state).map_err(Failure::environment)?;
             opened.backup(&state_part).map_err(Failure::environment)?;
         }
         let part = beside(to, ".part");

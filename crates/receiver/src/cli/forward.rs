@@ -44,22 +44,28 @@ struct StateArg {
 }
 
 impl StateArg {
-    fn open(&self) -> Result<ForwardState, Failure> {
-        let path = match (&self.state, &self.store.store) {
+    fn path(&self) -> Result<PathBuf, Failure> {
+        Ok(match (&self.state, &self.store.store) {
             (Some(path), _) => path.clone(),
             (None, store) => default_state(store).ok_or_else(|| {
                 Failure::usage("this store has no file beside which a state would be: give --state FILE")
             })?,
-        };
-        ForwardState::open_existing(path).map_err(Failure::environment)
+        })
     }
 
-    /// The state, and the store that it is of.
-    fn open_both(&self) -> Result<(ForwardState, Arc<dyn Records>), Failure> {
-        let state = self.open()?;
+    fn open(&self) -> Result<ForwardState, Failure> {
+        ForwardState::open_existing(self.path()?).map_err(Failure::environment)
+    }
+
+    fn open_to_read(&self) -> Result<ForwardState, Failure> {
+        ForwardState::open_to_read(self.path()?).map_err(Failure::environment)
+    }
+
+    /// The store that the state is of.
+    fn store_of(&self, state: &ForwardState) -> Result<Arc<dyn Records>, Failure> {
         let records = self.store.open()?;
         state.check_store(&*records).map_err(Failure::environment)?;
-        Ok((state, records))
+        Ok(records)
     }
 }
 
@@ -152,7 +158,8 @@ impl Forward {
 
 impl Status {
     fn run(&self) -> Result<(), Failure> {
-        let (state, records) = self.state.open_both()?;
+        let state = self.state.open_to_read()?;
+        let records = self.state.store_of(&state)?;
         let destinations = state.status().map_err(Failure::environment)?;
         let last_seq = records.last_seq().map_err(Failure::environment)?;
         let mut output = Output::open(None)?;
@@ -178,7 +185,7 @@ impl Status {
 
 impl Dead {
     fn run(&self) -> Result<(), Failure> {
-        let state = self.named.state.open()?;
+        let state = self.named.state.open_to_read()?;
         let letters = state.dead_letters(&self.named.name).map_err(Failure::environment)?;
         let mut output = Output::open(None)?;
         for letter in letters {
@@ -216,7 +223,8 @@ impl Replay {
                 "say what is to be delivered again: --dead, --call, --status, --kind, --since, --until or --from-seq",
             ));
         }
-        let (mut state, records) = self.named.state.open_both()?;
+        let mut state = self.named.state.open()?;
+        let records = self.named.state.store_of(&state)?;
         let name = &self.named.name;
         let dead = if self.dead {
             let letters = state.dead_letters(name).map_err(Failure::environment)?;

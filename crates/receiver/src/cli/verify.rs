@@ -67,7 +67,7 @@ impl Verify {
         let Some(path) = default_state(&self.store.store).filter(|path| path.exists()) else {
             return Ok(Vec::new());
         };
-        let state = ForwardState::open_existing(path).map_err(Failure::environment)?;
+        let state = ForwardState::open_to_read(path).map_err(Failure::environment)?;
         state.status().map_err(Failure::environment)
     }
 }

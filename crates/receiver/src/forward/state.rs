@@ -140,6 +140,23 @@ impl ForwardState {
         Self::connect(path)
     }
 
+    /// Opens the file to look at it, and changes nothing: not even one of an older version becomes one of this.
+    ///
+    /// # Errors
+    /// As [`ForwardState::open_existing`].
+    pub fn open_to_read(path: impl Into<PathBuf>) -> Result<Self, ForwardError> {
+        let path = path.into();
+        if !path.exists() {
+            return Err(ForwardError::NotFound { path });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let fail = |source| ForwardError::Open { path: path.clone(), source };
+        let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+        schema::check(&connection, &path)?;
+        Ok(Self { path, connection, _lock: None })
+    }
+
     fn connect(path: PathBuf) -> Result<Self, ForwardError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let fail = |source| ForwardError::Open { path: path.clone(), source };
@@ -162,6 +179,9 @@ impl ForwardState {
     /// # Errors
     /// Where it is of another store, or one of the two cannot be read.
     pub fn check_store(&self, records: &dyn Records) -> Result<(), ForwardError> {
+        if !schema::tells_the_store(&self.connection).map_err(failed("read of which store it is"))? {
+            return Ok(());
+        }
         let sql = "SELECT id FROM store";
         let noted: rusqlite::Result<Option<String>> =
             self.connection.query_row(sql, [], |row| row.get(0)).optional();

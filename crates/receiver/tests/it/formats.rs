@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use piopiy_receiver::{Append, Entry, ForwardState, Records as _, SqliteRecords, SqliteStore, Store as _};
 use rusqlite::Connection;
 
+use crate::cli::{STORE, run};
 use crate::support::{cdr, entry};
 
 const STORES: [&str; 1] = [include_str!("formats/store-v1.sql")];
@@ -72,6 +73,41 @@ fn a_state_of_forwarding_of_any_version_is_read_and_goes_on() {
         assert_eq!((dead[0].seq, dead[0].attempts, dead[0].error.as_str()), (9, 75, "answered 500"));
         assert_eq!(state.replay("app", [9, 10]).unwrap(), 2);
     }
+}
+
+#[test]
+fn who_only_looks_at_a_state_of_forwarding_changes_nothing() {
+    for sql in FORWARD_STATES {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::rename(made(folder.path(), STORES[0]), folder.path().join("calls.sqlite")).unwrap();
+        let state = folder.path().join("calls.sqlite.forward");
+        std::fs::rename(made(folder.path(), sql), &state).unwrap();
+        if version(&state) > 1 {
+            // It was made beside another one.
+            Connection::open(&state).unwrap().execute_batch("DELETE FROM store").unwrap();
+        }
+        let bytes = std::fs::read(&state).unwrap();
+        let commands = [
+            (vec!["verify", STORE], "is whole"),
+            (vec!["backup", STORE, "copy.sqlite"], "and the forwarder's state beside it"),
+            (vec!["forward", "status", STORE], "app: came to 40 of 41, 3 of them to deliver, 1 given up"),
+            (vec!["forward", "dead", "app", STORE], "9: 75 attempts"),
+        ];
+        for (command, expected) in commands {
+            let told = run(folder.path(), &command);
+            assert!(told.contains("exit code 0") && told.contains(expected), "{told}");
+            assert!(std::fs::read(&state).unwrap() == bytes, "written to by {command:?}");
+        }
+        // The copy is of the same version, and goes on.
+        let copy = folder.path().join("copy.sqlite.forward");
+        assert_eq!(version(&copy), version(&state));
+        assert_eq!(ForwardState::open(&copy).unwrap().status().unwrap()[0].read_through, 40);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty");
+    std::fs::write(&path, "").unwrap();
+    assert!(ForwardState::open_to_read(&path).is_err() && ForwardState::open_to_read("no/file").is_err());
+    assert_eq!(std::fs::read(&path).unwrap().len(), 0);
 }
 
 #[test]

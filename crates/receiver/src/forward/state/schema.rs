@@ -66,6 +66,19 @@ pub(super) fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), F
     transaction.commit().map_err(fail)
 }
 
+/// Whether it can be read as it is: it is of this version or an older one.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), ForwardError> {
+    match version(connection, path)? {
+        0 => Err(ForwardError::Foreign { path: path.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether it can say of which store it is, which the first version did not.
+pub(super) fn tells_the_store(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'store'", [], |row| row.get(0))
+}
+
 /// The version of the tables, 0 where there are none.
 fn version(connection: &Connection, path: &Path) -> Result<usize, ForwardError> {
     let number = |sql| {
