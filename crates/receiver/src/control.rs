@@ -9,7 +9,6 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -160,7 +159,9 @@ async fn answer(
             // The end, or more than a line may be.
             return Ok(());
         }
-        let reply = match serde_json::from_slice(&line) {
+        let text = std::mem::take(&mut line);
+        let read = tokio::task::spawn_blocking(move || serde_json::from_slice(&text)).await?;
+        let reply = match read {
             Ok(request) => {
                 carry_out(request, forwarding, commits, metrics).await.unwrap_or_else(Reply::Failed)
             }
@@ -180,17 +181,12 @@ async fn carry_out(
 ) -> Result<Reply, String> {
     match request {
         Request::Append(sent) => {
-            let batch: Vec<Entry> = sent.into_iter().map(Sent::entry).collect::<Result<_, _>>()?;
-            let (batch, outcomes, took) = commits
-                .run(move |store| {
-                    let started = Instant::now();
-                    let outcomes = store.append(&batch);
-                    (batch, outcomes, started.elapsed())
-                })
-                .await
-                .map_err(|error| chain(&error))?;
-            let outcomes = told(outcomes)?;
-            metrics.committed(&batch, &outcomes, took);
+            // Bodies may be large and many: requests are answered meanwhile.
+            let read = move || sent.into_iter().map(Sent::entry).collect::<Result<Vec<Entry>, String>>();
+            let batch = tokio::task::spawn_blocking(read).await.map_err(|error| chain(&error))??;
+            let appended = commits.run(move |store| store.append(&batch)).await;
+            let outcomes = told(appended.map_err(|error| chain(&error))?)?;
+            metrics.imported(&outcomes);
             let pairs = outcomes.iter().map(|outcome| match *outcome {
                 Append::Appended { seq } => (true, seq),
                 Append::Duplicate { of } => (false, of),

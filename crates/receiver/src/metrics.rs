@@ -210,6 +210,12 @@ impl Metrics {
         self.commit_seconds.observe(took.as_secs_f64());
     }
 
+    /// Notes what a command brought: it is in the store, and did not come from PIOPIY, so it counts among nothing else.
+    pub(crate) fn imported(&self, outcomes: &[Append]) {
+        let is_new = |outcome: &&Append| matches!(outcome, Append::Appended { .. });
+        self.records.inc_by((outcomes.iter().filter(is_new).count() as u64).cast_signed());
+    }
+
     /// The Prometheus text format.
     pub(crate) fn encode(&self) -> String {
         let mut text = String::new();
