@@ -204,11 +204,8 @@ impl Forwarder {
         state.lock()?;
         state.belong_to(&**records)?;
         let last_seq = records.last_seq()?;
-        let mut names = std::collections::BTreeSet::new();
+        Self::check(&destinations)?;
         for destination in &destinations {
-            if !names.insert(destination.name.clone()) {
-                return Err(ForwardError::SameName { name: destination.name.clone() });
-            }
             let after = if destination.from_start { 0 } else { last_seq };
             if state.add_destination(&destination.name, after)? {
                 tracing::info!(
@@ -230,6 +227,21 @@ impl Forwarder {
         let runners = runners?.into_iter();
         let runners = runners.map(|runner| tokio::spawn(runner.run(stop.clone(), cut.clone()))).collect();
         Ok(Self { stop, cut, runners })
+    }
+
+    /// Whether a forwarder could deliver to these, as far as is known before one is started, which asks this too.
+    ///
+    /// # Errors
+    /// Where two have one name, or the certificates that one is to be trusted by cannot be read.
+    pub fn check(destinations: &[Destination]) -> Result<(), ForwardError> {
+        let mut names = std::collections::BTreeSet::new();
+        for destination in destinations {
+            if !names.insert(&destination.name) {
+                return Err(ForwardError::SameName { name: destination.name.clone() });
+            }
+            connect::Connector::new(destination.timeout, destination.ca_file.as_deref())?;
+        }
+        Ok(())
     }
 
     /// Begins no further delivery, waits for the answers to those in flight, and saves how far it is.

@@ -4,18 +4,20 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches as _};
 use toml::de::{DeTable, DeValue};
 
 use super::exit::Failure;
 use super::output::Output;
+use super::serve::Serve;
 
 /// Print the commented default of a configuration file
 ///
 /// It has every option of `serve`, with what it is for.
 #[derive(Debug, Args)]
 pub(crate) struct Config {
-    /// Say whether this file is right, in place of that
+    /// Say whether `serve` would take this file, with what the environment says here, in place of that; the port and the
+    /// store are not tried
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
 }
@@ -24,15 +26,40 @@ const DEFAULT: &str = include_str!("config/default.toml");
 
 impl Config {
     pub(crate) fn run(&self, cli: &Command) -> Result<(), Failure> {
-        if let Some(path) = &self.check {
-            let serve = serve(cli);
-            read(path, serve)?;
-            return Ok(());
-        }
         let mut output = Output::open(None)?;
-        output.write(DEFAULT.as_bytes())?;
+        match &self.check {
+            Some(path) => {
+                check(path, cli)?;
+                let told =
+                    format!("{}: `serve` takes it; its port and its store were not tried\n", path.display());
+                output.write(told.as_bytes())?;
+            }
+            None => output.write(DEFAULT.as_bytes())?,
+        }
         output.finish()
     }
+}
+
+/// Whether `serve --config` would start with this file.
+fn check(path: &Path, cli: &Command) -> Result<(), Failure> {
+    // With the line of each mistake, what would be ruled out by the environment included.
+    read(path, serve(cli))?;
+    let place = format!("--config {}", path.display());
+    let words = ["piopiy-receiver", "serve", "--config"].map(OsString::from);
+    let all = arguments(words.into_iter().chain([path.into()]).collect(), cli)?;
+    let told = |error: clap::Error| {
+        let text = error.to_string();
+        let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        Failure::usage(format!("{place}: {}", text.split_whitespace().collect::<Vec<_>>().join(" ")))
+    };
+    let matches = cli.clone().try_get_matches_from(all).map_err(told)?;
+    let Some(given) = matches.subcommand_matches("serve") else { return Ok(()) };
+    let serve = Serve::from_arg_matches(given).map_err(told)?;
+    serve.check().map_err(|failure| match failure {
+        Failure::Usage(text) => Failure::Usage(format!("{place}: {text}")),
+        Failure::Environment(error) => Failure::Environment(error.context(place.clone())),
+        other => other,
+    })
 }
 
 /// The command line, with what the file behind `--config` says besides: what the command line or the environment give,

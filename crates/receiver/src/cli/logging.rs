@@ -25,9 +25,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Sends logs to stderr, and what [`say`] says after them.
 pub(crate) fn init(format: LogFormat, level: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::builder()
-        .parse(level)
-        .map_err(|error| Failure::usage(format!("--log `{level}`: {error}")))?
+    let filter = filter(level)?
         // At debug it tells the values of every statement, which are webhooks.
         .add_directive("tokio_postgres=info".parse().map_err(Failure::internal)?);
     let writer = Lossy::start(std::io::stderr()).map_err(Failure::environment)?;
@@ -49,6 +47,12 @@ pub(crate) fn init(format: LogFormat, level: &str) -> Result<(), Failure> {
         finish();
     }));
     Ok(())
+}
+
+/// What is logged at this level.
+pub(crate) fn filter(level: &str) -> Result<EnvFilter, Failure> {
+    let filter = EnvFilter::builder().parse(level);
+    filter.map_err(|error| Failure::usage(format!("--log `{level}`: {error}")))
 }
 
 /// Says a line on stderr. Where logs go there, it neither waits nor overtakes them.

@@ -1,11 +1,13 @@
 use std::io::Write as _;
+use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
-    Authentication, Basic, DEFAULT_PATH, GroupCommitOptions, IpRange, Malformed, RateLimit, ReadLimits,
-    Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Tls, Token, Traces, listen,
+    Authentication, Basic, DEFAULT_PATH, Destination, Forwarder, GroupCommitOptions, IpRange, Malformed,
+    RateLimit, ReadLimits, Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Tls, Token,
+    Traces, listen,
 };
 
 use super::exit::Failure;
@@ -174,6 +176,16 @@ enum MalformedArg {
     Reject,
 }
 
+/// What the options come to, before anything is listened on or made.
+struct Prepared {
+    authentication: Authentication,
+    destinations: Vec<Destination>,
+    retention: Option<Retention>,
+    traces: Option<Traces>,
+    tls: Option<Tls>,
+    options: ServerOptions,
+}
+
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
         logging::init(self.log_format, &self.log)?;
@@ -182,22 +194,11 @@ impl Serve {
     }
 
     async fn serve(self) -> Result<(), Failure> {
-        let authentication = self.authentication()?;
-        let destinations = self.forwarding.destinations()?;
-        self.forwarding.check(&self.store)?;
-        let retention = self.retention()?;
-        let traces = self.traces()?;
-        let tls = match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => {
-                Some(Tls::open(certificate, key).map_err(Failure::environment)?)
-            }
-            _ => None,
-        };
+        let Prepared { authentication, destinations, retention, traces, tls, mut options } =
+            self.prepare()?;
         // Before it listens: a signal that comes early must not be lost.
         let mut signals = Signals::listen()?;
         let reloading = tls.clone().map(Reloading::listen).transpose()?;
-        let mut options = self.options();
-        options.check().map_err(|error| Failure::usage(format!("--path: {error}")))?;
         options.max_connections = open_files::allow(options.max_connections);
         // Before the store: where there is no port, no file is made either.
         let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
@@ -249,6 +250,30 @@ impl Serve {
                 std::process::exit(second.exit_code())
             }
         }
+    }
+
+    /// Whether it would serve with these options, as far as is known without the port and the store.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        logging::filter(&self.log)?;
+        self.prepare()?;
+        self.listen.to_socket_addrs().map(drop).map_err(|error| self.cannot_listen(error))
+    }
+
+    fn prepare(&self) -> Result<Prepared, Failure> {
+        let authentication = self.authentication()?;
+        let destinations = self.forwarding.destinations()?;
+        Forwarder::check(&destinations).map_err(Failure::environment)?;
+        self.forwarding.check(&self.store)?;
+        let (retention, traces) = (self.retention()?, self.traces()?);
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(Tls::open(certificate, key).map_err(Failure::environment)?)
+            }
+            _ => None,
+        };
+        let options = self.options();
+        options.check().map_err(|error| Failure::usage(format!("--path: {error}")))?;
+        Ok(Prepared { authentication, destinations, retention, traces, tls, options })
     }
 
     fn traces(&self) -> Result<Option<Traces>, Failure> {

@@ -217,7 +217,10 @@ fn a_configuration_file_says_what_the_command_line_does_not() {
         printed.replace("#max-body = \"1MiB\"", "max-body = \"300B\"").replace("#store = ", "store = ");
     std::fs::write(folder.path().join("receiver.toml"), text).unwrap();
     let checked = run(folder.path(), &["config", "--check", "receiver.toml"]);
-    assert!(checked.contains("exit code 0"), "{checked}");
+    assert!(
+        checked.contains("exit code 0") && checked.contains("receiver.toml: `serve` takes it; "),
+        "{checked}"
+    );
     // The store and the address are given, so the file's do not hold.
     let serving = Serving::start(folder.path(), &["--config", "receiver.toml"]);
     assert!(serving.post(&cdr("short")).ends_with("got it"));
@@ -240,4 +243,49 @@ fn a_configuration_file_says_what_the_command_line_does_not() {
         told.contains("exit code 2") && told.contains("--config nofile.toml: it cannot be read"),
         "{told}"
     );
+}
+
+#[test]
+fn a_configuration_file_is_checked_as_serve_would_take_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("empty", "");
+    let destination = "[[destination]]\nname = \"app\"\nurl = \"http://127.0.0.1:9/\"\n";
+    write("twice.toml", &destination.repeat(2));
+    write("app.toml", destination);
+    write("ca.toml", &format!("{destination}ca-file = \"empty\"\n"));
+    let serve = ["serve", "--config", "receiver.toml"];
+    for (text, code, expected) in [
+        ("tls-cert = \"empty\"", 2, "--tls-key"),
+        ("tls-cert = \"empty\"\ntls-key = \"empty\"", 3, "empty has no certificate in PEM"),
+        ("forward-to = \"http://127.0.0.1:9/\"\nforward-file = \"app.toml\"", 2, "cannot be used with"),
+        ("forward-file = \"nofile.toml\"", 3, "nofile.toml"),
+        ("forward-file = \"twice.toml\"", 3, "two destinations are called `app`"),
+        ("forward-file = \"ca.toml\"", 3, "empty"),
+        ("forward-state = \"state\"", 2, "need --forward-to or --forward-file"),
+        ("keep = \"1h\"", 2, "at least 2 h"),
+        ("keep = \"90d\"\nstore = \"memory\"", 2, "--keep: only a store in a file"),
+        ("path = \"/metrics\"", 2, "the server's own"),
+        ("token-file = \"nofile\"", 3, "nofile"),
+        ("basic-file = \"empty\"", 2, "empty"),
+        ("otlp-to = \"ftp://x\"", 2, "--otlp-to"),
+        ("otlp-ratio = 0.5", 2, "--otlp-to"),
+        ("log = \"piopiy=loud\"", 2, "--log"),
+        ("listen = \"5000\"", 2, "--listen 5000"),
+    ] {
+        write("receiver.toml", text);
+        for command in [&["config", "--check", "receiver.toml"][..], &serve] {
+            let told = run(folder.path(), command);
+            assert!(told.contains(&format!("exit code {code}")) && told.contains(expected), "{text}: {told}");
+        }
+    }
+    write("receiver.toml", "forward-file = \"app.toml\"\nkeep = \"90d\"\n");
+    let told = run(folder.path(), &["config", "--check", "receiver.toml"]);
+    assert!(told.contains("exit code 0") && told.contains("`serve` takes it"), "{told}");
+    // What the environment rules out is not asked for.
+    write("receiver.toml", "token-file = \"nofile\"\n");
+    let mut command = receiver(folder.path(), &["config", "--check", "receiver.toml"]);
+    assert!(command.env("PIOPIY_RECEIVER_TOKEN", "s3cret").output().unwrap().status.success());
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 5, "nothing is made: {left:?}");
 }
