@@ -24,6 +24,7 @@ mod signals;
 mod store_value;
 mod tail;
 mod verify;
+mod waiting;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -89,10 +90,12 @@ impl StoreArg {
     /// The store of a receiver that runs, which carries out what it is asked to, or the store itself.
     fn open_to_write(&self) -> Result<Box<dyn Store>, Failure> {
         match &self.store {
-            StoreLocation::Sqlite(path) => match RunningStore::connect(path).map_err(Failure::environment)? {
-                Some(running) => Ok(Box::new(running)),
-                None => Ok(self.store.open(false).map_err(Failure::environment)?.store),
-            },
+            // One that starts has the store before it hears.
+            StoreLocation::Sqlite(path) => waiting::until_free(|| match RunningStore::connect(path)? {
+                Some(running) => Ok(Box::new(running) as Box<dyn Store>),
+                None => Ok(self.store.open(false)?.store),
+            })
+            .map_err(Failure::environment),
             StoreLocation::Memory => {
                 Err(Failure::usage("a memory store is gone with its process: give --store sqlite:FILE"))
             }

@@ -1,9 +1,9 @@
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use piopiy_receiver::{
-    Forget, Records, Retention, RunningStore, SqliteStore, Store, StoreError, StoreLocation,
+    Forget, Records, Retention, RunningStore, SqliteRecords, SqliteStore, Store, StoreError, StoreLocation,
 };
 
 use super::exit::Failure;
@@ -11,7 +11,7 @@ use super::forward::default_state;
 use super::instant::{now, shown};
 use super::logging::say;
 use super::output::Output;
-use super::{StoreArg, quantity};
+use super::{StoreArg, quantity, waiting};
 
 /// Forget what is old
 ///
@@ -50,6 +50,8 @@ const AHEAD: i64 = 60_000_000;
 const PAGES: u32 = 256;
 /// The wait between two steps: what comes in goes first.
 const PAUSE: Duration = Duration::from_millis(2);
+/// So long the file may take to become shorter.
+const CHECKPOINT: Duration = Duration::from_secs(5);
 
 impl RetentionArgs {
     pub(crate) fn run(self) -> Result<(), Failure> {
@@ -131,25 +133,49 @@ fn vacuum(store: &StoreArg) -> Result<(), Failure> {
     // Before a store is made where there is none.
     store.open()?;
     let before = size(path);
-    match RunningStore::connect(path).map_err(Failure::environment)? {
-        Some(mut running) => loop {
-            match running.give_back(PAGES) {
-                Ok(0) => break,
-                Ok(_) => std::thread::sleep(PAUSE),
-                Err(StoreError::Running { text }) => return Err(Failure::environment(anyhow::anyhow!(text))),
-                Err(error) => return Err(Failure::environment(error)),
+    let open = || match RunningStore::connect(path)? {
+        Some(running) => Ok(Opened::Running(running)),
+        None => Ok(Opened::Own(Box::new(SqliteStore::open(path)?))),
+    };
+    match waiting::until_free(open).map_err(Failure::environment)? {
+        Opened::Running(mut running) => {
+            while give_back(&mut running)? > 0 {
+                std::thread::sleep(PAUSE);
             }
-        },
-        None => {
-            let mut own = SqliteStore::open(path).map_err(Failure::environment)?;
-            own.vacuum().map_err(Failure::environment)?;
+            wait_for_checkpoint(path, &mut running)?;
         }
+        Opened::Own(mut own) => own.vacuum().map_err(Failure::environment)?,
     }
     let mut output = Output::open(None)?;
     output.write(format!("{}: {before} bytes before, {} now\n", path.display(), size(path)).as_bytes())?;
     output.finish()
 }
 
-fn size(path: &std::path::Path) -> u64 {
+/// Who has the store.
+enum Opened {
+    Running(RunningStore),
+    Own(Box<SqliteStore>),
+}
+
+fn give_back(running: &mut RunningStore) -> Result<u64, Failure> {
+    running.give_back(PAGES).map_err(|error| match error {
+        StoreError::Running { text } => Failure::environment(anyhow::anyhow!(text)),
+        error => Failure::environment(error),
+    })
+}
+
+/// The file becomes shorter once the log is in it, which somebody who reads from the log may hold up.
+fn wait_for_checkpoint(path: &Path, running: &mut RunningStore) -> Result<(), Failure> {
+    let records = SqliteRecords::open(path).map_err(Failure::environment)?;
+    let until = Instant::now() + CHECKPOINT;
+    while size(path) > records.file_bytes().map_err(Failure::environment)? && Instant::now() < until {
+        std::thread::sleep(10 * PAUSE);
+        // Between two batches of a receiver that has none, the rest of the log is copied.
+        give_back(running)?;
+    }
+    Ok(())
+}
+
+fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map(|found| found.len()).unwrap_or_default()
 }

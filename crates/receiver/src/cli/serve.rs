@@ -16,7 +16,7 @@ use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
 use super::signals::{Reloading, Signals, reload};
 use super::store_value::StoreValue;
-use super::{open_files, quantity, secret};
+use super::{open_files, quantity, secret, waiting};
 
 /// Receive webhooks until SIGTERM or Ctrl-C
 ///
@@ -204,7 +204,8 @@ impl Serve {
         let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
         let is_read = self.observe || self.observe_file.is_some() || self.forwarding.is_wanted();
         let sqlite = SqliteOptions { gives_back: retention.is_some(), ..SqliteOptions::default() };
-        let store = self.store.open_with(is_read, sqlite).map_err(Failure::environment)?;
+        let open = || self.store.open_with(is_read, sqlite.clone());
+        let store = waiting::until_free(open).map_err(Failure::environment)?;
         let needs_secret = authentication.needs_secret();
         let mut server = Server::builder(store).options(options).authentication(authentication);
         if self.forwarding.is_wanted() {

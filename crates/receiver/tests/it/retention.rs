@@ -220,6 +220,28 @@ fn vacuum_needs_a_file_that_gives_back_or_has_it_alone() {
 }
 
 #[test]
+fn vacuum_tells_the_size_that_the_file_has_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    let options = SqliteOptions { gives_back: true, ..SqliteOptions::default() };
+    let mut store = SqliteStore::open_with(&path, options).unwrap();
+    let old = |at| Entry::quarantined("not JSON".to_owned(), vec![b'x'; 16 << 10].into(), at);
+    store.append(&(0..100).map(old).collect::<Vec<_>>()).unwrap();
+    store.append(&[entry(&cdr("new"))]).unwrap();
+    drop(store);
+    let serving = Serving::start(folder.path(), &[]);
+    let before = std::fs::metadata(&path).unwrap().len();
+    assert!(before > 100 * (16 << 10), "{before}");
+    let told = run(folder.path(), &["retention", STORE, "--keep", "2h", "--vacuum"]);
+    let now = std::fs::metadata(&path).unwrap().len();
+    assert!(told.contains(&format!("calls.sqlite: {before} bytes before, {now} now\n")), "{now}: {told}");
+    assert!(now < before / 4, "{told}");
+    assert!(serving.post(&cdr("newer")).ends_with("got it"));
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
+
+#[test]
 fn mistakes_make_no_store_and_forget_nothing() {
     let folder = folder_with_old_calls(false);
     let pages = [

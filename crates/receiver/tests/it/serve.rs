@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use piopiy_receiver::SqliteStore;
 
 use crate::cli::{STORE, receiver, run};
 use crate::support::{cdr, raw_post};
@@ -288,4 +291,37 @@ fn a_configuration_file_is_checked_as_serve_would_take_it() {
     assert!(command.env("PIOPIY_RECEIVER_TOKEN", "s3cret").output().unwrap().status.success());
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.len(), 5, "nothing is made: {left:?}");
+}
+
+#[test]
+fn a_store_that_is_about_to_be_free_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    std::fs::write(folder.path().join("none.jsonl"), "\n").unwrap();
+    let hold = || {
+        let store = SqliteStore::open(&path).unwrap();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            drop(store);
+        })
+    };
+    let holder = hold();
+    let serving = Serving::start(folder.path(), &[]);
+    assert!(serving.post(&cdr("waited")).ends_with("got it"));
+    holder.join().unwrap();
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
+    for command in
+        [&["import", STORE, "none.jsonl"][..], &["retention", STORE, "--keep", "90d"], &["vacuum", STORE]]
+    {
+        let holder = hold();
+        let told = run(folder.path(), command);
+        assert!(told.contains("exit code 0"), "{told}");
+        holder.join().unwrap();
+    }
+    // One that stays is told.
+    let store = SqliteStore::open(&path).unwrap();
+    let told = run(folder.path(), &["serve", STORE, "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("exit code 3") && told.contains("another receiver uses the store"), "{told}");
+    drop(store);
 }

@@ -58,9 +58,14 @@ impl Checkpoints {
                 copy(writer);
                 self.running = false;
             }
-        } else if self.log_pages.load(Ordering::Relaxed) >= self.threshold
-            && let Some(wake) = &self.wake
-        {
+        } else if self.log_pages.load(Ordering::Relaxed) >= self.threshold {
+            self.begin();
+        }
+    }
+
+    /// Sets off a checkpoint, however short the log is, unless one runs.
+    pub(super) fn begin(&mut self) {
+        if let Some(wake) = self.wake.as_ref().filter(|_| !self.running) {
             self.running = wake.try_send(()).is_ok();
         }
     }

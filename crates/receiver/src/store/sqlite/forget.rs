@@ -27,8 +27,13 @@ impl SqliteStore {
             self.writer = Some(writer);
             return Err(StoreError::Rigid { path });
         }
-        let left = give_back(&writer.connection, pages).map_err(StoreError::while_doing("give room back"))?;
+        let given =
+            give_back(&writer.connection, pages).map_err(StoreError::while_doing("give room back"))?;
+        let (given, left) = given;
         // The file becomes shorter with the checkpoint.
+        if given > 0 && left == 0 {
+            writer.checkpoints.begin();
+        }
         writer.checkpoints.after_commit(&writer.connection);
         self.writer = Some(writer);
         Ok(left)
@@ -120,11 +125,15 @@ fn oldest(connection: &Connection, what: &Forget, bound: i64) -> rusqlite::Resul
     Ok(oldest)
 }
 
-fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<u64> {
+/// How many pages were given back, and how many are left.
+fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<(u64, u64)> {
     let mut statement = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({pages})"))?;
     let mut rows = statement.query([])?;
     // Each row is a page that was given back.
-    while rows.next()?.is_some() {}
+    let mut given = 0;
+    while rows.next()?.is_some() {
+        given += 1;
+    }
     let left: i64 = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
-    Ok(left.unsigned_abs())
+    Ok((given, left.unsigned_abs()))
 }

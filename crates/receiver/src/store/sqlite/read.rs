@@ -25,6 +25,14 @@ impl SqliteRecords {
         Ok(Self { connection })
     }
 
+    /// How many bytes the file has once its log is copied into it.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn file_bytes(&self) -> Result<u64, StoreError> {
+        self.count("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+    }
+
     fn count(&self, sql: &str) -> Result<u64, StoreError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let count: rusqlite::Result<i64> = connection.query_row(sql, [], |row| row.get(0));
