@@ -29,7 +29,7 @@ fn every_crate_says_what_it_is() {
     let packages = published();
     let mut names: Vec<_> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["piopiy-events", "piopiy-mock-platform", "piopiy-receiver"]);
+    assert_eq!(names, ["piopiy-events", "piopiy-ladder", "piopiy-mock-platform", "piopiy-receiver"]);
     for package in &packages {
         let name = package["name"].as_str().unwrap();
         for key in ["description", "license", "readme", "documentation", "rust_version"] {

@@ -29,10 +29,6 @@ use self::page::Page;
 use super::exchange::Exchange;
 
 const STYLE: &str = include_str!("console/style.css");
-const SCRIPT: &str = include_str!("console/script.js");
-/// Nothing comes from elsewhere, and nothing runs that stands in a page.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; media-src 'self'; \
-                      img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// No form is longer.
 const LONGEST_FORM: usize = 64 * 1024;
 /// Pages that are kept up to date at once.
@@ -75,7 +71,8 @@ pub(super) fn router(exchange: Exchange) -> Router {
         .route("/checks/report", get(checking::report))
         .route("/events", get(live::events))
         .route("/console.css", get(|| async { fixed("text/css; charset=utf-8", STYLE) }))
-        .route("/console.js", get(|| async { fixed("text/javascript; charset=utf-8", SCRIPT) }))
+        .route("/ladder.css", get(|| async { fixed("text/css; charset=utf-8", piopiy_ladder::STYLE) }))
+        .route("/ladder.js", get(|| async { fixed("text/javascript; charset=utf-8", piopiy_ladder::SCRIPT) }))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .with_state(console)
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
+use piopiy_ladder::POLICY;
 
-use super::{Console, POLICY, audio, detail, ladder, list, loose, place, recordings, words};
+use super::{Console, audio, detail, ladder, list, loose, place, recordings, words};
 use crate::deliver::Target;
 use crate::platform::board::CallView;
 use crate::platform::exchange::{Exchange, lock};
@@ -100,8 +101,9 @@ impl<'a> Page<'a> {
                     meta name="color-scheme" content="light dark";
                     title { (title) }
                     link rel="icon" href="data:,";
+                    link rel="stylesheet" href="/ladder.css";
                     link rel="stylesheet" href="/console.css";
-                    script src="/console.js" defer {}
+                    script src="/ladder.js" defer {}
                 }
                 body {
                     a.skip href="#shown" { "Skip to the ladder" }
@@ -178,7 +180,7 @@ impl<'a> Page<'a> {
                         None => { span.mute { "webhooks to" } span.tag.warn { "no URL yet" } }
                     }
                 }
-                span.tag.mute id="connection" hidden {}
+                span.tag.mute id="connection" data-gone="the platform has stopped" hidden {}
                 div id="checks-now" data-live {
                     @match self.console.checking.so_far() {
                         Some(so_far) => { a.button href="/checks" { "Checks: " (so_far) } }

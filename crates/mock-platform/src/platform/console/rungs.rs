@@ -1,8 +1,9 @@
 //! What a ladder has to show: a rung for each message, each answer and each attempt, in the order of time.
 
 use piopiy_events::Webhook;
+use piopiy_ladder::Tone;
 
-use super::words::{self, Tone};
+use super::words;
 use crate::deliver::Fault;
 use crate::deliver::ledger::{DeliveryOutcome, Lane, MessageEntry, MessageKind};
 use crate::platform::board::{BY_HAND, CallView, Row, WebhookRow};
@@ -20,6 +21,17 @@ pub(in crate::platform) enum Line {
 }
 
 impl Line {
+    /// All of them, from left to right.
+    pub(super) const ALL: [Self; 7] = [
+        Self::Api,
+        Self::Caller,
+        Self::Callee,
+        Self::Platform,
+        Self::Answer,
+        Self::WebSocket,
+        Self::Webhooks,
+    ];
+
     /// The name at its head, and a short one.
     pub(in crate::platform) fn names(self) -> (&'static str, &'static str) {
         match self {

@@ -1,45 +1,17 @@
 //! What things are called.
 
 use piopiy_events::Phase;
+use piopiy_ladder::{Tone, since};
 
 use crate::deliver::ledger::{AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome};
 use crate::platform::board::{BY_HAND, Brief, WebhookRow};
-
-/// The colour of a thing, as a class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::platform) enum Tone {
-    Good,
-    Odd,
-    Bad,
-    Plain,
-}
-
-impl Tone {
-    pub(super) fn class(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Odd => "warn",
-            Self::Bad => "bad",
-            Self::Plain => "mute",
-        }
-    }
-}
 
 /// `2:03`, of milliseconds.
 pub(super) fn minutes(ms: u64) -> String {
     format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60)
 }
 
-/// When something was: the finer, the nearer to the beginning.
-pub(super) fn since(ms: u64) -> String {
-    match ms {
-        0..10_000 => format!("{}.{:03}", ms / 1_000, ms % 1_000),
-        10_000..100_000 => format!("{}.{}", ms / 1_000, ms % 1_000 / 100),
-        _ => minutes(ms),
-    }
-}
-
-/// The same with its unit.
+/// When something was, with its unit.
 pub(in crate::platform) fn seconds(ms: u64) -> String {
     format!("{} {}", since(ms), if ms < 100_000 { "s" } else { "min" })
 }
@@ -161,13 +133,10 @@ pub(super) fn lasted_ms(view: &Brief, now_ms: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{minutes, seconds, since, took};
+    use super::{minutes, seconds, took};
 
     #[test]
     fn times_are_as_fine_as_they_need_to_be() {
-        assert_eq!([0, 4, 9_999].map(since), ["0.000", "0.004", "9.999"]);
-        assert_eq!([10_000, 99_949].map(since), ["10.0", "99.9"]);
-        assert_eq!([100_000, 3_600_000].map(since), ["1:40", "60:00"]);
         assert_eq!([99_999, 100_000].map(seconds), ["99.9 s", "1:40 min"]);
         assert_eq!([0, 59_999, 123_000].map(minutes), ["0:00", "0:59", "2:03"]);
         assert_eq!([999_999, 3_200_000, 1_250_000_000].map(took), ["<1 ms", "3 ms", "1.2 s"]);

@@ -66,7 +66,7 @@
 
   const connected = (isThere) => {
     $("connection").hidden = isThere;
-    $("connection").textContent = isThere ? "" : "the platform has stopped";
+    $("connection").textContent = isThere ? "" : $("connection").dataset.gone;
   };
 
   // What only makes sense with a script.
