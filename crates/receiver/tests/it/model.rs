@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::support::postgres;
-use crate::support::{cdr, entry};
+use crate::support::{cdr, entry, once_free};
 
 /// The entry that a server makes of an object.
 fn any_entry(object: &str) -> Entry {
@@ -96,7 +96,7 @@ proptest! {
                 }
                 Step::Reopen => {
                     drop(store);
-                    store = SqliteStore::open_with(&path, options.clone()).unwrap();
+                    store = once_free(|| SqliteStore::open_with(&path, options.clone()));
                 }
             }
             prop_assert_eq!(store.len(), last_seq);

@@ -73,12 +73,17 @@ impl Running {
     }
 }
 
-/// Opens a store. A process that another test is just starting has every open file until it becomes its program, the lock
-/// of a store that was closed here included.
-fn open(location: &StoreLocation) -> OpenStore {
+/// Opens a store.
+pub(crate) fn open(location: &StoreLocation) -> OpenStore {
+    once_free(|| location.open(true))
+}
+
+/// Opens a store that may have been closed just now. A process that another test is just starting has every open file
+/// until it becomes its program, the lock of a store that was closed here included.
+pub(crate) fn once_free<T>(mut open: impl FnMut() -> Result<T, StoreError>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
-        match location.open(true) {
+        match open() {
             Err(StoreError::InUse { .. }) if Instant::now() < until => {
                 std::thread::park_timeout(Duration::from_millis(5));
             }
