@@ -26,6 +26,7 @@ mod load;
 mod measured;
 mod pages;
 mod readme;
+mod receiver_page;
 mod reproducers;
 mod schedule;
 mod schemathesis;
@@ -121,6 +122,8 @@ enum Run {
     Page(pages::Page),
     /// The console, in a browser.
     Console,
+    /// The page of the receiver, in a browser.
+    ReceiverPage,
     /// Requests after the OpenAPI document of the REST APIs, right and wrong ones.
     Schemathesis,
     /// The same of the control API.
@@ -196,6 +199,7 @@ fn all() -> Vec<(String, Run)> {
     runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
     runs.extend(pages::Page::ALL.map(|it| (format!("pages/{}", it.name()), Run::Page(it))));
     runs.push(("console/browser".to_owned(), Run::Console));
+    runs.push(("page/browser".to_owned(), Run::ReceiverPage));
     runs.extend(sdk::Sdk::ALL.map(|it| (format!("sdk/{}", it.name()), Run::Sdk(it))));
     runs.push(("rest/schemathesis".to_owned(), Run::Schemathesis));
     runs.push(("control/schemathesis".to_owned(), Run::SchemathesisControl));
@@ -259,7 +263,7 @@ impl Run {
             Self::Page(page) => page.missing(),
             Self::Sdk(sdk) => sdk.missing(),
             Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools => sdk::Sdk::Python.missing(),
-            Self::Console => webdriver::missing(),
+            Self::Console | Self::ReceiverPage => webdriver::missing(),
             Self::Readme | Self::Tutorials if !workspace::works("bash", &["--version"]) => {
                 Some(Missing("bash"))
             }
@@ -320,6 +324,7 @@ impl Run {
             Self::Example(example) => examples::run(example).await,
             Self::Page(page) => pages::run(page).await,
             Self::Console => console::run().await,
+            Self::ReceiverPage => receiver_page::run(world).await,
             Self::Sdk(sdk) => sdk::run(sdk).await,
             Self::Schemathesis => schemathesis::rest(world).await,
             Self::SchemathesisControl => schemathesis::control(world).await,

@@ -91,6 +91,12 @@ impl Process {
         self.child.id().with_context(|| format!("the receiver has ended: {}", last_words(&self.said)))
     }
 
+    /// What stands behind this in one of the lines that it said last.
+    pub(crate) fn told(&self, before: &str) -> Option<String> {
+        let said = self.said.lock().ok()?;
+        said.iter().find_map(|line| Some(line.strip_prefix(before)?.trim().to_owned()))
+    }
+
     /// The last lines of what it said on stderr.
     pub(crate) fn last_words(&self) -> String {
         last_words(&self.said)

@@ -105,6 +105,11 @@ impl Authentication {
         !self.needs_secret() && self.ips.is_empty() && self.app_ids.is_none()
     }
 
+    /// The `appid`s whose webhooks are taken; `None` where all are.
+    pub(crate) fn allowed_app_ids(&self) -> Option<&AllowedAppIds> {
+        self.app_ids.as_ref()
+    }
+
     /// Whether a secret can stand in the path.
     pub(crate) fn has_token(&self) -> bool {
         !self.tokens.is_empty()

@@ -16,6 +16,7 @@ mod logging;
 mod man;
 mod open_files;
 mod output;
+mod page;
 mod quantity;
 mod retention;
 mod secret;
@@ -135,8 +136,11 @@ mod tests {
 
     #[test]
     fn the_guides_show_commands_that_there_are() {
-        let guides =
-            [include_str!("../../../docs/operating.md"), include_str!("../../../docs/forwarding.md")];
+        let guides = [
+            include_str!("../../../docs/operating.md"),
+            include_str!("../../../docs/forwarding.md"),
+            include_str!("../../../docs/page.md"),
+        ];
         let blocks = guides.iter().flat_map(|guide| guide.split("```sh\n").skip(1));
         let lines = blocks.filter_map(|rest| rest.split("```").next()).flat_map(str::lines);
         let mut seen = 0;

@@ -113,8 +113,17 @@ impl PiopiyWebhook {
         // Held until the webhook is read too, for that takes as much again.
         let mut taken = Taken::of(budget);
         let body = body::read(&parts.headers, body, limits, &mut taken).await?;
+        Self::admit(body, limits, parts.extensions.get::<AllowedAppIds>())
+    }
+
+    /// What a body is, as it came or as it was kept.
+    pub(crate) fn admit(
+        body: Bytes,
+        limits: &ReadLimits,
+        allowed: Option<&AllowedAppIds>,
+    ) -> Result<Self, WebhookRejection> {
         let webhook = Self::read(body, limits)?;
-        match parts.extensions.get::<AllowedAppIds>() {
+        match allowed {
             Some(allowed) if !allowed.admits(&webhook.webhook) => {
                 Err(AppIdNotAllowed { body: webhook.body }.into())
             }

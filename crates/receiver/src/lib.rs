@@ -11,7 +11,7 @@
 //! * [`Authentication`]: a layer that asks for a token, basic credentials, an address or an `appid`.
 //! * [`Store`] with [`SqliteStore`], [`PostgresStore`] and [`MemoryStore`], and [`GroupCommit`] in front of any of them.
 //! * [`Forwarder`]: delivers what is stored to an application, at least once and in order per call.
-//! * [`Server`]: all of it behind deadlines, limits, a graceful end, metrics and logs.
+//! * [`Server`]: all of it behind deadlines, limits, a graceful end, metrics and logs; with a [`Page`] for people to look.
 //!
 //! The binary `piopiy-receiver` runs the [`Server`] and shows what its store holds.
 //!
@@ -68,6 +68,7 @@ mod handlers;
 mod listen;
 mod location;
 mod metrics;
+mod page;
 mod record;
 mod retention;
 mod router;
@@ -93,6 +94,7 @@ pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
 pub use handlers::WebhookHandlers;
 pub use listen::listen;
 pub use location::{InvalidPostgresUrl, InvalidStoreLocation, OpenStore, PostgresUrl, StoreLocation};
+pub use page::Page;
 pub use record::{Record, Records};
 pub use retention::{KeepTooShort, Retention};
 pub use router::{DEFAULT_PATH, webhook_router};

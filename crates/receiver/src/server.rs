@@ -2,6 +2,7 @@
 
 mod connection;
 mod deadline;
+pub(crate) mod local;
 mod long_answer;
 mod numbers;
 mod observe;
@@ -36,8 +37,8 @@ use crate::control::Control;
 use crate::metrics::Metrics;
 use crate::traces::Tracer;
 use crate::{
-    Authentication, Destination, ForwardState, Forwarder, GroupCommit, OpenStore, Retention, Tls, Traces,
-    retention,
+    Authentication, Destination, ForwardState, Forwarder, GroupCommit, OpenStore, Page, Retention, Tls,
+    Traces, page, retention,
 };
 
 /// A receiver that runs: it acknowledges a webhook once the store has it, and answers a repeat the same way.
@@ -85,7 +86,9 @@ pub struct Server {
     forwarder: Option<Forwarder>,
     /// What ends the task that sends traces, and the task.
     traces: Option<(CancellationToken, JoinHandle<()>)>,
-    /// What forgets old records, and what hears commands.
+    /// Where the page is.
+    page: Option<SocketAddr>,
+    /// What forgets old records, what hears commands, and what lets people look.
     keepers: Vec<JoinHandle<()>>,
 }
 
@@ -101,6 +104,7 @@ pub struct ServerBuilder {
     commands: Option<PathBuf>,
     tls: Option<Tls>,
     traces: Option<Traces>,
+    page: Option<Page>,
 }
 
 impl Server {
@@ -115,6 +119,7 @@ impl Server {
             commands: None,
             tls: None,
             traces: None,
+            page: None,
         }
     }
 
@@ -129,6 +134,13 @@ impl Server {
     pub fn url(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{}{}", self.local_addr, self.app.options.path)
+    }
+
+    /// Where people can look at what it stored, if [`ServerBuilder::page`] says so.
+    #[must_use]
+    pub fn page_url(&self) -> Option<String> {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        self.page.map(|address| format!("{scheme}://{address}/"))
     }
 
     /// Stops accepting, answers the requests in flight within the drain deadline, writes what waits, and lets go of the
@@ -205,6 +217,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Shows what it stored on a page of its own. It needs a store whose records can be read.
+    pub fn page(mut self, page: Page) -> Self {
+        self.page = Some(page);
+        self
+    }
+
     /// Forgets records that are older than need be, while it runs. It needs a store that can ([`Store::forget`](crate::Store::forget)).
     pub fn retain(mut self, retention: Retention) -> Self {
         self.retention = Some(retention);
@@ -222,7 +240,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// Where the address cannot be listened on, the path is none, or effects are to be told and the records cannot be read or the file not
-    /// be written.
+    /// be written; where a page is reached from other machines and asks for no token.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         self.options.check()?;
         self.serve(crate::listen(address).await?)
@@ -237,13 +255,19 @@ impl ServerBuilder {
         self.options.check()?;
         let (mut store, records) = (self.store.store, self.store.records);
         let is_observed = self.options.observe || self.options.observe_file.is_some();
-        let is_read = is_observed || self.forwarding.is_some();
+        let is_shown = self.page.as_ref().is_some_and(Page::needs_records);
+        let is_read = is_observed || self.forwarding.is_some() || is_shown;
         let records = if is_read { records.or_else(|| store.reader()) } else { None };
         if is_read && records.is_none() {
-            let text = "`observe` and `forward` need a store whose records can be read: see OpenStore::new";
+            let text =
+                "`observe`, `forward` and `page` need a store whose records can be read: see OpenStore::new";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let metrics = Metrics::default();
+        let shown = match self.page {
+            Some(page) => Some(page.checked(records.clone())?),
+            None => None,
+        };
         let forwarded = records.clone().filter(|_| self.forwarding.is_some());
         let records = records.filter(|_| is_observed);
         let observe_file = match (&self.options.observe_file, &records) {
@@ -288,7 +312,7 @@ impl ServerBuilder {
                 stop.clone(),
             )));
         }
-        let control = self.commands.and_then(|store| match Control::beside(&store, forwarding) {
+        let control = self.commands.and_then(|store| match Control::beside(&store, forwarding.clone()) {
             Ok(control) => Some(control),
             Err(error) => {
                 tracing::warn!(%error, store = %store.display(), "no commands are heard while this runs: no socket can be made beside the store");
@@ -315,6 +339,20 @@ impl ServerBuilder {
         let observer = observer.filter(|_| self.options.observe);
         let app = Arc::new(App::new(self.options, commits, metrics, observer, self.authentication, tracer));
         let tracker = TaskTracker::new();
+        let page = shown.as_ref().map(page::Shown::address);
+        if let Some(shown) = shown {
+            let (router, listener) = shown.router(page::Parts {
+                commits: app.commits.clone(),
+                read: app.options.read,
+                authentication: app.authentication.clone(),
+                forwarding,
+                stop: stop.clone(),
+                is_tls,
+            });
+            let slots = Arc::new(Semaphore::new(page::MOST_CONNECTIONS));
+            let connections = Connections::to(router, &app, acceptor.clone(), stop.clone(), cut.clone());
+            keepers.push(tokio::spawn(connections.accept(listener, slots, tracker.clone())));
+        }
         let connections = Connections::new(&app, acceptor, stop.clone(), cut.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
         Ok(Server {
@@ -329,6 +367,7 @@ impl ServerBuilder {
             follower,
             forwarder,
             traces,
+            page,
             keepers,
         })
     }

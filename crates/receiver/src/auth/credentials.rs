@@ -31,8 +31,13 @@ impl FromStr for Token {
 }
 
 impl Token {
+    /// Whether these bytes are the token.
+    pub(crate) fn is(&self, bytes: &[u8]) -> bool {
+        bytes.ct_eq(self.0.as_bytes()).into()
+    }
+
     pub(super) fn is_in(&self, uri: &Uri) -> bool {
-        let is_this = |text: &str| bool::from(text.as_bytes().ct_eq(self.0.as_bytes()));
+        let is_this = |text: &str| self.is(text.as_bytes());
         let last_segment = uri.path().rsplit('/').next().unwrap_or_default();
         let in_query =
             |query: &str| query.split('&').filter_map(|pair| pair.strip_prefix("token=")).any(is_this);

@@ -110,8 +110,11 @@ fn parse(text: &str, serve: &Command) -> Result<Vec<Setting>, Told> {
         let told = |reason: String| (line, reason);
         let name = name.get_ref().as_ref();
         let arg = options(serve).find(|arg| key(arg) == name).ok_or_else(|| {
-            if name == "token" {
-                told("a token is not for this file: give `token-file`, or PIOPIY_RECEIVER_TOKEN".to_owned())
+            if let "token" | "page-token" = name {
+                let variable = name.to_uppercase().replace('-', "_");
+                told(format!(
+                    "a token is not for this file: give `{name}-file`, or PIOPIY_RECEIVER_{variable}"
+                ))
             } else {
                 told(format!(
                     "there is no option `{name}`: `piopiy-receiver config` prints all that there are"
@@ -130,7 +133,7 @@ fn serve(cli: &Command) -> &Command {
 
 /// The options that a file may have. A token would be kept with all the rest.
 fn options(serve: &Command) -> impl Iterator<Item = &Arg> {
-    let is_other = |arg: &&Arg| !["config", "token", "help"].contains(&arg.get_id().as_str());
+    let is_other = |arg: &&Arg| !["config", "token", "page_token", "help"].contains(&arg.get_id().as_str());
     serve.get_arguments().filter(is_other)
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use piopiy_ladder::date_of;
+pub(super) use piopiy_ladder::utc as shown;
+
 use super::quantity;
 
 const MICROS: i64 = 1_000_000;
@@ -29,15 +32,6 @@ pub(super) fn now() -> i64 {
 
 fn before_now(age: Duration) -> Option<i64> {
     Some(now() / MICROS - i64::try_from(age.as_secs()).ok()?)
-}
-
-/// As it is shown to people: `2026-11-28 12:00:00.123`.
-pub(super) fn shown(micros: i64) -> String {
-    let (days, within) = (micros.div_euclid(DAY * MICROS), micros.rem_euclid(DAY * MICROS));
-    let (year, month, day) = date_of(days);
-    let (seconds, millis) = (within / MICROS, within % MICROS / 1000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millis:03}")
 }
 
 /// Seconds since the epoch of a date, or of a date and a time.
@@ -69,17 +63,6 @@ fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
         shifted * 365 + shifted.div_euclid(4) - shifted.div_euclid(100) + shifted.div_euclid(400) + within
             - 719_468;
     (date_of(days) == (year, month, day)).then_some(days)
-}
-
-fn date_of(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + later, month, day)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::exit::Failure;
 use super::forward::default_state;
 use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
+use super::page::PageArgs;
 use super::signals::{Reloading, Signals, reload};
 use super::store_value::StoreValue;
 use super::{open_files, quantity, secret, waiting};
@@ -101,6 +102,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     forwarding: Forwarding,
+
+    #[command(flatten)]
+    page: PageArgs,
 
     /// Bytes of one body at most
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = quantity::bytes, help_heading = "Limits")]
@@ -202,7 +206,9 @@ impl Serve {
         options.max_connections = open_files::allow(options.max_connections);
         // Before the store: where there is no port, no file is made either.
         let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
-        let is_read = self.observe || self.observe_file.is_some() || self.forwarding.is_wanted();
+        let page = self.page.listen().await?;
+        let is_observed = self.observe || self.observe_file.is_some();
+        let is_read = is_observed || self.forwarding.is_wanted() || self.page.is_wanted();
         let sqlite = SqliteOptions { gives_back: retention.is_some(), ..SqliteOptions::default() };
         let open = || self.store.open_with(is_read, sqlite.clone());
         let store = waiting::until_free(open).map_err(Failure::environment)?;
@@ -210,6 +216,9 @@ impl Serve {
         let mut server = Server::builder(store).options(options).authentication(authentication);
         if self.forwarding.is_wanted() {
             server = server.forward(self.forwarding.state(&self.store)?, destinations);
+        }
+        if let Some(page) = page {
+            server = server.page(PageArgs::reading(page, &self.store)?);
         }
         if let Some(retention) = retention {
             server = server.retain(retention);
@@ -265,6 +274,7 @@ impl Serve {
         let destinations = self.forwarding.destinations()?;
         Forwarder::check(&destinations).map_err(Failure::environment)?;
         self.forwarding.check(&self.store)?;
+        self.page.check()?;
         let (retention, traces) = (self.retention()?, self.traces()?);
         let tls = match (&self.tls_cert, &self.tls_key) {
             (Some(certificate), Some(key)) => {
@@ -375,11 +385,13 @@ impl Serve {
 
     /// Says it to whoever still listens: it serves just as well where nobody does.
     fn say_ready(&self, server: &Server) {
-        let url = server.url();
+        let (url, page) = (server.url(), server.page_url());
+        page.iter().for_each(|page| logging::say(&format!("page: {page}")));
         // Not a log line: scripts wait for it whatever the log level is.
         logging::say(&format!("ready: listening on {url}"));
         if self.ready_json {
-            let line = serde_json::json!({ "ready": true, "url": url, "store": self.store.to_string() });
+            let store = self.store.to_string();
+            let line = serde_json::json!({ "ready": true, "url": url, "store": store, "page": page });
             let mut stdout = std::io::stdout();
             if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
                 tracing::warn!(%error, "cannot say on stdout that it is ready");

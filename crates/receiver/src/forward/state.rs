@@ -3,6 +3,7 @@
 //! A destination has been through all records up to `read_through`, but for those in `unsettled`. What was delivered since
 //! the last save is delivered again after a crash: at least once, never less.
 
+mod dead;
 mod schema;
 mod settled;
 
@@ -282,26 +283,6 @@ impl ForwardState {
                 read_through: row.get::<_, i64>(2)?.unsigned_abs(),
                 unsettled: row.get::<_, i64>(3)?.unsigned_abs(),
                 dead: row.get::<_, i64>(4)?.unsigned_abs(),
-            })
-        });
-        rows.and_then(Iterator::collect).map_err(fail)
-    }
-
-    /// The webhooks that were given up for a destination, in the order of the store.
-    ///
-    /// # Errors
-    /// Where there is no such destination, or the file cannot be read.
-    pub fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, ForwardError> {
-        self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
-        let sql = "SELECT seq, attempts, error, died_at FROM dead WHERE destination = ?1 ORDER BY seq";
-        let fail = failed("read the dead letters");
-        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
-        let rows = statement.query_map([name], |row| {
-            Ok(DeadLetter {
-                seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                attempts: row.get(1)?,
-                error: row.get(2)?,
-                died_at: row.get(3)?,
             })
         });
         rows.and_then(Iterator::collect).map_err(fail)

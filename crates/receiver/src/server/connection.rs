@@ -81,8 +81,20 @@ impl Complaints {
 }
 
 impl Connections {
+    /// Those that webhooks come by.
     pub(super) fn new(
         app: &Arc<App>,
+        tls: Option<TlsAcceptor>,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
+        Self::to(routes::router(app), app, tls, stop, cut)
+    }
+
+    /// Those to another router, under the same limits.
+    pub(super) fn to(
+        router: Router,
+        app: &App,
         tls: Option<TlsAcceptor>,
         stop: CancellationToken,
         cut: CancellationToken,
@@ -96,7 +108,7 @@ impl Connections {
             .max_header_size(options.max_head_bytes)
             .max_buf_size(options.max_head_bytes.max(8192));
         Self(Arc::new(Shared {
-            router: routes::router(app),
+            router,
             http,
             limits: DeadlineLimits { header: options.header_deadline, idle: options.idle_deadline },
             stop,

@@ -3,17 +3,16 @@
 //! `GET ?since=N` answers one JSON object per effect with a `seq` over N; `GET ?capabilities` says what the objects hold.
 //! The state of a call is a fold over all effects so far, so it is computed once, in order, and remembered.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
-use http::uri::Authority;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use piopiy_events::{Calls, Kind, Phase, Raw, Webhook};
 
+use super::local::is_of_this_machine;
 use super::routes::App;
 use crate::{Record, Records, StoreError, auth};
 
@@ -180,29 +179,8 @@ pub(super) async fn observe(
     ([(header::CONTENT_TYPE, ndjson)], Body::from_stream(pages)).into_response()
 }
 
-/// Whether the request comes from a program on this machine that asks for this machine, as far as can be told: the peer
-/// is a loopback address, and nothing says that a proxy passes on what another machine asks, or that a browser asks on
-/// behalf of a page. A proxy that adds no header at all cannot be told apart; a secret keeps out who comes through it.
+/// Whether a program on this machine asks, and no browser on behalf of a page; a secret keeps out who comes through a proxy
+/// that adds no header.
 fn is_local(request: &Request) -> bool {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
-        && !request.headers().keys().any(is_of_a_go_between)
-        && request.uri().authority().is_none_or(|authority| is_loopback(authority.as_str()))
-        && request.headers().get(header::HOST).is_some_and(|host| host.to_str().is_ok_and(is_loopback))
-}
-
-fn is_of_a_go_between(name: &HeaderName) -> bool {
-    let others = ["origin", "via", "x-real-ip", "forwarded"];
-    others.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-")
-}
-
-/// Whether a `Host` is this machine by itself. Any other name can be made to lead here by whoever owns it.
-fn is_loopback(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else {
-        return false;
-    };
-    let name = authority.host();
-    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost")
-        || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    is_of_this_machine(request) && !request.headers().contains_key(header::ORIGIN)
 }

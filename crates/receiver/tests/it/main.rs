@@ -22,6 +22,7 @@ mod import;
 mod malformed;
 mod model;
 mod observe;
+mod page;
 mod postgres;
 mod retention;
 mod serve;

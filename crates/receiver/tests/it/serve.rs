@@ -188,6 +188,7 @@ fn ready_json() {
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(ready["url"], format!("http://{}/webhook/cdr", serving.address));
     assert_eq!(ready["store"], "sqlite:calls.sqlite");
+    assert!(ready["page"].is_null(), "there is none unless it is asked for");
     serving.signal("-TERM");
     assert_eq!(serving.end().0, Some(0));
 }
@@ -275,6 +276,9 @@ fn a_configuration_file_is_checked_as_serve_would_take_it() {
         ("otlp-ratio = 0.5", 2, "--otlp-to"),
         ("log = \"piopiy=loud\"", 2, "--log"),
         ("listen = \"5000\"", 2, "--listen 5000"),
+        ("page = \"5001\"", 2, "--page 5001"),
+        ("page = \"0.0.0.0:5001\"", 2, "give --page-token-file FILE"),
+        ("page = \"127.0.0.1:5001\"\npage-token-file = \"nofile\"", 3, "nofile"),
     ] {
         write("receiver.toml", text);
         for command in [&["config", "--check", "receiver.toml"][..], &serve] {
@@ -324,4 +328,39 @@ fn a_store_that_is_about_to_be_free_is_waited_for() {
     let told = run(folder.path(), &["serve", STORE, "--listen", "127.0.0.1:0"]);
     assert!(told.contains("exit code 3") && told.contains("another receiver uses the store"), "{told}");
     drop(store);
+}
+
+#[test]
+fn the_page_has_an_address_and_a_token_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("page.secret"), "s3cret\n").unwrap();
+    let serving =
+        Serving::start(folder.path(), &["--page", "127.0.0.1:0", "--page-token-file", "page.secret"]);
+    let line = serving.told.lines().find_map(|line| line.strip_prefix("page: http://"));
+    let address = line.and_then(|line| line.strip_suffix('/')).expect("it says where the page is").to_owned();
+    assert_ne!(address, serving.address);
+    serving.post(&cdr("served"));
+    let get = |authorization: &str| {
+        let mut socket = TcpStream::connect(&address).unwrap();
+        let request = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}\r\n");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(get("").starts_with("HTTP/1.1 401 "));
+    assert!(get("Authorization: Bearer s3cret\r\n").contains("href=\"/call?id=served\""));
+    serving.signal("-TERM");
+    let (code, logs) = serving.end();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(!logs.contains("s3cret"), "{logs}");
+
+    let told =
+        run(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--store", "memory", "--page", "0.0.0.0:0"]);
+    assert!(told.contains("exit code 2") && told.contains("give --page-token-file FILE"), "{told}");
+
+    let serving = Serving::start(folder.path(), &["--page", "0.0.0.0:0", "--page-token", "s3cret"]);
+    serving.signal("-TERM");
+    let (_, logs) = serving.end();
+    assert!(logs.contains("pass in the clear"), "{logs}");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use piopiy_receiver::{MemoryStore, Server, ServerOptions, Tls};
+use piopiy_receiver::{MemoryStore, Page, Server, ServerOptions, Tls, listen};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,6 +52,27 @@ async fn serve(folder: &Path, options: ServerOptions) -> (Server, Tls) {
     let tls = Tls::open(folder.join("cert.pem"), folder.join("key.pem")).unwrap();
     let server = Server::builder(MemoryStore::new()).options(options).tls(tls.clone());
     (server.bind("127.0.0.1:0").await.unwrap(), tls)
+}
+
+#[tokio::test]
+async fn the_page_speaks_tls_where_webhooks_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = put_certificate(folder.path());
+    let tls = Tls::open(folder.path().join("cert.pem"), folder.path().join("key.pem")).unwrap();
+    let page = Page::on(listen("127.0.0.1:0").await.unwrap());
+    let server = Server::builder(MemoryStore::new()).tls(tls).page(page).bind("127.0.0.1:0").await.unwrap();
+    let url = server.page_url().unwrap();
+    let address = url.strip_prefix("https://").unwrap().trim_end_matches('/').parse().unwrap();
+    let get = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = ask(address, &certificate, get.to_owned()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("No webhook yet."), "{answer}");
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(get.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    // It may be reset, for what came was not all read.
+    let _ = plain.read_to_end(&mut bytes).await;
+    assert!(!bytes.starts_with(b"HTTP/1.1 2"), "{bytes:?}");
+    server.shutdown().await;
 }
 
 #[tokio::test]

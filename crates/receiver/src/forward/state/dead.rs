@@ -1,0 +1,40 @@
+//! What was given up.
+
+use super::{DeadLetter, ForwardError, ForwardState, failed, signed};
+
+impl ForwardState {
+    /// The webhooks that were given up for a destination, in the order of the store.
+    ///
+    /// # Errors
+    /// Where there is no such destination, or the file cannot be read.
+    pub fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, ForwardError> {
+        self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
+        let sql = "SELECT seq, attempts, error, died_at FROM dead WHERE destination = ?1 ORDER BY seq";
+        let fail = failed("read the dead letters");
+        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let rows = statement.query_map([name], |row| {
+            Ok(DeadLetter {
+                seq: row.get::<_, i64>(0)?.unsigned_abs(),
+                attempts: row.get(1)?,
+                error: row.get(2)?,
+                died_at: row.get(3)?,
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(fail)
+    }
+
+    /// Whom a webhook was given up for, by name; none where there is nobody.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn dead_for(&self, seq: u64) -> Result<Vec<(String, DeadLetter)>, ForwardError> {
+        let sql = "SELECT name, attempts, error, died_at FROM destination JOIN dead ON destination = name AND seq = ?1 ORDER BY name";
+        let fail = failed("read the dead letters");
+        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let rows = statement.query_map([signed(seq)], |row| {
+            let (attempts, error, died_at) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((row.get(0)?, DeadLetter { seq, attempts, error, died_at }))
+        });
+        rows.and_then(Iterator::collect).map_err(fail)
+    }
+}
