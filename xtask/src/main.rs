@@ -11,6 +11,7 @@ mod ci;
 mod demo;
 mod docs;
 mod fixtures;
+mod fuzz;
 mod gallery;
 mod generated;
 mod http1;
@@ -59,6 +60,8 @@ enum Task {
     Docs(docs::Options),
     /// Say whether the version is the same everywhere, and print the notes of a release
     Release(release::Options),
+    /// Run libFuzzer on what reads bytes from outside
+    Fuzz(fuzz::Options),
     /// The application of the runs `stream/…`
     #[command(hide = true)]
     EchoApplication,
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Task::Fixtures(options) => fixtures::run(&options),
         Task::Docs(options) => docs::run(&options),
         Task::Release(options) => release::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Sink(options) => sink::serve(&options),
         Task::Pacer(options) => pacer::send(&options),
         Task::EchoApplication => integration::stream::serve_echo(),
