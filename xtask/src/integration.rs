@@ -22,6 +22,7 @@ mod drain;
 mod examples;
 mod explore;
 mod failures;
+mod frameworks;
 mod load;
 mod measured;
 mod pages;
@@ -118,6 +119,8 @@ enum Run {
     ReproducerTest,
     /// An application of `examples/`, called.
     Example(examples::Example),
+    /// `piopiy-mock check` on the receiver for a framework: nothing but what is known.
+    Framework(examples::Example),
     /// The test that a page shows, on the application that it names.
     Page(pages::Page),
     /// The console, in a browser.
@@ -197,6 +200,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("reproducers/signed".to_owned(), Run::ReproducersSigned));
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
+    runs.extend(examples::Example::ALL.map(|it| (format!("receivers/{}", it.name()), Run::Framework(it))));
     runs.extend(pages::Page::ALL.map(|it| (format!("pages/{}", it.name()), Run::Page(it))));
     runs.push(("console/browser".to_owned(), Run::Console));
     runs.push(("page/browser".to_owned(), Run::ReceiverPage));
@@ -260,6 +264,7 @@ impl Run {
             Self::Debugger => Documented::Flask.missing(),
             Self::Careful(receiver) => receiver.missing(),
             Self::Example(example) => example.missing(),
+            Self::Framework(example) => frameworks::missing(example),
             Self::Page(page) => page.missing(),
             Self::Sdk(sdk) => sdk.missing(),
             Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools => sdk::Sdk::Python.missing(),
@@ -287,7 +292,7 @@ impl Run {
         match self {
             Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.set_up(),
             Self::Debugger => Documented::Flask.set_up(),
-            Self::Example(example) => example.set_up(),
+            Self::Example(example) | Self::Framework(example) => example.set_up(),
             Self::Page(page) => page.set_up(),
             Self::Sdk(sdk) => sdk.set_up(),
             Self::Schemathesis | Self::SchemathesisControl => schemathesis::set_up(),
@@ -322,6 +327,7 @@ impl Run {
             Self::ReproducersSigned => reproducers::signed().await,
             Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Example(example) => examples::run(example).await,
+            Self::Framework(example) => frameworks::run(example).await,
             Self::Page(page) => pages::run(page).await,
             Self::Console => console::run().await,
             Self::ReceiverPage => receiver_page::run(world).await,

@@ -73,7 +73,29 @@ impl Example {
         }
     }
 
-    fn folder(self) -> PathBuf {
+    /// Its receiver, which `docs/receivers` shows: program and arguments.
+    ///
+    /// # Errors
+    /// Where it does not build, or a path is no text.
+    pub(super) fn receiver(self, port: u16) -> anyhow::Result<Vec<String>> {
+        let text = |path: PathBuf| path.into_os_string().into_string().ok().context("a path that is no text");
+        let script = |name: &str| text(self.folder().join(name));
+        let python = || text(venv_python(&self.folder().join(".venv")));
+        Ok(match self {
+            Self::Express => vec!["node".to_owned(), script("receiver.js")?],
+            Self::Flask | Self::FastApi => vec![python()?, script("receiver.py")?],
+            Self::Axum => {
+                vec![text(workspace::build("piopiy-example-axum", "receiver", workspace::Profile::Dev)?)?]
+            }
+            Self::Php => {
+                let address = format!("127.0.0.1:{port}");
+                vec!["php".to_owned(), "-S".to_owned(), address, script("receiver.php")?]
+            }
+        })
+    }
+
+    /// Where it lies.
+    pub(super) fn folder(self) -> PathBuf {
         workspace::root().join("examples").join(self.name())
     }
 

@@ -14,7 +14,7 @@ use crate::receivers::Documented;
 use crate::workspace;
 
 /// How long a run may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// One thing that was measured, the check that is about it, and what it has to say.
 struct Row {

@@ -151,5 +151,11 @@ fn code_is_of_its_language() {
     };
     assert!(parses("node", &["--check", "docs/recipes/testcontainers.test.mjs"]));
     let ast = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
-    assert!(parses("python3", &["-c", ast, "docs/recipes/test_containers.py"]));
+    for script in
+        ["docs/recipes/test_containers.py", "examples/flask/receiver.py", "examples/fastapi/receiver.py"]
+    {
+        assert!(parses("python3", &["-c", ast, script]), "{script}");
+    }
+    assert!(parses("node", &["--check", "examples/express/receiver.js"]));
+    assert!(parses("php", &["-l", "examples/php/receiver.php"]));
 }
