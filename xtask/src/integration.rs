@@ -19,6 +19,7 @@ mod console;
 mod crash;
 mod deadlines;
 mod drain;
+mod every_page;
 mod examples;
 mod explore;
 mod failures;

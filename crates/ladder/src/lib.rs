@@ -17,9 +17,11 @@
 //! ```
 
 mod drawing;
+mod page;
 mod times;
 
 pub use drawing::{Ladder, Lane, Presence, Rung, Tone};
+pub use page::{head, in_words};
 pub use times::{date_of, since, utc};
 
 /// The style of a page: colours, light and dark, and whatever is on both pages.

@@ -14,21 +14,20 @@ use tokio::time::timeout;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
+use crate::integration::every_page::{self, picture, pictures, save};
 use crate::integration::webdriver::Browser;
 use crate::workspace;
 
 /// How long anything may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Where pictures go that somebody wants to look at.
-const PICTURES: &str = "PIOPIY_CONSOLE_PICTURES";
 
 /// Places a call, follows it, acts on it, and runs checks.
 pub(super) async fn run() -> anyhow::Result<String> {
     let app = App::start().await;
     let platform = Platform::start(&app).await?;
     let browser = Browser::start().await?;
-    let pictures = std::env::var_os(PICTURES);
-    let pictures = pictures.as_deref().map(Path::new);
+    let pictures = pictures();
+    let pictures = pictures.as_deref();
     let result = tour(&browser, &platform, &app, pictures).await;
     let errors = browser.errors().await;
     browser.stop().await?;
@@ -95,14 +94,7 @@ async fn seen(browser: &Browser, text: &str) -> anyhow::Result<()> {
 
 /// Everything can be reached and done with keys, and has a name.
 async fn keyboard(browser: &Browser) -> anyhow::Result<()> {
-    let nameless = browser
-        .evaluate(
-            "[...document.querySelectorAll('button,a,input:not([type=hidden]),select,textarea,summary,audio')]
-               .filter(it => !(it.textContent.trim() || it.getAttribute('aria-label') || it.labels?.length))
-               .map(it => it.outerHTML)",
-        )
-        .await?;
-    ensure!(nameless == json!([]), "these have no name: {nameless}");
+    every_page::named(browser).await?;
     // Whoever tells the machine what to press says what is to be seen.
     let otherwise = browser
         .evaluate(
@@ -158,9 +150,7 @@ async fn fits(browser: &Browser, pictures: Option<&Path>) -> anyhow::Result<()> 
         ("dark", 1400, 900, "dark"),
         ("light", 1400, 900, "light"),
     ] {
-        browser.look(width, height, scheme).await?;
-        let over = browser.evaluate("document.documentElement.scrollWidth - innerWidth").await?;
-        ensure!(over.as_i64() <= Some(0), "at {width} px the page is {over} px wider than the window");
+        every_page::fits(browser, width, height, scheme).await?;
         let cut = browser
             .evaluate(
                 "[...document.querySelectorAll('main>*, main>.left>*')]
@@ -169,8 +159,6 @@ async fn fits(browser: &Browser, pictures: Option<&Path>) -> anyhow::Result<()> 
             )
             .await?;
         ensure!(cut == json!([]), "at {width} px these hold more than is seen: {cut}");
-        let dark = browser.evaluate("getComputedStyle(document.body).backgroundColor").await?;
-        ensure!((dark == "rgb(15, 18, 22)") == (scheme == "dark"), "{scheme}: the background is {dark}");
         picture(browser, pictures, name).await?;
         if width == 390 {
             let ladder = browser.element("svg.narrow .rung").await?;
@@ -205,18 +193,6 @@ async fn checked(browser: &Browser, console: &str, pictures: Option<&Path>) -> a
     browser.element("#report").await?.click().await?;
     browser.until("document.querySelectorAll('details.check').length > 5").await?;
     picture(browser, pictures, "report").await
-}
-
-async fn picture(browser: &Browser, folder: Option<&Path>, name: &str) -> anyhow::Result<()> {
-    match folder {
-        Some(folder) => save(folder, name, &browser.screenshot().await?),
-        None => Ok(()),
-    }
-}
-
-fn save(folder: &Path, name: &str, png: &[u8]) -> anyhow::Result<()> {
-    let file = folder.join(format!("{name}.png"));
-    std::fs::write(&file, png).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// An application: it asks for a key, and puts whoever presses one through.

@@ -9,14 +9,13 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::World;
+use super::every_page::{self, picture, pictures};
 use super::webdriver::Browser;
 use crate::http1::{Connection, post};
 use crate::process::Process;
 use crate::receivers::Kept;
 use crate::traffic;
 
-/// Where pictures go that somebody wants to look at.
-const PICTURES: &str = "PIOPIY_CONSOLE_PICTURES";
 /// So many webhooks of the simulator's calls are there to begin with.
 const WEBHOOKS: usize = 40;
 const TOKEN: &str = "s3cret-of-the-page";
@@ -42,8 +41,8 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
         ensure!(send(&receiver, &body).await? == 200, "a webhook was refused");
     }
     let browser = Browser::start().await?;
-    let pictures = std::env::var_os(PICTURES);
-    let pictures = pictures.as_deref().map(Path::new);
+    let pictures = pictures();
+    let pictures = pictures.as_deref();
     let result = tour(&browser, &receiver, pictures).await;
     let errors = browser.errors().await;
     let asked = match &result {
@@ -132,14 +131,7 @@ async fn keyboard(browser: &Browser) -> anyhow::Result<()> {
 }
 
 async fn named(browser: &Browser) -> anyhow::Result<()> {
-    let nameless = browser
-        .evaluate(
-            "[...document.querySelectorAll('button,a,input:not([type=hidden]),select,summary')]
-               .filter(it => !(it.textContent.trim() || it.getAttribute('aria-label') || it.labels?.length))
-               .map(it => it.outerHTML)",
-        )
-        .await?;
-    ensure!(nameless == json!([]), "these have no name: {nameless}");
+    every_page::named(browser).await?;
     let unreached = browser
         .evaluate(
             "[...document.querySelectorAll('main *')]
@@ -165,11 +157,7 @@ async fn fits(browser: &Browser, pictures: Option<&Path>) -> anyhow::Result<()> 
         ("page-dark", 1400, 900, "dark"),
         ("page-light", 1400, 900, "light"),
     ] {
-        browser.look(width, height, scheme).await?;
-        let over = browser.evaluate("document.documentElement.scrollWidth - innerWidth").await?;
-        ensure!(over.as_i64() <= Some(0), "at {width} px the page is {over} px wider than the window");
-        let dark = browser.evaluate("getComputedStyle(document.body).backgroundColor").await?;
-        ensure!((dark == "rgb(15, 18, 22)") == (scheme == "dark"), "{scheme}: the background is {dark}");
+        every_page::fits(browser, width, height, scheme).await?;
         if width == 390 {
             let ladder = browser.element("svg.narrow .rung").await?;
             ensure!(ladder.is_shown().await?, "a telephone shows no ladder");
@@ -237,11 +225,4 @@ fn call(cmiuuid: &str) -> Vec<u8> {
         r#"{{"cmiuuid":"{cmiuuid}","appid":2222222,"leg":"a","status":"missed","duration":0,"direction":"inbound","from":447700900456,"to":441632960000}}"#
     )
     .into_bytes()
-}
-
-async fn picture(browser: &Browser, folder: Option<&Path>, name: &str) -> anyhow::Result<()> {
-    let Some(folder) = folder else { return Ok(()) };
-    let file = folder.join(format!("{name}.png"));
-    std::fs::write(&file, browser.screenshot().await?)
-        .with_context(|| format!("cannot write {}", file.display()))
 }

@@ -164,7 +164,7 @@ fn listed(calls: &[Call<'_>], selected: Option<&Call<'_>>, ask: &Ask, window: &W
 }
 
 fn line(call: &Call<'_>, is_selected: bool, ask: &Ask) -> Markup {
-    let (state, colour) = words(call.phase());
+    let (state, colour) = piopiy_ladder::in_words(call.phase());
     let last = call.webhooks.last().map_or(0, |(digest, _)| digest.received_at);
     html! {
         a.call.selected[is_selected] id={ "call-" (call.key) } href=(ask.to("/call", &[("id", call.key)]))
@@ -198,20 +198,6 @@ pub(super) fn webhooks_in_words(call: &Call<'_>) -> String {
     let cdrs = call.webhooks.iter().filter(|(_, about)| about.identity.kind() == Kind::Cdr).count();
     let count = |number: usize, of: &str| format!("{number} {of}{}", if number == 1 { "" } else { "s" });
     format!("{}, {}", count(call.webhooks.len() - cdrs, "event"), count(cdrs, "CDR"))
-}
-
-/// Where a call is, in words, and its colour.
-pub(super) fn words(phase: Phase) -> (&'static str, &'static str) {
-    match phase {
-        Phase::Offered => ("begins", "flow"),
-        Phase::Ringing => ("ringing", "flow"),
-        Phase::Active => ("on the line", "event"),
-        Phase::Streaming => ("streaming", "audio"),
-        Phase::Bridged => ("bridged", "event"),
-        Phase::EndedAnswered => ("answered", "ok"),
-        Phase::EndedMissed => ("missed", "mute"),
-        _ => ("on", "event"),
-    }
 }
 
 #[cfg(test)]

@@ -62,16 +62,7 @@ impl<'a> Shell<'a> {
         html! {
             (DOCTYPE)
             html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (self.title) " · piopiy-receiver" }
-                    link rel="icon" href="data:,";
-                    link rel="stylesheet" href="/ladder.css";
-                    link rel="stylesheet" href="/page.css";
-                    script src="/ladder.js" defer {}
-                }
+                (piopiy_ladder::head(&format!("{} · piopiy-receiver", self.title), "/page.css"))
                 body {
                     a.skip href="#shown" { "Skip to what is shown" }
                     (self.header())

@@ -7,7 +7,7 @@ use piopiy_events::Kind;
 use piopiy_ladder::{Ladder, Lane, Presence, Rung, Tone};
 
 use super::ask::Ask;
-use super::calls::{Call, webhooks_in_words, words};
+use super::calls::{Call, webhooks_in_words};
 use super::window::{About, Digest};
 
 pub(super) fn ladder(
@@ -22,7 +22,7 @@ pub(super) fn ladder(
             p.mute { "Pick a call: every webhook of it is drawn here, as it is stored." }
         };
     };
-    let (state, _) = words(call.phase());
+    let (state, _) = piopiy_ladder::in_words(call.phase());
     html! {
         div.head {
             h2 { "Ladder · call " (call.key) }

@@ -95,16 +95,7 @@ impl<'a> Page<'a> {
         html! {
             (DOCTYPE)
             html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (title) }
-                    link rel="icon" href="data:,";
-                    link rel="stylesheet" href="/ladder.css";
-                    link rel="stylesheet" href="/console.css";
-                    script src="/ladder.js" defer {}
-                }
+                (piopiy_ladder::head(&title, "/console.css"))
                 body {
                     a.skip href="#shown" { "Skip to the ladder" }
                     (header)

@@ -1,7 +1,7 @@
 //! What things are called.
 
 use piopiy_events::Phase;
-use piopiy_ladder::{Tone, since};
+use piopiy_ladder::{Tone, in_words, since};
 
 use crate::deliver::ledger::{AttemptEntry, AttemptOutcome, Cause, DeliveryOutcome};
 use crate::platform::board::{BY_HAND, Brief, WebhookRow};
@@ -51,14 +51,7 @@ pub(super) fn cause(attempt: &AttemptEntry) -> Option<String> {
 pub(super) fn state(view: &Brief, schedule: &[u64], now_ms: u64) -> (String, &'static str) {
     let (phase, mut colour) = match view.phase {
         Phase::Offered if view.is_over => ("ended", "mute"),
-        Phase::Offered => ("begins", "flow"),
-        Phase::Ringing => ("ringing", "flow"),
-        Phase::Active => ("on the line", "event"),
-        Phase::Streaming => ("streaming", "audio"),
-        Phase::Bridged => ("bridged", "event"),
-        Phase::EndedAnswered => ("answered", "ok"),
-        Phase::EndedMissed => ("missed", "mute"),
-        _ => ("on", "event"),
+        phase => in_words(phase),
     };
     let mut words = vec![view.begin.direction.clone(), phase.to_owned()];
     if let Some((told, tone)) = told(view, schedule, now_ms) {
