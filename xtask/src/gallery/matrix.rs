@@ -38,6 +38,9 @@ pub(super) struct Row {
     pub(super) slow: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) warns: BTreeSet<String>,
+    /// Checks that could not tell this time, as where the machine was too slow for them: no reason to say that they survive.
+    #[serde(skip)]
+    pub(super) undecided: BTreeSet<String>,
 }
 
 impl Row {
@@ -48,6 +51,7 @@ impl Row {
             fails: BTreeSet::new(),
             slow: BTreeSet::new(),
             warns: BTreeSet::new(),
+            undecided: BTreeSet::new(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Row {
         self.fails.extend(other.fails);
         self.slow.extend(other.slow);
         self.warns.extend(other.warns);
+        self.undecided.extend(other.undecided);
         self
     }
 
@@ -159,7 +164,8 @@ impl Matrix {
             if committed.died != row.died {
                 continue;
             }
-            differences.extend(before.difference(&now).map(|id| format!("{} survives {id} now", row.name)));
+            let survived = before.difference(&now).filter(|id| !row.undecided.contains(**id));
+            differences.extend(survived.map(|id| format!("{} survives {id} now", row.name)));
             differences.extend(now.difference(&before).map(|id| format!("{id} kills {} now", row.name)));
         }
         differences
@@ -207,6 +213,8 @@ mod tests {
         // Depends on how many requests there were, and on what came before.
         check(row("doubles", &[]), row("doubles", &["DUP-001"]), &[]);
         check(row("stumbles-over-poison", &[]), row("stumbles-over-poison", &["DUP-001"]), &[]);
+        let undecided = Row { undecided: ["TRN-018".to_owned()].into(), ..row("wants-capitals", &[]) };
+        check(row("wants-capitals", &["TRN-018"]), undecided, &[]);
     }
 
     #[test]

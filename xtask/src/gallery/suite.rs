@@ -192,6 +192,7 @@ fn fill(row: &mut Row, report: &CheckReport) {
             Verdict::Fail if is_measured || result.outcome.is_timing => row.slow.insert(id),
             Verdict::Fail => row.fails.insert(id),
             Verdict::Warn => row.warns.insert(id),
+            Verdict::Inconclusive => row.undecided.insert(id),
             _ => false,
         };
     }
