@@ -49,7 +49,8 @@ Examples:
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  the load was generated, every threshold holds, and whoever looked at the receiver found nothing
-    1  a threshold does not hold, or webhooks were lost, doubled or changed, as far as that was looked at
+    1  a threshold does not hold, webhooks were lost, doubled or changed, as far as that was looked at, or the receiver
+       acknowledged nothing, or was so slow that webhooks were dropped
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the target, a port, a disk
     4  inconclusive: the generator was the bottleneck, or nothing was sent
@@ -59,7 +60,7 @@ Exit codes:
 /// Load: whole calls at a rate, and how the receiver takes them
 ///
 /// Instants are planned before anything is sent, and latency counts from them: a receiver that stalls is seen to stall by
-/// every webhook that would have come meanwhile. Where the generator itself was the bottleneck the run says so, and nothing of the receiver.
+/// every webhook that would have come meanwhile. Where the generator itself was the bottleneck the run says so, and nothing of how fast the receiver is.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct LoadCommand {

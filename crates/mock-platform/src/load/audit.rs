@@ -87,6 +87,13 @@ impl LoadAudit {
     pub fn is_clean(&self) -> bool {
         [self.lost, self.duplicated, self.corrupted, self.stale_overwrite, self.phantom] == [0; 5]
     }
+
+    /// Whether something is wrong for sure: what is lost is so only at a receiver that has come to rest, and an effect of nothing
+    /// may be of somebody else.
+    pub(super) fn is_proven_wrong(&self) -> bool {
+        let for_sure = self.duplicated + self.corrupted + self.stale_overwrite;
+        for_sure > 0 || (self.lost > 0 && !self.is_unsettled)
+    }
 }
 
 /// How many of each kind of trouble are named.

@@ -171,13 +171,18 @@ fn warnings<'a>(first: &LoadReport, all: impl Iterator<Item = &'a LoadReport>) -
 const PIECES: usize = 5;
 
 fn inconclusive(before: &[LoadReport], after: &[LoadReport], sides: &[Side; 2]) -> Option<String> {
-    let unfit = before.iter().chain(after).find_map(|report| match report.verdict() {
-        "inconclusive" => {
-            let reason = report.saturation.as_deref().unwrap_or("nothing was sent");
-            Some(format!("the run with seed {} was so itself: {reason}", report.seed))
+    let unfit = before.iter().chain(after).find_map(|report| {
+        let (saturation, gave_way) = (report.saturation.as_deref(), report.gave_way.as_deref());
+        let is_idle = (report.summary.attempts == 0).then_some("nothing was sent");
+        match (report.stopped, saturation.or(is_idle), gave_way) {
+            (true, ..) => Some(format!("the run with seed {} was stopped before its end", report.seed)),
+            (_, Some(reason), _) => {
+                Some(format!("the run with seed {} was so itself: {reason}", report.seed))
+            }
+            // What was not sent has no latency, and was late all the same.
+            (.., Some(reason)) => Some(format!("the run with seed {} gave way: {reason}", report.seed)),
+            _ => None,
         }
-        "stopped" => Some(format!("the run with seed {} was stopped before its end", report.seed)),
-        _ => None,
     });
     let few = || {
         let fewest = sides.iter().map(Side::pieces).min().unwrap_or_default();

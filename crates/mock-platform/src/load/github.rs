@@ -16,7 +16,9 @@ impl LoadReport {
             .saturation
             .iter()
             .map(|reason| command("warning", TITLE, &format!("inconclusive: {reason}")));
-        broken.chain(saturated).collect()
+        let gave_way =
+            self.gave_way.iter().map(|reason| command("error", TITLE, &format!("gave way: {reason}")));
+        broken.chain(gave_way).chain(saturated).collect()
     }
 
     /// Lines of `$GITHUB_OUTPUT`: `result`, `failed` with the thresholds that do not hold, `seed`.

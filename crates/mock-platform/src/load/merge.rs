@@ -69,12 +69,13 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
     let parts: Vec<(f64, &LoadReport)> =
         reports.iter().map(|report| ((report.started_ms - began_ms) as f64 / 1e3, report)).collect();
     let histograms = LoadHistograms::joined(reports);
-    let reasons: Vec<String> = reports
-        .iter()
-        .filter_map(|report| {
-            Some(format!("shard {}: {}", report.shard.as_deref()?, report.saturation.as_ref()?))
-        })
-        .collect();
+    let reasons = |of: fn(&LoadReport) -> Option<&String>| {
+        let told = reports
+            .iter()
+            .filter_map(|report| Some(format!("shard {}: {}", report.shard.as_deref()?, of(report)?)));
+        let told: Vec<String> = told.collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    };
     let mut mix = BTreeMap::new();
     reports.iter().for_each(|report| add_counts(&mut mix, &report.mix));
     let targets: BTreeSet<&str> = reports.iter().map(|report| report.target.as_str()).collect();
@@ -86,7 +87,8 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
         started_ms: began_ms,
         // Those of several machines cannot be compared.
         started_at_monotonic_ns: 0,
-        saturation: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        saturation: reasons(|report| report.saturation.as_ref()),
+        gave_way: reasons(|report| report.gave_way.as_ref()),
         stopped: reports.iter().any(|report| report.stopped),
         thresholds: Vec::new(),
         summary: summary(&parts, &histograms),
@@ -211,6 +213,7 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
     LoadSummary {
         planned: total(|one| one.planned),
         dropped_by_generator: total(|one| one.dropped_by_generator),
+        unsent_at_stop: total(|one| one.unsent_at_stop),
         attempts,
         acknowledged: total(|one| one.acknowledged),
         errors: total(|one| one.errors),

@@ -20,7 +20,7 @@ use super::audit::LoadAudit;
 use super::capacity::Capacity;
 use super::options::{LoadOptions, Rate};
 use super::packed::{self, HistogramError};
-use super::saturation::{Signs, saturation};
+use super::saturation::{Room, Signs, gave_way, saturation};
 use super::tally::Tally;
 use super::threshold::Threshold;
 use crate::deliver::Target;
@@ -107,6 +107,8 @@ pub struct LoadReport {
     pub started_at_monotonic_ns: u64,
     /// Why the figures say nothing of the receiver: the generator was the bottleneck.
     pub saturation: Option<String>,
+    /// Why not all was sent that was due, though the generator was fine: what had no answer yet was as much as may be in flight.
+    pub gave_way: Option<String>,
     /// Whether it was stopped before its end.
     pub stopped: bool,
     /// What had to hold.
@@ -176,9 +178,15 @@ impl LoadReport {
             lag_p50_us: summary.scheduling_lag_us.p50,
             lag_p99_us: summary.scheduling_lag_us.p99,
             cpu: summary.cpu,
-            dropped: summary.dropped_by_generator,
             due_per_second: summary.planned as f64 / seconds(tally.last_sent_ns),
             sent_per_second: summary.sent_per_second,
+        };
+        // At full speed the generator is meant to be at its limit, or the receiver at its own.
+        let saturation = if options.rate == Rate::Max { None } else { saturation(&signs) };
+        let room = Room {
+            dropped: summary.dropped(),
+            most_waiting: summary.most_waiting,
+            connections: options.connections,
         };
         Self {
             schema: SCHEMA.to_owned(),
@@ -195,8 +203,9 @@ impl LoadReport {
             shard: plan.shard.map(|(part, parts)| format!("{part}/{parts}")),
             started_ms: started.wall_ms,
             started_at_monotonic_ns: started.monotonic_ns,
-            // At full speed the generator is meant to be at its limit, or the receiver at its own.
-            saturation: if options.rate == Rate::Max { None } else { saturation(&signs) },
+            // Whoever is late himself knows nothing of others.
+            gave_way: if saturation.is_some() { None } else { gave_way(&room) },
+            saturation,
             stopped: started.is_stopped,
             thresholds: Vec::new(),
             summary,
@@ -240,17 +249,24 @@ impl LoadReport {
         markdown::render(self)
     }
 
-    /// What it came to, in a word: `stopped`, `inconclusive`, `failed` where a threshold does not hold or an effect is not as it
-    /// must be, or `passed`.
+    /// What it came to, in a word: `stopped`, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
+    /// must be, webhooks found no room or none was acknowledged, or `passed`. What was lost or doubled is so, however late the generator was.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
         match () {
             () if self.stopped => "stopped",
+            () if self.is_proven_wrong() => "failed",
             () if self.saturation.is_some() || self.summary.attempts == 0 => "inconclusive",
             () if self.thresholds.iter().any(|threshold| threshold.broken.is_some()) => "failed",
             () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",
+            () if self.gave_way.is_some() || self.summary.acknowledged == 0 => "failed",
             () => "passed",
         }
+    }
+
+    /// Whether the receiver lost, doubled or changed something, whatever else is said of the run.
+    pub(super) fn is_proven_wrong(&self) -> bool {
+        self.audit.as_ref().is_some_and(LoadAudit::is_proven_wrong)
     }
 
     /// Its times, each with what people call it.

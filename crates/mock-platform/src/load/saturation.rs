@@ -8,8 +8,6 @@ pub(super) struct Signs {
     pub(super) lag_p99_us: u64,
     /// The part of its threads' time in which they ran on a CPU.
     pub(super) cpu: Option<f64>,
-    /// Webhooks that it had no room for.
-    pub(super) dropped: u64,
     /// Webhooks per second that were due, and that were sent.
     pub(super) due_per_second: f64,
     pub(super) sent_per_second: f64,
@@ -36,16 +34,33 @@ pub(super) fn saturation(signs: &Signs) -> Option<String> {
         )
     } else if cpu > CPU {
         format!("its threads were busy {:.0} % of the time", cpu * 100.0)
-    } else if signs.dropped > 0 {
-        format!(
-            "it dropped {} webhooks that waited for a connection: allow more with --backlog or --connections",
-            signs.dropped
-        )
     } else {
         return None;
     };
     let fine = signs.sent_per_second.min(signs.due_per_second) * EASE;
     Some(format!("{sign}; at about {fine:.0} webhooks per second it would have been fine"))
+}
+
+/// What is known of webhooks that found no room.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Due, and not sent, for so many waited already.
+    pub(super) dropped: u64,
+    pub(super) most_waiting: usize,
+    /// How many may be in flight at once.
+    pub(super) connections: usize,
+}
+
+/// Why not all was sent, where that is not the generator's fault: it was awake for each webhook, and there was none among its connections
+/// on which it could have been sent. `None` where all was.
+pub(super) fn gave_way(room: &Room) -> Option<String> {
+    let Room { dropped, most_waiting, connections } = *room;
+    (dropped > 0).then(|| {
+        format!(
+            "in-flight limit: {dropped} webhooks were dropped, for none of {connections} connections was free and {most_waiting} waited already; \
+             the receiver is too slow for so many, or --connections or --backlog are too few"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -56,7 +71,6 @@ mod tests {
         lag_p50_us: 20,
         lag_p99_us: 4_000,
         cpu: Some(0.5),
-        dropped: 0,
         due_per_second: 2_000.0,
         sent_per_second: 2_000.0,
     };
@@ -75,8 +89,18 @@ mod tests {
         check(Signs { lag_p50_us: 1_500, ..FINE }, Some("1.5 ms late for half"));
         check(Signs { lag_p99_us: 30_000, ..FINE }, Some("30.0 ms for one in a hundred"));
         check(Signs { cpu: Some(0.99), ..FINE }, Some("busy 99 %"));
-        check(Signs { dropped: 7, ..FINE }, Some("dropped 7 webhooks"));
         check(Signs { cpu: Some(0.99), sent_per_second: 1_000.0, ..FINE }, Some("about 700 webhooks"));
         check(Signs { cpu: None, ..FINE }, None);
+    }
+
+    #[test]
+    fn webhooks_that_find_no_room_are_no_sign_of_the_generator() {
+        let room = Room { dropped: 0, most_waiting: 900, connections: 8 };
+        assert_eq!(gave_way(&room), None);
+        let told = gave_way(&Room { dropped: 7, ..room }).unwrap();
+        assert!(
+            told.starts_with("in-flight limit: 7 webhooks were dropped, for none of 8 connections"),
+            "{told}"
+        );
     }
 }

@@ -42,6 +42,15 @@ impl State {
         }
     }
 
+    /// There is no time any more for what waits.
+    pub(super) fn stop(&mut self) {
+        self.source.stop();
+        while let Some(due) = self.waiting.pop_front() {
+            self.tally.unsent_at_stop += 1;
+            self.drop_one(due);
+        }
+    }
+
     /// There is no room for a webhook, or no time any more.
     pub(super) fn drop_one(&mut self, due: Due) {
         self.tally.dropped += 1;

@@ -33,6 +33,8 @@ impl End {
 pub(super) struct Tally {
     pub(super) planned: u64,
     pub(super) dropped: u64,
+    /// Of those, what waited when it was stopped.
+    pub(super) unsent_at_stop: u64,
     pub(super) attempts: u64,
     pub(super) acknowledged: u64,
     /// Answers that are none of 2xx, by their first digit.
@@ -77,6 +79,7 @@ impl Tally {
         Self {
             planned: 0,
             dropped: 0,
+            unsent_at_stop: 0,
             attempts: 0,
             acknowledged: 0,
             refused: [0; 10],
@@ -138,6 +141,7 @@ impl Tally {
     pub(super) fn add(&mut self, other: &Self) {
         self.planned += other.planned;
         self.dropped += other.dropped;
+        self.unsent_at_stop += other.unsent_at_stop;
         self.attempts += other.attempts;
         self.acknowledged += other.acknowledged;
         for (mine, theirs) in self.refused.iter_mut().zip(other.refused) {

@@ -126,16 +126,21 @@ impl Threshold {
                     &summary.publish_delay_us
                 };
                 let us = of.at(q);
-                (Some(us as f64), ms(us))
+                match summary.unanswered() {
+                    // Who has no answer waits for it without an end, however soon that was known.
+                    none if self.is_beyond(none, summary.attempts) => (
+                        Some(f64::INFINITY),
+                        format!("without an end, for {none} of {} had no answer", summary.attempts),
+                    ),
+                    _ => (Some(us as f64), ms(us)),
+                }
             }
             Figure::Errors => (Some(summary.errors as f64), summary.errors.to_string()),
             Figure::ErrorShare => {
                 let share = summary.errors as f64 / (summary.attempts.max(1)) as f64;
                 (Some(share), format!("{:.3} %", share * 100.0))
             }
-            Figure::Dropped => {
-                (Some(summary.dropped_by_generator as f64), summary.dropped_by_generator.to_string())
-            }
+            Figure::Dropped => (Some(summary.dropped() as f64), summary.dropped().to_string()),
             Figure::Rate => (Some(summary.sent_per_second), format!("{:.1}", summary.sent_per_second)),
             Figure::Lost => (summary.lost.map(|n| n as f64), unknown(summary.lost)),
             Figure::Duplicated => (summary.duplicated.map(|n| n as f64), unknown(summary.duplicated)),
@@ -149,6 +154,16 @@ impl Threshold {
             Relation::Equal => (value - self.bound).abs() < f64::EPSILON,
         });
         (!holds).then(|| format!("{} does not hold: it is {shown}", self.text))
+    }
+
+    /// Whether so many of all are more than a quantile of the latency leaves out.
+    fn is_beyond(&self, count: u64, of: u64) -> bool {
+        match self.figure {
+            Figure::Latency(thousandths) => {
+                count.saturating_mul(1_000) > of.saturating_mul(1_000_u64.saturating_sub(thousandths.into()))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -196,6 +211,26 @@ mod tests {
         check("rate>=100", Ok(Some("it is 99.5")));
         check("dropped==0", Ok(None));
         check("lost==0", Ok(Some("unknown")));
+    }
+
+    #[test]
+    fn what_was_not_answered_is_within_no_bound() {
+        let mut report = LoadReport::default();
+        report.summary.attempts = 1_000;
+        let broken = |report: &LoadReport, text: &str| text.parse::<Threshold>().unwrap().broken_by(report);
+        // A connection that is refused is no answer within a tenth of a millisecond.
+        report.summary.errors_by_kind.insert("no_connection".to_owned(), 8);
+        report.summary.errors_by_kind.insert("reset".to_owned(), 2);
+        assert_eq!(broken(&report, "p99<500ms"), None, "one in a hundred may be anything");
+        let told = broken(&report, "p999<500ms").unwrap();
+        assert!(told.contains("10 of 1000 had no answer"), "{told}");
+        assert!(broken(&report, "max<500ms").is_some());
+        assert_eq!(broken(&report, "publish_delay_p999<500ms"), None);
+        report.summary.errors_by_kind.insert("timeout".to_owned(), 1);
+        assert!(broken(&report, "p99<500ms").is_some());
+        // An answer that refuses is one.
+        report.summary.errors_by_kind = [("5xx".to_owned(), 1_000)].into();
+        assert_eq!(broken(&report, "max<500ms"), None);
     }
 
     #[test]

@@ -124,6 +124,12 @@ fn what_cannot_be_compared_is_told() {
     let mut saturated = one.clone();
     saturated.saturation = Some("its threads were busy".to_owned());
     assert!(inconclusive(&saturated).contains("its threads were busy"));
+    let audit = crate::load::audit::LoadAudit { lost: 1, ..Default::default() };
+    saturated.audit = Some(audit);
+    assert_eq!(saturated.verdict(), "failed");
+    assert!(inconclusive(&saturated).contains("its threads were busy"), "its times say nothing all the same");
+    let gave_way = LoadReport { gave_way: Some("in-flight limit: 7".to_owned()), ..one.clone() };
+    assert!(inconclusive(&gave_way).contains("in-flight limit: 7"));
     assert!(inconclusive(&report(&Sent::each_second(3))).contains("3 whole seconds"));
 }
 

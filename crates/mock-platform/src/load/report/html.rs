@@ -80,13 +80,15 @@ fn summary(report: &LoadReport) -> Markup {
         ("", summary.planned, "planned"),
         ("pass", summary.acknowledged, "acknowledged"),
         ("fail", summary.errors, "errors"),
-        ("warn", summary.dropped_by_generator, "dropped by the generator"),
+        ("warn", summary.dropped(), "dropped by the generator"),
+        ("", summary.unsent_at_stop, "not sent, for it was stopped"),
     ];
     html! {
         section.card.summary aria-label="Summary" {
             @if let Some(reason) = &report.saturation {
-                p.trouble { "The generator was the bottleneck, and nothing is said of the receiver: " (reason) }
+                p.trouble { "The generator was the bottleneck, and nothing is said of how fast the receiver is: " (reason) }
             }
+            @if let Some(reason) = &report.gave_way { p.trouble { "Not all was sent. Gave way: " (reason) } }
             @if report.stopped { p.trouble { "The run was stopped before its end." } }
             div.numbers {
                 @for (class, count, name) in numbers {
@@ -190,7 +192,7 @@ fn saturation(report: &LoadReport) -> Markup {
         ("CPU of its threads", summary.cpu.map_or_else(unknown, |cpu| format!("{:.1} %", cpu * 100.0))),
         ("CPU per webhook", summary.cpu_us_per_attempt.map_or_else(unknown, |us| format!("{us:.1} µs"))),
         ("most that waited for a connection", summary.most_waiting.to_string()),
-        ("dropped", summary.dropped_by_generator.to_string()),
+        ("dropped", summary.dropped().to_string()),
         ("connections opened", summary.connections_opened.to_string()),
     ];
     html! {

@@ -21,6 +21,9 @@ pub(super) fn render(report: &LoadReport) -> String {
     if let Some(reason) = &report.saturation {
         let _ = writeln!(text, "The generator was the bottleneck: {reason}\n");
     }
+    if let Some(reason) = &report.gave_way {
+        let _ = writeln!(text, "Not all was sent. Gave way: {reason}\n");
+    }
     let broken = report.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref());
     for reason in broken {
         let _ = writeln!(text, "- ✗ {}", code(reason));

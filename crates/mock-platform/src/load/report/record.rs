@@ -13,7 +13,7 @@ use crate::load::tally::Tally;
 #[serde(default)]
 #[non_exhaustive]
 pub struct LoadHistograms {
-    /// From the instant at which a webhook was due to its answer.
+    /// From the instant at which a webhook was due to its answer; to its end where it was not answered.
     pub latency: String,
     /// From when it was sent to its answer.
     pub service: String,

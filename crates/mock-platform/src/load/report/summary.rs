@@ -18,6 +18,8 @@ pub struct LoadSummary {
     pub planned: u64,
     /// Due, and never sent: they waited for a connection, and there was no more room, or the run was stopped.
     pub dropped_by_generator: u64,
+    /// Of those, what still waited when the run was stopped.
+    pub unsent_at_stop: u64,
     /// Sent, or tried to be sent.
     pub attempts: u64,
     /// Answered with 2xx.
@@ -40,7 +42,7 @@ pub struct LoadSummary {
     pub seconds: f64,
     /// Attempts per second, until the last was sent.
     pub sent_per_second: f64,
-    /// From the instant at which a webhook was due to its answer, in microseconds.
+    /// From the instant at which a webhook was due to its answer, in microseconds; to its end where it was not answered.
     pub latency_us: Percentiles,
     /// From when it was sent to its answer: what a generator sees that waits for answers.
     pub service_us: Percentiles,
@@ -58,6 +60,9 @@ pub struct LoadSummary {
     /// The part of their time that the generator's threads worked on a CPU: without that waiting.
     pub cpu: Option<f64>,
 }
+
+/// The errors that are no answers.
+const UNANSWERED: [&str; 4] = ["no_connection", "timeout", "reset", "protocol_error"];
 
 /// Times, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -95,21 +100,28 @@ impl Percentiles {
 }
 
 impl LoadSummary {
+    /// Those that found no room, and not those that waited when the run was stopped.
+    pub(in crate::load) fn dropped(&self) -> u64 {
+        self.dropped_by_generator.saturating_sub(self.unsent_at_stop)
+    }
+
+    /// Attempts that nobody answered, as far as an answer could be read.
+    pub(in crate::load) fn unanswered(&self) -> u64 {
+        UNANSWERED.iter().filter_map(|kind| self.errors_by_kind.get(*kind)).sum()
+    }
+
     /// Of what was counted; what a receiver did is not known yet.
     pub(super) fn of(options: &LoadOptions, tally: &Tally) -> Self {
-        let errors = [
-            ("no_connection", tally.no_connection),
-            ("timeout", tally.timed_out),
-            ("reset", tally.reset),
-            ("protocol_error", tally.no_http),
-        ];
+        let errors =
+            UNANSWERED.into_iter().zip([tally.no_connection, tally.timed_out, tally.reset, tally.no_http]);
         let refused = tally.refused.iter().enumerate().map(|(digit, &count)| (format!("{digit}xx"), count));
-        let named = errors.into_iter().map(|(name, count)| (name.to_owned(), count));
+        let named = errors.map(|(name, count)| (name.to_owned(), count));
         let wall_ns = tally.last_ns.max(1) as f64 * options.threads as f64;
         let working_ns = tally.cpu_ns.map(|ns| ns.saturating_sub(tally.waited_ns));
         Self {
             planned: tally.planned,
             dropped_by_generator: tally.dropped,
+            unsent_at_stop: tally.unsent_at_stop,
             attempts: tally.attempts,
             acknowledged: tally.acknowledged,
             errors: tally.errors(),

@@ -27,6 +27,36 @@ fn every_kind_can_be_written_of_any_run() {
 }
 
 #[test]
+fn what_is_proven_fails_whoever_was_late_and_what_is_not_does_not() {
+    let run = report(1_000);
+    assert_eq!(run.verdict(), "passed");
+    let saturated = LoadReport { saturation: Some("it woke up late".to_owned()), ..run.clone() };
+    let seen = |audit: LoadAudit| LoadReport { audit: Some(audit), ..saturated.clone() }.verdict();
+    assert_eq!(seen(LoadAudit::default()), "inconclusive");
+    assert_eq!(seen(LoadAudit { lost: 1, ..LoadAudit::default() }), "failed");
+    assert_eq!(seen(LoadAudit { duplicated: 1, is_unsettled: true, ..LoadAudit::default() }), "failed");
+    // What has not come may come yet, and what nobody knows may be of somebody else.
+    assert_eq!(seen(LoadAudit { lost: 1, is_unsettled: true, ..LoadAudit::default() }), "inconclusive");
+    assert_eq!(seen(LoadAudit { phantom: 1, ..LoadAudit::default() }), "inconclusive");
+    let mut late = saturated.clone();
+    late.judge(&["p99<1us".parse().unwrap()]);
+    assert_eq!(late.verdict(), "inconclusive", "of how fast it is nothing is known");
+
+    let gave_way = LoadReport { gave_way: Some("in-flight limit".to_owned()), ..run };
+    assert_eq!(gave_way.verdict(), "failed");
+    for (kind, render) in KINDS.iter().filter(|(kind, _)| *kind != "hlog") {
+        assert!(render(&gave_way).contains("in-flight limit"), "{kind}");
+    }
+    let none = |n: u64| Sent { due_ns: n * 1_000_000, latency_ns: 100_000, is_acknowledged: false };
+    let mut refused = testing::report(&(0..50).map(none).collect::<Vec<_>>());
+    refused.judge(&["p99<500ms".parse().unwrap()]);
+    assert_eq!(refused.verdict(), "failed", "nobody was there");
+    assert!(refused.thresholds[0].broken.is_some());
+    refused.thresholds.clear();
+    assert_eq!(refused.verdict(), "failed");
+}
+
+#[test]
 fn what_was_written_is_read_and_what_is_not_is_told() {
     let mut whole = report(2_500);
     whole.judge(&["errors==0".parse().unwrap(), "p99<1s".parse().unwrap()]);

@@ -43,6 +43,9 @@ impl fmt::Display for LoadReport {
         if let Some(capacity) = &self.capacity {
             write!(f, "{capacity}")?;
         }
+        if let Some(reason) = &self.gave_way {
+            writeln!(f, "gave way: {reason}")?;
+        }
         match &self.saturation {
             Some(reason) => writeln!(f, "inconclusive: generator: {reason}"),
             None => Ok(()),

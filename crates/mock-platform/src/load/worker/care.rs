@@ -22,10 +22,7 @@ impl Shared {
                 state.source.end();
             }
             if progress.is_stopped() {
-                state.source.stop();
-                while let Some(due) = state.waiting.pop_front() {
-                    state.drop_one(due);
-                }
+                state.stop();
             }
             self.close_what_is_late_or_unused(&mut state, now);
             state.tally.injected = state.source.injected();
