@@ -40,7 +40,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 pub use self::audit::{AuditError, LoadAudit};
-use self::audit::{Auditor, Followed};
+use self::audit::{Audited, Auditor, Followed};
 pub use self::capacity::{Capacity, CapacityOptions, Trial, find_capacity};
 use self::clock::now_ns;
 pub use self::compare::{
@@ -147,24 +147,25 @@ pub fn run_load(
     options: &LoadOptions,
     progress: &Arc<Progress>,
 ) -> Result<LoadReport, LoadError> {
-    run_after(simulator, target, options, progress, &mut None)
+    run_after(simulator, target, options, progress, &mut None).map(|(report, _)| report)
 }
 
-/// The same, one of several loads of the receiver: what it does late is judged with the load that it is of.
+/// The same, one of several loads of the receiver: what it does late is judged with the load that it is of. With it why its effects could
+/// not be seen to the end, which the report tells in words.
 fn run_after(
     simulator: &Simulator,
     target: &Target,
     options: &LoadOptions,
     progress: &Arc<Progress>,
     followed: &mut Option<Followed>,
-) -> Result<LoadReport, LoadError> {
+) -> Result<(LoadReport, Option<AuditError>), LoadError> {
     options.check()?;
     progress.prepare();
     let tls = Tls::of(target).map_err(|source| LoadError::Tls { target: target.authority(), source })?;
     let addresses = reach(target, tls.as_ref(), options.timeout)?;
     let auditor = options.observation.as_ref();
     let auditor = auditor
-        .map(|observation| Auditor::start(simulator, observation, options.settle, followed.take()))
+        .map(|observation| Auditor::start(simulator, observation, options.settle, followed.take(), progress))
         .transpose()?;
     let opening = opening(options, tls.is_some());
     let start_ns = start_ns(options, opening)?;
@@ -224,15 +225,28 @@ fn run_after(
     written.map_err(unwritten)?;
     let mut tally = Tally::new(interval);
     tallies.iter().for_each(|part| tally.add(part));
-    let audit = match auditor.map(Auditor::end).transpose()? {
-        Some((audit, next)) => {
-            *followed = next;
-            Some(audit)
+    let (mut audit, mut unseen) = (None, None);
+    if let Some(Audited { found, next }) = auditor.map(Auditor::end) {
+        *followed = next;
+        match found {
+            Ok(found) => audit = Some(found),
+            // What was measured is no less true.
+            Err(error) => unseen = Some(error),
         }
-        None => None,
-    };
+    }
     let started = Started { wall_ms: start_ms, monotonic_ns: start_ns, is_stopped: progress.is_stopped() };
-    Ok(LoadReport::new(simulator, target, options, &tally, started, audit))
+    let mut report = LoadReport::new(simulator, target, options, &tally, started, audit);
+    report.audit_failed = unseen.as_ref().map(|error| in_words(error));
+    Ok((report, unseen))
+}
+
+/// An error, and what led to it.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| {
+        let cause = cause.to_string();
+        if told.ends_with(&cause) { told } else { format!("{told}: {cause}") }
+    })
 }
 
 /// Where the target is, once somebody listens there, and speaks TLS where that is to be spoken.

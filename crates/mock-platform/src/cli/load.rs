@@ -52,7 +52,8 @@ Exit codes:
     1  a threshold does not hold, webhooks were lost, doubled or changed, as far as that was looked at, or the receiver
        acknowledged nothing, or was so slow that webhooks were dropped
     2  the command line, or a file that it names, is wrong
-    3  something outside is not there: the target, a port, a disk
+    3  something outside is not there: the target, a port, a disk; or the receiver's effects could not be seen to the end,
+       and nothing else was wrong: the report is written all the same
     4  inconclusive: the generator was the bottleneck, or nothing was sent
     5  a bug of this program
   130  stopped with Ctrl-C (143 with SIGTERM); the report is written all the same";
@@ -229,11 +230,16 @@ fn finish(report: &LoadReport, sinks: &sinks::SinkArgs) -> Result<Exit, Failure>
     for reason in report.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref()) {
         say(&format!("{reason}\n"));
     }
+    if let Some(reason) = &report.audit_failed {
+        say(&format!("what the receiver did could not be seen to the end: {reason}\n"));
+    }
     actions::tell(&report.annotations(), &report.markdown(), &report.outputs());
     sinks.write(report)?;
     Ok(match report.verdict() {
         "passed" => Exit::Fine,
         "failed" => Exit::Failed,
+        // Nothing speaks against the receiver, but that it shows no effects any more.
+        "inconclusive" if report.audit_failed.is_some() && report.saturation.is_none() => Exit::Environment,
         _ => Exit::Inconclusive,
     })
 }
@@ -272,7 +278,10 @@ async fn generate(
                 view.stopping();
                 view.show(&progress.now());
             }
-            _ = ticks.tick() => view.show(&progress.now()),
+            _ = ticks.tick() => {
+                progress.troubles().iter().for_each(|trouble| view.tell(trouble));
+                view.show(&progress.now());
+            }
         }
     };
     while let Ok(line) = trials.try_recv() {

@@ -7,6 +7,7 @@ mod auditor;
 mod following;
 mod pages;
 mod seen;
+mod settling;
 mod told;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::auditor::AuditError;
-pub(super) use self::auditor::Auditor;
+pub(super) use self::auditor::{Audited, Auditor};
 pub(super) use self::following::Followed;
 use self::pages::Pages;
 use self::seen::{Known, final_state, is_earlier, matched, webhooks_of};

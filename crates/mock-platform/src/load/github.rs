@@ -18,7 +18,10 @@ impl LoadReport {
             .map(|reason| command("warning", TITLE, &format!("inconclusive: {reason}")));
         let gave_way =
             self.gave_way.iter().map(|reason| command("error", TITLE, &format!("gave way: {reason}")));
-        broken.chain(gave_way).chain(saturated).collect()
+        let unseen = self.audit_failed.iter().map(|reason| {
+            command("warning", TITLE, &format!("inconclusive: effects could not be seen: {reason}"))
+        });
+        broken.chain(gave_way).chain(saturated).chain(unseen).collect()
     }
 
     /// Lines of `$GITHUB_OUTPUT`: `result`, `failed` with the thresholds that do not hold, `seed`.

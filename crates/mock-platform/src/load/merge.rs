@@ -94,6 +94,7 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
         summary: summary(&parts, &histograms),
         capacity: None,
         audit: audit(reports),
+        audit_failed: reasons(|report| report.audit_failed.as_ref()),
         mix,
         series: series(&parts),
         histograms,

@@ -1,3 +1,4 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Progress {
     in_flight: AtomicU64,
     latency_sum_us: AtomicU64,
     latencies: [AtomicU64; STEPS],
+    /// What has come to pass that whoever watches wants to know at once.
+    troubles: Mutex<Vec<String>>,
 }
 
 /// How far a load is at one moment.
@@ -158,6 +161,7 @@ impl Default for Progress {
             in_flight: AtomicU64::new(0),
             latency_sum_us: AtomicU64::new(0),
             latencies: [const { AtomicU64::new(0) }; STEPS],
+            troubles: Mutex::default(),
         }
     }
 }
@@ -166,6 +170,12 @@ impl Progress {
     /// Ends the load: what is in flight is waited for, and nothing more is sent.
     pub fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// What has come to pass since this was asked last, and cannot wait for the report: that nobody sees any more what the receiver does.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.troubles.lock().map(|mut troubles| std::mem::take(&mut *troubles)).unwrap_or_default()
     }
 
     /// How far it is.
@@ -206,6 +216,13 @@ impl Progress {
     /// It begins at an instant of the clock.
     pub(super) fn begin(&self, start_ns: u64) {
         self.start_ns.store(start_ns, Ordering::Relaxed);
+    }
+
+    /// Something that cannot wait for the report.
+    pub(super) fn trouble(&self, what: String) {
+        if let Ok(mut troubles) = self.troubles.lock() {
+            troubles.push(what);
+        }
     }
 
     /// All of it was sent, and has ended.

@@ -119,6 +119,8 @@ pub struct LoadReport {
     pub capacity: Option<Capacity>,
     /// What the receiver did; `null` where nobody could look.
     pub audit: Option<LoadAudit>,
+    /// Why it is unknown what the receiver did, though somebody looked: its effects could not be seen to the end.
+    pub audit_failed: Option<String>,
     /// How many webhooks of each form were sent.
     pub mix: BTreeMap<String, u64>,
     /// Every time, for others to reckon with.
@@ -211,6 +213,7 @@ impl LoadReport {
             summary,
             capacity: None,
             audit,
+            audit_failed: None,
             mix: tally.forms.iter().map(|(form, count)| ((*form).to_owned(), *count)).collect(),
             histograms: LoadHistograms::of(tally),
             series: LoadInterval::all(&tally.series, tally.last_ns.max(tally.last_sent_ns)),
@@ -250,7 +253,8 @@ impl LoadReport {
     }
 
     /// What it came to, in a word: `stopped`, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
-    /// must be, webhooks found no room or none was acknowledged, or `passed`. What was lost or doubled is so, however late the generator was.
+    /// must be, webhooks found no room or none was acknowledged, or `passed`. What was lost or doubled is so, however late the generator was;
+    /// where effects were to be seen and could not, nothing has passed.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
         match () {
@@ -260,6 +264,7 @@ impl LoadReport {
             () if self.thresholds.iter().any(|threshold| threshold.broken.is_some()) => "failed",
             () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",
             () if self.gave_way.is_some() || self.summary.acknowledged == 0 => "failed",
+            () if self.audit_failed.is_some() => "inconclusive",
             () => "passed",
         }
     }

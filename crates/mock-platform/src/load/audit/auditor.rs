@@ -1,5 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::following::{Earlier, Followed, Following};
+use super::settling::{PATIENCE, Rest, Settling};
 use super::{Audit, Ended, LoadAudit, Teller};
 use crate::deliver::check_run::{Observation, Observer, ObserverError};
 use crate::deliver::{EffectsFile, ObserveError, Target, each_from_url, last_effect_at_url};
 use crate::judge::Effect;
+use crate::load::progress::Progress;
 use crate::plan::Simulator;
 
 /// Why a load could not be audited.
@@ -30,33 +33,59 @@ pub enum AuditError {
 const EVERY: Duration = Duration::from_millis(200);
 /// And when it is over.
 const SETTLING: Duration = Duration::from_millis(50);
-/// A receiver that changes without an end is looked at for this many times the settling time.
-const MOST_SETTLES: u32 = 60;
-/// How long a receiver that was overloaded may take to show its effects again.
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came of an audit, and where the next one goes on; `None` where effects are only counted.
-type Audited = (LoadAudit, Option<Followed>);
+impl AuditError {
+    /// Whether the receiver does not show its effects, or not any more; and not somebody else's fault.
+    pub(in crate::load) fn is_of_receiver(&self) -> bool {
+        match self {
+            Self::Observer(ObserverError::Records(ObserveError::File { .. })) | Self::Ledger(_) => false,
+            Self::Observer(error) => !is_final(error),
+        }
+    }
+}
+
+/// What came of an audit.
+pub(in crate::load) struct Audited {
+    /// What was found, or why nothing could be.
+    pub(in crate::load) found: Result<LoadAudit, AuditError>,
+    /// Where the next one goes on; `None` where effects are only counted.
+    pub(in crate::load) next: Option<Followed>,
+}
+
+impl Audited {
+    fn failed(error: impl Into<AuditError>) -> Self {
+        Self { found: Err(error.into()), next: None }
+    }
+}
 
 /// Looks at the receiver's effects from a thread of its own, during a load and after it.
 pub(in crate::load) struct Auditor {
-    thread: JoinHandle<Result<Audited, AuditError>>,
+    thread: JoinHandle<Audited>,
     to: UnboundedSender<Vec<Ended>>,
 }
 
 impl Auditor {
-    /// Begins; what the receiver has done before is passed over, or is of the loads that this one follows.
+    /// Begins; what the receiver has done before is passed over, or is of the loads that this one follows. Where nothing can be seen any
+    /// more while the load is on, that is told at once.
     pub(in crate::load) fn start(
         simulator: &Simulator,
         observation: &Observation,
         settle: Duration,
         followed: Option<Followed>,
+        progress: &Arc<Progress>,
     ) -> Result<Self, AuditError> {
         let (to, ended) = unbounded_channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (simulator, observation) = (simulator.clone(), observation.clone());
+        let progress = Arc::clone(progress);
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    let _ = ready.send(Err(error.into()));
+                    return Audited::failed(panicked());
+                }
+            };
             runtime.block_on(async {
                 let began = match followed {
                     Some(Followed { eye, earlier }) => Ok((eye, earlier)),
@@ -65,17 +94,17 @@ impl Auditor {
                 let (eye, earlier) = match began {
                     Ok(began) => began,
                     Err(error) => {
-                        let _ = ready.send(Err(error));
-                        return Ok((LoadAudit::default(), None));
+                        let _ = ready.send(Err(AuditError::from(error)));
+                        return Audited::failed(panicked());
                     }
                 };
                 let _ = ready.send(Ok(()));
-                watch(eye, Following::new(Audit::new(&simulator), earlier), ended, settle).await
+                watch(eye, Following::new(Audit::new(&simulator), earlier), ended, settle, &progress).await
             })
         })?;
         match is_ready.recv() {
             Ok(Ok(())) => Ok(Self { thread, to }),
-            Ok(Err(error)) => Err(error.into()),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(panicked().into()),
         }
     }
@@ -86,9 +115,9 @@ impl Auditor {
     }
 
     /// Waits until the receiver does nothing more; all tellers are gone.
-    pub(in crate::load) fn end(self) -> Result<Audited, AuditError> {
+    pub(in crate::load) fn end(self) -> Audited {
         drop(self.to);
-        self.thread.join().unwrap_or_else(|_| Err(panicked().into()))
+        self.thread.join().unwrap_or_else(|_| Audited::failed(panicked()))
     }
 }
 
@@ -169,7 +198,8 @@ async fn watch(
     audit: Following,
     mut ended: UnboundedReceiver<Vec<Ended>>,
     settle: Duration,
-) -> Result<Audited, AuditError> {
+    progress: &Progress,
+) -> Audited {
     let audit = RefCell::new(audit);
     let is_over = Cell::new(false);
     let listening = async {
@@ -181,7 +211,10 @@ async fn watch(
     let looking = async {
         while !is_over.get() {
             match eye.look(&audit).await {
-                Err(error) if is_final(&error) => return Err(error),
+                Err(error) if is_final(&error) => {
+                    progress.trouble(format!("from here on nobody sees what the receiver does: {error}"));
+                    return Err(error);
+                }
                 // A receiver that has no time for this now has when the load is over.
                 Ok(_) | Err(_) => {}
             }
@@ -194,22 +227,50 @@ async fn watch(
         Ok(())
     };
     let ((), looked) = tokio::join!(listening, looking);
-    looked?;
-    let rung = eye.rung().to_owned();
-    let mut found = LoadAudit { rung, ..LoadAudit::default() };
     if let Eye::Count { observer, before } = &eye {
-        let (effects, audit) = (observer.count().await? - *before, audit.into_inner().audit);
-        let figures = audit.figures();
-        let (acknowledged, sent) = (audit.acknowledged(), audit.acknowledged() + figures.ambiguous);
-        found.effects = u64::try_from(effects).unwrap_or_default();
-        found.lost = acknowledged.saturating_sub(found.effects);
-        found.duplicated = found.effects.saturating_sub(sent);
-        found.ambiguous = figures.ambiguous;
-        return Ok((found, None));
+        let counted = counted(observer).await;
+        let found = counted.map(|count| of_count(count - *before, &audit.into_inner().audit));
+        return Audited { found: found.map_err(AuditError::from), next: None };
     }
-    let is_unsettled = !settled(&mut eye, &audit, settle).await?;
-    let (audited, earlier) = audit.into_inner().close()?;
-    Ok((LoadAudit { rung: found.rung, is_unsettled, ..audited }, Some(Followed { eye, earlier })))
+    let settled = match looked {
+        Ok(()) => settled(&mut eye, &audit, settle).await,
+        Err(error) => Err(error),
+    };
+    let (closed, earlier) = audit.into_inner().close();
+    let found = settled.map_err(AuditError::from).and_then(|is_settled| {
+        Ok(LoadAudit { rung: eye.rung().to_owned(), is_unsettled: !is_settled, ..closed? })
+    });
+    Audited { found, next: Some(Followed { eye, earlier }) }
+}
+
+/// What follows from how many effects there are.
+fn of_count(effects: i64, audit: &Audit) -> LoadAudit {
+    let figures = audit.figures();
+    let (acknowledged, sent) = (audit.acknowledged(), audit.acknowledged() + figures.ambiguous);
+    let effects = u64::try_from(effects).unwrap_or_default();
+    LoadAudit {
+        rung: "verify-cmd".to_owned(),
+        effects,
+        lost: acknowledged.saturating_sub(effects),
+        duplicated: effects.saturating_sub(sent),
+        ambiguous: figures.ambiguous,
+        ..LoadAudit::default()
+    }
+}
+
+/// Counts until that can be done: whatever keeps the effects may be busy for a moment, and the command fails.
+async fn counted(observer: &Observer) -> Result<i64, ObserverError> {
+    let begun = Instant::now();
+    loop {
+        match observer.count().await {
+            Err(ObserverError::Command { .. } | ObserverError::NoCount { .. })
+                if begun.elapsed() < PATIENCE =>
+            {
+                sleep(EVERY).await;
+            }
+            counted => return counted,
+        }
+    }
 }
 
 /// Whether records were read and are none: what stood behind them would be missed.
@@ -220,17 +281,17 @@ fn is_final(error: &ObserverError) -> bool {
 /// Looks until nothing has changed for a while; false where that does not end.
 async fn settled(eye: &mut Eye, audit: &RefCell<Following>, settle: Duration) -> Result<bool, ObserverError> {
     let begun = Instant::now();
-    let mut changed = begun;
+    let mut settling = Settling::new(settle);
     loop {
-        match eye.look(audit).await {
-            Ok(true) => changed = Instant::now(),
-            Ok(false) if changed.elapsed() >= settle => return Ok(true),
-            Ok(false) => {}
-            Err(error) if is_final(&error) || begun.elapsed() > PATIENCE => return Err(error),
-            Err(_) => changed = Instant::now(),
-        }
-        if begun.elapsed() > settle.saturating_mul(MOST_SETTLES).max(PATIENCE) {
-            return Ok(false);
+        let began = begun.elapsed();
+        let looked = eye.look(audit).await;
+        let rest = settling.looked(began, begun.elapsed(), looked.as_ref().ok().copied());
+        match (looked, rest) {
+            (Err(error), Rest::Unseen) => return Err(error),
+            (Err(error), _) if is_final(&error) => return Err(error),
+            (_, Rest::Settled) => return Ok(true),
+            (_, Rest::Unsettled) => return Ok(false),
+            (_, Rest::NotYet | Rest::Unseen) => {}
         }
         sleep(SETTLING.min(settle)).await;
     }

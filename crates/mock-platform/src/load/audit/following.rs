@@ -94,10 +94,10 @@ impl Following {
         self.audit.saw(&known, call);
     }
 
-    /// All that was found of the load, which is an earlier one from now on.
-    pub(super) fn close(mut self) -> io::Result<(LoadAudit, Earlier)> {
-        let found = self.audit.close()?;
+    /// All that was found of the load, which is an earlier one from now on, whatever came of it.
+    pub(super) fn close(mut self) -> (io::Result<LoadAudit>, Earlier) {
+        let found = self.audit.close();
         self.earlier.push(self.audit);
-        Ok((found, self.earlier))
+        (found, self.earlier)
     }
 }

@@ -125,7 +125,8 @@ fn an_effect_that_comes_late_is_of_its_own_load() {
         all.iter().for_each(|(call, webhook, _)| following.audit.ended(&[ended(*call, *webhook)]));
         let late = all.pop().unwrap();
         all.iter().for_each(|(.., effect)| following.saw(&parsed(effect)));
-        let (found, closed) = following.close().unwrap();
+        let (found, closed) = following.close();
+        let found = found.unwrap();
         assert_eq!((found.lost, found.phantom, found.duplicated), (1, 0, 0), "{found:?}");
 
         let mut next = Following::new(Audit::new(&of_trial(nonce + 1)), closed);
@@ -135,7 +136,8 @@ fn an_effect_that_comes_late_is_of_its_own_load() {
             next.saw(&parsed(&late.2));
             next.saw(&parsed(&effects(&of_trial(0), 1)[0].2));
         }
-        let (found, closed) = next.close().unwrap();
+        let (found, closed) = next.close();
+        let found = found.unwrap();
         assert!(found.is_clean() && found.phantom == 0, "{found:?}");
         assert_eq!(found.of_earlier_loads, if nonce == 6 { 3 } else { 1 }, "{found:?}");
         let known: Vec<(u64, u64, u64)> = closed

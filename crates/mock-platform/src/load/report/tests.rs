@@ -42,6 +42,15 @@ fn what_is_proven_fails_whoever_was_late_and_what_is_not_does_not() {
     late.judge(&["p99<1us".parse().unwrap()]);
     assert_eq!(late.verdict(), "inconclusive", "of how fast it is nothing is known");
 
+    let blind = LoadReport { audit_failed: Some("it could not be asked".to_owned()), ..run.clone() };
+    assert_eq!(blind.verdict(), "inconclusive");
+    for (kind, render) in KINDS.iter().filter(|(kind, _)| *kind != "hlog") {
+        assert!(render(&blind).contains("it could not be asked"), "{kind}");
+    }
+    let mut slow = blind.clone();
+    slow.judge(&["p50<1us".parse().unwrap()]);
+    assert_eq!(slow.verdict(), "failed", "that is known without");
+
     let gave_way = LoadReport { gave_way: Some("in-flight limit".to_owned()), ..run };
     assert_eq!(gave_way.verdict(), "failed");
     for (kind, render) in KINDS.iter().filter(|(kind, _)| *kind != "hlog") {

@@ -31,6 +31,9 @@ impl fmt::Display for LoadReport {
         if let Some(audit) = &self.audit {
             write!(f, "{audit}")?;
         }
+        if let Some(reason) = &self.audit_failed {
+            writeln!(f, "what the receiver did could not be seen to the end: {reason}")?;
+        }
         writeln!(f, "{:.1} webhooks per second over {:.1} s", summary.sent_per_second, summary.seconds)?;
         writeln!(f, "{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}", "ms", "p50", "p90", "p99", "p99.9", "max")?;
         for (name, times) in self.times() {
