@@ -54,7 +54,7 @@ Exit codes:
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the target, a port, a disk; or the receiver's effects could not be seen to the end,
        and nothing else was wrong: the report is written all the same
-    4  inconclusive: the generator was the bottleneck, or nothing was sent
+    4  inconclusive: the generator was the bottleneck, nothing was sent, or a search did not come to its end
     5  a bug of this program
   130  stopped with Ctrl-C (143 with SIGTERM); the report is written all the same";
 

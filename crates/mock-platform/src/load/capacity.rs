@@ -10,10 +10,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::search::{Search, Step};
+use self::search::{OFTEN, Search, Step};
 use self::verdict::{gave_way, gave_way_late};
 use super::audit::Followed;
-use super::{LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, run_after};
+use super::{LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, in_words, run_after};
 use crate::deliver::Target;
 use crate::plan::{Nonce, Simulator};
 
@@ -66,11 +66,14 @@ impl CapacityOptions {
 pub struct Capacity {
     /// What is counted: `webhooks` or `calls`.
     pub unit: String,
-    /// The largest rate per second that did in every repeat; `null` where none did.
+    /// The largest rate per second that did, as often as was asked for unless the search is `unfinished`, and failed at most once; `null` where
+    /// none did.
     pub per_second: Option<f64>,
     /// The lowest rate above it that did not in most of its trials: the capacity is between the two. `null` where there was none.
     pub fails_at: Option<f64>,
-    /// Trials at the largest rate, all of which did.
+    /// Trials at the largest rate, and those of them that did.
+    pub tried: u32,
+    /// See `tried`.
     pub passed: u32,
     /// Trials at the rate above it, and those of them that did not.
     pub tried_above: u32,
@@ -78,6 +81,8 @@ pub struct Capacity {
     pub failed_above: u32,
     /// What gave way first, at the lowest rate that did not do.
     pub gave_way: Option<String>,
+    /// Why the search ended before the two rates were as close as they are to be, and the largest was tried as often; `null` where it did not.
+    pub unfinished: Option<String>,
     /// Whether effects were seen: without, nothing is known of what was lost or doubled.
     pub is_observed: bool,
     /// Every trial, in order.
@@ -132,14 +137,11 @@ pub fn find_capacity(
         Capacity { unit: unit.to_owned(), is_observed: options.observation.is_some(), ..Capacity::default() };
     let mut reports: Vec<LoadReport> = Vec::new();
     let mut rested_us = u64::MAX;
-    let mut saturation = None;
+    let (mut saturation, mut audit_failed) = (None, None);
     let mut followed = None;
     let nonce = simulator.options().nonce;
-    let is_stopped = loop {
-        let per_second = match search.next() {
-            Step::Try(per_second) => per_second,
-            Step::Done => break false,
-        };
+    loop {
+        let Step::Try(per_second) = search.next() else { break };
         let trial_options =
             LoadOptions { rate: with_rate(per_second), duration: Some(capacity.trial), ..options.clone() };
         let mut plan = simulator.options().clone();
@@ -147,7 +149,24 @@ pub fn find_capacity(
         plan.nonce = Nonce(nonce.0.wrapping_add(found.trials.len() as u64));
         let simulator = simulator.with_options(plan);
         progress.next_trial();
-        let report = run_after(&simulator, target, &trial_options, progress, &mut followed)?;
+        let (report, unseen) = match run_after(&simulator, target, &trial_options, progress, &mut followed) {
+            Ok(ran) => ran,
+            // It was there before: whatever it was sent last was too much for it.
+            Err(error) if is_gone(&error) && !found.trials.is_empty() => {
+                let why = in_words(&error);
+                if let Some(last) = found.trials.last_mut() {
+                    search.gone(last.per_second);
+                    last.inconclusive = None;
+                    if last.gave_way.is_none() {
+                        last.gave_way = Some(format!("it was gone when it was over: {why}"));
+                        tell(last);
+                    }
+                }
+                found.unfinished = Some(format!("the receiver is gone: {why}"));
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         // What came late is known of the trials that it is of.
         let late = followed.iter().flat_map(Followed::earlier);
         for (trial, late) in found.trials.iter_mut().rev().zip(late) {
@@ -161,41 +180,78 @@ pub fn find_capacity(
             }
         }
         rested_us = rested_us.min(report.summary.latency_us.p50);
+        let is_blind = unseen.is_some_and(|error| !error.is_of_receiver());
+        let inconclusive = match () {
+            () if progress.is_stopped() => Some(STOPPED.to_owned()),
+            () if is_blind => report.audit_failed.clone(),
+            // What it loses at less than was to be sent it loses.
+            () => report.saturation.clone().filter(|_| !report.is_proven_wrong()),
+        };
         let trial = Trial {
             per_second,
             gave_way: gave_way(&report, capacity, rested_us),
-            inconclusive: report.saturation.clone(),
+            inconclusive,
             p99_us: report.summary.latency_us.p99,
             late: 0,
         };
         tell(&trial);
+        if is_blind {
+            audit_failed.clone_from(&report.audit_failed);
+        }
         reports.push(report);
         if progress.is_stopped() {
-            saturation = Some("it was stopped".to_owned());
-            break true;
+            found.unfinished = Some(STOPPED.to_owned());
+            break;
         }
-        if trial.inconclusive.is_some() {
+        if is_blind {
+            found.unfinished = Some("what the receiver does could not be seen any more".to_owned());
+        } else if trial.inconclusive.is_some() {
             saturation.clone_from(&trial.inconclusive);
-            search.inconclusive(per_second);
+            search.inconclusive();
         } else {
             search.tried(per_second, trial.gave_way.is_none());
         }
         found.trials.push(trial);
+        if found.unfinished.is_some() {
+            break;
+        }
         std::thread::sleep(REST);
-    };
+    }
     let outcome = search.outcome();
-    (found.per_second, found.passed) = (outcome.passes, outcome.passed);
-    (found.fails_at, found.failed_above, found.tried_above) = (outcome.fails, outcome.failed, outcome.tried);
+    (found.per_second, found.passed, found.tried) = (outcome.passes, outcome.passed, outcome.tried);
+    (found.fails_at, found.failed_above, found.tried_above) =
+        (outcome.fails, outcome.failed, outcome.tried_above);
+    if outcome.is_finished || found.unfinished.is_some() {
+        // What was inconclusive on the way was not what ended it.
+        saturation = None;
+    } else {
+        found.unfinished =
+            Some(format!("the generator was the bottleneck {OFTEN} times, one after the other"));
+    }
     let at_its_limit = found.trials.iter().filter(|trial| Some(trial.per_second) == found.fails_at);
     found.gave_way = at_its_limit.filter_map(|trial| trial.gave_way.clone()).next_back();
     let is_best = |trial: &Trial| trial.passed() && Some(trial.per_second) == found.per_second;
     let best = found.trials.iter().rposition(is_best).unwrap_or_default();
-    let shown = if is_stopped { reports.len().saturating_sub(1) } else { best };
+    let shown = if progress.is_stopped() { reports.len().saturating_sub(1) } else { best };
     let mut report = if shown < reports.len() { reports.swap_remove(shown) } else { LoadReport::default() };
-    // Where a rate was found that does not do, the receiver was the bottleneck, whatever happened on the way.
-    report.saturation = saturation.filter(|_| found.fails_at.is_none());
+    report.saturation = saturation;
+    if audit_failed.is_some() {
+        report.audit_failed = audit_failed;
+    }
     report.capacity = Some(found);
     Ok(report)
+}
+
+/// Why a trial says nothing, and a search has no end, that somebody ended.
+const STOPPED: &str = "it was stopped";
+
+/// Whether a receiver is not there, or shows nothing.
+fn is_gone(error: &LoadError) -> bool {
+    match error {
+        LoadError::Unreachable { .. } | LoadError::Tls { .. } => true,
+        LoadError::Audit(error) => error.is_of_receiver(),
+        _ => false,
+    }
 }
 
 impl Trial {
@@ -210,7 +266,7 @@ impl fmt::Display for Capacity {
         let found = match (self.per_second, self.fails_at) {
             (Some(rate), Some(fails)) => format!(
                 "{rate:.1} {unit} per second ({} of {} trials), below {fails:.1} ({} of {} failed)",
-                self.passed, self.passed, self.failed_above, self.tried_above
+                self.passed, self.tried, self.failed_above, self.tried_above
             ),
             (Some(rate), None) => format!("at least {rate:.1} {unit} per second"),
             (None, Some(fails)) => format!("none found; {fails:.1} {unit} per second are too many"),
@@ -219,6 +275,9 @@ impl fmt::Display for Capacity {
         writeln!(f, "safe capacity: {found}")?;
         if let Some(gave_way) = &self.gave_way {
             writeln!(f, "what gave way first: {gave_way}")?;
+        }
+        if let Some(why) = &self.unfinished {
+            writeln!(f, "the search did not come to its end: {why}")?;
         }
         if !self.is_observed {
             writeln!(f, "nobody looked at the receiver's effects: what it lost or doubled is unknown")?;

@@ -283,9 +283,10 @@ fn the_largest_rate_of_a_receiver_that_refuses_more_is_found() {
         find_capacity(&simulator(), &target, &options, &capacity, &progress, &mut |_| told += 1).unwrap();
     let found = report.capacity.as_ref().unwrap();
     assert_eq!((found.trials.len(), found.is_observed, report.summary.errors), (told, false, 0), "{report}");
+    assert_eq!(found.unfinished.is_some(), report.saturation.is_some(), "{report}");
     if report.saturation.is_some() {
-        // On a machine that is busy otherwise it says that, and no limit.
-        assert_eq!(found.fails_at, None, "{report}");
+        // On a machine that is busy otherwise it says that, and nothing for sure.
+        assert_eq!(report.verdict(), "inconclusive", "{report}");
         assert!(found.per_second.is_none_or(|rate| rate < 450.0), "{report}");
         return;
     }
@@ -298,4 +299,47 @@ fn the_largest_rate_of_a_receiver_that_refuses_more_is_found() {
     );
     assert!(found.gave_way.as_ref().unwrap().contains("4xx"), "{report}");
     assert!(report.to_string().contains("safe capacity: "), "{report}");
+}
+
+#[test]
+fn a_receiver_that_does_not_survive_a_search_is_its_answer() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/webhook/cdr", listener.local_addr().unwrap());
+    // It answers all of the first trial, and nobody else ever.
+    std::thread::spawn(move || {
+        let mut conversations = Vec::new();
+        // Somebody looks whether it is there, and then there is one connection.
+        for stream in listener.incoming().map_while(Result::ok).take(2) {
+            conversations.push(std::thread::spawn(move || answer_all(stream)));
+        }
+        drop(listener);
+        conversations.into_iter().for_each(|one| one.join().unwrap());
+    });
+    let target = Target::parse(&url, &[]).unwrap();
+    let mut options = LoadOptions::new(Rate::Webhooks(100.0));
+    (options.connections, options.threads) = (1, 1);
+    let mut capacity = CapacityOptions::new(Duration::from_secs(9));
+    capacity.trial = Duration::from_millis(300);
+    let progress = Arc::new(Progress::default());
+    let mut told = Vec::new();
+    let mut tell = |trial: &piopiy_mock_platform::load::Trial| told.push(trial.to_string());
+    let report = find_capacity(&simulator(), &target, &options, &capacity, &progress, &mut tell).unwrap();
+    let found = report.capacity.as_ref().unwrap();
+    assert_eq!((found.trials.len(), found.per_second, found.fails_at), (1, None, Some(100.0)), "{report}");
+    assert_eq!((found.failed_above, found.tried_above), (1, 1), "{report}");
+    assert!(found.gave_way.as_ref().unwrap().contains("it was gone when it was over"), "{report}");
+    assert!(found.unfinished.as_ref().unwrap().contains("nothing can be reached at"), "{report}");
+    assert!(told.last().unwrap().contains("gone when it was over"), "{told:?}");
+    assert_eq!(report.verdict(), "inconclusive", "{report}");
+    assert!(report.summary.acknowledged > 0, "what was measured is told: {report}");
+}
+
+/// Answers what comes on a connection.
+fn answer_all(mut stream: std::net::TcpStream) {
+    use std::io::{Read as _, Write as _};
+    let mut read = [0; 8192];
+    // One request is in flight at a time, and comes in one piece.
+    while let Ok(1..) = stream.read(&mut read) {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
 }

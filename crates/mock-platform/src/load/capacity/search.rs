@@ -9,7 +9,11 @@ pub(super) struct Search {
     repeats: u32,
     /// How often the generator was the bottleneck, one time after the other.
     inconclusive: u32,
+    /// The rate since which the receiver is gone.
+    gone_at: Option<f64>,
     is_done: bool,
+    /// It is done, and knows what was asked for.
+    is_finished: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,13 +25,16 @@ pub(super) enum Step {
 /// What a search has found.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Outcome {
-    /// The largest rate that did, and how often.
+    /// The largest rate that did, how often, and of how many.
     pub(super) passes: Option<f64>,
     pub(super) passed: u32,
+    pub(super) tried: u32,
     /// The lowest above it that did not, how often, and of how many.
     pub(super) fails: Option<f64>,
     pub(super) failed: u32,
-    pub(super) tried: u32,
+    pub(super) tried_above: u32,
+    /// Whether the two are as close as they are to be, and the rate was tried as often.
+    pub(super) is_finished: bool,
 }
 
 /// The two rates are so close in the end.
@@ -37,14 +44,22 @@ const MOST: f64 = 1e7;
 /// Nor for less.
 const LEAST: f64 = 0.1;
 /// A generator that is the bottleneck so often stays it.
-const OFTEN: u32 = 4;
+pub(super) const OFTEN: u32 = 4;
 /// Two of three decide that a rate does not do: one may be a hiccup.
 const DECIDES: u32 = 2;
 
 impl Search {
     pub(super) fn new(first: f64, repeats: u32) -> Self {
         let repeats = repeats.max(1);
-        Self { tried: Vec::new(), next: first, repeats, inconclusive: 0, is_done: false }
+        Self {
+            tried: Vec::new(),
+            next: first,
+            repeats,
+            inconclusive: 0,
+            gone_at: None,
+            is_done: false,
+            is_finished: false,
+        }
     }
 
     pub(super) fn next(&self) -> Step {
@@ -53,15 +68,19 @@ impl Search {
 
     /// What came of the trial.
     pub(super) fn tried(&mut self, rate: f64, did: bool) {
-        let at = self.tried.iter().position(|(known, ..)| same(*known, rate)).unwrap_or_else(|| {
-            self.tried.push((rate, 0, 0));
-            self.tried.len() - 1
-        });
-        let (_, tries, failures) = &mut self.tried[at];
-        *tries += 1;
-        *failures += u32::from(!did);
+        self.count(rate, did);
         self.inconclusive = 0;
         self.go_on();
+    }
+
+    /// The receiver is gone since it was tried at that rate, and with it whoever could be tried.
+    pub(super) fn gone(&mut self, rate: f64) {
+        match self.tried.iter_mut().find(|(known, ..)| same(*known, rate)) {
+            Some((.., failures)) => *failures = (*failures).max(1),
+            None => self.count(rate, false),
+        }
+        self.gone_at = Some(rate);
+        self.is_done = true;
     }
 
     /// A trial that seemed to do did not, as is known now. What is tried next follows when the trial that is on is over.
@@ -72,7 +91,7 @@ impl Search {
     }
 
     /// The trial said nothing.
-    pub(super) fn inconclusive(&mut self, _rate: f64) {
+    pub(super) fn inconclusive(&mut self) {
         self.inconclusive += 1;
         self.is_done |= self.inconclusive >= OFTEN;
     }
@@ -82,15 +101,29 @@ impl Search {
         Outcome {
             passes: passes.map(|(rate, ..)| rate),
             passed: passes.map_or(0, |(_, tries, failures)| tries - failures),
+            tried: passes.map_or(0, |(_, tries, _)| tries),
             fails: fails.map(|(rate, ..)| rate),
             failed: fails.map_or(0, |(.., failures)| failures),
-            tried: fails.map_or(0, |(_, tries, _)| tries),
+            tried_above: fails.map_or(0, |(_, tries, _)| tries),
+            is_finished: self.is_finished,
         }
+    }
+
+    fn count(&mut self, rate: f64, did: bool) {
+        let at = self.tried.iter().position(|(known, ..)| same(*known, rate)).unwrap_or_else(|| {
+            self.tried.push((rate, 0, 0));
+            self.tried.len() - 1
+        });
+        let (_, tries, failures) = &mut self.tried[at];
+        *tries += 1;
+        *failures += u32::from(!did);
     }
 
     /// The lowest rate that does not do.
     fn fails(&self) -> Option<(f64, u32, u32)> {
-        let failing = self.tried.iter().filter(|(_, _, failures)| *failures >= DECIDES);
+        // One that it did not survive needs no second.
+        let is_last = |rate: f64| self.gone_at.is_some_and(|gone| same(gone, rate));
+        let failing = self.tried.iter().filter(|(rate, _, failures)| *failures >= DECIDES || is_last(*rate));
         failing.copied().min_by(|one, other| one.0.total_cmp(&other.0))
     }
 
@@ -119,7 +152,7 @@ impl Search {
             (Some((passes, ..)), Some((fails, ..))) if fails > passes * CLOSE => rounded(passes, fails),
             (Some((passes, tries, failures)), _) if tries - failures < self.repeats => passes,
             _ => {
-                self.is_done = true;
+                (self.is_done, self.is_finished) = (true, true);
                 return;
             }
         };
@@ -159,7 +192,8 @@ mod tests {
             let (outcome, trials) = search(first, limit, || false);
             let (passes, fails) = (outcome.passes.unwrap(), outcome.fails.unwrap());
             prop_assert!(passes <= limit && limit < fails && fails <= passes * CLOSE * 1.0001, "{outcome:?}");
-            prop_assert!(outcome.passed >= 3 && outcome.failed >= 2 && outcome.tried <= 3);
+            prop_assert!(outcome.is_finished && outcome.passed == outcome.tried);
+            prop_assert!(outcome.passed >= 3 && outcome.failed >= 2 && outcome.tried_above <= 3);
             prop_assert!(trials < 70, "{trials}");
         });
     }
@@ -197,8 +231,53 @@ mod tests {
         assert_eq!((always.passes, always.fails), (Some(MOST), None));
         let mut search = Search::new(10.0, 3);
         search.tried(10.0, true);
-        (0..OFTEN).for_each(|_| search.inconclusive(20.0));
+        (0..OFTEN).for_each(|_| search.inconclusive());
         assert_eq!(search.next(), Step::Done);
         assert_eq!((search.outcome().passes, search.outcome().fails), (Some(10.0), None));
+        assert!(!search.outcome().is_finished);
+    }
+
+    #[test]
+    fn a_search_that_is_not_finished_does_not_say_that_it_is() {
+        // 5,000 does once, 10,000 fails twice, and then the generator is not up to what lies between.
+        let mut search = Search::new(5_000.0, 3);
+        search.tried(5_000.0, true);
+        (0..DECIDES).for_each(|_| search.tried(10_000.0, false));
+        (0..OFTEN).for_each(|_| search.inconclusive());
+        assert_eq!(search.next(), Step::Done);
+        let outcome = search.outcome();
+        assert_eq!((outcome.passes, outcome.fails), (Some(5_000.0), Some(10_000.0)));
+        assert!(!outcome.is_finished);
+    }
+
+    #[test]
+    fn a_failure_among_the_trials_of_the_largest_rate_is_told() {
+        let mut search = Search::new(100.0, 3);
+        search.tried(100.0, false);
+        (0..3).for_each(|_| search.tried(100.0, true));
+        (0..DECIDES).for_each(|_| search.tried(101.0, false));
+        let outcome = search.outcome();
+        assert_eq!((outcome.passes, outcome.passed, outcome.tried), (Some(100.0), 3, 4));
+    }
+
+    #[test]
+    fn a_rate_that_the_receiver_did_not_survive_is_too_much_at_once() {
+        let mut search = Search::new(2_000.0, 3);
+        search.tried(2_000.0, true);
+        search.tried(4_000.0, false);
+        search.gone(4_000.0);
+        assert_eq!(search.next(), Step::Done);
+        let outcome = search.outcome();
+        assert_eq!((outcome.passes, outcome.passed, outcome.tried), (Some(2_000.0), 1, 1));
+        assert_eq!((outcome.fails, outcome.failed, outcome.tried_above), (Some(4_000.0), 1, 1));
+        assert!(!outcome.is_finished);
+        // Whether the trial seemed to do, or said nothing.
+        let mut search = Search::new(100.0, 3);
+        search.tried(100.0, true);
+        search.gone(100.0);
+        assert_eq!((search.outcome().passes, search.outcome().fails), (None, Some(100.0)));
+        let mut search = Search::new(100.0, 3);
+        search.gone(100.0);
+        assert_eq!((search.outcome().failed, search.outcome().tried_above), (1, 1));
     }
 }

@@ -16,6 +16,10 @@ pub(super) fn gave_way(report: &LoadReport, capacity: &CapacityOptions, rested_u
             }
         })
     };
+    let unseen = || {
+        let why = report.audit_failed.as_ref()?;
+        Some(format!("its effects could not be seen any more: {why}"))
+    };
     let wrong = || report.audit.as_ref().and_then(wrong);
     let errors = || {
         let kinds: Vec<String> =
@@ -27,7 +31,9 @@ pub(super) fn gave_way(report: &LoadReport, capacity: &CapacityOptions, rested_u
         let (ms, bound) = (p99 as f64 / 1e3, capacity.p99.as_secs_f64() * 1e3);
         (ms >= bound).then(|| format!("p99 was {ms:.1} ms, not below {bound} ms"))
     };
-    unsettled().or_else(wrong).or_else(errors).or_else(slow).or_else(|| falls_behind(report, rested_us))
+    let in_flight = || report.gave_way.clone();
+    let first = unseen().or_else(unsettled).or_else(wrong).or_else(errors).or_else(in_flight);
+    first.or_else(slow).or_else(|| falls_behind(report, rested_us))
 }
 
 /// Why a rate does not do after all: what its trial was found to have done when it was over.
@@ -102,6 +108,18 @@ mod tests {
         check(|due| 500 + due.saturating_sub(1_900_000), 500, false);
         // Within what a search tells apart.
         check(|due| 500 + due / 100, 500, false);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_or_finds_no_room_does_not_do() {
+        let capacity = CapacityOptions::new(Duration::from_secs(60));
+        let mut report = waited(|_| 500);
+        assert_eq!(gave_way(&report, &capacity, 500), None);
+        report.gave_way = Some("in-flight limit: 7 webhooks were dropped".to_owned());
+        assert!(gave_way(&report, &capacity, 500).unwrap().starts_with("in-flight limit"));
+        report.audit_failed = Some("nobody answers".to_owned());
+        let told = gave_way(&report, &capacity, 500).unwrap();
+        assert_eq!(told, "its effects could not be seen any more: nobody answers");
     }
 
     #[test]

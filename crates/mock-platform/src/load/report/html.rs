@@ -89,6 +89,9 @@ fn summary(report: &LoadReport) -> Markup {
                 p.trouble { "The generator was the bottleneck, and nothing is said of how fast the receiver is: " (reason) }
             }
             @if let Some(reason) = &report.gave_way { p.trouble { "Not all was sent. Gave way: " (reason) } }
+            @if let Some(capacity) = &report.capacity {
+                @for line in capacity.to_string().lines() { p { (line) } }
+            }
             @if let Some(reason) = &report.audit_failed {
                 p.trouble { "What the receiver did could not be seen to the end: " (reason) }
             }

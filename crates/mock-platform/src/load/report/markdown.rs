@@ -24,6 +24,9 @@ pub(super) fn render(report: &LoadReport) -> String {
     if let Some(reason) = &report.gave_way {
         let _ = writeln!(text, "Not all was sent. Gave way: {reason}\n");
     }
+    if let Some(capacity) = &report.capacity {
+        let _ = writeln!(text, "```text\n{}```\n", capacity.to_string().replace("```", "` ` `"));
+    }
     if let Some(reason) = &report.audit_failed {
         let _ = writeln!(text, "What the receiver did could not be seen to the end: {}\n", code(reason));
     }

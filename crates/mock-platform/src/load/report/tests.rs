@@ -51,6 +51,15 @@ fn what_is_proven_fails_whoever_was_late_and_what_is_not_does_not() {
     slow.judge(&["p50<1us".parse().unwrap()]);
     assert_eq!(slow.verdict(), "failed", "that is known without");
 
+    let why = Some("the receiver is gone".to_owned());
+    let searched = crate::load::Capacity { unfinished: why, ..crate::load::Capacity::default() };
+    let searched = LoadReport { capacity: Some(searched), ..run.clone() };
+    assert_eq!(searched.verdict(), "inconclusive");
+    assert!(searched.annotations().contains("the receiver is gone"), "{}", searched.annotations());
+    for (kind, render) in KINDS.iter().filter(|(kind, _)| *kind != "hlog") {
+        assert!(render(&searched).contains("the receiver is gone"), "{kind}");
+    }
+
     let gave_way = LoadReport { gave_way: Some("in-flight limit".to_owned()), ..run };
     assert_eq!(gave_way.verdict(), "failed");
     for (kind, render) in KINDS.iter().filter(|(kind, _)| *kind != "hlog") {
