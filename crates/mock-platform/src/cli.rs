@@ -16,6 +16,7 @@ mod init;
 mod learn;
 mod load;
 mod man;
+mod open_files;
 mod plan;
 mod replay;
 mod report;

@@ -34,10 +34,14 @@ mod watch;
 mod worker;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 pub use self::audit::{AuditError, LoadAudit};
 use self::audit::{Audited, Auditor, Followed};
@@ -97,6 +101,9 @@ pub enum LoadError {
         /// Why not.
         source: io::Error,
     },
+    /// It was stopped before anybody was there.
+    #[error("it was stopped before anything was sent")]
+    Stopped,
     /// The instant at which it was to begin has passed.
     #[error("the load was to begin {late:.3} s ago: give all shards an instant that is far enough ahead")]
     Late {
@@ -162,7 +169,7 @@ fn run_after(
     options.check()?;
     progress.prepare();
     let tls = Tls::of(target).map_err(|source| LoadError::Tls { target: target.authority(), source })?;
-    let addresses = reach(target, tls.as_ref(), options.timeout)?;
+    let address = reach(target, tls.as_ref(), options.timeout, progress)?;
     let auditor = options.observation.as_ref();
     let auditor = auditor
         .map(|observation| Auditor::start(simulator, observation, options.settle, followed.take(), progress))
@@ -183,7 +190,7 @@ fn run_after(
     let works = (0..options.threads).map(|thread| Work {
         source: Source::new(simulator, options, thread as u64, options.threads as u64),
         composer: Composer::new(simulator, target),
-        addresses: addresses.clone(),
+        address,
         tls: tls.clone(),
         connections: part(options.connections, thread, options.threads),
         backlog: part(options.backlog, thread, options.threads).max(1),
@@ -249,28 +256,57 @@ fn in_words(error: &dyn std::error::Error) -> String {
     })
 }
 
-/// Where the target is, once somebody listens there, and speaks TLS where that is to be spoken.
+/// Where the target is, once somebody listens there, and speaks TLS where that is to be spoken. Each step of that may take as long as an
+/// answer; nobody waits for it longer than it is wanted.
 fn reach(
     target: &Target,
     tls: Option<&Tls>,
     limit: Duration,
-) -> Result<Vec<std::net::SocketAddr>, LoadError> {
+    progress: &Progress,
+) -> Result<SocketAddr, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let reached = async {
-            let addresses = target.look_up().await?;
-            let stream = tokio::net::TcpStream::connect(&addresses[..]).await?;
-            io::Result::Ok((addresses, stream))
+    let reached = runtime.block_on(async {
+        let stopped = async {
+            while !progress.is_stopped() {
+                sleep(LOOK).await;
+            }
         };
-        let unreachable = |source| LoadError::Unreachable { target: target.authority(), source };
-        let (addresses, stream) = reached.await.map_err(unreachable)?;
-        if let Some(tls) = tls {
-            let agreed = tokio::time::timeout(limit, tls.agree(stream)).await;
-            let agreed = agreed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-            agreed.map_err(|source| LoadError::Tls { target: target.authority(), source })?;
+        tokio::select! {
+            reached = find(target, tls, limit) => reached,
+            () = stopped => Err(LoadError::Stopped),
         }
-        Ok(addresses)
-    })
+    });
+    // A name may be looked up for long yet.
+    runtime.shutdown_background();
+    reached
+}
+
+/// How often it is looked whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The first address that answers.
+async fn find(target: &Target, tls: Option<&Tls>, limit: Duration) -> Result<SocketAddr, LoadError> {
+    let unreachable = |source| LoadError::Unreachable { target: target.authority(), source };
+    let mut failed = unreachable(io::ErrorKind::NotFound.into());
+    for address in within(limit, target.look_up()).await.map_err(unreachable)? {
+        let stream = match within(limit, TcpStream::connect(address)).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                failed = unreachable(error);
+                continue;
+            }
+        };
+        let Some(tls) = tls else { return Ok(address) };
+        match within(limit, tls.agree(stream)).await {
+            Ok(_) => return Ok(address),
+            Err(source) => failed = LoadError::Tls { target: target.authority(), source },
+        }
+    }
+    Err(failed)
+}
+
+async fn within<T>(limit: Duration, done: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, done).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, io::Result<T>>) -> io::Result<T> {

@@ -26,6 +26,7 @@ use self::course::Arrivals;
 use super::check::observation::ObservationArgs;
 use super::duration;
 use super::exit::{Exit, Failure, OrExit};
+use super::open_files;
 use super::signals::Signals;
 use super::target::{FaultArgs, PlanArgs, scenario, scenario_help};
 use super::trust::TrustArgs;
@@ -166,6 +167,8 @@ struct PaceArgs {
 
 const DEFAULT_RATE: f64 = 100.0;
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+/// What is open beside connections: reports, the clock, whoever looks at effects or is looked at.
+const FILES: u64 = 256;
 /// What anybody may be asked to take, per second.
 const MODEST: f64 = 100.0;
 
@@ -191,6 +194,7 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     options.observation = args.observation.given(parsed)?;
     options.settle = args.observation.settle();
     options.check().or_exit(Exit::Usage)?;
+    open_files::allow(FILES.saturating_add(options.connections as u64));
     if let Rate::Calls(per_second) = options.rate {
         // The times in the payloads are those of the arrivals.
         scenario.arrivals.per_second = per_second;
@@ -214,7 +218,13 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     for one in &scraped {
         say(&format!("metrics at http://{}/metrics, while it runs\n", one.address));
     }
-    let mut report = generate(&args, simulator, target, options, &progress, &signals).await?;
+    let mut report = match generate(&args, simulator, target, options, &progress, &signals).await {
+        // Nothing was sent, and nothing is to be told.
+        Err(failure) if matches!(failure.error.downcast_ref::<LoadError>(), Some(LoadError::Stopped)) => {
+            return Ok(signals.seen().unwrap_or(Exit::Interrupted));
+        }
+        report => report?,
+    };
     report.judge(&args.assert);
     let ended = finish(&report, &args.sinks)?;
     Ok(signals.seen().unwrap_or(ended))

@@ -165,6 +165,10 @@ pub fn find_capacity(
                 found.unfinished = Some(format!("the receiver is gone: {why}"));
                 break;
             }
+            Err(LoadError::Stopped) if !reports.is_empty() => {
+                found.unfinished = Some(STOPPED.to_owned());
+                break;
+            }
             Err(error) => return Err(error),
         };
         // What came late is known of the trials that it is of.

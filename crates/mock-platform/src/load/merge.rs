@@ -231,6 +231,8 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
         publish_delay_us: percentiles(&histograms.publish_delay),
         scheduling_lag_us: percentiles(&histograms.scheduling_lag),
         connections_opened: total(|one| one.connections_opened),
+        connections_failed: total(|one| one.connections_failed),
+        out_of_sockets: total(|one| one.out_of_sockets),
         most_waiting: parts.iter().map(|(_, report)| report.summary.most_waiting).sum(),
         cpu_us_per_attempt: mean(|one| one.cpu_us_per_attempt, |report| report.summary.attempts as f64),
         cpu: mean(|one| one.cpu, |report| report.summary.seconds * report.threads as f64),

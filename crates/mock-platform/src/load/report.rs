@@ -20,7 +20,7 @@ use super::audit::LoadAudit;
 use super::capacity::Capacity;
 use super::options::{LoadOptions, Rate};
 use super::packed::{self, HistogramError};
-use super::saturation::{Room, Signs, gave_way, saturation};
+use super::saturation::{Room, Signs, gave_way, out_of_sockets, saturation};
 use super::tally::Tally;
 use super::threshold::Threshold;
 use crate::deliver::Target;
@@ -179,12 +179,16 @@ impl LoadReport {
         let signs = Signs {
             lag_p50_us: summary.scheduling_lag_us.p50,
             lag_p99_us: summary.scheduling_lag_us.p99,
+            out_of_sockets: summary.out_of_sockets,
             cpu: summary.cpu,
             due_per_second: summary.planned as f64 / seconds(tally.last_sent_ns),
             sent_per_second: summary.sent_per_second,
         };
         // At full speed the generator is meant to be at its limit, or the receiver at its own.
-        let saturation = if options.rate == Rate::Max { None } else { saturation(&signs) };
+        let saturation = match options.rate {
+            Rate::Max => out_of_sockets(summary.out_of_sockets),
+            _ => saturation(&signs),
+        };
         let room = Room {
             dropped: summary.dropped(),
             most_waiting: summary.most_waiting,

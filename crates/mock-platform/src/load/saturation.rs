@@ -6,6 +6,8 @@ pub(super) struct Signs {
     /// Half of the webhooks, and 99 in 100, found the generator awake so late, in microseconds.
     pub(super) lag_p50_us: u64,
     pub(super) lag_p99_us: u64,
+    /// Connections that it could not open for want of files or ports.
+    pub(super) out_of_sockets: u64,
     /// The part of its threads' time in which they ran on a CPU.
     pub(super) cpu: Option<f64>,
     /// Webhooks per second that were due, and that were sent.
@@ -24,6 +26,9 @@ const EASE: f64 = 0.7;
 
 /// Why the numbers say nothing of the receiver, with the rate at which they would; `None` where they do.
 pub(super) fn saturation(signs: &Signs) -> Option<String> {
+    if let Some(sign) = out_of_sockets(signs.out_of_sockets) {
+        return Some(sign);
+    }
     let cpu = signs.cpu.unwrap_or_default();
     let sign = if signs.lag_p50_us > LAG_P50_US || signs.lag_p99_us > LAG_P99_US {
         let ms = |us: u64| us as f64 / 1e3;
@@ -39,6 +44,16 @@ pub(super) fn saturation(signs: &Signs) -> Option<String> {
     };
     let fine = signs.sent_per_second.min(signs.due_per_second) * EASE;
     Some(format!("{sign}; at about {fine:.0} webhooks per second it would have been fine"))
+}
+
+/// What holds at full speed as well: it did not have the connections that were asked for.
+pub(super) fn out_of_sockets(count: u64) -> Option<String> {
+    (count > 0).then(|| {
+        format!(
+            "{count} times it could not open a connection, for this machine had no more sockets for it: \
+             allow more open files (`ulimit -n`) or local ports, or give fewer --connections"
+        )
+    })
 }
 
 /// What is known of webhooks that found no room.
@@ -70,6 +85,7 @@ mod tests {
     const FINE: Signs = Signs {
         lag_p50_us: 20,
         lag_p99_us: 4_000,
+        out_of_sockets: 0,
         cpu: Some(0.5),
         due_per_second: 2_000.0,
         sent_per_second: 2_000.0,
@@ -91,6 +107,7 @@ mod tests {
         check(Signs { cpu: Some(0.99), ..FINE }, Some("busy 99 %"));
         check(Signs { cpu: Some(0.99), sent_per_second: 1_000.0, ..FINE }, Some("about 700 webhooks"));
         check(Signs { cpu: None, ..FINE }, None);
+        check(Signs { out_of_sockets: 3, ..FINE }, Some("allow more open files"));
     }
 
     #[test]

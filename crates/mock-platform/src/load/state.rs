@@ -14,6 +14,8 @@ pub(super) struct State {
     pub(super) waiting: VecDeque<Due>,
     /// Connections that are free, the one that is longest so first.
     pub(super) idle: VecDeque<usize>,
+    /// How many connections are open.
+    pub(super) open: usize,
     /// Connections that are closed, and opened when they are needed.
     pub(super) dormant: Vec<usize>,
     pub(super) in_flight: usize,

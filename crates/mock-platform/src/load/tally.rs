@@ -44,6 +44,9 @@ pub(super) struct Tally {
     pub(super) reset: u64,
     pub(super) no_http: u64,
     pub(super) connections: u64,
+    /// Those that could not be opened, and of these those for which this machine had no socket.
+    pub(super) connections_failed: u64,
+    pub(super) out_of_sockets: u64,
     pub(super) most_waiting: usize,
     /// What went wrong on purpose, and what was sent again.
     pub(super) injected: Injected,
@@ -88,6 +91,8 @@ impl Tally {
             reset: 0,
             no_http: 0,
             connections: 0,
+            connections_failed: 0,
+            out_of_sockets: 0,
             most_waiting: 0,
             injected: Injected::default(),
             latency: histogram(),
@@ -152,6 +157,8 @@ impl Tally {
         self.reset += other.reset;
         self.no_http += other.no_http;
         self.connections += other.connections;
+        self.connections_failed += other.connections_failed;
+        self.out_of_sockets += other.out_of_sockets;
         self.most_waiting += other.most_waiting;
         self.injected.add(other.injected);
         for (mine, theirs) in [

@@ -31,7 +31,7 @@ use super::watch::Watch;
 pub(super) struct Work {
     pub(super) source: Source,
     pub(super) composer: Composer,
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) address: SocketAddr,
     /// How TLS is spoken; `None` where it is not.
     pub(super) tls: Option<Tls>,
     pub(super) connections: usize,
@@ -53,6 +53,8 @@ pub(super) struct Work {
 
 /// How often connections are looked after.
 const LOOK: Duration = Duration::from_millis(20);
+/// So many webhooks are seen to in one go; then answers are read.
+const BATCH: usize = 256;
 /// The most that is read at once.
 const READ: usize = 16 * 1024;
 
@@ -77,7 +79,7 @@ struct Shared {
     waits_for_answers: bool,
     backlog: usize,
     timeout: Duration,
-    addresses: Vec<SocketAddr>,
+    address: SocketAddr,
     tls: Option<Tls>,
     /// What is read is used at once, whoever reads.
     read: RefCell<Box<[u8]>>,
@@ -93,6 +95,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
             composer: work.composer,
             waiting: VecDeque::new(),
             idle: VecDeque::new(),
+            open: 0,
             dormant: Vec::new(),
             in_flight: 0,
             is_exhausted: false,
@@ -106,7 +109,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         waits_for_answers,
         backlog: work.backlog,
         timeout: work.timeout,
-        addresses: work.addresses,
+        address: work.address,
         tls: work.tls,
         read: RefCell::new(vec![0; READ].into_boxed_slice()),
     });

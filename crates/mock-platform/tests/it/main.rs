@@ -20,6 +20,7 @@ mod load_audit;
 mod load_course;
 mod load_reports;
 mod load_secure;
+mod load_sockets;
 mod plan;
 mod plan_cli;
 mod plan_legal;

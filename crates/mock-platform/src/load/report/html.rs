@@ -200,6 +200,7 @@ fn saturation(report: &LoadReport) -> Markup {
         ("most that waited for a connection", summary.most_waiting.to_string()),
         ("dropped", summary.dropped().to_string()),
         ("connections opened", summary.connections_opened.to_string()),
+        ("connections that could not be opened", summary.connections_failed.to_string()),
     ];
     html! {
         section.card aria-label="Saturation" {

@@ -52,6 +52,10 @@ pub struct LoadSummary {
     pub scheduling_lag_us: Percentiles,
     /// Connections that were opened.
     pub connections_opened: u64,
+    /// How often one could not be opened.
+    pub connections_failed: u64,
+    /// How often that was because this machine had no more files or ports for it.
+    pub out_of_sockets: u64,
     /// The most webhooks that waited for a connection, over all threads.
     pub most_waiting: usize,
     /// CPU time of the generator per attempt, in microseconds; without what it was awake for a moment before an instant, so as not to
@@ -138,6 +142,8 @@ impl LoadSummary {
             publish_delay_us: Percentiles::of(&tally.publish_delay),
             scheduling_lag_us: Percentiles::of(&tally.lag),
             connections_opened: tally.connections,
+            connections_failed: tally.connections_failed,
+            out_of_sockets: tally.out_of_sockets,
             most_waiting: tally.most_waiting,
             cpu_us_per_attempt: working_ns.map(|ns| ns as f64 / 1e3 / tally.attempts.max(1) as f64),
             cpu: working_ns.map(|ns| ns as f64 / wall_ns),

@@ -12,36 +12,37 @@ use rustls::ClientConnection;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-use super::Shared;
+use super::{BATCH, Shared};
 use crate::load::answer::AnswerReader;
 use crate::load::clock::now_ns;
 use crate::load::secure::Tls;
 use crate::load::tally::End;
 
-/// How long a connection of a closed loop rests that cannot be made.
+/// How long a connection rests that cannot be made.
 const RETRY: Duration = Duration::from_millis(10);
 
 impl Shared {
     /// One connection, opened as often as it has to be.
     pub(super) async fn serve(self: Rc<Self>, id: usize) {
         loop {
-            match self.connect().await {
-                Some((stream, tls)) => self.converse(id, stream, tls).await,
-                None => {
-                    self.fail_one();
-                    if self.is_closed_loop {
-                        sleep(RETRY).await;
-                    }
-                }
+            let waited = self.state.borrow().waiting.len();
+            let connected = self.connect().await;
+            let is_made = connected.is_ok();
+            match connected {
+                Ok((stream, tls)) => self.converse(id, stream, tls).await,
+                Err(error) => self.not_connected(&error, waited).await,
             }
             let connection = &self.connections[id];
             connection.gone();
             let rests = {
                 let mut state = self.state.borrow_mut();
                 state.idle.retain(|idle| *idle != id);
-                let rests = state.waiting.is_empty() && !self.is_closed_loop;
+                // What waits is for those that are open, where this one cannot be.
+                let is_needed = !state.waiting.is_empty() && (is_made || state.open == 0);
+                let rests = !is_needed && !self.is_closed_loop;
                 if rests {
                     state.dormant.push(id);
                 }
@@ -53,25 +54,43 @@ impl Shared {
         }
     }
 
-    async fn connect(&self) -> Option<(TcpStream, Option<ClientConnection>)> {
-        for address in &self.addresses {
-            if let Ok(Ok(connected)) = timeout(self.timeout, connected(*address, self.tls.as_ref())).await {
-                self.state.borrow_mut().tally.connections += 1;
-                return Some(connected);
-            }
-        }
-        None
+    async fn connect(&self) -> io::Result<(TcpStream, Option<ClientConnection>)> {
+        let connected = timeout(self.timeout, connected(self.address, self.tls.as_ref())).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        self.state.borrow_mut().tally.connections += 1;
+        Ok(connected)
     }
 
-    /// What waited for a connection that cannot be made.
-    fn fail_one(&self) {
+    /// A connection could not be made, for which so many webhooks waited: where no other is open, they have none. The next is not tried at
+    /// once, whoever waits.
+    async fn not_connected(&self, error: &io::Error, waited: usize) {
+        {
+            let tally = &mut self.state.borrow_mut().tally;
+            tally.connections_failed += 1;
+            tally.out_of_sockets += u64::from(is_shortage(error));
+        }
+        let waited = if self.is_closed_loop { 1 } else { waited };
+        for nth in 1..=waited {
+            if self.state.borrow().open > 0 || !self.fail_one() {
+                break;
+            }
+            if nth % BATCH == 0 {
+                yield_now().await;
+            }
+        }
+        sleep(RETRY).await;
+    }
+
+    /// What waited for a connection that cannot be made, if anything does.
+    fn fail_one(&self) -> bool {
         let mut state = self.state.borrow_mut();
         let now = now_ns();
-        let Some(due) = self.take(&mut state, now) else { return };
+        let Some(due) = self.take(&mut state, now) else { return false };
         let now = now.saturating_sub(self.start_ns);
         state.tally.attempts += 1;
         state.tally.series.sent(now);
         state.ended(due, None, now, End::NoConnection);
+        true
     }
 
     /// Reads answers, and sends what is next, until the connection is closed.
@@ -79,11 +98,17 @@ impl Shared {
         let connection = &self.connections[id];
         let (mut incoming, outgoing) = stream.into_split();
         connection.made(outgoing, tls);
-        self.next(&mut self.state.borrow_mut(), id, now_ns());
+        {
+            let mut state = self.state.borrow_mut();
+            state.open += 1;
+            self.next(&mut state, id, now_ns());
+        }
         let mut reader = AnswerReader::default();
         let end = poll_fn(|context| self.poll_end(context, id, &mut incoming, &mut reader)).await;
+        let mut state = self.state.borrow_mut();
+        state.open -= 1;
         if let Some(end) = end {
-            self.end(&mut self.state.borrow_mut(), id, end, now_ns());
+            self.end(&mut state, id, end, now_ns());
         }
     }
 
@@ -125,6 +150,20 @@ impl Shared {
             };
             return Poll::Ready(Some(end));
         }
+    }
+}
+
+/// Whether this machine has no more files, ports or memory for a connection: no fault of whoever is called.
+fn is_shortage(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let shortages = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+        Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::AddrNotAvailable
     }
 }
 
