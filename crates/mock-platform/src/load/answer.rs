@@ -149,22 +149,24 @@ fn head(bytes: &[u8]) -> Result<Option<(Head, usize)>, NoHttp> {
             continue;
         }
         let mut keeps = response.version == Some(1);
-        let (mut length, mut is_chunked) = (None, false);
+        let (mut length, mut is_chunked, mut closes) = (None, false, false);
         for header in response.headers.iter() {
             let value = header.value.trim_ascii();
             if header.name.eq_ignore_ascii_case("content-length") {
-                let text = std::str::from_utf8(value).map_err(|_| NoHttp)?;
-                length = Some(text.parse::<u64>().map_err(|_| NoHttp)?);
+                let said = digits(value)?;
+                if length.replace(said).is_some_and(|before| before != said) {
+                    return Err(NoHttp);
+                }
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
                 is_chunked = value.to_ascii_lowercase().ends_with(b"chunked");
             } else if header.name.eq_ignore_ascii_case("connection") {
-                if value.eq_ignore_ascii_case(b"close") {
-                    keeps = false;
-                } else if value.eq_ignore_ascii_case(b"keep-alive") {
-                    keeps = true;
+                for word in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    closes |= word.eq_ignore_ascii_case(b"close");
+                    keeps |= word.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
         }
+        keeps &= !closes;
         let body = match length {
             _ if matches!(status, 204 | 304) => Body::Length(0),
             _ if is_chunked => Body::Chunks,
@@ -173,6 +175,12 @@ fn head(bytes: &[u8]) -> Result<Option<(Head, usize)>, NoHttp> {
         };
         return Ok(Some((Head { answer: Answer { status, keeps }, body }, passed)));
     }
+}
+
+/// A number as HTTP writes it: digits, and nothing else.
+fn digits(value: &[u8]) -> Result<u64, NoHttp> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    text.and_then(|text| text.parse().ok()).ok_or(NoHttp)
 }
 
 #[cfg(test)]
@@ -185,7 +193,7 @@ mod tests {
         Answer { status, keeps }
     }
 
-    const WHOLE: [(&str, Answer); 7] = [
+    const WHOLE: [(&str, Answer); 10] = [
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", answer(200, true)),
         ("HTTP/1.1 204 No Content\r\n\r\n", answer(204, true)),
         ("HTTP/1.1 503 Busy\r\nconnection: Close\r\ncontent-length: 0\r\n\r\n", answer(503, false)),
@@ -195,6 +203,12 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nT: 1\r\n\r\n",
             answer(200, true),
         ),
+        ("HTTP/1.1 200 OK\r\nConnection: Upgrade , close\r\nContent-Length: 0\r\n\r\n", answer(200, false)),
+        (
+            "HTTP/1.0 200 OK\r\nConnection: keep-alive, Upgrade\r\nContent-Length: 0\r\n\r\n",
+            answer(200, true),
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", answer(200, true)),
         ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", answer(404, true)),
     ];
 
@@ -234,6 +248,9 @@ mod tests {
         for text in [
             "hello",
             "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nmore",
         ] {
             assert_eq!(AnswerReader::default().feed(text.as_bytes()), Err(NoHttp), "{text}");

@@ -9,7 +9,7 @@ use crate::plan::{CallBuffer, Simulator, WrittenWebhook};
 pub(super) struct Composer {
     bodies: Bodies,
     head: Vec<u8>,
-    /// How many of each form were written.
+    /// How many of each form were sent.
     forms: Vec<(&'static str, u64)>,
 }
 
@@ -36,28 +36,32 @@ impl Composer {
         Self { bodies: Bodies::new(simulator), head: head.into_bytes(), forms: Vec::new() }
     }
 
-    /// How many webhooks of each form were written.
+    /// How many webhooks of each form were sent.
     pub(super) fn forms(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.forms.iter().copied()
     }
 
-    /// Puts the request of a webhook in the place of what is there.
-    pub(super) fn write(&mut self, due: Due, request: &mut Vec<u8>) {
+    /// A webhook of that form was sent.
+    pub(super) fn sent(&mut self, form: Option<&'static str>) {
+        let Some(name) = form else { return };
+        // There are some dozen, and they are where they were the last time.
+        match self.forms.iter_mut().find(|(known, _)| std::ptr::eq(*known, name)) {
+            Some((_, count)) => *count += 1,
+            None => self.forms.push((name, 1)),
+        }
+    }
+
+    /// Puts the request of a webhook in the place of what is there; of which form it is.
+    pub(super) fn write(&mut self, due: Due, request: &mut Vec<u8>) -> Option<&'static str> {
         let webhook = self.bodies.webhook(due);
         let body = webhook.map_or(&b""[..], |(_, body)| body);
-        if let Some((written, _)) = webhook {
-            let name = written.form.name;
-            // There are some dozen, and they are where they were the last time.
-            match self.forms.iter_mut().find(|(known, _)| std::ptr::eq(*known, name)) {
-                Some((_, count)) => *count += 1,
-                None => self.forms.push((name, 1)),
-            }
-        }
+        let form = webhook.map(|(written, _)| written.form.name);
         request.clear();
         request.extend_from_slice(&self.head);
         request.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
         request.extend_from_slice(b"\r\n\r\n");
         request.extend_from_slice(body);
+        form
     }
 }
 

@@ -181,6 +181,7 @@ impl LoadReport {
             lag_p99_us: summary.scheduling_lag_us.p99,
             out_of_sockets: summary.out_of_sockets,
             cpu: summary.cpu,
+            seconds: summary.seconds,
             due_per_second: summary.planned as f64 / seconds(tally.last_sent_ns),
             sent_per_second: summary.sent_per_second,
         };

@@ -10,6 +10,8 @@ pub(super) struct Signs {
     pub(super) out_of_sockets: u64,
     /// The part of its threads' time in which they ran on a CPU.
     pub(super) cpu: Option<f64>,
+    /// For how long it was on.
+    pub(super) seconds: f64,
     /// Webhooks per second that were due, and that were sent.
     pub(super) due_per_second: f64,
     pub(super) sent_per_second: f64,
@@ -21,6 +23,8 @@ const LAG_P50_US: u64 = 1_000;
 const LAG_P99_US: u64 = 20_000;
 /// A thread that is busier has no reserve.
 const CPU: f64 = 0.95;
+/// So long it takes to tell.
+const CPU_AFTER_S: f64 = 1.0;
 /// Of what it did at its limit, it does so much with ease.
 const EASE: f64 = 0.7;
 
@@ -29,7 +33,8 @@ pub(super) fn saturation(signs: &Signs) -> Option<String> {
     if let Some(sign) = out_of_sockets(signs.out_of_sockets) {
         return Some(sign);
     }
-    let cpu = signs.cpu.unwrap_or_default();
+    // A run of a moment is over before there is anything to tell.
+    let cpu = signs.cpu.filter(|_| signs.seconds >= CPU_AFTER_S).unwrap_or_default();
     let sign = if signs.lag_p50_us > LAG_P50_US || signs.lag_p99_us > LAG_P99_US {
         let ms = |us: u64| us as f64 / 1e3;
         format!(
@@ -87,6 +92,7 @@ mod tests {
         lag_p99_us: 4_000,
         out_of_sockets: 0,
         cpu: Some(0.5),
+        seconds: 10.0,
         due_per_second: 2_000.0,
         sent_per_second: 2_000.0,
     };
@@ -107,6 +113,7 @@ mod tests {
         check(Signs { cpu: Some(0.99), ..FINE }, Some("busy 99 %"));
         check(Signs { cpu: Some(0.99), sent_per_second: 1_000.0, ..FINE }, Some("about 700 webhooks"));
         check(Signs { cpu: None, ..FINE }, None);
+        check(Signs { cpu: Some(3.0), seconds: 0.001, ..FINE }, None);
         check(Signs { out_of_sockets: 3, ..FINE }, Some("allow more open files"));
     }
 

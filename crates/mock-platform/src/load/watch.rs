@@ -33,9 +33,18 @@ impl Watch {
         self.waited_ns
     }
 
-    /// Waits until an instant of the clock; `done` counts what the runtime does meanwhile.
+    /// What it was awake for until now is of another time.
+    pub(super) fn begin(&mut self) {
+        self.waited_ns = 0;
+    }
+
+    /// Waits until an instant of the clock; `done` counts what the runtime does meanwhile. Others have their turn, past as it may be.
     pub(super) async fn until(&mut self, at_ns: u64, done: impl Fn() -> u64) -> io::Result<()> {
         let mut now = now_ns();
+        if now >= at_ns {
+            yield_now().await;
+            return Ok(());
+        }
         let wake_ns = at_ns.saturating_sub(ahead_ns(self.late_ns));
         let sleeps = now < wake_ns;
         if sleeps {
@@ -86,6 +95,17 @@ mod tests {
         // One that was late by far, as whoever is stopped is, changes little.
         assert!(ahead_ns(mean_ns(after(10_000), 3_000_000_000)) <= 20_000 + 2 * MOST_AHEAD_NS / NEW);
     }
+
+    #[tokio::test]
+    async fn whoever_is_late_lets_others_have_their_turn() {
+        let (to, mut told) = tokio::sync::oneshot::channel();
+        let told_by = tokio::spawn(async move { to.send(()) });
+        let mut watch = Watch::new().unwrap();
+        watch.until(0, || 0).await.unwrap();
+        assert_eq!(told.try_recv(), Ok(()), "nothing is read and nobody heard where it is behind");
+        told_by.await.unwrap().unwrap();
+    }
+
     #[test]
     fn the_core_is_given_away_where_there_is_no_sleep_and_never_shortly_before_an_instant() {
         assert!(gives_way(false, 100_000));

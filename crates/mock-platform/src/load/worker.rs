@@ -12,8 +12,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::audit::Teller;
 use super::clock::{now_ns, thread_cpu_ns};
@@ -53,6 +54,8 @@ pub(super) struct Work {
 
 /// How often connections are looked after.
 const LOOK: Duration = Duration::from_millis(20);
+/// And how often it is looked whether it is still wanted, long before it begins.
+const FAR: Duration = Duration::from_millis(250);
 /// So many webhooks are seen to in one go; then answers are read.
 const BATCH: usize = 256;
 /// The most that is read at once.
@@ -61,11 +64,7 @@ const READ: usize = 16 * 1024;
 /// Carries out the work; returns when the last webhook has ended.
 pub(super) fn run(work: Work) -> io::Result<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let began = thread_cpu_ns();
-    let local = LocalSet::new();
-    let mut tally = local.block_on(&runtime, carry_out(work))?;
-    tally.cpu_ns = began.zip(thread_cpu_ns()).map(|(began, ended)| ended - began);
-    Ok(tally)
+    LocalSet::new().block_on(&runtime, carry_out(work))
 }
 
 /// What the tasks of a thread share; none of them holds it across an await.
@@ -77,6 +76,8 @@ struct Shared {
     is_closed_loop: bool,
     /// What is sent again follows from what is answered.
     waits_for_answers: bool,
+    /// Then: something was not acknowledged, and may be due again at once.
+    again: Notify,
     backlog: usize,
     timeout: Duration,
     address: SocketAddr,
@@ -107,6 +108,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         start_ns: work.start_ns,
         is_closed_loop: work.closed_loop_until_ns.is_some(),
         waits_for_answers,
+        again: Notify::new(),
         backlog: work.backlog,
         timeout: work.timeout,
         address: work.address,
@@ -116,13 +118,17 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
     let is_stopped = || progress.is_stopped();
     let opening_ns = u64::try_from(work.opening.as_nanos()).unwrap_or(u64::MAX);
     if !until_unless(&mut watch, work.start_ns.saturating_sub(opening_ns), is_stopped).await? {
-        return Ok(shared.tally());
+        return Ok(shared.tally(thread_cpu_ns()));
     }
     for id in 0..work.connections {
         spawn_local(Rc::clone(&shared).serve(id));
     }
-    if !until_unless(&mut watch, work.start_ns, is_stopped).await? {
-        return Ok(shared.tally());
+    let is_begun = until_unless(&mut watch, work.start_ns, is_stopped).await?;
+    // What it took to be ready is not of the run, and was in another time.
+    let cpu_ns = thread_cpu_ns();
+    watch.begin();
+    if !is_begun {
+        return Ok(shared.tally(cpu_ns));
     }
     let mut look_after = pin!(shared.look_after(work.closed_loop_until_ns, &progress));
     if shared.is_closed_loop {
@@ -131,21 +137,22 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         tokio::select! {
             sent = shared.send_what_is_due(&mut watch) => sent?,
             // It was stopped, with nothing due for long.
-            () = &mut look_after => return Ok(shared.tally()),
+            () = &mut look_after => return Ok(shared.tally(cpu_ns)),
         }
     }
     look_after.await;
-    Ok(shared.tally())
+    Ok(shared.tally(cpu_ns))
 }
 
 /// Waits until an instant of the clock that may be far away; false where it is stopped before.
 async fn until_unless(watch: &mut Watch, at_ns: u64, is_stopped: impl Fn() -> bool) -> io::Result<bool> {
     while !is_stopped() {
-        if at_ns.saturating_sub(now_ns()) <= 2 * LOOK.as_nanos() as u64 {
+        let left = Duration::from_nanos(at_ns.saturating_sub(now_ns()));
+        if left <= 2 * LOOK {
             watch.until(at_ns, || 0).await?;
             return Ok(true);
         }
-        sleep(LOOK).await;
+        sleep((left / 2).clamp(LOOK, FAR)).await;
     }
     Ok(false)
 }
@@ -158,7 +165,8 @@ impl Shared {
             let next = {
                 let mut state = self.state.borrow_mut();
                 state.tally.waited_ns = watch.waited_ns();
-                while let Some(due) = state.source.peek().filter(|due| due.at_ns <= now) {
+                for _ in 0..BATCH {
+                    let Some(due) = state.source.peek().filter(|due| due.at_ns <= now) else { break };
                     state.source.take();
                     state.tally.planned(due.at_ns);
                     count(&mut state.tally.lag, now - due.at_ns);
@@ -169,25 +177,32 @@ impl Shared {
             match next {
                 Some(due) => {
                     let due_ns = self.start_ns + due.at_ns;
-                    // What is sent again may come before it.
-                    let is_far = self.waits_for_answers && due_ns > now_ns() + LOOK.as_nanos() as u64;
-                    if is_far {
-                        sleep(LOOK / 4).await;
+                    let ended = || self.state.borrow().tally.latency.len();
+                    if self.waits_for_answers {
+                        // What is sent again may come before it.
+                        tokio::select! {
+                            biased;
+                            () = self.again.notified() => {}
+                            waited = watch.until(due_ns, ended) => waited?,
+                        }
                     } else {
-                        let ended = || self.state.borrow().tally.latency.len();
                         watch.until(due_ns, ended).await?;
                     }
                 }
                 None if !self.may_send_again() => return Ok(()),
-                None => sleep(LOOK / 4).await,
+                // Nothing is due; whether anything may be is asked again now and then.
+                None => {
+                    let _ = timeout(LOOK / 4, self.again.notified()).await;
+                }
             }
         }
     }
 
-    /// What was counted, in the end.
-    fn tally(&self) -> Tally {
+    /// What was counted, in the end, and the CPU time since it began.
+    fn tally(&self, began_cpu_ns: Option<u64>) -> Tally {
         let state = self.state.borrow();
         let mut tally = state.tally.clone();
+        tally.cpu_ns = began_cpu_ns.zip(thread_cpu_ns()).map(|(began, ended)| ended.saturating_sub(began));
         for (form, count) in state.composer.forms() {
             *tally.forms.entry(form).or_default() += count;
         }
@@ -211,9 +226,12 @@ impl Shared {
     }
 
     fn dispatch(&self, state: &mut State, due: Due) {
-        if let Some(id) = state.idle.pop_front() {
-            self.send(state, id, due);
-        } else if state.waiting.len() < self.backlog {
+        while let Some(id) = state.idle.pop_front() {
+            if self.send(state, id, due) {
+                return;
+            }
+        }
+        if state.waiting.len() < self.backlog {
             state.waiting.push_back(due);
             state.tally.most_waiting = state.tally.most_waiting.max(state.waiting.len());
             if let Some(id) = state.dormant.pop() {
@@ -227,7 +245,10 @@ impl Shared {
     /// A connection is free.
     fn next(&self, state: &mut State, id: usize, now: u64) {
         match self.take(state, now) {
-            Some(due) => self.send(state, id, due),
+            Some(due) if self.send(state, id, due) => {}
+            // It has served, and is at its end: another one may serve.
+            Some(due) if self.connections[id].has_answered.get() => state.waiting.push_front(due),
+            Some(due) => self.not_sent(state, due, now_ns()),
             None => {
                 self.connections[id].free_since_ns.set(now);
                 state.idle.push_back(id);
@@ -237,8 +258,9 @@ impl Shared {
 
     /// What waits, or with a closed loop what comes next, which is due now.
     fn take(&self, state: &mut State, now: u64) -> Option<Due> {
-        if !self.is_closed_loop || now < self.start_ns {
-            return state.waiting.pop_front();
+        let waited = state.waiting.pop_front();
+        if waited.is_some() || !self.is_closed_loop || now < self.start_ns {
+            return waited;
         }
         match state.source.take() {
             Some(due) => {
@@ -253,19 +275,30 @@ impl Shared {
         }
     }
 
-    fn send(&self, state: &mut State, id: usize, due: Due) {
+    /// Whether it could be sent: nothing is of a connection that is at its end, and nothing was sent then.
+    fn send(&self, state: &mut State, id: usize, due: Due) -> bool {
         let connection = &self.connections[id];
-        let mut request = connection.request.borrow_mut();
-        state.composer.write(due, &mut request);
+        let form = state.composer.write(due, &mut connection.request.borrow_mut());
         let sent_ns = now_ns() - self.start_ns;
+        if !connection.write() {
+            return false;
+        }
         connection.flight.set(Some(Flight { due, sent_ns }));
+        state.composer.sent(form);
         state.in_flight += 1;
         state.tally.attempts += 1;
         state.tally.last_sent_ns = sent_ns;
         state.tally.series.sent(sent_ns);
         count(&mut state.tally.publish_delay, sent_ns.saturating_sub(due.at_ns));
-        drop(request);
-        connection.write();
+        true
+    }
+
+    /// There was no connection for a webhook, or one that was gone before anything was sent on it.
+    fn not_sent(&self, state: &mut State, due: Due, now: u64) {
+        let now = now.saturating_sub(self.start_ns);
+        state.tally.attempts += 1;
+        state.tally.series.sent(now);
+        self.ended(state, due, None, now, End::NoConnection);
     }
 
     fn end(&self, state: &mut State, id: usize, end: End, now: u64) {
@@ -273,6 +306,14 @@ impl Shared {
         let now = now - self.start_ns;
         state.in_flight -= 1;
         count(&mut state.tally.service, now.saturating_sub(flight.sent_ns));
-        state.ended(flight.due, Some(flight.sent_ns), now, end);
+        self.ended(state, flight.due, Some(flight.sent_ns), now, end);
+    }
+
+    /// A webhook has ended that was sent then, or was to be; where it was not acknowledged, whoever waits may have to send it again.
+    fn ended(&self, state: &mut State, due: Due, sent_ns: Option<u64>, now: u64, end: End) {
+        state.ended(due, sent_ns, now, end);
+        if self.waits_for_answers && !end.is_acknowledged() {
+            self.again.notify_one();
+        }
     }
 }

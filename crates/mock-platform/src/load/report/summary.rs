@@ -58,7 +58,7 @@ pub struct LoadSummary {
     pub out_of_sockets: u64,
     /// The most webhooks that waited for a connection, over all threads.
     pub most_waiting: usize,
-    /// CPU time of the generator per attempt, in microseconds; without what it was awake for a moment before an instant, so as not to
+    /// CPU time of the generator per attempt, in microseconds, from the first instant on; without what it was awake for a moment before an instant, so as not to
     /// miss it.
     pub cpu_us_per_attempt: Option<f64>,
     /// The part of their time that the generator's threads worked on a CPU: without that waiting.

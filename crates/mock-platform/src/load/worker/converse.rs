@@ -86,10 +86,7 @@ impl Shared {
         let mut state = self.state.borrow_mut();
         let now = now_ns();
         let Some(due) = self.take(&mut state, now) else { return false };
-        let now = now.saturating_sub(self.start_ns);
-        state.tally.attempts += 1;
-        state.tally.series.sent(now);
-        state.ended(due, None, now, End::NoConnection);
+        self.not_sent(&mut state, due, now);
         true
     }
 
@@ -135,9 +132,10 @@ impl Shared {
                     Ok(None) => continue,
                     // Nobody asked.
                     Ok(Some(_)) if connection.flight.get().is_none() => return Poll::Ready(None),
-                    Ok(Some(answer)) if answer.keeps => {
+                    Ok(Some(answer)) if answer.keeps && connection.goes_on() => {
                         let mut state = self.state.borrow_mut();
                         let now = now_ns();
+                        connection.has_answered.set(true);
                         self.end(&mut state, id, End::Answered(answer), now);
                         self.next(&mut state, id, now);
                         continue;
