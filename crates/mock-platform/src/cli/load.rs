@@ -89,7 +89,8 @@ struct LoadArgs {
     /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
     #[arg(long, value_name = "HOST", help_heading = "Target")]
     allow_host: Vec<String>,
-    /// More than 100 webhooks a second for a host that is not this machine: it is mine, and may be loaded
+    /// More than 100 webhooks a second, each as often as it may be sent again, or more than 256 connections for a host that is not this
+    /// machine: it is mine, and may be loaded
     #[arg(long, help_heading = "Target")]
     i_own_this_target: bool,
     #[command(flatten, next_help_heading = "Target")]
@@ -171,6 +172,8 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 const FILES: u64 = 256;
 /// What anybody may be asked to take, per second.
 const MODEST: f64 = 100.0;
+/// And how many connections.
+const FEW: usize = 256;
 
 pub(crate) async fn run(command: LoadCommand) -> Result<Exit, Failure> {
     match command {
@@ -232,10 +235,12 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
 
 /// Shows and writes a report; what it comes to.
 fn finish(report: &LoadReport, sinks: &sinks::SinkArgs) -> Result<Exit, Failure> {
+    // First, for nobody may be reading what is printed.
+    let written = sinks.write(report);
     if sinks.has_stdout() {
         say(&report.to_string());
     } else {
-        std::io::stdout().lock().write_all(report.to_string().as_bytes())?;
+        sinks::print(&report.to_string())?;
     }
     for reason in report.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref()) {
         say(&format!("{reason}\n"));
@@ -244,7 +249,7 @@ fn finish(report: &LoadReport, sinks: &sinks::SinkArgs) -> Result<Exit, Failure>
         say(&format!("what the receiver did could not be seen to the end: {reason}\n"));
     }
     actions::tell(&report.annotations(), &report.markdown(), &report.outputs());
-    sinks.write(report)?;
+    written?;
     Ok(match report.verdict() {
         "passed" => Exit::Fine,
         "failed" => Exit::Failed,
@@ -372,16 +377,13 @@ impl LoadArgs {
 
     /// Refuses to load a stranger.
     fn check_owner(&self, simulator: &Simulator, options: &LoadOptions) -> Result<(), Failure> {
-        let is_modest = match (options.rate, options.peak()) {
-            _ if self.capacity.is_given() => false,
-            (Rate::Webhooks(_), Some(peak)) => peak <= MODEST,
-            (Rate::Calls(_), Some(peak)) => peak * course::webhooks_per_call(simulator) <= MODEST,
-            _ => false,
-        };
+        let is_modest = !self.capacity.is_given()
+            && options.connections <= FEW
+            && options.peak_webhooks(simulator).is_some_and(|peak| peak <= MODEST);
         if is_modest || self.i_own_this_target || Target::parse(self.url(), &[]).is_ok() {
             return Ok(());
         }
-        let text = "more than 100 webhooks a second are for a host of one's own: if it is yours, say `--i-own-this-target`";
+        let text = "more than 100 webhooks a second, each as often as it may be sent again, and more than 256 connections are for a host of one's own: if it is yours, say `--i-own-this-target`";
         Err(Failure::new(Exit::Usage, anyhow::anyhow!("{text}")))
     }
 }

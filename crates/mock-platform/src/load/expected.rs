@@ -65,8 +65,9 @@ fn begins(options: &LoadOptions, per_second: f64, count: Option<f64>) -> [Option
     [count.and_then(|count| stages.at_ns(count)).map(seconds), Some(stages.duration().as_secs_f64())]
 }
 
-fn webhooks_per_call(simulator: &Simulator) -> f64 {
-    const SAMPLE: u64 = 256;
+/// How many webhooks a call has, on average.
+pub(super) fn webhooks_per_call(simulator: &Simulator) -> f64 {
+    const SAMPLE: u64 = 1_024;
     let mut buffer = CallBuffer::default();
     let total: usize = (0..SAMPLE).map(|call| simulator.count_webhooks(call, &mut buffer)).sum();
     total as f64 / SAMPLE as f64

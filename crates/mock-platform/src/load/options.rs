@@ -2,9 +2,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::expected::webhooks_per_call;
 use crate::deliver::check_run::Observation;
 use crate::deliver::{CDR_SCHEDULE_MS, DeliveryOptions, Faults, InvalidOptions, Redelivery};
-use crate::plan::{Spacing, Stage, Stages};
+use crate::plan::{Simulator, Spacing, Stage, Stages};
 
 /// What sets the pace of a load.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -210,6 +211,20 @@ impl LoadOptions {
             }
             Rate::Max => None,
         }
+    }
+
+    /// The most webhooks per second that are sent at any time, on average: with copies, and each as often as it is sent again, whoever
+    /// decides that. `None` where nobody can say.
+    #[must_use]
+    pub fn peak_webhooks(&self, simulator: &Simulator) -> Option<f64> {
+        let firsts = match self.rate {
+            Rate::Webhooks(_) => self.peak()?,
+            Rate::Calls(_) => self.peak()? * webhooks_per_call(simulator),
+            Rate::Erlangs(_) | Rate::Max => return None,
+        };
+        let is_resent = [self.live_policy, self.cdr_policy] != [Redelivery::Never; 2];
+        let times = if is_resent { self.schedule_ms.len().max(1) } else { 1 };
+        Some(firsts * (times as f64 + self.faults.duplicate))
     }
 
     /// The stages, with arrivals per second; as many are those of the rate itself.

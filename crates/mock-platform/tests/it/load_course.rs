@@ -216,6 +216,17 @@ fn a_host_that_is_not_this_machine_is_loaded_only_by_its_owner() {
     owner(&["--find-capacity"], mine, 2);
     let staged = ["load", url, "--allow-host", "app.invalid", "--rate", "1", "--stage", "burst:101:1s"];
     check_refused(&staged, 2, mine);
+    // Each as often as it may be sent, whoever decides that.
+    for more in [
+        &["--rate", "40", "--cdr-policy", "until-ack", "--schedule", "0s,1s,2s"][..],
+        &["--rate", "1", "--live-policy", "always", "--schedule", "0s,1ms,2ms,3ms", "--stage", "burst:30:1s"],
+        &["--rate", "60", "--fault-duplicate", "1"],
+        &["--rate", "1", "--connections", "257"],
+    ] {
+        let args = [&["load", url, "--allow-host", "app.invalid"], more].concat();
+        check_refused(&args, 2, mine);
+    }
+    owner(&["--rate", "30", "--cdr-policy", "always", "--schedule", "0s,1s,2s"], "nothing can be reached", 3);
     // What is modest, or its owner's, is tried; there is no such host.
     for more in [&["--rate", "100"][..], &["--cps", "5"], &["--rate", "500", "--i-own-this-target"]] {
         owner(more, "nothing can be reached at app.invalid:9", 3);

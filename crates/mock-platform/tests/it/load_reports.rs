@@ -67,6 +67,35 @@ fn several_reports_are_written_and_each_can_be_read() {
     );
 }
 
+#[test]
+fn reports_are_written_though_nobody_reads_what_is_printed() {
+    let (url, _) = accepting();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("load.json");
+    let report = format!("json={}", file.display());
+    let mut child = command(&["load", &url, "--rate", "max", "--calls", "3", "--report", &report])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // As `| head` does when it has enough.
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let report = LoadReport::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(report.summary.acknowledged > 0, "{report}");
+
+    let (one, changes) = (file.display().to_string(), folder.path().join("changes.md"));
+    let markdown = format!("markdown={}", changes.display());
+    let mut child = command(&["load", "compare", &one, &one, "--report", &markdown])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(4), "three calls are too few to compare");
+    assert!(changes.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_load_can_be_scraped_while_it_goes_on_and_ends_with_a_signal() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use piopiy_mock_platform::deliver::Redelivery;
 use piopiy_mock_platform::load::{LoadOptions, Rate};
-use piopiy_mock_platform::plan::{CallBuffer, Simulator, Spacing, Stage, arrivals_from_text};
+use piopiy_mock_platform::plan::{Spacing, Stage, arrivals_from_text};
 
 use crate::cli::duration;
 use crate::cli::exit::{Exit, Failure, OrExit};
@@ -91,14 +91,6 @@ impl RedeliveryArgs {
             options.schedule_ms.clone_from(&self.schedule);
         }
     }
-}
-
-/// How many webhooks a call has, on average.
-pub(super) fn webhooks_per_call(simulator: &Simulator) -> f64 {
-    const SAMPLE: u64 = 1_024;
-    let mut buffer = CallBuffer::default();
-    let total: usize = (0..SAMPLE).map(|call| simulator.count_webhooks(call, &mut buffer)).sum();
-    total as f64 / SAMPLE as f64
 }
 
 /// The calls of a file, per second.

@@ -1,4 +1,3 @@
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -6,7 +5,7 @@ use clap::Args;
 use piopiy_mock_platform::load::{LoadComparison, LoadReport, Threshold, Tolerance, Tolerances, merge};
 
 use super::actions;
-use super::sinks::SinkArgs;
+use super::sinks::{SinkArgs, print};
 use crate::cli::check::sinks::{unwritable, write_whole};
 use crate::cli::duration;
 use crate::cli::exit::{Exit, Failure, OrExit};
@@ -74,6 +73,18 @@ struct Sink {
     path: Option<PathBuf>,
 }
 
+impl Sink {
+    fn write(&self, comparison: &LoadComparison) -> Result<(), Failure> {
+        let text = (self.render)(comparison);
+        match &self.path {
+            None => print(&text),
+            Some(path) => {
+                write_whole(path, &text).map_err(|error| unwritable(&path.display().to_string(), &error))
+            }
+        }
+    }
+}
+
 pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     let read = |paths: &[PathBuf]| paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>();
     let mut tolerances = Tolerances::default();
@@ -81,18 +92,11 @@ pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     args.tolerate.iter().for_each(|tolerance| tolerances.tolerate(tolerance));
     let comparison = LoadComparison::of(&read(&args.before)?, &read(&args.after)?, &tolerances);
     let comparison = comparison.or_exit(Exit::Usage)?;
+    let written = args.report.iter().map(|sink| sink.write(&comparison)).fold(Ok(()), Result::and);
     if !args.report.iter().any(|sink| sink.path.is_none()) {
-        std::io::stdout().lock().write_all(comparison.text().as_bytes())?;
+        print(&comparison.text())?;
     }
-    for sink in &args.report {
-        let text = (sink.render)(&comparison);
-        let written = match &sink.path {
-            None => std::io::stdout().lock().write_all(text.as_bytes()),
-            Some(path) => write_whole(path, &text),
-        };
-        let place = || sink.path.as_ref().map_or("stdout".to_owned(), |path| path.display().to_string());
-        written.map_err(|error| unwritable(&place(), &error))?;
-    }
+    written?;
     actions::tell(&comparison.annotations(), &comparison.markdown(), &comparison.outputs());
     Ok(match () {
         () if comparison.inconclusive.is_some() => Exit::Inconclusive,

@@ -91,15 +91,17 @@ impl Sink {
             Some(path) => {
                 write_whole(path, &text).map_err(|error| unwritable(&path.display().to_string(), &error))
             }
-            None => {
-                let mut stdout = io::stdout().lock();
-                match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                    // Nobody reads any more, which says nothing of what was measured.
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                    written => written.map_err(|error| unwritable("stdout", &error)),
-                }
-            }
+            None => print(&text),
         }
+    }
+}
+
+/// Prints, for whoever reads it: where nobody does any more, that says nothing of what was measured.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| unwritable("stdout", &error)),
     }
 }
 
