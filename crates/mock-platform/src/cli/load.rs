@@ -128,7 +128,8 @@ struct LoadArgs {
     assert: Vec<Threshold>,
     #[command(flatten)]
     sinks: sinks::SinkArgs,
-    /// Write what became of each webhook to a file, as JSON Lines: when it was planned, sent and answered, in nanoseconds from the start
+    /// Write what became of each webhook to a file, as JSON Lines: when it was planned, sent and answered, in nanoseconds from the start, and
+    /// which attempt it was, if not the first, or that it was a copy
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     ledger: Option<PathBuf>,
 }

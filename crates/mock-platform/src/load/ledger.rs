@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use serde_json::Value;
 
-use super::source::Due;
+use super::source::{COPY, Due};
 use super::tally::End;
 
 /// What a thread writes at once.
@@ -80,6 +80,11 @@ impl LedgerPart {
         self.number("{\"call\":", due.call);
         self.number(",\"webhook\":", u64::from(due.webhook));
         self.number(",\"planned_ns\":", due.at_ns);
+        match due.attempt {
+            0 => {}
+            COPY => self.text(",\"copy\":true"),
+            attempt => self.number(",\"attempt\":", u64::from(attempt)),
+        }
     }
 
     fn end(&mut self) {
@@ -112,7 +117,7 @@ mod tests {
     use super::*;
     use crate::load::answer::Answer;
 
-    const DUE: Due = Due { at_ns: 500, call: 7, webhook: 1, starts_at_ms: 0, attempt: 0 };
+    const DUE: Due = Due { at_ns: 500, call: 7, webhook: 1, starts_at_ms: 0, attempt: 0, marks: 0 };
 
     #[test]
     fn a_line_has_what_there_is_to_tell() {
@@ -123,12 +128,16 @@ mod tests {
         part.ended(DUE, Some(600), 900, End::Answered(Answer { status: 204, keeps: true }));
         part.ended(DUE, None, 900, End::NoConnection);
         part.dropped(DUE);
+        part.dropped(Due { attempt: 2, ..DUE });
+        part.dropped(Due { attempt: COPY, ..DUE });
         drop(part);
         ledger.write().unwrap();
         let expected = "\"head\"\n\
             {\"call\":7,\"webhook\":1,\"planned_ns\":500,\"sent_ns\":600,\"ended_ns\":900,\"status\":204}\n\
             {\"call\":7,\"webhook\":1,\"planned_ns\":500,\"ended_ns\":900,\"error\":\"no_connection\"}\n\
-            {\"call\":7,\"webhook\":1,\"planned_ns\":500,\"error\":\"dropped\"}\n";
+            {\"call\":7,\"webhook\":1,\"planned_ns\":500,\"error\":\"dropped\"}\n\
+            {\"call\":7,\"webhook\":1,\"planned_ns\":500,\"attempt\":2,\"error\":\"dropped\"}\n\
+            {\"call\":7,\"webhook\":1,\"planned_ns\":500,\"copy\":true,\"error\":\"dropped\"}\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
     }
 

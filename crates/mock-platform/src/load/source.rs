@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::coming::Coming;
-pub(super) use self::faulty::Injected;
-use self::faulty::{Faulty, Sending};
+pub(super) use self::faulty::{COPY, Injected};
+use self::faulty::{Faulty, LOST, Sending};
 use super::options::{LoadOptions, Rate};
 use crate::plan::{ArrivalProcess, CallBuffer, PlanOptions, Simulator};
 
@@ -22,8 +22,10 @@ pub(super) struct Due {
     pub(super) webhook: u32,
     /// When its call starts, in the virtual time of the plan: it follows from the call, and takes long to compute.
     pub(super) starts_at_ms: u64,
-    /// 0 the first time that it is sent.
+    /// 0 the first time that it is sent, [`COPY`] of a copy.
     pub(super) attempt: u16,
+    /// What goes wrong with it on purpose, bit by bit.
+    pub(super) marks: u8,
 }
 
 /// The webhooks of a share of the calls, in the order in which they are due.
@@ -44,8 +46,8 @@ pub(super) struct Source {
     sendings: Vec<Sending>,
     /// With it: what was taken from the order, and is sent then.
     later: BinaryHeap<Reverse<Due>>,
-    /// What was done on purpose before it was stopped.
-    stopped: Injected,
+    /// What was lost on its way on purpose so far.
+    lost: u64,
 }
 
 enum Order {
@@ -87,7 +89,7 @@ impl Source {
             faulty: Faulty::of(options),
             sendings: Vec::new(),
             later: BinaryHeap::new(),
-            stopped: Injected::default(),
+            lost: 0,
         };
         match options.rate {
             Rate::Max => {
@@ -106,6 +108,7 @@ impl Source {
             }
         }
         source.look_ahead();
+        source.pass_over_lost();
         source
     }
 
@@ -119,7 +122,22 @@ impl Source {
 
     /// Takes the webhook that is due next.
     pub(super) fn take(&mut self) -> Option<Due> {
-        if self.faulty.is_none() || matches!(self.order, Order::Timed { .. }) {
+        if self.faulty.is_none() {
+            return self.step();
+        }
+        loop {
+            let due = self.pop()?;
+            if due.marks & LOST == 0 {
+                self.pass_over_lost();
+                return Some(due);
+            }
+            self.lost += 1;
+        }
+    }
+
+    /// What is next in order, whether or not it is lost.
+    fn pop(&mut self) -> Option<Due> {
+        if matches!(self.order, Order::Timed { .. }) {
             return self.step();
         }
         if self.later.is_empty() && matches!(self.order, Order::Asked { .. }) {
@@ -132,7 +150,7 @@ impl Source {
 
     /// What a webhook that was not acknowledged leads to; `now_ns` is from the start of the run.
     pub(super) fn not_acknowledged(&mut self, due: Due, now_ns: u64) {
-        let Some(faulty) = self.faulty.as_mut().filter(|faulty| faulty.waits_for_answers()) else { return };
+        let Some(faulty) = self.faulty.as_ref().filter(|faulty| faulty.waits_for_answers()) else { return };
         self.simulator.write_call(due.call, &mut self.buffer);
         if let Some(again) = faulty.again(due, &self.buffer, now_ns) {
             match &mut self.order {
@@ -149,9 +167,17 @@ impl Source {
         self.faulty.as_ref().is_some_and(Faulty::waits_for_answers)
     }
 
-    /// What was done on purpose so far.
-    pub(super) fn injected(&self) -> Injected {
-        self.faulty.as_ref().map_or(self.stopped, |faulty| faulty.done)
+    /// How many webhooks would have been sent by now, had they not been lost on purpose.
+    pub(super) fn losses(&self) -> u64 {
+        self.lost
+    }
+
+    /// What is lost is never next.
+    fn pass_over_lost(&mut self) {
+        while self.peek().is_some_and(|due| due.marks & LOST != 0) {
+            self.pop();
+            self.lost += 1;
+        }
     }
 
     /// Next in order, whatever goes wrong with it.
@@ -191,11 +217,10 @@ impl Source {
         }
     }
 
-    /// Lets no further call begin; what has begun is sent whole.
+    /// Lets no further call begin, where nothing is due at instants; what has begun is sent whole.
     pub(super) fn end(&mut self) {
-        match &self.order {
-            Order::Paced { next, .. } => self.end_call = next.map_or(0, |due| due.call + 1),
-            Order::Timed { next_call, .. } | Order::Asked { next_call, .. } => self.end_call = *next_call,
+        if let Order::Asked { next_call, .. } = &self.order {
+            self.end_call = *next_call;
         }
     }
 
@@ -203,7 +228,6 @@ impl Source {
     pub(super) fn stop(&mut self) {
         self.end_call = 0;
         self.later.clear();
-        self.stopped = self.injected();
         self.faulty = None;
         self.order = Order::Asked { current: None, left: 0, next_call: 0 };
     }
@@ -220,7 +244,8 @@ impl Source {
             let (starts_at_ms, webhooks) = self.simulator.time_webhooks(call, &mut self.buffer);
             let count = webhooks.count() as u32;
             if count > 0 && call % self.parts == self.part {
-                return (Some((Due { at_ns, call, webhook: 0, starts_at_ms, attempt: 0 }, nth)), count - 1);
+                let due = Due { at_ns, call, webhook: 0, starts_at_ms, attempt: 0, marks: 0 };
+                return (Some((due, nth)), count - 1);
             }
             nth += u64::from(count);
             call += 1;
@@ -243,7 +268,7 @@ impl Source {
             let count = webhooks.count() as u32;
             if count > 0 {
                 *left = count - 1;
-                *current = Some(Due { at_ns: 0, call, webhook: 0, starts_at_ms, attempt: 0 });
+                *current = Some(Due { at_ns: 0, call, webhook: 0, starts_at_ms, attempt: 0, marks: 0 });
                 return *current;
             }
         }
@@ -291,7 +316,7 @@ impl Source {
 
     fn send_of(&mut self, call: u64) {
         self.simulator.write_call(call, &mut self.buffer);
-        if let Some(faulty) = &mut self.faulty {
+        if let Some(faulty) = &self.faulty {
             self.sendings = faulty.sendings(call, &self.buffer);
         }
     }
@@ -315,7 +340,7 @@ impl Source {
                 let after_ms = due_ms.saturating_sub(start_ms);
                 begins_ns.saturating_add((after_ms as f64 * 1e6 / *time_scale) as u64)
             };
-            if let Some(faulty) = &mut self.faulty {
+            if let Some(faulty) = &self.faulty {
                 self.simulator.write_call(call, &mut self.buffer);
                 let start_ms = self.buffer.starts_at_ms();
                 for sending in faulty.sendings(call, &self.buffer) {
@@ -326,7 +351,7 @@ impl Source {
                 let (starts_at_ms, webhooks) = self.simulator.time_webhooks(call, &mut self.buffer);
                 for (webhook, due_ms) in (0..).zip(webhooks) {
                     let at_ns = at_ns(starts_at_ms, due_ms);
-                    coming.push(Due { at_ns, call, webhook, starts_at_ms, attempt: 0 });
+                    coming.push(Due { at_ns, call, webhook, starts_at_ms, attempt: 0, marks: 0 });
                 }
             }
             *next_call += self.parts;

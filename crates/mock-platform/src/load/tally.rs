@@ -48,7 +48,7 @@ pub(super) struct Tally {
     pub(super) connections_failed: u64,
     pub(super) out_of_sockets: u64,
     pub(super) most_waiting: usize,
-    /// What went wrong on purpose, and what was sent again.
+    /// What went wrong on purpose, and what was sent again, so far.
     pub(super) injected: Injected,
     /// From the instant at which a webhook was due to its end, in microseconds.
     pub(super) latency: Histogram<u64>,

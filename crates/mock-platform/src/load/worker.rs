@@ -202,6 +202,7 @@ impl Shared {
     fn tally(&self, began_cpu_ns: Option<u64>) -> Tally {
         let state = self.state.borrow();
         let mut tally = state.tally.clone();
+        tally.injected.losses = state.source.losses();
         tally.cpu_ns = began_cpu_ns.zip(thread_cpu_ns()).map(|(began, ended)| ended.saturating_sub(began));
         for (form, count) in state.composer.forms() {
             *tally.forms.entry(form).or_default() += count;
@@ -287,6 +288,7 @@ impl Shared {
         state.composer.sent(form);
         state.in_flight += 1;
         state.tally.attempts += 1;
+        state.tally.injected.sent(due);
         state.tally.last_sent_ns = sent_ns;
         state.tally.series.sent(sent_ns);
         count(&mut state.tally.publish_delay, sent_ns.saturating_sub(due.at_ns));
@@ -297,6 +299,7 @@ impl Shared {
     fn not_sent(&self, state: &mut State, due: Due, now: u64) {
         let now = now.saturating_sub(self.start_ns);
         state.tally.attempts += 1;
+        state.tally.injected.sent(due);
         state.tally.series.sent(now);
         self.ended(state, due, None, now, End::NoConnection);
     }

@@ -28,7 +28,7 @@ pub struct LoadSummary {
     pub errors: u64,
     /// The errors, by kind.
     pub errors_by_kind: BTreeMap<String, u64>,
-    /// What went wrong on purpose, and what was sent again: `duplicate`, `reorder`, `delay`, `loss` and `redelivery`.
+    /// What went wrong on purpose, and what was sent again, as far as the run came: `duplicate`, `reorder`, `delay`, `loss` and `redelivery`.
     pub injected: BTreeMap<String, u64>,
     /// Sent, and neither acknowledged nor refused: no answer came, so the receiver may have acted. None of them is lost.
     pub ambiguous: u64,

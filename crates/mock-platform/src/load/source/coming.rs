@@ -68,7 +68,7 @@ mod tests {
                     Some((at_ns, attempt)) => {
                         // Now and then at one instant: what follows decides.
                         let at_ns = at_ns >> 20 << 20;
-                        let due = Due { at_ns, call: 400 - nth, webhook: 0, starts_at_ms: 0, attempt };
+                        let due = Due { at_ns, call: 400 - nth, webhook: 0, starts_at_ms: 0, attempt, marks: 0 };
                         coming.push(due);
                         model.insert(due);
                     }

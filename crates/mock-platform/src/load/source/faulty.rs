@@ -15,11 +15,9 @@ pub(super) struct Faulty {
     cdr_policy: Redelivery,
     schedule_ns: Vec<u64>,
     time_scale: f64,
-    /// How often each has been done.
-    pub(super) done: Injected,
 }
 
-/// What was done on purpose, counted.
+/// What was done on purpose, counted when it was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::load) struct Injected {
     pub(in crate::load) duplicates: u64,
@@ -36,17 +34,24 @@ pub(super) struct Sending {
     pub(super) place: u32,
     pub(super) after_ns: u64,
     pub(super) attempt: u16,
+    pub(super) marks: u8,
 }
 
 impl Sending {
     pub(super) fn due(&self, call: u64, starts_at_ms: u64, place_ns: u64) -> Due {
         let at_ns = place_ns.saturating_add(self.after_ns);
-        Due { at_ns, call, webhook: self.webhook, starts_at_ms, attempt: self.attempt }
+        let Self { webhook, attempt, marks, .. } = *self;
+        Due { at_ns, call, webhook, starts_at_ms, attempt, marks }
     }
 }
 
 /// A copy is not sent again.
-const COPY: u16 = u16::MAX;
+pub(in crate::load) const COPY: u16 = u16::MAX;
+/// What goes wrong with a sending.
+const REORDERED: u8 = 1;
+const DELAYED: u8 = 2;
+/// It is due, and not sent.
+pub(super) const LOST: u8 = 4;
 /// Behind the webhook that it comes after.
 const BEHIND_MS: u64 = 1;
 
@@ -63,12 +68,11 @@ impl Faulty {
             cdr_policy: options.cdr_policy,
             schedule_ns: options.schedule_ms.iter().map(|ms| ns(*ms)).collect(),
             time_scale: options.time_scale,
-            done: Injected::default(),
         })
     }
 
     /// All that is sent of the call in the buffer, as far as that is known before anything is answered.
-    pub(super) fn sendings(&mut self, call: u64, buffer: &CallBuffer) -> Vec<Sending> {
+    pub(super) fn sendings(&self, call: u64, buffer: &CallBuffer) -> Vec<Sending> {
         let count = buffer.webhooks().len();
         let faults: Vec<Vec<Fault>> = (0..count).map(|at| self.faults.of_nth(call, count, at)).collect();
         let delay_ms = |at: usize| -> u64 {
@@ -78,37 +82,37 @@ impl Faulty {
         for (at, (written, _)) in buffer.webhooks().enumerate() {
             let (mut place, mut after_ms) = (at, delay_ms(at));
             let mut copy_ms = None;
-            let mut is_lost = false;
+            let mut marks = 0;
             for fault in &faults[at] {
                 match fault {
                     Fault::Reorder { behind } => {
-                        self.done.reorders += 1;
+                        marks |= REORDERED;
                         place = *behind as usize;
                         after_ms += delay_ms(place) + BEHIND_MS;
                     }
-                    Fault::Delay { .. } => self.done.delays += 1,
-                    Fault::Duplicate { after_ms } => {
-                        self.done.duplicates += 1;
-                        copy_ms = Some(*after_ms);
-                    }
-                    Fault::Loss => is_lost = true,
+                    Fault::Delay { .. } => marks |= DELAYED,
+                    Fault::Duplicate { after_ms } => copy_ms = Some(*after_ms),
+                    Fault::Loss => marks |= LOST,
                 }
             }
-            if is_lost {
-                self.done.losses += 1;
+            let ns = |ms: u64| (ms as f64 * 1e6 / self.time_scale) as u64;
+            let first = Sending {
+                webhook: at as u32,
+                place: place as u32,
+                after_ns: ns(after_ms),
+                attempt: 0,
+                marks,
+            };
+            sendings.push(first);
+            if marks & LOST != 0 {
                 continue;
             }
-            let ns = |ms: u64| (ms as f64 * 1e6 / self.time_scale) as u64;
-            let first =
-                Sending { webhook: at as u32, place: place as u32, after_ns: ns(after_ms), attempt: 0 };
-            sendings.push(first);
             if let Some(copy_ms) = copy_ms {
-                sendings.push(Sending { after_ns: ns(after_ms + copy_ms), attempt: COPY, ..first });
+                sendings.push(Sending { after_ns: ns(after_ms + copy_ms), attempt: COPY, marks: 0, ..first });
             }
             if self.policy(written.form.kind) == Redelivery::Always {
                 for (attempt, after) in (1..COPY).zip(self.schedule_ns.iter().skip(1)) {
-                    self.done.redeliveries += 1;
-                    sendings.push(Sending { after_ns: first.after_ns + after, attempt, ..first });
+                    sendings.push(Sending { after_ns: first.after_ns + after, attempt, marks: 0, ..first });
                 }
             }
         }
@@ -116,7 +120,7 @@ impl Faulty {
     }
 
     /// When a webhook of the call in the buffer that was not acknowledged is sent again, if it is.
-    pub(super) fn again(&mut self, due: Due, buffer: &CallBuffer, now_ns: u64) -> Option<Due> {
+    pub(super) fn again(&self, due: Due, buffer: &CallBuffer, now_ns: u64) -> Option<Due> {
         let (written, _) = buffer.webhook(due.webhook as usize)?;
         if due.attempt == COPY || self.policy(written.form.kind) != Redelivery::UntilAck {
             return None;
@@ -124,9 +128,8 @@ impl Faulty {
         let attempt = due.attempt + 1;
         let next = self.schedule_ns.get(usize::from(attempt))?;
         let first_ns = due.at_ns.saturating_sub(self.schedule_ns[usize::from(due.attempt)]);
-        self.done.redeliveries += 1;
         // An answer that took longer than that is waited for all the same.
-        Some(Due { at_ns: first_ns.saturating_add(*next).max(now_ns), attempt, ..due })
+        Some(Due { at_ns: first_ns.saturating_add(*next).max(now_ns), attempt, marks: 0, ..due })
     }
 
     /// Whether what is sent may follow from what is answered.
@@ -140,6 +143,19 @@ impl Faulty {
 }
 
 impl Injected {
+    /// A webhook was sent, or tried to be.
+    pub(in crate::load) fn sent(&mut self, due: Due) {
+        match due.attempt {
+            0 if due.marks == 0 => {}
+            0 => {
+                self.reorders += u64::from(due.marks & REORDERED != 0);
+                self.delays += u64::from(due.marks & DELAYED != 0);
+            }
+            COPY => self.duplicates += 1,
+            _ => self.redeliveries += 1,
+        }
+    }
+
     pub(in crate::load) fn add(&mut self, other: Self) {
         self.duplicates += other.duplicates;
         self.reorders += other.reorders;

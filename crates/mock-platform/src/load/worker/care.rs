@@ -25,7 +25,6 @@ impl Shared {
                 state.stop();
             }
             self.close_what_is_late_or_unused(&mut state, now);
-            state.tally.injected = state.source.injected();
             if let Some(teller) = &mut state.teller {
                 teller.tell();
             }
