@@ -23,6 +23,7 @@ pub(super) use self::auditor::{Audited, Auditor};
 pub(super) use self::following::Followed;
 use self::pages::Pages;
 use self::seen::{Known, final_state, is_earlier, matched, webhooks_of};
+use self::told::Told;
 pub(super) use self::told::{Ended, Teller};
 use crate::plan::{CallBuffer, Simulator};
 
@@ -46,14 +47,19 @@ pub struct LoadAudit {
     pub stale_overwrite: u64,
     /// Effects of what was never sent.
     pub phantom: u64,
+    /// Of those, the ones that name a call of the plan, or of this part of it: of a webhook that was not sent, or of none that the call has.
+    pub never_sent: u64,
     /// Effects that were kept aside and name no webhook of the run.
     pub quarantined: u64,
     /// Effects of other parts of the same plan: those that other processes send.
     pub of_other_shards: u64,
     /// Effects of loads of the same receiver before this one, such as the trials of a search: they came late, and are judged with those.
     pub of_earlier_loads: u64,
-    /// Sent, not acknowledged, and so not judged where there is no effect, or one.
+    /// Sent, not answered and never acknowledged, and so not judged where there is no effect, or one. A webhook counts once, however often
+    /// it was sent; in `summary` each attempt counts.
     pub ambiguous: u64,
+    /// Sent, answered, and never acknowledged: not judged either.
+    pub refused: u64,
     /// The receiver went on changing for so long that it was judged by what it had done until then.
     pub is_unsettled: bool,
     /// The first of each kind of trouble, by name: which webhook, effect or call it was.
@@ -64,8 +70,14 @@ impl fmt::Display for LoadAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "effects {} ({}), corrupted {}, stale_overwrite {}, phantom {}, ambiguous {}",
-            self.effects, self.rung, self.corrupted, self.stale_overwrite, self.phantom, self.ambiguous
+            "effects {} ({}), corrupted {}, stale_overwrite {}, phantom {}, ambiguous {}, refused {}",
+            self.effects,
+            self.rung,
+            self.corrupted,
+            self.stale_overwrite,
+            self.phantom,
+            self.ambiguous,
+            self.refused
         )?;
         if self.is_unsettled {
             writeln!(f, "the receiver did not settle: it is judged by what it had done until then")?;
@@ -98,11 +110,13 @@ impl LoadAudit {
 }
 
 /// How many of each kind of trouble are named.
-const NAMED: usize = 20;
+pub(super) const NAMED: usize = 20;
 
-/// What is known of a webhook.
-const SENT: u8 = 1;
-const ACKNOWLEDGED: u8 = 2;
+/// What is known of a webhook: how it ended as [`Told`], 0 where it was not sent, and whether an effect of it was seen.
+const TOLD: u8 = 3;
+const ACKNOWLEDGED: u8 = Told::Acknowledged as u8;
+const AMBIGUOUS: u8 = Told::Ambiguous as u8;
+const REFUSED: u8 = Told::Refused as u8;
 const SEEN: u8 = 4;
 const SEEN_AGAIN: u8 = 8;
 
@@ -145,8 +159,7 @@ impl Audit {
     /// Webhooks that have ended.
     pub(super) fn ended(&mut self, batch: &[Ended]) {
         for ended in batch {
-            let what = if ended.is_acknowledged { SENT | ACKNOWLEDGED } else { SENT };
-            let noted = self.note(ended.call, ended.webhook as usize, what);
+            let noted = self.note(ended.call, ended.webhook as usize, ended.how as u8);
             // It may be what its call waited for.
             let done = noted.and_then(|()| self.judge_state(ended.call));
             self.keep(done);
@@ -165,18 +178,22 @@ impl Audit {
         let count = |is: fn(u8) -> bool| -> u64 {
             (0..16).zip(self.states).filter(|(state, _)| is(*state)).map(|(_, count)| count).sum()
         };
+        let unsent = count(|state| state & TOLD == 0 && state & SEEN != 0);
         LoadAudit {
-            lost: count(|state| state & ACKNOWLEDGED != 0 && state & SEEN == 0),
-            duplicated: count(|state| state & SENT != 0 && state & SEEN_AGAIN != 0),
-            phantom: self.found.phantom + count(|state| state & SENT == 0 && state & SEEN != 0),
-            ambiguous: count(|state| state & SENT != 0 && state & ACKNOWLEDGED == 0),
+            lost: count(|state| state & TOLD == ACKNOWLEDGED && state & SEEN == 0),
+            duplicated: count(|state| state & TOLD != 0 && state & SEEN_AGAIN != 0),
+            phantom: self.found.phantom + unsent,
+            never_sent: self.found.never_sent + unsent,
+            ambiguous: count(|state| state & TOLD == AMBIGUOUS),
+            refused: count(|state| state & TOLD == REFUSED),
             ..self.found.clone()
         }
     }
 
     /// How many webhooks were acknowledged.
     pub(super) fn acknowledged(&self) -> u64 {
-        (0..16_u8).zip(self.states).filter(|(state, _)| state & ACKNOWLEDGED != 0).map(|(_, n)| n).sum()
+        let acknowledged = (0..16_u8).zip(self.states).filter(|(state, _)| state & TOLD == ACKNOWLEDGED);
+        acknowledged.map(|(_, count)| count).sum()
     }
 
     /// All that was found, with names.
@@ -227,6 +244,7 @@ impl Audit {
         let is_new = |webhook: usize| entry.webhook(webhook) & SEEN == 0;
         let Some((webhook, wrong)) = matched(known, &self.buffer, is_new) else {
             self.found.phantom += 1;
+            self.found.never_sent += 1;
             self.name("phantom", || known.to_string());
             return Ok(());
         };
@@ -248,7 +266,8 @@ impl Audit {
     fn note(&mut self, call: u64, webhook: usize, what: u8) -> io::Result<()> {
         let mut entry = self.pages.call(call)?;
         let before = entry.webhook(webhook);
-        let after = before | what;
+        // How it ended is no bit beside others: what says most stays.
+        let after = ((before | what) & !TOLD) | (before & TOLD).max(what & TOLD);
         entry.set_webhook(webhook, after);
         if before != 0 {
             self.states[usize::from(before)] -= 1;
@@ -266,7 +285,7 @@ impl Audit {
         let count = self.buffer.webhooks().len();
         let mut entry = self.pages.call(call)?;
         let whole = ACKNOWLEDGED | SEEN;
-        if (0..count).any(|webhook| entry.webhook(webhook) & whole != whole) {
+        if (0..count).any(|webhook| entry.webhook(webhook) & (TOLD | SEEN) != whole) {
             return Ok(());
         }
         let before = entry.call();
@@ -325,11 +344,11 @@ impl Audit {
             let count = self.buffer.webhooks().len();
             for webhook in 0..count {
                 let state = self.pages.call(call)?.webhook(webhook);
-                let (place, kind) = if state & SENT == 0 && state & SEEN != 0 {
+                let (place, kind) = if state & TOLD == 0 && state & SEEN != 0 {
                     (2, "phantom")
                 } else if state & SEEN_AGAIN != 0 {
                     (1, "duplicated")
-                } else if state & ACKNOWLEDGED != 0 && state & SEEN == 0 {
+                } else if state & TOLD == ACKNOWLEDGED && state & SEEN == 0 {
                     (0, "lost")
                 } else {
                     continue;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hdrhistogram::Histogram;
 
-use super::audit::LoadAudit;
+use super::audit::{LoadAudit, NAMED};
 use super::packed;
 use super::report::{Difference, LoadHistograms, LoadInterval, LoadReport, LoadSummary, Percentiles};
 use super::tally::histogram;
@@ -242,7 +242,7 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
 /// What became of the webhooks of all shards, where somebody looked for each. Whoever looks sees the effects of all of them.
 fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
     let audits = reports.iter().map(|report| report.audit.as_ref()).collect::<Option<Vec<&LoadAudit>>>()?;
-    let total = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).sum();
+    let total = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).sum::<u64>();
     let most = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).max().unwrap_or_default();
     let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (kind, names) in audits.iter().flat_map(|audit| &audit.named) {
@@ -260,18 +260,19 @@ fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
         duplicated: total(|audit| audit.duplicated),
         corrupted: total(|audit| audit.corrupted),
         stale_overwrite: total(|audit| audit.stale_overwrite),
-        phantom: most(|audit| audit.phantom),
+        // Strangers are seen by all, and what is of a shard's own calls by that one alone.
+        phantom: most(|audit| audit.phantom.saturating_sub(audit.never_sent))
+            + total(|audit| audit.never_sent),
+        never_sent: total(|audit| audit.never_sent),
         quarantined: most(|audit| audit.quarantined),
         of_other_shards: 0,
         of_earlier_loads: most(|audit| audit.of_earlier_loads),
         ambiguous: total(|audit| audit.ambiguous),
+        refused: total(|audit| audit.refused),
         is_unsettled: audits.iter().any(|audit| audit.is_unsettled),
         named,
     })
 }
-
-/// So many of each kind of trouble are named, as in the report of one.
-const NAMED: usize = 20;
 
 /// Clocks may differ, but no shard begins so much later than another.
 const APART_MS: u64 = 60_000;

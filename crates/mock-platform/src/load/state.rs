@@ -37,7 +37,7 @@ impl State {
         if let Some(teller) = &mut self.teller
             && sent_ns.is_some()
         {
-            teller.ended(due, end.is_acknowledged());
+            teller.ended(due, end);
         }
         if let Some(ledger) = &mut self.ledger {
             ledger.ended(due, sent_ns, now, end);

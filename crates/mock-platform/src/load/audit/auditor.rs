@@ -246,7 +246,8 @@ async fn watch(
 /// What follows from how many effects there are.
 fn of_count(effects: i64, audit: &Audit) -> LoadAudit {
     let figures = audit.figures();
-    let (acknowledged, sent) = (audit.acknowledged(), audit.acknowledged() + figures.ambiguous);
+    let acknowledged = audit.acknowledged();
+    let sent = acknowledged + figures.ambiguous + figures.refused;
     let effects = u64::try_from(effects).unwrap_or_default();
     LoadAudit {
         rung: "verify-cmd".to_owned(),
@@ -254,6 +255,7 @@ fn of_count(effects: i64, audit: &Audit) -> LoadAudit {
         lost: acknowledged.saturating_sub(effects),
         duplicated: effects.saturating_sub(sent),
         ambiguous: figures.ambiguous,
+        refused: figures.refused,
         ..LoadAudit::default()
     }
 }

@@ -32,7 +32,7 @@ fn simulator() -> Simulator {
 }
 
 fn ended(call: u64, webhook: u32) -> Ended {
-    Ended { call, webhook, is_acknowledged: true }
+    Ended { call, webhook, how: Told::Acknowledged }
 }
 
 fn saw(audit: &mut Audit, effect: &serde_json::Value) {
@@ -166,7 +166,7 @@ fn what_was_not_acknowledged_may_have_an_effect_or_none_but_not_two() {
     let timed_out = |(call, webhook, _): &(u64, u32, serde_json::Value)| Ended {
         call: *call,
         webhook: *webhook,
-        is_acknowledged: false,
+        how: Told::Ambiguous,
     };
     let mut audit = Audit::new(&simulator);
     audit.ended(&[timed_out(&all[0]), timed_out(&all[1]), timed_out(&all[2])]);
@@ -178,6 +178,27 @@ fn what_was_not_acknowledged_may_have_an_effect_or_none_but_not_two() {
 }
 
 #[test]
+fn of_several_attempts_the_one_counts_that_says_most() {
+    let simulator = simulator();
+    let all = effects(&simulator, 2);
+    let check = |hows: &[Told], [lost, ambiguous, refused]: [u64; 3]| {
+        let mut orders = vec![hows.to_vec(), hows.iter().rev().copied().collect()];
+        for hows in orders.drain(..) {
+            let mut audit = Audit::new(&simulator);
+            for how in &hows {
+                audit.ended(&[Ended { call: all[0].0, webhook: all[0].1, how: *how }]);
+            }
+            let found = audit.close().unwrap();
+            assert_eq!([found.lost, found.ambiguous, found.refused], [lost, ambiguous, refused], "{hows:?}");
+        }
+    };
+    check(&[Told::Refused], [0, 0, 1]);
+    check(&[Told::Refused, Told::Ambiguous], [0, 1, 0]);
+    check(&[Told::Refused, Told::Acknowledged], [1, 0, 0]);
+    check(&[Told::Ambiguous, Told::Acknowledged], [1, 0, 0]);
+}
+
+#[test]
 fn an_effect_of_what_was_never_sent_is_a_phantom_and_that_of_another_shard_is_not() {
     let all = effects(&simulator(), 2);
     let plan = PlanOptions { shard: Some((0, 2)), ..PlanOptions::default() };
@@ -186,11 +207,13 @@ fn an_effect_of_what_was_never_sent_is_a_phantom_and_that_of_another_shard_is_no
     let of_first = all.iter().filter(|(call, ..)| *call == 0).count() as u64;
     let found = audit.close().unwrap();
     assert_eq!((found.phantom, found.of_other_shards), (of_first, all.len() as u64 - of_first));
+    assert_eq!(found.never_sent, of_first);
     assert_eq!(found.named["phantom"].len() as u64, of_first.min(NAMED as u64));
     let other = PlanOptions { nonce: Nonce(1), ..PlanOptions::default() };
     let mut audit = Audit::new(&Simulator::builtin("default", other).unwrap());
     all.iter().for_each(|(.., effect)| saw(&mut audit, effect));
-    assert_eq!(audit.close().unwrap().phantom, all.len() as u64, "ids of another run");
+    let found = audit.close().unwrap();
+    assert_eq!((found.phantom, found.never_sent), (all.len() as u64, 0), "ids of another run");
 }
 
 #[test]

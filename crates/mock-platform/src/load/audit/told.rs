@@ -1,13 +1,34 @@
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::source::Due;
+use super::super::tally::End;
 
 /// A webhook that was sent, and how that ended.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::load) struct Ended {
     pub(super) call: u64,
     pub(super) webhook: u32,
-    pub(super) is_acknowledged: bool,
+    pub(super) how: Told,
+}
+
+/// How a webhook ended, in two bits; of several attempts the one counts that says most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Told {
+    /// Answered, and not with 2xx.
+    Refused = 1,
+    /// Not answered: the receiver may have acted.
+    Ambiguous = 2,
+    Acknowledged = 3,
+}
+
+impl Told {
+    fn of(end: End) -> Self {
+        match end {
+            _ if end.is_acknowledged() => Self::Acknowledged,
+            End::Answered(_) => Self::Refused,
+            End::NoConnection | End::TimedOut | End::Reset | End::NoHttp => Self::Ambiguous,
+        }
+    }
 }
 
 /// Tells the audit what has ended, many at a time: whoever sends has no time for more.
@@ -21,8 +42,8 @@ impl Teller {
         Self { to, batch: Vec::new() }
     }
 
-    pub(in crate::load) fn ended(&mut self, due: Due, is_acknowledged: bool) {
-        self.batch.push(Ended { call: due.call, webhook: due.webhook, is_acknowledged });
+    pub(in crate::load) fn ended(&mut self, due: Due, end: End) {
+        self.batch.push(Ended { call: due.call, webhook: due.webhook, how: Told::of(end) });
     }
 
     /// Tells what has gathered.

@@ -175,6 +175,7 @@ fn effects(audit: &LoadAudit) -> Markup {
         ("of what was never sent", audit.phantom),
         ("kept aside", audit.quarantined),
         ("ambiguous", audit.ambiguous),
+        ("refused", audit.refused),
     ];
     html! {
         section.card aria-label="Effects" {

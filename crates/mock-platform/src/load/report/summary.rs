@@ -30,7 +30,8 @@ pub struct LoadSummary {
     pub errors_by_kind: BTreeMap<String, u64>,
     /// What went wrong on purpose, and what was sent again, as far as the run came: `duplicate`, `reorder`, `delay`, `loss` and `redelivery`.
     pub injected: BTreeMap<String, u64>,
-    /// Sent, and neither acknowledged nor refused: no answer came, so the receiver may have acted. None of them is lost.
+    /// Attempts that were sent, and neither acknowledged nor refused: no answer came, or none that could be read, so the receiver may have
+    /// acted. None of them is lost.
     pub ambiguous: u64,
     /// Acknowledged, and no effect seen; `null` where nobody could look.
     pub lost: Option<u64>,
@@ -131,7 +132,7 @@ impl LoadSummary {
             errors: tally.errors(),
             errors_by_kind: refused.chain(named).filter(|(_, count)| *count > 0).collect(),
             injected: tally.injected.named().map(|(name, count)| (name.to_owned(), count)).collect(),
-            ambiguous: tally.timed_out + tally.reset,
+            ambiguous: tally.timed_out + tally.reset + tally.no_http,
             lost: None,
             duplicated: None,
             due_for_s: tally.last_due_ns as f64 / 1e9,
