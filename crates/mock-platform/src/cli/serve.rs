@@ -18,7 +18,7 @@ use super::exit::{Exit, Failure, OrExit};
 use super::session;
 use super::signals::Signals;
 use super::target::Format;
-use super::{ca, config};
+use super::{ca, config, open_files};
 
 /// How long webhooks may take that are on their way when it is told to stop.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -295,7 +295,7 @@ fn a_count_that_fails_for_a_moment_is_asked_for_again() {
     let output = mock(&["load", &url, "--rate", "max", "--calls", "20", "--verify-cmd", &count]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("lost 0, duplicated 0"), "{}", stdout(&output));
-    assert!(std::path::Path::new(&marker).exists());
+    assert!(Path::new(&marker).exists());
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn what_is_proven_fails_whoever_was_late_and_what_is_not_does_not() {
     assert_eq!(slow.verdict(), "failed", "that is known without");
 
     let why = Some("the receiver is gone".to_owned());
-    let searched = crate::load::Capacity { unfinished: why, ..crate::load::Capacity::default() };
+    let searched = Capacity { unfinished: why, ..Capacity::default() };
     let searched = LoadReport { capacity: Some(searched), ..run.clone() };
     assert_eq!(searched.verdict(), "inconclusive");
     assert!(searched.annotations().contains("the receiver is gone"), "{}", searched.annotations());
