@@ -93,10 +93,11 @@ function open(path) {
   // What a crash left half written was not acknowledged.
   fs.ftruncateSync(file, whole.length);
   let written = whole.length;
+  let isTorn = false;
   let waiting = [];
   let writing = false;
 
-  const inFile = (call, ...args) => new Promise((resolve, reject) => fs[call](file, ...args, (error) => (error ? reject(error) : resolve())));
+  const inFile = (call, ...args) => new Promise((resolve, reject) => fs[call](file, ...args, (error, value) => (error ? reject(error) : resolve(value))));
   async function write() {
     if (writing) return;
     writing = true;
@@ -106,13 +107,17 @@ function open(path) {
       const added = batch.map(({ webhook: { fields, ...told } }, n) => `${JSON.stringify({ seq: lines.length + n + 1, ...told }).slice(0, -1)},"fields":${fields}}`);
       const bytes = Buffer.from(added.map((line) => `${line}\n`).join(''));
       try {
-        await inFile('write', bytes);
+        // What failed before may have left a part of a line, and nothing goes behind that.
+        if (isTorn) await inFile('ftruncate', written);
+        isTorn = true;
+        // A disk that is nearly full takes a part, and says so.
+        for (let at = 0; at < bytes.length; ) at += await inFile('write', bytes, at);
         await inFile('fdatasync');
+        isTorn = false;
         written += bytes.length;
         lines.push(...added);
         for (const { resolve } of batch) resolve();
       } catch (error) {
-        fs.ftruncate(file, written, () => {});
         for (const { webhook, reject } of batch) {
           known.delete(webhook.identity);
           reject(error);

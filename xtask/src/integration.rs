@@ -24,6 +24,7 @@ mod examples;
 mod explore;
 mod failures;
 mod frameworks;
+mod full_disk;
 mod load;
 mod measured;
 mod pages;
@@ -122,6 +123,8 @@ enum Run {
     Example(examples::Example),
     /// `piopiy-mock check` on the receiver for a framework: nothing but what is known.
     Framework(examples::Example),
+    /// The receiver for Express on a disk that is full.
+    FullDisk,
     /// The test that a page shows, on the application that it names.
     Page(pages::Page),
     /// The console, in a browser.
@@ -202,6 +205,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("reproducers/test.rs".to_owned(), Run::ReproducerTest));
     runs.extend(examples::Example::ALL.map(|it| (format!("examples/{}", it.name()), Run::Example(it))));
     runs.extend(examples::Example::ALL.map(|it| (format!("receivers/{}", it.name()), Run::Framework(it))));
+    runs.push(("receivers/express-full-disk".to_owned(), Run::FullDisk));
     runs.extend(pages::Page::ALL.map(|it| (format!("pages/{}", it.name()), Run::Page(it))));
     runs.push(("console/browser".to_owned(), Run::Console));
     runs.push(("page/browser".to_owned(), Run::ReceiverPage));
@@ -266,6 +270,7 @@ impl Run {
             Self::Careful(receiver) => receiver.missing(),
             Self::Example(example) => example.missing(),
             Self::Framework(example) => frameworks::missing(example),
+            Self::FullDisk => full_disk::missing(),
             Self::Page(page) => page.missing(),
             Self::Sdk(sdk) => sdk.missing(),
             Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools => sdk::Sdk::Python.missing(),
@@ -294,6 +299,7 @@ impl Run {
             Self::Documented(receiver, ..) | Self::Measured(receiver) => receiver.set_up(),
             Self::Debugger => Documented::Flask.set_up(),
             Self::Example(example) | Self::Framework(example) => example.set_up(),
+            Self::FullDisk => examples::Example::Express.set_up(),
             Self::Page(page) => page.set_up(),
             Self::Sdk(sdk) => sdk.set_up(),
             Self::Schemathesis | Self::SchemathesisControl => schemathesis::set_up(),
@@ -329,6 +335,7 @@ impl Run {
             Self::ReproducerTest => reproducers::rust_test(world).await,
             Self::Example(example) => examples::run(example).await,
             Self::Framework(example) => frameworks::run(example).await,
+            Self::FullDisk => full_disk::run().await,
             Self::Page(page) => pages::run(page).await,
             Self::Console => console::run().await,
             Self::ReceiverPage => receiver_page::run(world).await,
