@@ -4,7 +4,8 @@ use std::path::Path;
 use clap::Args;
 use piopiy_events::{Limits, Webhook};
 use piopiy_receiver::{
-    DestinationStatus, ForwardState, Record, Records, SqliteRecords, StoreError, StoreFault, StoreLocation,
+    DestinationStatus, ForwardError, ForwardState, Record, Records, SqliteRecords, StoreError, StoreFault,
+    StoreLocation,
 };
 
 use super::StoreArg;
@@ -43,8 +44,17 @@ impl Verify {
             StoreLocation::Sqlite(path) => look_at_file(path, &mut findings)?,
             _ => Some(look(&*self.store.open()?, &mut findings)?),
         };
-        if let Some(seen) = &seen {
-            look_at_forwarding(&forwarding?, seen.last, &mut findings);
+        if let Some(seen) = &seen
+            && let Some((state, status)) = forwarding?
+        {
+            match state.check_store(&*self.store.open()?) {
+                Err(ForwardError::OtherStore { .. }) => {
+                    let text = "the forwarder's state is of another store";
+                    findings.tell(&StoreFault::new(None, text.to_owned()));
+                }
+                checked => checked.map_err(Failure::environment)?,
+            }
+            look_at_forwarding(&status, seen.last, &mut findings);
         }
         let count = findings.finish()?;
         if count > 0 {
@@ -62,13 +72,14 @@ impl Verify {
         Ok(())
     }
 
-    /// How far the destinations are, where there is a forwarder's state beside the store.
-    fn forwarding(&self) -> Result<Vec<DestinationStatus>, Failure> {
+    /// The forwarder's state beside the store, where there is one, and how far the destinations are.
+    fn forwarding(&self) -> Result<Option<(ForwardState, Vec<DestinationStatus>)>, Failure> {
         let Some(path) = default_state(&self.store.store).filter(|path| path.exists()) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let state = ForwardState::open_to_read(path).map_err(Failure::environment)?;
-        state.status().map_err(Failure::environment)
+        let status = state.status().map_err(Failure::environment)?;
+        Ok(Some((state, status)))
     }
 }
 

@@ -92,6 +92,14 @@ fn a_forwarders_state_of_another_store_is_told() {
     state.add_destination("app", 101).unwrap();
     let told = run(folder.path(), &["verify", STORE]);
     assert!(told.contains("exit code 1") && told.contains("destination `app` has had record 101"), "{told}");
+    // One that is behind, but knows whose it is.
+    drop(state);
+    let state = folder.path().join("calls.sqlite.forward");
+    let sql = "UPDATE destination SET read_through = 3; INSERT INTO store VALUES (1, 'another');";
+    Connection::open(&state).unwrap().execute_batch(sql).unwrap();
+    let told = run(folder.path(), &["verify", STORE]);
+    assert!(told.contains("exit code 1") && told.contains("1 fault"), "{told}");
+    assert!(told.contains("the forwarder's state is of another store"), "{told}");
 }
 
 #[test]
