@@ -64,9 +64,9 @@
     }
   };
 
-  const connected = (isThere) => {
+  const connected = (isThere, why = $("connection").dataset.gone) => {
     $("connection").hidden = isThere;
-    $("connection").textContent = isThere ? "" : $("connection").dataset.gone;
+    $("connection").textContent = isThere ? "" : why;
   };
 
   // What only makes sense with a script.
@@ -122,9 +122,14 @@
     const body = new URLSearchParams(new FormData(form, event.submitter));
     try {
       const answer = await fetch(form.getAttribute("action"), { method: "POST", body });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const notice = page.getElementById("notice");
-      $("notice").replaceChildren(...(notice ? notice.childNodes : []));
+      const text = await answer.text();
+      const notice = new DOMParser().parseFromString(text, "text/html").getElementById("notice");
+      $("notice").replaceChildren(...(notice?.childNodes ?? []));
+      // Whoever refuses it may not know what a page looks like.
+      if (!notice && !answer.ok) {
+        const told = { className: "notice", textContent: `${answer.status}: ${text}` };
+        $("notice").append(Object.assign(document.createElement("p"), told));
+      }
     } catch {
       connected(false);
     }
@@ -141,12 +146,21 @@
 
   ready();
   if (innerWidth >= 1100) reveal();
-  const events = new EventSource("/events");
-  events.addEventListener("change", refresh);
-  events.addEventListener("error", () => connected(false));
-  events.addEventListener("open", () => {
-    connected(true);
-    refresh();
-  });
-  addEventListener("pagehide", () => events.close());
+  // A browser opens six connections to a server: a page that nobody sees holds none, and asks for itself when it is seen again.
+  let events = null;
+  const follow = () => {
+    events?.close();
+    events = document.hidden ? null : new EventSource("/events");
+    events?.addEventListener("change", refresh);
+    events?.addEventListener("error", ({ target }) =>
+      target.readyState === EventSource.CLOSED ? connected(false, "not kept up to date: load it again") : connected(false));
+    events?.addEventListener("open", () => {
+      connected(true);
+      refresh();
+    });
+  };
+  follow();
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => events?.close());
+  addEventListener("pageshow", (event) => event.persisted && follow());
 })();

@@ -64,6 +64,7 @@ async fn tour(browser: &Browser, receiver: &Process, pictures: Option<&Path>) ->
     let at = |path: &str| format!("{page}{path}");
     browser.open(&at("")).await?;
     browser.until("document.querySelectorAll('a.call').length > 3").await?;
+    out_of_sight(browser, receiver).await?;
     comes_in(browser, receiver).await?;
     // A call, a webhook of it, its bytes.
     browser.element("a.call").await?.click().await?;
@@ -91,6 +92,7 @@ async fn tour(browser: &Browser, receiver: &Process, pictures: Option<&Path>) ->
         .await?;
     named(browser).await?;
     picture(browser, pictures, "page-quarantine").await?;
+    refused(browser).await?;
     browser.element("#read-1").await?.click().await?;
     browser.until("document.querySelector('#notice').innerText.startsWith('It is webhook ')").await?;
     browser.until("document.querySelector('#quarantine').innerText.includes('it is webhook')").await?;
@@ -116,6 +118,40 @@ async fn comes_in(browser: &Browser, receiver: &Process) -> anyhow::Result<()> {
         .await?;
     ensure!(kept == json!(["yes", "half a wo", true]), "{kept}");
     Ok(())
+}
+
+/// A page that nobody sees holds no connection, of which a browser has six, and is up to date when it is seen again.
+async fn out_of_sight(browser: &Browser, receiver: &Process) -> anyhow::Result<()> {
+    let turned = |is_hidden: bool| {
+        format!(
+            "(Object.defineProperty(document, 'hidden', {{ value: {is_hidden}, configurable: true }}),
+              document.dispatchEvent(new Event('visibilitychange')), window.closed_one)"
+        )
+    };
+    let counted = "((close) => (EventSource.prototype.close = function () { window.closed_one = true; close.call(this); }, true))
+                   (EventSource.prototype.close)";
+    browser.evaluate(counted).await?;
+    ensure!(
+        browser.evaluate(&turned(true)).await? == json!(true),
+        "a page that is hidden keeps its connection"
+    );
+    ensure!(send(receiver, &call("meanwhile")).await? == 200, "a webhook was refused");
+    browser.evaluate(&turned(false)).await?;
+    browser.until("document.querySelector('a.call').id === 'call-meanwhile'").await?;
+    ensure!(send(receiver, &call("afterwards")).await? == 200, "a webhook was refused");
+    browser.until("document.querySelector('a.call').id === 'call-afterwards'").await
+}
+
+/// What is refused by something that makes no page is told all the same.
+async fn refused(browser: &Browser) -> anyhow::Result<()> {
+    let once = "((real) => (window.fetch = async (to, how) => {
+                  if (how.method !== 'POST') return real(to, how);
+                  window.fetch = real;
+                  return new Response('not you', { status: 403 });
+                }, true))(window.fetch)";
+    browser.evaluate(once).await?;
+    browser.element("#read-1").await?.click().await?;
+    browser.until("document.querySelector('#notice .notice')?.innerText === '403: not you'").await
 }
 
 /// Everything can be reached and done with keys, and has a name.
