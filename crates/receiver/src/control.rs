@@ -22,7 +22,7 @@ pub use running::RunningStore;
 
 use crate::metrics::Metrics;
 use crate::retention::hold_back;
-use crate::store::chain;
+use crate::store::{beside, chain};
 use crate::{Append, Entry, Forget, Forgotten, GroupCommit, StoreError};
 
 /// A line may be so long: a batch of what the largest bodies make in base 64.
@@ -74,11 +74,7 @@ impl Sent {
 
 /// Where the socket of a store is.
 fn socket_of(store: &Path) -> PathBuf {
-    // Beside the file that a link leads to, as the store's lock is.
-    let resolved = if store.is_symlink() { store.canonicalize().ok() } else { None };
-    let mut path = resolved.unwrap_or_else(|| store.to_owned()).into_os_string();
-    path.push(".control");
-    path.into()
+    beside(store, ".control")
 }
 
 /// Listens for commands. Dropped, the socket is gone.

@@ -1,6 +1,7 @@
 //! Where webhooks are kept. [`Store`] is the one thing that a store must do; how requests become batches is
 //! [`GroupCommit`](crate::GroupCommit)'s business, the same for all stores.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod error;
@@ -17,6 +18,14 @@ pub use postgres::{PostgresError, PostgresFailure, PostgresOptions, PostgresReco
 pub use sqlite::{SqliteOptions, SqliteRecords, SqliteStore, StoreFault};
 
 use crate::{Entry, Records};
+
+/// A file beside that of a store: beside the one that a link leads to, as the store's lock is.
+pub(crate) fn beside(store: &Path, suffix: &str) -> PathBuf {
+    let resolved = if store.is_symlink() { store.canonicalize().ok() } else { None };
+    let mut path = resolved.unwrap_or_else(|| store.to_owned()).into_os_string();
+    path.push(suffix);
+    path.into()
+}
 
 /// Keeps webhooks, each once.
 ///

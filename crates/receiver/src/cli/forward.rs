@@ -72,14 +72,7 @@ impl StateArg {
 /// Where the state of a store's forwarder is, unless somebody says otherwise.
 pub(super) fn default_state(store: &StoreLocation) -> Option<PathBuf> {
     match store {
-        StoreLocation::Sqlite(path) => {
-            // Beside the file that a link leads to, as the store's lock is.
-            let resolved = if path.is_symlink() { path.canonicalize().ok() } else { None };
-            let path = resolved.unwrap_or_else(|| path.clone());
-            let mut path = path.into_os_string();
-            path.push(".forward");
-            Some(path.into())
-        }
+        StoreLocation::Sqlite(path) => Some(ForwardState::beside(path)),
         _ => None,
     }
 }

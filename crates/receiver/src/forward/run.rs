@@ -57,9 +57,19 @@ pub(super) struct Runner {
     rows: BTreeSet<u64>,
     changes: Changes,
     unsaved_since: Option<Instant>,
+    /// Up to where orders were looked through for what is in a queue that is full; 0 where that begins anew.
+    orders_seen: u64,
     is_paused: bool,
-    is_well: bool,
-    is_full: bool,
+    /// What fails at the moment.
+    failing: BTreeSet<Part>,
+    was_full: bool,
+}
+
+/// What can fail by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Reading,
+    Saving,
 }
 
 impl Runner {
@@ -104,9 +114,10 @@ impl Runner {
             to_recover: start.unsettled,
             changes: Changes { read_through: start.read_through, ..Changes::default() },
             unsaved_since: None,
+            orders_seen: 0,
             is_paused: start.is_paused,
-            is_well: true,
-            is_full: false,
+            failing: BTreeSet::new(),
+            was_full: false,
             destination,
             records,
             news,
@@ -124,7 +135,7 @@ impl Runner {
                 let with_orders = now >= orders_at;
                 let polled = self.poll(with_orders).await;
                 let wait = if matches!(polled, Ok(true)) { Duration::ZERO } else { POLL };
-                let wait = if self.told(polled.map(drop)) { wait } else { AFTER_FAILURE };
+                let wait = if self.told(Part::Reading, polled.map(drop)) { wait } else { AFTER_FAILURE };
                 has_read = Instant::now();
                 read_at = has_read + wait;
                 if with_orders {
@@ -139,7 +150,7 @@ impl Runner {
             }
             if self.is_to_be_saved() {
                 let saved = self.save().await;
-                if !self.told(saved) {
+                if !self.told(Part::Saving, saved) {
                     // Not at once again; what is in flight can wait for it.
                     tokio::select! {
                         () = tokio::time::sleep(AFTER_FAILURE) => {}
@@ -150,7 +161,7 @@ impl Runner {
             let wake_at = self.wake_at(read_at);
             tokio::select! {
                 Some(done) = in_flight.join_next(), if !in_flight.is_empty() => self.done(done),
-                () = next(&mut self.news), if self.is_well => read_at = read_at.min(has_read + PAUSE),
+                () = next(&mut self.news), if !self.failing.contains(&Part::Reading) => read_at = read_at.min(has_read + PAUSE),
                 () = tokio::time::sleep_until(wake_at) => {}
                 () = stop.cancelled() => {}
             }
@@ -162,7 +173,7 @@ impl Runner {
             }
         }
         let saved = self.save().await;
-        self.told(saved);
+        self.told(Part::Saving, saved);
     }
 
     fn done(&mut self, done: Result<(u64, Attempt), tokio::task::JoinError>) {
@@ -186,24 +197,23 @@ impl Runner {
         wake_at
     }
 
-    /// Logs a failure once, and says whether all is well.
-    fn told(&mut self, outcome: Result<(), ForwardError>) -> bool {
+    /// Logs a failure once, and says whether it is none.
+    fn told(&mut self, part: Part, outcome: Result<(), ForwardError>) -> bool {
+        let is_well = outcome.is_ok();
         match outcome {
             Ok(()) => {
-                if !self.is_well {
+                if self.failing.remove(&part) && self.failing.is_empty() {
                     tracing::info!(destination = self.destination.name, "forwarding goes on");
                 }
-                self.is_well = true;
             }
             Err(error) => {
-                if self.is_well {
+                if self.failing.insert(part) {
                     let error = chain(&error);
                     tracing::error!(destination = self.destination.name, error, "forwarding is held up");
                 }
-                self.is_well = false;
             }
         }
-        self.is_well
+        is_well
     }
 
     /// Begins as many deliveries as may be under way.
@@ -308,3 +318,6 @@ async fn next(news: &mut News) {
     *news = None;
     std::future::pending::<()>().await;
 }
+
+#[cfg(test)]
+mod tests;

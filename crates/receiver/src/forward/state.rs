@@ -18,6 +18,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::ForwardError;
 use crate::Records;
+use crate::store::beside;
 
 /// What SQLite calls a database that is in no file.
 const IN_MEMORY: &str = ":memory:";
@@ -169,10 +170,21 @@ impl ForwardState {
         Ok(Self { path, connection, _lock: None })
     }
 
+    /// Where the state for a store in this file is, unless somebody says otherwise.
+    #[must_use]
+    pub fn beside(store: &Path) -> PathBuf {
+        beside(store, ".forward")
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it outlives the process.
+    pub(crate) fn is_in_file(&self) -> bool {
+        self.path != Path::new(IN_MEMORY)
     }
 
     /// Whether it is the state of this store, as far as is known.
@@ -206,7 +218,7 @@ impl ForwardState {
     /// Keeps every other forwarder away for as long as this lives: both would deliver everything. The system lets go of it
     /// when the process dies. A file of its own, for SQLite loses its locks where its file is opened beside it.
     pub(super) fn lock(&mut self) -> Result<(), ForwardError> {
-        if self.path == Path::new(IN_MEMORY) {
+        if !self.is_in_file() {
             return Ok(());
         }
         let mut path = self.path.clone().into_os_string();
@@ -309,20 +321,26 @@ impl ForwardState {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), Tried { attempts: row.get(1)?, due: row.get(2)? }))
         });
         let unsettled = rows.and_then(Iterator::collect).map_err(fail)?;
-        let (is_paused, _) = self.orders(name, 0)?;
+        let (is_paused, _) = self.orders(name, 0, 0)?;
         Ok(Start { is_paused, read_through, unsettled })
     }
 
-    /// Whether the destination is paused, and up to `limit` webhooks that are asked for again.
-    pub(super) fn orders(&self, name: &str, limit: usize) -> Result<(bool, Vec<u64>), ForwardError> {
+    /// Whether the destination is paused, and up to `limit` webhooks after a `seq` that are asked for again.
+    pub(super) fn orders(
+        &self,
+        name: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<(bool, Vec<u64>), ForwardError> {
         let fail = failed("read what is asked for");
         let sql = "SELECT is_paused FROM destination WHERE name = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
         let is_paused = statement.query_row([name], |row| row.get(0)).map_err(&fail)?;
-        let sql = "SELECT seq FROM replay WHERE destination = ?1 ORDER BY seq LIMIT ?2";
+        let sql = "SELECT seq FROM replay WHERE destination = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![name, limit], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()));
+        let rows = statement
+            .query_map(params![name, signed(after), limit], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()));
         Ok((is_paused, rows.and_then(Iterator::collect).map_err(fail)?))
     }
 

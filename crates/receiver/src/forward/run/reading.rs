@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::state::Tried;
 use super::super::{DeadLetter, ForwardError, with_state};
-use super::{AFTER_FAILURE, Runner};
+use super::{AFTER_FAILURE, Part, Runner};
 use crate::Record;
 use crate::clock::now_micros;
 
 /// Webhooks of one destination that may go; what comes beyond waits in the store.
 const WINDOW: usize = 1024;
 /// With those that failed and wait, and those of their calls. No more is read beyond.
-const MOST: usize = 1 << 16;
+pub(super) const MOST: usize = 1 << 16;
 /// Bytes of bodies in hand.
 const MOST_BODIES: usize = 4 << 20;
 /// Bytes of bodies that are read at once.
@@ -49,7 +49,7 @@ impl Runner {
         let mut unsettled = std::mem::take(&mut self.to_recover);
         while !stop.is_cancelled() {
             let recovered = self.try_recover(&mut unsettled).await;
-            if self.told(recovered) {
+            if self.told(Part::Reading, recovered) {
                 return;
             }
             tokio::select! {
@@ -98,15 +98,20 @@ impl Runner {
 
     async fn take_orders(&mut self) -> Result<(), ForwardError> {
         let name = self.destination.name.clone();
-        // Those that are asked for again leave room for those that are new.
-        let room = self.room() / 2;
-        let orders = with_state(&self.state, move |state| state.orders(&name, room)).await;
+        // Those that are asked for again leave room for those that are new. What is in a full queue needs none, and may be
+        // behind any number that are not.
+        let is_full = self.is_full();
+        let (after, limit) = if is_full { (self.orders_seen, PAGE) } else { (0, self.room().div_ceil(2)) };
+        let orders = with_state(&self.state, move |state| state.orders(&name, after, limit)).await;
         let (is_paused, replay) =
             orders.ok_or(ForwardError::Panicked { operation: "read what is asked for" })??;
         if is_paused != self.is_paused {
             let destination = self.destination.name.as_str();
             tracing::info!(destination, is_paused, "forwarding was paused or resumed");
             self.is_paused = is_paused;
+        }
+        if is_full {
+            self.orders_seen = replay.get(PAGE - 1).copied().unwrap_or_default();
         }
         let mut again = BTreeMap::new();
         for seq in replay {
@@ -117,7 +122,7 @@ impl Runner {
             if self.queue.contains(seq) {
                 self.queue.start_over(seq);
                 self.replayed(seq);
-            } else {
+            } else if !is_full {
                 again.insert(seq, Tried::default());
             }
         }
@@ -243,16 +248,20 @@ impl Runner {
         WINDOW.saturating_sub(self.queue.active()).min(MOST.saturating_sub(self.queue.len()))
     }
 
+    fn is_full(&self) -> bool {
+        self.queue.len() >= MOST
+    }
+
     fn tell_whether_full(&mut self) {
-        let is_full = self.queue.len() >= MOST;
-        if is_full && !self.is_full {
+        let is_full = self.is_full();
+        if is_full && !self.was_full {
             tracing::error!(
                 destination = self.destination.name,
                 webhooks = MOST,
                 "so many failed or wait behind one that did: no more is read until some are delivered or given up"
             );
         }
-        self.is_full = is_full;
+        self.was_full = is_full;
     }
 
     fn take(&mut self, record: Record) {
