@@ -21,6 +21,8 @@ pub struct Entry {
     received_at: i64,
     body: Bytes,
     content: Content,
+    /// Whether it was taken in before, and comes from there.
+    is_again: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -33,13 +35,22 @@ impl Entry {
     /// A webhook: its identity, its body as received, and when it was, in microseconds since the epoch.
     #[must_use]
     pub fn webhook(identity: &Identity, body: Bytes, received_at: i64) -> Self {
-        Self { received_at, body, content: Content::Webhook { identity: identity.key() } }
+        Self { received_at, body, content: Content::Webhook { identity: identity.key() }, is_again: false }
     }
 
     /// A body that was not understood, why, and when it was received, in microseconds since the epoch.
     #[must_use]
     pub fn quarantined(reason: String, body: Bytes, received_at: i64) -> Self {
-        Self { received_at, body, content: Content::Quarantined { reason } }
+        Self { received_at, body, content: Content::Quarantined { reason }, is_again: false }
+    }
+
+    /// Marks what was taken in, and counted, when it came.
+    pub(crate) fn again(self) -> Self {
+        Self { is_again: true, ..self }
+    }
+
+    pub(crate) fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// When it was received, in microseconds since the epoch.

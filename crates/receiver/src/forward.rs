@@ -23,6 +23,7 @@ use url::Url;
 
 pub use error::ForwardError;
 pub use filter::ForwardFilter;
+pub(crate) use signature::webhook_id;
 pub use signature::{InvalidSigningSecret, SigningSecret};
 pub use state::{DeadLetter, DestinationStatus, ForwardState};
 
@@ -136,7 +137,7 @@ impl fmt::Debug for Destination {
 }
 
 /// What was given in place of a URL, without user, password and query.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
     match text.rsplit_once('@') {
         Some((_, place)) => format!("…@{place}"),

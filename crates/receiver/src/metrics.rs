@@ -197,20 +197,24 @@ impl Metrics {
     }
 
     pub(crate) fn committed(&self, batch: &[Entry], outcomes: &[Append], took: Duration) {
-        let quarantined = batch.iter().filter(|entry| entry.identity().is_none()).count() as u64;
-        let duplicates =
-            outcomes.iter().filter(|outcome| matches!(outcome, Append::Duplicate { .. })).count() as u64;
-        let kept = outcomes.len() as u64 - duplicates;
-        self.appended.inc_by(kept.saturating_sub(quarantined));
+        let (mut appended, mut duplicates, mut quarantined) = (0, 0, 0);
+        for (entry, outcome) in batch.iter().zip(outcomes).filter(|(entry, _)| !entry.is_again()) {
+            match (entry.identity(), outcome) {
+                (None, _) => quarantined += 1,
+                (Some(_), Append::Duplicate { .. }) => duplicates += 1,
+                (Some(_), Append::Appended { .. }) => appended += 1,
+            }
+        }
+        self.appended.inc_by(appended);
         self.duplicates.inc_by(duplicates);
         self.quarantined.inc_by(quarantined);
-        self.records.inc_by(kept.cast_signed());
+        self.imported(outcomes);
         #[expect(clippy::cast_precision_loss, reason = "batches are small")]
         self.batch_entries.observe(batch.len() as f64);
         self.commit_seconds.observe(took.as_secs_f64());
     }
 
-    /// Notes what a command brought: it is in the store, and did not come from PIOPIY, so it counts among nothing else.
+    /// Notes what is in the store now. What a command brought did not come from PIOPIY, and counts among nothing else.
     pub(crate) fn imported(&self, outcomes: &[Append]) {
         let is_new = |outcome: &&Append| matches!(outcome, Append::Appended { .. });
         self.records.inc_by((outcomes.iter().filter(is_new).count() as u64).cast_signed());

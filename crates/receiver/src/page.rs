@@ -23,25 +23,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use piopiy_ladder::POLICY;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::failure::PageError;
-use self::window::{Recent, Window};
+use self::window::{Looked, Recent};
 use crate::{Authentication, DestinationStatus, ForwardState, GroupCommit, ReadLimits, Records, Token};
 
-/// Connections to the page at once; a browser has six.
-pub(crate) const MOST_CONNECTIONS: usize = 128;
 /// Pages that are kept up to date at once.
 const WATCHERS: usize = 64;
-/// No form is longer.
-const LONGEST_FORM: usize = 16 * 1024;
 /// No page of another origin takes in what is here, not even as a picture.
 const SAME_ORIGIN: (HeaderName, HeaderValue) =
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
@@ -75,6 +71,9 @@ pub struct Page {
 }
 
 impl Page {
+    /// Connections to it at once; a browser has six.
+    pub const MOST_CONNECTIONS: usize = 128;
+
     /// A page for those who connect to a listener.
     pub fn on(listener: TcpListener) -> Self {
         Self { listener, token: None, records: None }
@@ -128,8 +127,9 @@ pub(crate) struct Parts {
     pub(crate) commits: GroupCommit,
     pub(crate) read: ReadLimits,
     pub(crate) authentication: Authentication,
-    /// The file of the forwarder's state.
-    pub(crate) forwarding: Option<Arc<Path>>,
+    pub(crate) is_forwarding: bool,
+    /// Where the forwarder's state is, unless that is in memory.
+    pub(crate) state_file: Option<Arc<Path>>,
     pub(crate) stop: CancellationToken,
     pub(crate) is_tls: bool,
 }
@@ -143,6 +143,8 @@ struct Pages {
     /// One looks at a time: however many pages are open, they take no more than one core.
     looking: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
+    /// What there was when it was looked at last for those who wait for news.
+    latest: Mutex<Option<(Instant, live::Version)>>,
 }
 
 impl Shown {
@@ -163,10 +165,11 @@ impl Shown {
             parts,
             looking: Arc::new(Semaphore::new(1)),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
+            latest: Mutex::default(),
         });
         let router = Router::new()
             .route("/", get(calls::list))
-            .route("/call", get(calls::one))
+            .route("/call", get(calls::list))
             .route("/webhooks", get(webhooks::list))
             .route("/record", get(record::one))
             .route("/record/body", get(record::body))
@@ -175,7 +178,6 @@ impl Shown {
             .route("/events", get(live::events))
             .fallback(|| async { PageError::NotThere("There is no such page.".to_owned()) })
             .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "not that way\n") })
-            .layer(DefaultBodyLimit::max(LONGEST_FORM))
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&pages), guard::guard))
             .route("/ladder.css", get(|| async { fixed("text/css; charset=utf-8", piopiy_ladder::STYLE) }))
             .route("/page.css", get(|| async { fixed("text/css; charset=utf-8", STYLE) }))
@@ -193,20 +195,24 @@ impl Pages {
     async fn look<T: Send + 'static>(
         self: &Arc<Self>,
         before: Option<u64>,
-        look: impl FnOnce(&Self, &Window) -> Result<T, PageError> + Send + 'static,
+        look: impl FnOnce(&Self, &Looked<'_>) -> Result<T, PageError> + Send + 'static,
+    ) -> Result<T, PageError> {
+        self.see(move |pages| pages.recent.look(before, |window| look(pages, window))?).await
+    }
+
+    /// Sees something when it is its turn, on a thread that may wait for the disk.
+    async fn see<T: Send + 'static>(
+        self: &Arc<Self>,
+        see: impl FnOnce(&Self) -> Result<T, PageError> + Send + 'static,
     ) -> Result<T, PageError> {
         let turn = Arc::clone(&self.looking).acquire_owned().await?;
         let pages = Arc::clone(self);
-        let looked = tokio::task::spawn_blocking(move || -> Result<T, PageError> {
+        let seen = tokio::task::spawn_blocking(move || {
             // Until it is done, though whoever asked may be gone.
             let _turn = turn;
-            pages.recent.look(before, |window| look(&pages, window))?
+            see(&pages)
         });
-        looked.await?
-    }
-
-    fn is_forwarding(&self) -> bool {
-        self.parts.forwarding.is_some()
+        seen.await?
     }
 
     /// The forwarder's state, to look at; `None` where nothing is forwarded, or the state is in memory.
@@ -215,7 +221,7 @@ impl Pages {
     }
 
     fn forward_file(&self) -> Option<&Path> {
-        self.parts.forwarding.as_deref().filter(|path| path.exists())
+        self.parts.state_file.as_deref().filter(|path| path.exists())
     }
 
     fn destinations(&self) -> Result<Vec<DestinationStatus>, PageError> {

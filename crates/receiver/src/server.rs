@@ -240,7 +240,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// Where the address cannot be listened on, the path is none, or effects are to be told and the records cannot be read or the file not
-    /// be written; where a page is reached from other machines and asks for no token.
+    /// be written; where a page is reached from other machines and asks for no token; where old records are to be forgotten and what is
+    /// forwarded is known in memory alone.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         self.options.check()?;
         self.serve(crate::listen(address).await?)
@@ -283,6 +284,13 @@ impl ServerBuilder {
             None => (None, None),
         };
         let news = tokio::sync::watch::Sender::default();
+        let is_forwarding = self.forwarding.is_some();
+        let state_file = self.forwarding.as_ref().filter(|(state, _)| state.is_in_file());
+        let state_file: Option<Arc<Path>> = state_file.map(|(state, _)| state.path().into());
+        if self.retention.is_some() && is_forwarding && state_file.is_none() {
+            let text = "`retain` beside `forward` needs a state in a file: in memory nobody sees what is yet to be delivered";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         let forwarding: Option<Arc<Path>> = self.forwarding.as_ref().map(|(state, _)| state.path().into());
         // The last that may fail: nothing is delivered for a server that is none.
         let forwarder = match (self.forwarding, &forwarded) {
@@ -345,12 +353,16 @@ impl ServerBuilder {
                 commits: app.commits.clone(),
                 read: app.options.read,
                 authentication: app.authentication.clone(),
-                forwarding,
+                is_forwarding,
+                state_file,
                 stop: stop.clone(),
                 is_tls,
             });
-            let slots = Arc::new(Semaphore::new(page::MOST_CONNECTIONS));
-            let connections = Connections::to(router, &app, acceptor.clone(), stop.clone(), cut.clone());
+            let slots = Arc::new(Semaphore::new(Page::MOST_CONNECTIONS));
+            // What is counted is of webhooks.
+            let metrics = Metrics::default();
+            let connections =
+                Connections::to(router, &app, metrics, acceptor.clone(), stop.clone(), cut.clone());
             keepers.push(tokio::spawn(connections.accept(listener, slots, tracker.clone())));
         }
         let connections = Connections::new(&app, acceptor, stop.clone(), cut.clone());

@@ -203,12 +203,15 @@ impl Serve {
         // Before it listens: a signal that comes early must not be lost.
         let mut signals = Signals::listen()?;
         let reloading = tls.clone().map(Reloading::listen).transpose()?;
-        options.max_connections = open_files::allow(options.max_connections);
+        options.max_connections =
+            open_files::allow(options.max_connections, self.page.is_wanted(), &destinations);
         // Before the store: where there is no port, no file is made either.
         let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
         let page = self.page.listen().await?;
         let is_observed = self.observe || self.observe_file.is_some();
-        let is_read = is_observed || self.forwarding.is_wanted() || self.page.is_wanted();
+        // A page reads by a connection of its own, where there is one.
+        let is_shown = self.page.is_wanted() && self.store == StoreLocation::Memory;
+        let is_read = is_observed || self.forwarding.is_wanted() || is_shown;
         let sqlite = SqliteOptions { gives_back: retention.is_some(), ..SqliteOptions::default() };
         let open = || self.store.open_with(is_read, sqlite.clone());
         let store = waiting::until_free(open).map_err(Failure::environment)?;

@@ -58,7 +58,7 @@ impl SigningSecret {
 
 /// The value of `webhook-id`: the same for every attempt, destination, replica and store, for it follows from what makes
 /// the webhook itself.
-pub(super) fn webhook_id(identity: &str) -> String {
+pub(crate) fn webhook_id(identity: &str) -> String {
     let hash = digest::digest(&digest::SHA256, identity.as_bytes());
     let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("wh_{hex}")

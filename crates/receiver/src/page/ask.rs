@@ -3,6 +3,9 @@
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
+/// No longer search is carried on to other pages.
+const LONGEST: usize = 1000;
+
 /// The query of an address. What is empty or no number is not asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -43,8 +46,14 @@ impl Ask {
     pub(super) fn to(&self, path: &str, pairs: &[(&str, &str)]) -> String {
         let has = |key: &str| pairs.iter().any(|(other, _)| *other == key);
         let own = [("q", self.q.as_str()), ("before", self.before.as_str())];
-        let own = own.into_iter().filter(|(key, _)| !has(key));
+        // A page has hundreds of addresses.
+        let own = own.into_iter().filter(|(key, value)| !has(key) && value.len() <= LONGEST);
         href(path, own.chain(pairs.iter().copied()))
+    }
+
+    /// Another page, of the records that are looked at here.
+    pub(super) fn here(&self, path: &str, pairs: &[(&str, &str)]) -> String {
+        self.to(path, &[&[("q", "")][..], pairs].concat())
     }
 }
 
@@ -107,5 +116,6 @@ mod tests {
         let ask = Ask { q: "x".to_owned(), before: "9".to_owned(), ..Ask::default() };
         assert_eq!(ask.to("/call", &[("id", "y")]), "/call?q=x&before=9&id=y");
         assert_eq!(ask.to("/", &[("before", "")]), "/?q=x");
+        assert_eq!(ask.here("/record", &[("seq", "3")]), "/record?before=9&seq=3");
     }
 }

@@ -12,7 +12,7 @@ use piopiy_events::{CallState, Kind, Phase};
 use super::ask::{Ask, Terms, has};
 use super::failure::PageError;
 use super::layout::{Shell, Tab};
-use super::window::{About, Digest, Window};
+use super::window::{About, Digest, Window, short};
 use super::{Pages, record, rungs};
 
 /// So many are listed at once.
@@ -88,27 +88,17 @@ pub(super) fn find<'a, 'b>(calls: &'b [Call<'a>], id: &str) -> Option<&'b Call<'
     calls.iter().find(|call| call.key == id).or_else(|| calls.iter().find(has_leg))
 }
 
+/// The calls, and the one that is asked for.
 pub(super) async fn list(
     State(pages): State<Arc<Pages>>,
     Query(ask): Query<Ask>,
 ) -> Result<Response, PageError> {
-    shown(&pages, ask).await
-}
-
-pub(super) async fn one(
-    State(pages): State<Arc<Pages>>,
-    Query(ask): Query<Ask>,
-) -> Result<Response, PageError> {
-    shown(&pages, ask).await
-}
-
-async fn shown(pages: &Arc<Pages>, ask: Ask) -> Result<Response, PageError> {
     pages.look(ask.before(), move |pages, window| page(pages, window, &ask)).await
 }
 
 fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError> {
     let calls = calls(window);
-    let call = find(&calls, &ask.id);
+    let call = find(&calls, &short(&ask.id));
     let record = match ask.seq() {
         Some(seq) => Some((seq, pages.recent.record(seq)?)),
         None => None,
@@ -117,7 +107,8 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
     let title = call.map_or_else(|| "Calls".to_owned(), |call| format!("Call {}", call.key));
     let mut shell = Shell::of(&title, Tab::Calls, ask, pages, window);
     if is_lost {
-        shell.refusal = Some(format!("There is no call {} among the records that were looked at.", ask.id));
+        shell.refusal =
+            Some(format!("There is no call {} among the records that were looked at.", short(&ask.id)));
     }
     let state = if call.is_some() || record.is_some() { pages.forward_state()? } else { None };
     let mut dead = BTreeSet::new();
@@ -137,7 +128,7 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
             div id="calls" data-live { (listed(&calls, call, ask, window)) }
         }
         section.card.shown id="shown" tabindex="-1" aria-label="Call ladder" {
-            div.ladders id="ladder" data-live { (rungs::ladder(call, ask, pages.is_forwarding(), &dead)) }
+            div.ladders id="ladder" data-live { (rungs::ladder(call, ask, pages.parts.is_forwarding, &dead)) }
             div.detail id="detail" data-live { (detail) }
         }
     };
@@ -150,7 +141,7 @@ fn listed(calls: &[Call<'_>], selected: Option<&Call<'_>>, ask: &Ask, window: &W
     let listed: Vec<_> = fitting.iter().skip(ask.skip()).take(LISTED).collect();
     html! {
         @if fitting.is_empty() {
-            p.mute { @if calls.is_empty() { "No webhook yet." } @else { "No call fits." } }
+            p.mute { @if calls.is_empty() && ask.before().is_none() { "No webhook yet." } @else { "No call fits." } }
         }
         ol.calls {
             @for call in &listed {

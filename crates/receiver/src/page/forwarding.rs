@@ -32,7 +32,7 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
     let mut destinations = Vec::new();
     if let Some(state) = &state {
         for status in state.status()? {
-            let dead = state.dead_letters(&status.name)?;
+            let dead = state.last_dead_letters(&status.name, LISTED)?;
             destinations.push((status, dead));
         }
     }
@@ -44,7 +44,7 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
             div id="forwarding" data-live {
                 @if state.is_none() {
                     p.mute {
-                        @if pages.is_forwarding() { "What was delivered is kept in memory alone, so there is nothing to see here." }
+                        @if pages.parts.is_forwarding { "What was delivered is kept in memory alone, so there is nothing to see here." }
                         @else { "Nothing is forwarded: start the receiver with --forward-to URL." }
                     }
                 }
@@ -94,10 +94,10 @@ fn destination(status: &DestinationStatus, dead: &[DeadLetter], last: u64, ask: 
                         th scope="col" { "The last one" } th scope="col" { span.sr { "What can be done" } }
                     } }
                     tbody {
-                        @for letter in dead.iter().rev().take(LISTED) {
+                        @for letter in dead {
                             @let seq = letter.seq.to_string();
                             tr {
-                                th.num scope="row" { a href=(href("/record", [("seq", seq.as_str())])) { "#" (seq) } }
+                                th.num scope="row" { a href=(ask.here("/record", &[("seq", &seq)])) { "#" (seq) } }
                                 td.num { (piopiy_ladder::utc(letter.died_at)) }
                                 td.num { (letter.attempts) }
                                 td.why { (letter.error) }
@@ -107,7 +107,8 @@ fn destination(status: &DestinationStatus, dead: &[DeadLetter], last: u64, ask: 
                     }
                 }
             }
-            @if dead.len() > LISTED { p.mute { (dead.len() - LISTED) " older ones are not listed." } }
+            @let others = status.dead.saturating_sub(dead.len() as u64);
+            @if others > 0 { p.mute { (others) " older ones are not listed." } }
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::server::local::is_of_this_machine;
 
 /// How long whoever shows a wrong token waits for the answer.
 const GUESS: Duration = Duration::from_millis(500);
+/// No form is longer.
+const LONGEST_FORM: usize = 16 * 1024;
 
 pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
     if let Some(token) = &pages.token {
@@ -38,10 +40,20 @@ pub(super) async fn guard(State(pages): State<Arc<Pages>>, request: Request, nex
              another name or a proxy, or start the receiver with --page-token-file\n",
         );
     }
-    if !request.method().is_safe() && is_foreign(request.headers()) {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    if is_foreign(request.headers()) {
         return refuse(StatusCode::FORBIDDEN, "a page of another origin may not change anything here\n");
     }
-    next.run(request).await
+    // Whoever never ends a form keeps no connection.
+    let (parts, body) = request.into_parts();
+    let form = axum::body::to_bytes(body, LONGEST_FORM);
+    match tokio::time::timeout(pages.parts.read.body_deadline, form).await {
+        Ok(Ok(form)) => next.run(Request::from_parts(parts, form.into())).await,
+        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the form is too long, or broke off\n"),
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the form did not come whole in time\n"),
+    }
 }
 
 fn refuse(status: StatusCode, text: &'static str) -> Response {

@@ -9,6 +9,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::Pages;
 use crate::DestinationStatus;
@@ -20,7 +21,7 @@ const TICK: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 /// What a page is about.
-type Version = (Option<u64>, bool, Vec<DestinationStatus>);
+pub(super) type Version = (Option<u64>, bool, Vec<DestinationStatus>);
 
 pub(super) async fn events(State(pages): State<Arc<Pages>>) -> Response {
     let Ok(seat) = Arc::clone(&pages.watchers).try_acquire_owned() else {
@@ -31,8 +32,11 @@ pub(super) async fn events(State(pages): State<Arc<Pages>>) -> Response {
     let events = stream::unfold((pages, seen, seat), |(pages, seen, seat)| async move {
         loop {
             let stop = pages.parts.stop.clone();
-            stop.run_until_cancelled(tokio::time::sleep(TICK)).await?;
-            let now = version(&pages).await;
+            let ticked = async {
+                tokio::time::sleep(TICK).await;
+                version(&pages).await
+            };
+            let now = stop.run_until_cancelled(ticked).await?;
             if now != seen {
                 // A browser passes over an event without data.
                 let event = Event::default().event("change").data("something");
@@ -43,11 +47,16 @@ pub(super) async fn events(State(pages): State<Arc<Pages>>) -> Response {
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
+/// What there is now, or was half a tick ago: however many ask, it is looked at no more often.
 async fn version(pages: &Arc<Pages>) -> Version {
-    let looking = Arc::clone(pages);
-    let looked = tokio::task::spawn_blocking(move || {
-        (looking.recent.last_seq().ok(), looking.destinations().unwrap_or_default())
-    });
+    let mut latest = pages.latest.lock().await;
+    if let Some((_, version)) = latest.as_ref().filter(|(at, _)| at.elapsed() < TICK / 2) {
+        return version.clone();
+    }
+    let looked =
+        pages.see(|pages| Ok((pages.recent.last_seq().ok(), pages.destinations().unwrap_or_default())));
     let (last, destinations) = looked.await.unwrap_or_default();
-    (last, pages.parts.commits.is_healthy(), destinations)
+    let version = (last, pages.parts.commits.is_healthy(), destinations);
+    *latest = Some((Instant::now(), version.clone()));
+    version
 }

@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use futures_util::future::join_all;
 use http::StatusCode;
 use maud::{Markup, html};
-use piopiy_events::Identity;
 
 use super::Pages;
 use super::ask::{Ask, Terms, href};
@@ -20,11 +19,13 @@ use super::calls::LISTED;
 use super::failure::PageError;
 use super::layout::{Shell, Tab};
 use super::record::name;
-use super::window::{Content, Digest, Window};
+use super::window::{Content, Digest, Looked, Window};
 use crate::{Append, Entry, PiopiyWebhook, Record, WebhookRejection};
 
 /// So many are appended at once: a batch of bodies, of a megabyte each at most.
 const AT_ONCE: usize = 16;
+/// A larger body is read when somebody looks at its record, and not with a hundred others for a list.
+const LISTED_BYTES: usize = 64 << 10;
 
 pub(super) async fn list(
     State(pages): State<Arc<Pages>>,
@@ -33,13 +34,11 @@ pub(super) async fn list(
     pages.look(ask.before(), move |pages, window| page(pages, window, &ask)).await
 }
 
-fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError> {
+fn page(pages: &Pages, window: &Looked<'_>, ask: &Ask) -> Result<Response, PageError> {
     let terms = Terms::of(ask);
-    let fitting: Vec<_> = kept(window).filter(|(digest, _)| terms.all(|term| digest.has(term))).collect();
-    let mut listed = Vec::new();
-    for (digest, reason) in fitting.iter().skip(ask.skip()).take(LISTED) {
-        listed.push((*digest, *reason, pages.recent.record(digest.seq)?));
-    }
+    let fitting: Vec<_> = kept(window).filter(|(digest, ..)| terms.all(|term| digest.has(term))).collect();
+    let listed = fitting.iter().skip(ask.skip()).take(LISTED);
+    let rows = listed.map(|kept| row(pages, window, ask, *kept)).collect::<Result<Vec<_>, _>>()?;
     let mut shell = Shell::of("Quarantine", Tab::Quarantine, ask, pages, window);
     shell.body = html! {
         section.card.shown id="shown" tabindex="-1" aria-labelledby="quarantine-title" {
@@ -49,7 +48,7 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
                 @if fitting.is_empty() {
                     p.mute { @if terms.is_empty() { "There is nothing among the records that were looked at." } @else { "Nothing fits." } }
                 } @else {
-                    (table(pages, window, &listed))
+                    (table(&rows))
                     div.acts {
                         form method="post" action="/quarantine" data-quiet {
                             input type="hidden" name="before" value=(window.upto);
@@ -61,7 +60,7 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
                         "what is none stays as it is."
                     }
                 }
-                (Shell::turn(ask, "/quarantine", listed.len(), fitting.len()))
+                (Shell::turn(ask, "/quarantine", rows.len(), fitting.len()))
                 (Shell::reach(ask, "/quarantine", window))
             }
         }
@@ -69,15 +68,15 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
     Ok(shell.respond(StatusCode::OK))
 }
 
-/// What is in quarantine, newest first.
-fn kept(window: &Window) -> impl Iterator<Item = (&Digest, &str)> {
+/// What is in quarantine, newest first, why, and how long it is.
+fn kept(window: &Window) -> impl Iterator<Item = (&Digest, &str, usize)> {
     window.digests.iter().rev().filter_map(|digest| match &digest.content {
-        Content::Quarantined { reason } => Some((digest, reason.as_str())),
+        Content::Quarantined { reason, bytes } => Some((digest, reason.as_str(), *bytes)),
         Content::Webhook(_) => None,
     })
 }
 
-fn table(pages: &Pages, window: &Window, listed: &[(&Digest, &str, Option<Record>)]) -> Markup {
+fn table(rows: &[Markup]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-labelledby="quarantine-title" {
             table.main-table {
@@ -85,46 +84,62 @@ fn table(pages: &Pages, window: &Window, listed: &[(&Digest, &str, Option<Record
                     th scope="col" { "Record" } th scope="col" { "Received (UTC)" } th scope="col" { "Bytes" }
                     th scope="col" { "Why" } th scope="col" { "Read today" }
                 } }
-                tbody {
-                    @for (digest, reason, record) in listed {
-                        @let seq = digest.seq.to_string();
-                        tr {
-                            th.num scope="row" { a id={ "record-" (seq) } href=(href("/record", [("seq", seq.as_str())])) { "#" (seq) } }
-                            td.num { (piopiy_ladder::utc(digest.received_at)) }
-                            td.num { @if let Some(record) = record { (record.body.len()) } }
-                            td.why { (reason) }
-                            td.why { @if let Some(record) = record { (today(pages, window, record)) } @else { "it is forgotten" } }
-                        }
-                    }
-                }
+                tbody { @for row in rows { (row) } }
             }
         }
     }
 }
 
+fn row(
+    pages: &Pages,
+    window: &Looked<'_>,
+    ask: &Ask,
+    (digest, reason, bytes): (&Digest, &str, usize),
+) -> Result<Markup, PageError> {
+    let seq = digest.seq.to_string();
+    let record = ask.here("/record", &[("seq", &seq)]);
+    let today = if bytes > LISTED_BYTES {
+        html! { a href=(record) { "Read it today" span.sr { ", record " (seq) } } }
+    } else {
+        match pages.recent.record(digest.seq)? {
+            Some(record) => today(pages, window, ask, &record),
+            None => html! { "it is forgotten" },
+        }
+    };
+    Ok(html! {
+        tr {
+            th.num scope="row" { a id={ "record-" (seq) } href=(record) { "#" (seq) } }
+            td.num { (piopiy_ladder::utc(digest.received_at)) }
+            td.num { (bytes) }
+            td.why { (reason) }
+            td.why { (today) }
+        }
+    })
+}
+
 /// What today's reader makes of a record, and the button that has it read again.
-pub(super) fn today(pages: &Pages, window: &Window, record: &Record) -> Markup {
-    let read = match pages.read(record) {
-        Ok(read) => read,
+pub(super) fn today(pages: &Pages, window: &Looked<'_>, ask: &Ask, record: &Record) -> Markup {
+    let webhook = match pages.read(record) {
+        Ok(read) => read.webhook,
         Err(rejection) => return html! { span.mute { "still none: " (rejection.text()) } },
     };
+    let name = name(&webhook);
+    let is = window.same(webhook).map(|seq| (seq, seq.to_string()));
+    let at = |seq: u64, pairs: &[(&str, &str)]| {
+        // It may be behind what is looked at.
+        if seq > window.upto { href("/record", pairs.iter().copied()) } else { ask.here("/record", pairs) }
+    };
     html! {
-        @if let Some(seq) = same(window, &read.identity).map(|seq| seq.to_string()) {
-            span.ok { "it is webhook " } a href=(href("/record", [("seq", seq.as_str())])) { "#" (seq) }
+        @if let Some((seq, text)) = is {
+            span.ok { "it is webhook " } a href=(at(seq, &[("seq", &text)])) { "#" (text) }
         } @else {
             form method="post" action="/quarantine" data-quiet {
                 input type="hidden" name="seq" value=(record.seq);
-                span.ok { "it is " (name(&read.webhook)) } " "
+                span.ok { "it is " (name) } " "
                 button id={ "read-" (record.seq) } { "Read it again" span.sr { ", record " (record.seq) } }
             }
         }
     }
-}
-
-/// The record of the same webhook, if it is in the window.
-fn same(window: &Window, identity: &Identity) -> Option<u64> {
-    let is_same = |digest: &&Digest| digest.about().is_some_and(|about| about.identity == *identity);
-    window.digests.iter().find(is_same).map(|digest| digest.seq)
 }
 
 impl Pages {
@@ -139,7 +154,7 @@ impl Pages {
         let record = self.recent.record(seq)?.filter(|record| record.reason.is_some());
         Ok(record.map(|record| {
             let read = self.read(&record)?;
-            Ok(Entry::webhook(&read.identity, read.body, record.received_at))
+            Ok(Entry::webhook(&read.identity, read.body, record.received_at).again())
         }))
     }
 }
@@ -176,14 +191,14 @@ fn to(done: &str, n: u64) -> Response {
 /// Reads all of a window again; how many became webhooks.
 async fn all(pages: &Arc<Pages>, before: Option<u64>) -> Result<u64, PageError> {
     let seqs =
-        pages.look(before, |_, window| Ok(kept(window).map(|(digest, _)| digest.seq).collect::<Vec<_>>()));
+        pages.look(before, |_, window| Ok(kept(window).map(|(digest, ..)| digest.seq).collect::<Vec<_>>()));
     let mut seqs = seqs.await?;
     // In the order in which they came.
     seqs.reverse();
     let mut became = 0;
     for some in seqs.chunks(AT_ONCE) {
         let some = some.to_vec();
-        let entries = pages.look(before, move |pages, _| {
+        let entries = pages.look(None, move |pages, _| {
             let mut entries = Vec::new();
             for seq in some {
                 entries.extend(pages.entry(seq)?.and_then(Result::ok));

@@ -12,7 +12,7 @@ use super::ask::{Ask, href};
 use super::calls::calls;
 use super::failure::PageError;
 use super::layout::{Shell, Tab};
-use super::window::Window;
+use super::window::{Looked, short};
 use super::{Pages, quarantine};
 use crate::{ForwardState, Record};
 
@@ -23,7 +23,7 @@ pub(super) async fn one(
     pages.look(ask.before(), move |pages, window| page(pages, window, &ask)).await
 }
 
-fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError> {
+fn page(pages: &Pages, window: &Looked<'_>, ask: &Ask) -> Result<Response, PageError> {
     let record = kept(pages, ask)?;
     let detail = detail(record.seq, Some(&record), pages.forward_state()?.as_ref())?;
     let tab = if record.reason.is_some() { Tab::Quarantine } else { Tab::Webhooks };
@@ -38,7 +38,7 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
                 @if let Some(call) = call {
                     p.acts { a.button href=(ask.to("/call", &[("id", call.key), ("seq", &record.seq.to_string())])) { "Show its call" } }
                 }
-                @if record.reason.is_some() { (quarantine::today(pages, window, &record)) }
+                @if record.reason.is_some() { (quarantine::today(pages, window, ask, &record)) }
             }
         }
     };
@@ -102,7 +102,7 @@ pub(super) fn detail(
             span { span.mute { "received " } span.num { (piopiy_ladder::utc(record.received_at)) " UTC" } }
             span { span.mute { "bytes " } span.num { (record.body.len()) } }
             @if let Some(identity) = webhook.as_ref().and_then(Webhook::identity) {
-                span { span.mute { "cmiuuid " } (identity.cmiuuid()) }
+                span { span.mute { "cmiuuid " } (short(identity.cmiuuid())) }
             }
         }
         @if let Some(reason) = &record.reason { p.warn { "Why it is there: " (reason) } }
@@ -126,7 +126,7 @@ pub(super) fn detail(
 
 /// `CDR answered · leg a`.
 pub(super) fn name(webhook: &Webhook) -> String {
-    let text = |key| webhook.text(key).map(std::borrow::Cow::into_owned);
+    let text = |key| webhook.text(key).map(|text| short(&text).into_owned());
     let status = text("status").unwrap_or_default();
     let is_cdr = webhook.kind() == Some(piopiy_events::Kind::Cdr);
     let mut name = if is_cdr { format!("CDR {status}") } else { status };

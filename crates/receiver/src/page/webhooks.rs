@@ -41,7 +41,7 @@ fn listed(window: &Window, ask: &Ask) -> Markup {
     let listed: Vec<_> = fitting.iter().skip(ask.skip()).take(LISTED).collect();
     html! {
         @if fitting.is_empty() {
-            p.mute { @if window.digests.is_empty() { "No webhook yet." } @else { "No webhook fits." } }
+            p.mute { @if window.digests.is_empty() && ask.before().is_none() { "No webhook yet." } @else { "No webhook fits." } }
         } @else {
             div.scroll tabindex="0" role="region" aria-labelledby="webhooks-title" {
                 table.main-table {
@@ -49,7 +49,7 @@ fn listed(window: &Window, ask: &Ask) -> Markup {
                         th scope="col" { "Record" } th scope="col" { "Received (UTC)" } th scope="col" { "Webhook" }
                         th scope="col" { "Leg" } th scope="col" { "From → to" } th scope="col" { "Call" }
                     } }
-                    tbody { @for (digest, about) in &listed { (row(digest, about)) } }
+                    tbody { @for (digest, about) in &listed { (row(digest, about, ask)) } }
                 }
             }
         }
@@ -58,13 +58,12 @@ fn listed(window: &Window, ask: &Ask) -> Markup {
     }
 }
 
-fn row(digest: &Digest, about: &About) -> Markup {
+fn row(digest: &Digest, about: &About, ask: &Ask) -> Markup {
     let seq = digest.seq.to_string();
-    let ask = Ask::default();
     let call = about.conversation.as_deref().unwrap_or(about.identity.cmiuuid());
     html! {
         tr {
-            th.num scope="row" { a id={ "record-" (seq) } href=(ask.to("/record", &[("seq", &seq)])) { "#" (seq) } }
+            th.num scope="row" { a id={ "record-" (seq) } href=(ask.here("/record", &[("seq", &seq)])) { "#" (seq) } }
             td.num { (piopiy_ladder::utc(digest.received_at)) }
             td { @if about.identity.kind() == Kind::Cdr { "CDR " } (about.identity.status()) }
             td { (about.identity.leg().unwrap_or("-")) }
@@ -72,7 +71,7 @@ fn row(digest: &Digest, about: &About) -> Markup {
                 @if about.from.is_none() && about.to.is_none() { "-" }
                 @else { (number(about.from.as_deref())) " → " (number(about.to.as_deref())) }
             }
-            td { a href=(ask.to("/call", &[("id", call), ("seq", &seq)])) { (call) } }
+            td { a href=(ask.here("/call", &[("id", call), ("seq", &seq)])) { (call) } }
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! So much is in memory, however large the store is, and only what is new is read when it is looked at again.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use piopiy_events::{Identity, Kind, Webhook};
+use piopiy_events::{Identity, Kind, Raw, Webhook};
 
 use super::ask::has;
+use crate::forward::webhook_id;
 use crate::{Record, Records, StoreError};
 
 /// So many records are looked at.
@@ -15,6 +18,11 @@ pub(super) const LENGTH: u64 = 25_000;
 /// Records, and bytes of bodies, read at a time.
 const PAGE: usize = 1000;
 const PAGE_BYTES: usize = 1 << 20;
+/// A text that is longer, in bytes, is kept and shown in short.
+const LONGEST: usize = 128;
+/// What a digest keeps of a webhook, and what its identity is made of.
+const KEPT: [&str; 9] =
+    ["cmiuuid", "conversation_uuid", "leg", "status", "time", "from", "to", "direction", "duration"];
 
 /// What is known of a record without its body.
 #[derive(Debug)]
@@ -28,10 +36,10 @@ pub(super) struct Digest {
 #[derive(Debug)]
 pub(super) enum Content {
     Webhook(Box<About>),
-    Quarantined { reason: String },
+    Quarantined { reason: String, bytes: usize },
 }
 
-/// What is known of a webhook.
+/// What is known of a webhook. Whoever posts says how long its texts are, so they are in short.
 #[derive(Debug)]
 pub(super) struct About {
     pub(super) identity: Identity,
@@ -45,11 +53,12 @@ pub(super) struct About {
 
 impl Digest {
     fn of(record: &Record) -> Self {
-        let about = record.webhook().and_then(|webhook| About::of(&webhook));
-        let unreadable = || record.reason.clone().unwrap_or_else(|| "it is no webhook any more".to_owned());
-        let content = match about {
+        let content = match record.webhook().and_then(About::of) {
             Some(about) => Content::Webhook(Box::new(about)),
-            None => Content::Quarantined { reason: unreadable() },
+            None => {
+                let reason = record.reason.as_deref().unwrap_or("it is no webhook any more");
+                Content::Quarantined { reason: reason.to_owned(), bytes: record.body.len() }
+            }
         };
         Self { seq: record.seq, received_at: record.received_at, content }
     }
@@ -70,13 +79,19 @@ impl Digest {
         }
         match &self.content {
             Content::Webhook(about) => about.has(term),
-            Content::Quarantined { reason } => has(reason, term),
+            Content::Quarantined { reason, .. } => has(reason, term),
         }
     }
 }
 
 impl About {
-    fn of(webhook: &Webhook) -> Option<Self> {
+    pub(super) fn of(mut webhook: Webhook) -> Option<Self> {
+        for key in KEPT {
+            let long = webhook.text(key).filter(|text| text.len() > LONGEST);
+            if let Some(text) = long.map(|text| short(&text).into_owned()) {
+                webhook.set(key, Some(Raw::string(&text)));
+            }
+        }
         let text = |key| webhook.text(key).filter(|text| !text.is_empty()).map(|text| text.as_ref().into());
         let identity = webhook.identity()?;
         let is_cdr = identity.kind() == Kind::Cdr;
@@ -101,12 +116,23 @@ impl About {
     }
 }
 
+/// A text as it is, or the beginning of a long one and what tells it from all others.
+pub(super) fn short(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return text.into();
+    }
+    let beginning: String = text.chars().take(LONGEST / 4).collect();
+    format!("{beginning}…{}", webhook_id(text)).into()
+}
+
 /// Records that follow each other, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     pub(super) digests: VecDeque<Digest>,
     /// All up to this one were read.
     pub(super) upto: u64,
+    /// Whether the store has any before the first.
+    has_older: bool,
 }
 
 impl Window {
@@ -125,12 +151,41 @@ impl Window {
         }
         let first = upto.saturating_sub(LENGTH);
         self.digests.drain(..self.digests.partition_point(|digest| digest.seq <= first));
+        // What was before it may be forgotten.
+        self.has_older = match self.digests.front().filter(|first| first.seq > 1) {
+            Some(first) => records.page(0, 1, 0)?.first().is_some_and(|oldest| oldest.seq < first.seq),
+            None => false,
+        };
         Ok(())
     }
 
-    /// The record before the first of them, where there may be one.
+    /// The record before the first of them, where there is one.
     pub(super) fn older(&self) -> Option<u64> {
-        self.digests.front().map(|first| first.seq - 1).filter(|seq| *seq > 0)
+        self.digests.front().filter(|_| self.has_older).map(|first| first.seq - 1)
+    }
+}
+
+/// What is looked at: a window, and the last one.
+#[derive(Debug)]
+pub(super) struct Looked<'a> {
+    shown: &'a Window,
+    last: &'a Window,
+}
+
+impl Deref for Looked<'_> {
+    type Target = Window;
+
+    fn deref(&self) -> &Window {
+        self.shown
+    }
+}
+
+impl Looked<'_> {
+    /// The record of the same webhook, if it is in either window; the last one where it is not in what is shown.
+    pub(super) fn same(&self, webhook: Webhook) -> Option<u64> {
+        let identity = About::of(webhook)?.identity;
+        let is_same = |digest: &&Digest| digest.about().is_some_and(|about| about.identity == identity);
+        self.shown.digests.iter().chain(&self.last.digests).find(is_same).map(|digest| digest.seq)
     }
 }
 
@@ -156,24 +211,23 @@ impl Recent {
     pub(super) fn look<T>(
         &self,
         before: Option<u64>,
-        look: impl FnOnce(&Window) -> T,
+        look: impl FnOnce(&Looked<'_>) -> T,
     ) -> Result<T, StoreError> {
         let last = self.records.last_seq()?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = match before {
+        let Kept { now, past } = &mut *kept;
+        now.read_on(&*self.records, last)?;
+        let shown = match before {
             Some(before) if before < last => {
-                if kept.past.upto != before {
-                    kept.past = Window::default();
+                if past.upto != before {
+                    *past = Window::default();
                 }
-                kept.past.read_on(&*self.records, before)?;
-                &kept.past
+                past.read_on(&*self.records, before)?;
+                &*past
             }
-            _ => {
-                kept.now.read_on(&*self.records, last)?;
-                &kept.now
-            }
+            _ => &*now,
         };
-        Ok(look(window))
+        Ok(look(&Looked { shown, last: now }))
     }
 
     /// One record; `None` where there is none, or none any more.
@@ -189,8 +243,10 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{LENGTH, Recent};
-    use crate::{Entry, MemoryStore, Store as _};
+    use crate::{Entry, Forget, MemoryStore, SqliteRecords, SqliteStore, Store as _};
 
     fn store(records: u64) -> (MemoryStore, Recent) {
         let mut store = MemoryStore::new();
@@ -220,5 +276,26 @@ mod tests {
         assert_eq!(seen(&recent, Some(LENGTH * 9)), (length, Some(3), LENGTH + 3), "there are no later ones");
         assert_eq!(recent.record(3).unwrap().map(|record| record.seq), Some(3));
         assert!(recent.record(LENGTH * 9).unwrap().is_none() && recent.record(0).unwrap().is_none());
+    }
+
+    #[test]
+    fn there_is_nothing_to_look_back_to_where_it_was_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.sqlite");
+        let mut store = SqliteStore::open(&path).unwrap();
+        let entry = Entry::quarantined("?".to_owned(), "{".into(), 0);
+        store.append(&vec![entry; usize::try_from(LENGTH).unwrap() + 10]).unwrap();
+        let recent = Recent::new(Arc::new(SqliteRecords::open(&path).unwrap()));
+        assert_eq!(seen(&recent, None).1, Some(10));
+        let mut forget = |up_to| {
+            let what = Forget { received_before: 1, up_to, ..Forget::default() };
+            while !store.forget(&what).unwrap().is_done {}
+        };
+        forget(9);
+        assert_eq!(seen(&recent, None).1, Some(10), "one is left");
+        forget(10);
+        assert_eq!(seen(&recent, None).1, None);
+        forget(20);
+        assert_eq!(seen(&recent, Some(LENGTH)).1, None, "of those that it would have, the first are gone");
     }
 }

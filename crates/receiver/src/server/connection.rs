@@ -88,13 +88,14 @@ impl Connections {
         stop: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
-        Self::to(routes::router(app), app, tls, stop, cut)
+        Self::to(routes::router(app), app, app.metrics.clone(), tls, stop, cut)
     }
 
     /// Those to another router, under the same limits.
     pub(super) fn to(
         router: Router,
         app: &App,
+        metrics: Metrics,
         tls: Option<TlsAcceptor>,
         stop: CancellationToken,
         cut: CancellationToken,
@@ -113,7 +114,7 @@ impl Connections {
             limits: DeadlineLimits { header: options.header_deadline, idle: options.idle_deadline },
             stop,
             cut,
-            metrics: app.metrics.clone(),
+            metrics,
             trusted_proxies: options.trusted_proxies.clone().into(),
             tls,
         }))

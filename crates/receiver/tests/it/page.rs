@@ -1,6 +1,7 @@
 //! The page: what it shows, to whom, and what it does.
 
 mod acts;
+mod bounded;
 mod guarded;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use piopiy_events::Webhook;
 use piopiy_receiver::{
-    Destination, Entry, ForwardState, Records as _, Retention, Server, SqliteOptions, SqliteRecords,
-    SqliteStore, Store as _, StoreLocation,
+    Destination, Entry, ForwardState, MemoryStore, Records as _, Retention, Server, SqliteOptions,
+    SqliteRecords, SqliteStore, Store as _, StoreLocation,
 };
 use tempfile::TempDir;
 
@@ -342,4 +342,12 @@ async fn nothing_is_forgotten_before_it_was_forwarded_whatever_kills_it() {
         all_forgotten_was_seen(OLD + 1);
     })
     .await;
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_where_nobody_sees_what_is_yet_to_be_forwarded() {
+    let builder = Server::builder(MemoryStore::new()).forward(ForwardState::in_memory().unwrap(), Vec::new());
+    let builder = builder.retain(Retention::new(Retention::LEAST).unwrap());
+    let refused = builder.bind("127.0.0.1:0").await.unwrap_err();
+    assert!(refused.to_string().contains("a state in a file"), "{refused}");
 }

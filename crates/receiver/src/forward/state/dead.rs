@@ -1,5 +1,7 @@
 //! What was given up.
 
+use rusqlite::params;
+
 use super::{DeadLetter, ForwardError, ForwardState, failed, signed};
 
 impl ForwardState {
@@ -8,11 +10,18 @@ impl ForwardState {
     /// # Errors
     /// Where there is no such destination, or the file cannot be read.
     pub fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, ForwardError> {
+        let mut letters = self.last_dead_letters(name, usize::MAX)?;
+        letters.reverse();
+        Ok(letters)
+    }
+
+    /// So many of them at most, the last of the store first.
+    pub(crate) fn last_dead_letters(&self, name: &str, most: usize) -> Result<Vec<DeadLetter>, ForwardError> {
         self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
-        let sql = "SELECT seq, attempts, error, died_at FROM dead WHERE destination = ?1 ORDER BY seq";
+        let sql = "SELECT seq, attempts, error, died_at FROM dead WHERE destination = ?1 ORDER BY seq DESC LIMIT ?2";
         let fail = failed("read the dead letters");
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
-        let rows = statement.query_map([name], |row| {
+        let rows = statement.query_map(params![name, signed(most as u64)], |row| {
             Ok(DeadLetter {
                 seq: row.get::<_, i64>(0)?.unsigned_abs(),
                 attempts: row.get(1)?,

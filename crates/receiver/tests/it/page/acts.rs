@@ -78,6 +78,12 @@ async fn all_of_the_quarantine_is_read_again_at_once() {
     assert!(paged.act("/quarantine", "all=yes").await.1.contains("Became webhooks: 0."));
     let webhooks = paged.page("/webhooks").await;
     assert_eq!(webhooks.matches("id=\"record-").count(), 40);
+    // What is counted is what PIOPIY sends, and who connects to send it.
+    let metrics = client().get(paged.server.url().replace("/webhook/cdr", "/metrics")).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for count in ["appended_total 0", "duplicates_total 0", "store_records 82", "connections 1"] {
+        assert!(metrics.contains(&format!("piopiy_receiver_{count}\n")), "no {count}: {metrics}");
+    }
     paged.server.shutdown().await;
 }
 
