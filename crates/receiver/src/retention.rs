@@ -78,7 +78,7 @@ fn settled_through(path: &Path) -> Result<u64, ForwardError> {
     if !path.exists() {
         return Ok(u64::MAX);
     }
-    Ok(ForwardState::open_existing(path)?.settled_through()?.unwrap_or(u64::MAX))
+    Ok(ForwardState::open_to_read(path)?.settled_through()?.unwrap_or(u64::MAX))
 }
 
 /// What of this may go where a server forwards by this state: nothing that it has yet to deliver, whoever asks.
@@ -87,7 +87,7 @@ fn settled_through(path: &Path) -> Result<u64, ForwardError> {
 /// Where the state cannot be read, or is gone: then nothing may.
 pub(crate) fn hold_back(what: Forget, state: Option<&Path>) -> Result<Forget, ForwardError> {
     let Some(state) = state else { return Ok(what) };
-    let settled = ForwardState::open_existing(state)?.settled_through()?.unwrap_or(u64::MAX);
+    let settled = ForwardState::open_to_read(state)?.settled_through()?.unwrap_or(u64::MAX);
     Ok(Forget { up_to: what.up_to.min(settled), ..what })
 }
 

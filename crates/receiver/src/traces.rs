@@ -5,6 +5,7 @@
 mod export;
 mod parent;
 
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,9 +18,10 @@ use tokio::sync::mpsc;
 pub(crate) use self::export::Export;
 use self::parent::Parent;
 use crate::clock::now_micros;
+use crate::forward::shown;
 
 /// Where traces go, and how many.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Traces {
     /// The collector's address, `http` only; `/v1/traces` unless it has a path.
@@ -34,8 +36,16 @@ pub struct Traces {
 #[error("`{url}` is no collector's address: expected such as http://127.0.0.1:4318")]
 #[non_exhaustive]
 pub struct InvalidCollector {
-    /// What was given.
+    /// What was given, up to where there may be a secret in it.
     pub url: String,
+}
+
+/// Of the URL only where it leads to: user and password may be in it.
+impl fmt::Debug for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let collector = self.collector.origin().ascii_serialization();
+        f.debug_struct("Traces").field("collector", &collector).field("ratio", &self.ratio).finish()
+    }
 }
 
 impl Traces {
@@ -53,7 +63,7 @@ impl Traces {
     /// # Ok::<(), piopiy_receiver::InvalidCollector>(())
     /// ```
     pub fn to(collector: &str) -> Result<Self, InvalidCollector> {
-        let invalid = || InvalidCollector { url: collector.to_owned() };
+        let invalid = || InvalidCollector { url: shown(collector) };
         let mut url = Url::parse(collector).map_err(|_| invalid())?;
         if url.scheme() != "http" {
             return Err(invalid());
@@ -179,6 +189,23 @@ impl Span {
         let tracer = self.tracer.clone();
         if tracer.0.finished.try_send(self).is_err() {
             tracer.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Traces;
+
+    #[test]
+    fn no_secret_of_a_url_is_shown() {
+        let shown = format!("{:?}", Traces::to("http://user:s3cret@h:4318/?key=s3cret").unwrap());
+        assert!(shown.contains("http://h:4318") && !shown.contains("s3cret"), "{shown}");
+        for wrong in
+            ["https://user:s3cret@h", "user:s3cret@h", "http://user:s3cret@h:x", "ftp://h?key=s3cret"]
+        {
+            let error = Traces::to(wrong).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
         }
     }
 }

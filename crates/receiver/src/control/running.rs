@@ -2,7 +2,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::{Reply, Request, Sent, socket_of};
+use super::{MOST, Reply, Request, Sent, socket_of};
 use crate::{Append, Entry, Forget, Forgotten, Store, StoreError};
 
 /// The store of a receiver that runs: what is asked of it is carried out by that process, between two of its batches.
@@ -49,6 +49,11 @@ impl RunningStore {
     fn exchange(&mut self, request: &Request) -> std::io::Result<Reply> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
+        if line.len() as u64 > MOST {
+            let text =
+                "a body is too large for the store of a receiver that runs: stop that, and it is taken";
+            return Ok(Reply::Failed(text.to_owned()));
+        }
         self.stream.get_mut().write_all(&line)?;
         let mut answer = Vec::new();
         self.stream.read_until(b'\n', &mut answer)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use piopiy_receiver::{Entry, SqliteStore, Store as _};
+use piopiy_receiver::{Entry, RunningStore, SqliteStore, Store as _};
 
 use crate::cli::{STORE, folder_with_store, receiver, run};
 use crate::serve::Serving;
@@ -146,6 +146,20 @@ fn a_receiver_that_runs_takes_them_in_itself() {
     assert!(!to.path().join("calls.sqlite.control").exists(), "nobody hears there any more");
     let verified = run(to.path(), &["verify", STORE]);
     assert!(verified.contains("exit code 0"), "{verified}");
+}
+
+#[test]
+fn a_body_that_is_too_large_for_a_receiver_that_runs_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &[]);
+    let mut running = RunningStore::connect(folder.path().join("calls.sqlite")).unwrap().unwrap();
+    let large = Entry::quarantined("?".to_owned(), vec![b'x'; 49 << 20].into(), 0);
+    let refused = running.append(&[large]).unwrap_err();
+    assert!(refused.to_string().contains("a body is too large"), "{refused}");
+    let small = Entry::quarantined("?".to_owned(), "x".into(), 0);
+    assert_eq!(running.append(&[small]).unwrap().len(), 1, "it goes on");
+    serving.signal("-TERM");
+    assert_eq!(serving.end().0, Some(0));
 }
 
 #[test]
