@@ -1,6 +1,7 @@
 //! What the tests share: a server on a free port, webhooks, a raw socket.
 
 pub(crate) mod postgres;
+pub(crate) mod stage;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
