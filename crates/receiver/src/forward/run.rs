@@ -256,7 +256,7 @@ impl Runner {
                         "the destination takes nothing; it is asked again and again"
                     );
                 }
-                let tried = Tried { attempts, due: self.due(seq) };
+                let tried = self.tried(seq, attempts);
                 self.rows.insert(seq);
                 self.changes.unsettled.insert(seq, (tried, attempt.error));
             }
@@ -291,7 +291,7 @@ impl Runner {
         self.changes.read_through = self.read_through;
         for (seq, attempts) in self.queue.unsettled() {
             if self.rows.insert(seq) {
-                self.changes.unsettled.insert(seq, (Tried { attempts, due: 0 }, String::new()));
+                self.changes.unsettled.insert(seq, (Tried { attempts, ..Tried::default() }, String::new()));
             }
         }
         let name = self.destination.name.clone();

@@ -6,6 +6,7 @@
 mod dead;
 mod schema;
 mod settled;
+mod tried;
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+
+pub(super) use tried::Tried;
 
 use super::ForwardError;
 use crate::Records;
@@ -88,14 +91,6 @@ pub(super) struct Changes {
     pub(super) dead: Vec<DeadLetter>,
     /// Taken from what was asked to be delivered again, and whether it is: what is not stays a dead letter.
     pub(super) replayed: BTreeMap<u64, bool>,
-}
-
-/// What there is to know of a webhook that is not settled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tried {
-    pub(super) attempts: u32,
-    /// When it may be tried again, in microseconds since the epoch; 0 where it does not wait for that.
-    pub(super) due: i64,
 }
 
 /// What a destination starts with.
@@ -315,10 +310,11 @@ impl ForwardState {
     pub(super) fn start(&self, name: &str) -> Result<Start, ForwardError> {
         let read_through = self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
         let fail = failed("read what is unsettled");
-        let sql = "SELECT seq, attempts, due FROM unsettled WHERE destination = ?1";
+        let sql = "SELECT seq, attempts, due, wait FROM unsettled WHERE destination = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
         let rows = statement.query_map([name], |row| {
-            Ok((row.get::<_, i64>(0)?.unsigned_abs(), Tried { attempts: row.get(1)?, due: row.get(2)? }))
+            let tried = Tried { attempts: row.get(1)?, due: row.get(2)?, wait: row.get(3)? };
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), tried))
         });
         let unsettled = rows.and_then(Iterator::collect).map_err(fail)?;
         let (is_paused, _) = self.orders(name, 0, 0)?;
@@ -358,10 +354,11 @@ impl ForwardState {
             for &seq in &changes.settled {
                 delete.execute(params![name, signed(seq)])?;
             }
-            let mut insert =
-                transaction.prepare_cached("INSERT OR REPLACE INTO unsettled VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut insert = transaction
+                .prepare_cached("INSERT OR REPLACE INTO unsettled VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
             for (&seq, (tried, error)) in &changes.unsettled {
-                insert.execute(params![name, signed(seq), tried.attempts, error, tried.due])?;
+                let Tried { attempts, due, wait } = tried;
+                insert.execute(params![name, signed(seq), attempts, error, due, wait])?;
             }
             let mut taken =
                 transaction.prepare_cached("DELETE FROM replay WHERE destination = ?1 AND seq = ?2")?;

@@ -9,8 +9,11 @@ use crate::cli::{STORE, run};
 use crate::support::{cdr, entry};
 
 const STORES: [&str; 1] = [include_str!("formats/store-v1.sql")];
-const FORWARD_STATES: [&str; 2] =
-    [include_str!("formats/forward-v1.sql"), include_str!("formats/forward-v2.sql")];
+const FORWARD_STATES: [&str; 3] = [
+    include_str!("formats/forward-v1.sql"),
+    include_str!("formats/forward-v2.sql"),
+    include_str!("formats/forward-v3.sql"),
+];
 
 /// The file that a version made.
 fn made(folder: &Path, sql: &str) -> PathBuf {

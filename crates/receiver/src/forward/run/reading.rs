@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -205,10 +204,9 @@ impl Runner {
         if !self.destination.filter.takes(&webhook) {
             return Err("the destination's filter does not take it");
         }
-        // The clock may have been set meanwhile, and the destination be asked for with other waits.
-        let wait = u64::try_from(tried.due.saturating_sub(now_micros())).unwrap_or_default();
-        let wait = Duration::from_micros(wait).min(self.destination.most_backoff);
-        if tried.due == 0 || wait.is_zero() {
+        // The destination may be asked for with other waits by now.
+        let wait = tried.left(now_micros()).min(self.destination.most_backoff);
+        if wait.is_zero() {
             self.queue.push(seq, names, tried.attempts);
         } else {
             self.queue.push_for_later(seq, names, tried.attempts, self.epoch.elapsed() + wait);
@@ -277,10 +275,11 @@ impl Runner {
         }
     }
 
-    /// When a webhook is due by the clock of the day, in microseconds since the epoch; 0 where it does not wait for that.
-    pub(super) fn due(&self, seq: u64) -> i64 {
-        let Some(due) = self.queue.due(seq) else { return 0 };
+    /// What there is to know of a webhook that failed just now, by the clock of the day.
+    pub(super) fn tried(&self, seq: u64, attempts: u32) -> Tried {
+        let Some(due) = self.queue.due(seq) else { return Tried { attempts, ..Tried::default() } };
         let wait = (self.epoch + due).saturating_duration_since(Instant::now());
-        now_micros().saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
+        let wait = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+        Tried { attempts, due: now_micros().saturating_add(wait), wait }
     }
 }

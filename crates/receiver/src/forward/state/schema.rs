@@ -11,7 +11,7 @@ const APPLICATION_ID: i64 = 0x5049_4F46;
 
 /// How to come from each version to the next; the first makes everything. What is listed here is in files: add, and change
 /// nothing.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE destination (
     name TEXT PRIMARY KEY,
@@ -43,6 +43,10 @@ CREATE TABLE replay (
     "
 CREATE TABLE store (is_only INTEGER PRIMARY KEY CHECK (is_only = 1), id TEXT NOT NULL) STRICT;
 ALTER TABLE unsettled ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
+",
+    // How long what failed was to wait when it did, in microseconds; 0 where that is not known.
+    "
+ALTER TABLE unsettled ADD COLUMN wait INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 
@@ -123,7 +127,7 @@ mod tests {
         for _ in 0..2 {
             bring_up(&mut connection, path).unwrap();
             assert_eq!(version(&connection, path).unwrap(), VERSION);
-            let sql = "SELECT read_through, seq, attempts, due FROM destination JOIN unsettled ON destination = name";
+            let sql = "SELECT read_through, seq, attempts, due + wait FROM destination JOIN unsettled ON destination = name";
             let row = connection.query_row(sql, [], |row| {
                 Ok((
                     row.get::<_, i64>(0)?,
@@ -136,7 +140,7 @@ mod tests {
         }
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let error = bring_up(&mut connection, path).unwrap_err();
-        assert!(matches!(error, ForwardError::Newer { found: 99, known: 2, .. }), "{error}");
+        assert!(matches!(error, ForwardError::Newer { found: 99, known: 3, .. }), "{error}");
         connection.execute_batch("PRAGMA user_version = 1; PRAGMA application_id = 1").unwrap();
         assert!(matches!(bring_up(&mut connection, path), Err(ForwardError::Foreign { .. })));
     }

@@ -250,6 +250,27 @@ async fn one_that_waits_for_a_time_to_come_ends_at_once_and_the_next_goes_on_wai
     assert_eq!((again.attempt, place.left()), (2, (0, 0)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_has_nothing_wait_longer_than_it_was_to() {
+    let place = Place::with(|request| Reply::Status(if request.attempt == 1 { 500 } else { 200 }));
+    let (_store, records) = store(&[cdr("x")]);
+    let mut destination = place.destination();
+    destination.first_backoff = secs(4);
+    let forwarder = place.start(&records, &destination).await;
+    place.has(1).await;
+    forwarder.shutdown().await;
+    // As it is where the clock was a year ahead when the attempt failed.
+    let file = rusqlite::Connection::open(place.state().path()).unwrap();
+    assert_eq!(file.execute("UPDATE unsettled SET due = due + 31536000000000", []).unwrap(), 1);
+    drop(file);
+    let forwarder = place.start(&records, &destination).await;
+    let began = Instant::now();
+    place.has(2).await;
+    forwarder.shutdown().await;
+    assert!(began.elapsed() <= secs(4) + NOISE, "{:?}", began.elapsed());
+    assert_eq!((place.log.requests()[1].attempt, place.left()), (2, (0, 0)));
+}
+
 /// A server that forwards to the place, and the records of its store.
 async fn serve(place: &Place, drain_deadline: Duration) -> (Server, Arc<dyn Records>) {
     let mut store = MemoryStore::new();
