@@ -1,5 +1,8 @@
 //! A store that fails, or takes long: 503 with `Retry-After`, and well again afterwards.
 
+mod every_step;
+mod trouble;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,6 @@
 //! What the tests share: a server on a free port, webhooks, a raw socket.
 
+pub(crate) mod held;
 pub(crate) mod postgres;
 pub(crate) mod stage;
 
