@@ -1,6 +1,7 @@
 //! The forwarder, against an app that answers as it is told to.
 
 mod again;
+mod model;
 mod paced;
 mod secure;
 
