@@ -13,6 +13,7 @@ use crate::{traffic, workspace};
 
 mod action;
 mod calls;
+pub(crate) mod campaign;
 mod careful;
 mod check;
 mod console;
@@ -53,7 +54,7 @@ pub(crate) struct Options {
     /// What random choices follow from; a fresh one, printed, where none is given
     #[arg(long)]
     seed: Option<u64>,
-    /// Run `check` with 20 seeds on every rung, in place of one
+    /// Take the time: `check` with 20 seeds on every rung, crashes and campaigns with some twenty times as much
     #[arg(long)]
     soak: bool,
 }
@@ -91,6 +92,8 @@ enum Run {
     Crash,
     /// The same with its store in PostgreSQL, which crashes too.
     CrashPostgres,
+    /// Something else goes wrong again and again.
+    Campaign(campaign::Campaign),
     /// One sync for every commit.
     Syncs,
     /// `piopiy-mock check` on `piopiy-receiver` finds nothing.
@@ -187,6 +190,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("drain".to_owned(), Run::Drain));
     runs.push(("crash".to_owned(), Run::Crash));
     runs.push(("crash/postgres".to_owned(), Run::CrashPostgres));
+    runs.extend(campaign::Campaign::ALL.map(|it| (format!("campaign/{}", it.name()), Run::Campaign(it))));
     runs.push(("syncs".to_owned(), Run::Syncs));
     runs.extend(check::Observation::ALL.map(|seen| (format!("check/{}", seen.name()), Run::Check(seen))));
     runs.push(("check/postgres".to_owned(), Run::CheckPostgres));
@@ -272,6 +276,7 @@ impl Run {
             Self::Framework(example) => frameworks::missing(example),
             Self::FullDisk => full_disk::missing(),
             Self::Page(page) => page.missing(),
+            Self::Campaign(campaign) => campaign.missing(),
             Self::Sdk(sdk) => sdk.missing(),
             Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools => sdk::Sdk::Python.missing(),
             Self::Console | Self::ReceiverPage => webdriver::missing(),
@@ -319,6 +324,7 @@ impl Run {
             Self::Drain => drain::run(world).await,
             Self::Crash => crash::run(world).await,
             Self::CrashPostgres => crash::on_postgres(world).await,
+            Self::Campaign(campaign) => campaign.run(world).await,
             Self::Syncs => syncs::run(world).await,
             Self::Check(observation) => check::clean(world, observation).await,
             Self::CheckPostgres => check::on_postgres(world).await,

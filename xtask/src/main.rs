@@ -71,6 +71,9 @@ enum Task {
     /// The sender beside which paces are measured
     #[command(hide = true)]
     Pacer(pacer::Options),
+    /// The crowd of `campaign/slow-clients`
+    #[command(hide = true)]
+    SlowClients(integration::campaign::crowd::Options),
     /// What `stream/hundred` measures
     #[command(hide = true)]
     HundredStreams,
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Sink(options) => sink::serve(&options),
         Task::Pacer(options) => pacer::send(&options),
+        Task::SlowClients(options) => integration::campaign::crowd::run(&options),
         Task::EchoApplication => integration::stream::serve_echo(),
         Task::HundredStreams => integration::stream::measure_hundred(),
     };

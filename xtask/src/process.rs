@@ -155,7 +155,16 @@ fn last_words(said: &Mutex<Vec<String>>) -> String {
 
 /// The most memory of a process that was resident so far, in KiB: proc(5). 0 where the system does not tell, or it has ended.
 pub(crate) fn peak_kib(id: u32) -> f64 {
+    status_kib(id, "VmHWM:")
+}
+
+/// The memory of a process that is resident, in KiB: proc(5). 0 where the system does not tell, or it has ended.
+pub(crate) fn resident_kib(id: u32) -> f64 {
+    status_kib(id, "VmRSS:")
+}
+
+fn status_kib(id: u32, name: &str) -> f64 {
     let about = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let peak = about.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-    peak.and_then(|kib| kib.trim().parse().ok()).unwrap_or_default()
+    let found = about.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+    found.and_then(|kib| kib.trim().parse().ok()).unwrap_or_default()
 }

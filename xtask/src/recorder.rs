@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use piopiy_events::{Identity, Webhook};
@@ -21,6 +21,8 @@ pub(crate) enum Reaction {
     Reset,
     /// Ends the connection in the middle of the answer's head.
     HalfAnswer,
+    /// Says nothing until the client gives up.
+    Silence,
 }
 
 /// When the last byte of each request was read, by its webhook; `None` where the body is none.
@@ -30,8 +32,16 @@ pub(crate) type Arrivals = BTreeMap<Option<Identity>, Vec<Instant>>;
 #[derive(Debug)]
 pub(crate) struct Recorder {
     url: String,
-    arrivals: Arc<Mutex<Arrivals>>,
+    seen: Arc<Mutex<Seen>>,
     accepting: JoinHandle<()>,
+}
+
+/// What has come.
+#[derive(Debug, Default)]
+struct Seen {
+    arrivals: Arrivals,
+    /// Those of them that were acknowledged.
+    taken: Arrivals,
 }
 
 impl Recorder {
@@ -39,21 +49,31 @@ impl Recorder {
     ///
     /// # Errors
     /// Where no port is free.
-    pub(crate) async fn start(react: fn(usize) -> Reaction) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    pub(crate) async fn start(react: impl Fn(usize) -> Reaction + Send + Sync + 'static) -> io::Result<Self> {
+        Self::on(TcpListener::bind("127.0.0.1:0").await?, react)
+    }
+
+    /// The same where somebody listens already.
+    ///
+    /// # Errors
+    /// Where that has no address.
+    pub(crate) fn on(
+        listener: TcpListener,
+        react: impl Fn(usize) -> Reaction + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let url = format!("http://{}{}", listener.local_addr()?, traffic::PATH);
-        let arrivals = Arc::new(Mutex::new(Arrivals::new()));
+        let seen = Arc::new(Mutex::new(Seen::default()));
         let accepting = tokio::spawn({
-            let arrivals = Arc::clone(&arrivals);
+            let (seen, react) = (Arc::clone(&seen), Arc::new(react));
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    let arrivals = Arc::clone(&arrivals);
+                    let (seen, react) = (Arc::clone(&seen), Arc::clone(&react));
                     // A client that goes away is no failure of ours: what it sent is what counts.
-                    tokio::spawn(async move { serve(stream, &arrivals, react).await.ok() });
+                    tokio::spawn(async move { serve(stream, &seen, &*react).await.ok() });
                 }
             }
         });
-        Ok(Self { url, arrivals, accepting })
+        Ok(Self { url, seen, accepting })
     }
 
     /// Where it takes webhooks.
@@ -63,8 +83,22 @@ impl Recorder {
 
     /// When each webhook arrived, and arrived again.
     pub(crate) fn arrivals(&self) -> Arrivals {
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen).arrivals.clone()
     }
+
+    /// When each webhook arrived that was then acknowledged.
+    pub(crate) fn taken(&self) -> Arrivals {
+        lock(&self.seen).taken.clone()
+    }
+
+    /// How many different webhooks were acknowledged so far.
+    pub(crate) fn taken_count(&self) -> usize {
+        lock(&self.seen).taken.len()
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Recorder {
@@ -75,8 +109,8 @@ impl Drop for Recorder {
 
 async fn serve(
     mut stream: TcpStream,
-    arrivals: &Mutex<Arrivals>,
-    react: fn(usize) -> Reaction,
+    seen: &Mutex<Seen>,
+    react: &(impl Fn(usize) -> Reaction + Sync),
 ) -> io::Result<()> {
     let mut read = Vec::new();
     loop {
@@ -94,19 +128,27 @@ async fn serve(
         let at = Instant::now();
         let identity = Webhook::parse(&read[head..head + length]).ok().and_then(|webhook| webhook.identity());
         read.drain(..head + length);
-        let attempt = {
-            let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-            let times = arrivals.entry(identity).or_default();
+        let reaction = {
+            let mut seen = lock(seen);
+            let times = seen.arrivals.entry(identity.clone()).or_default();
             times.push(at);
-            times.len()
+            let reaction = react(times.len());
+            if let Reaction::Answer(200..=299) = reaction {
+                seen.taken.entry(identity).or_default().push(at);
+            }
+            reaction
         };
-        match react(attempt) {
+        match reaction {
             Reaction::Answer(status) => {
                 let answer = format!("HTTP/1.1 {status} \r\ncontent-length: 0\r\n\r\n");
                 stream.write_all(answer.as_bytes()).await?;
             }
             Reaction::Reset => return stream.set_zero_linger(),
             Reaction::HalfAnswer => return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-le").await,
+            Reaction::Silence => {
+                while stream.read_buf(&mut read).await? > 0 {}
+                return Ok(());
+            }
         }
     }
 }

@@ -21,9 +21,8 @@ const ALLOWANCE: Duration = Duration::from_millis(10);
 /// Where one arrives too early, too late, too often or not.
 pub(super) async fn run(policy: Redelivery) -> anyhow::Result<String> {
     // Until an acknowledgement means all four attempts only where none comes.
-    let refuse = |_attempt| Reaction::Answer(503);
-    let accept = |_attempt| Reaction::Answer(200);
-    let recorder = Recorder::start(if policy == Redelivery::UntilAck { refuse } else { accept }).await?;
+    let status = if policy == Redelivery::UntilAck { 503 } else { 200 };
+    let recorder = Recorder::start(move |_attempt| Reaction::Answer(status)).await?;
     let mut options = DeliveryOptions::default();
     options.cdr_policy = policy;
     options.pace = Pace::scaled(TIME_SCALE);

@@ -1,0 +1,91 @@
+//! Fault campaigns: something goes wrong again and again while webhooks come in and are forwarded, and none is lost or doubled.
+
+mod app_down;
+mod chance;
+mod clients;
+mod clock_jump;
+pub(crate) mod crowd;
+mod disk_full;
+mod replicas;
+mod sent;
+mod slow_clients;
+mod tmpfs;
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tokio::time::sleep;
+
+pub(super) use self::chance::{Chance, moments};
+pub(super) use self::clients::{Clients, Posting, To};
+pub(super) use self::sent::Sent;
+use super::World;
+use crate::recorder::Recorder;
+use crate::tally::Missing;
+
+/// What goes wrong; crashes have runs of their own.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Campaign {
+    /// The disk of the store is full.
+    DiskFull,
+    /// More clients than may connect send a byte per second.
+    SlowClients,
+    /// The app behind the forwarder is down while a backlog comes in.
+    AppDown,
+    /// The wall clock jumps.
+    ClockJump,
+    /// One of two receivers on one database is killed.
+    Replicas,
+}
+
+impl Campaign {
+    pub(super) const ALL: [Self; 5] =
+        [Self::DiskFull, Self::SlowClients, Self::AppDown, Self::ClockJump, Self::Replicas];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::DiskFull => "disk-full",
+            Self::SlowClients => "slow-clients",
+            Self::AppDown => "app-down",
+            Self::ClockJump => "clock-jump",
+            Self::Replicas => "replicas",
+        }
+    }
+
+    /// What it needs that this machine has not.
+    pub(super) fn missing(self) -> Option<Missing> {
+        match self {
+            Self::DiskFull => tmpfs::missing(),
+            Self::SlowClients => crowd::missing(),
+            Self::ClockJump => clock_jump::missing(),
+            Self::Replicas if piopiy_postgres::programs().is_none() => {
+                Some(Missing(piopiy_postgres::PACKAGE))
+            }
+            Self::AppDown | Self::Replicas => None,
+        }
+    }
+
+    pub(super) async fn run(self, world: &World) -> anyhow::Result<String> {
+        match self {
+            Self::DiskFull => disk_full::run(world).await,
+            Self::SlowClients => slow_clients::run(world).await,
+            Self::AppDown => app_down::run(world).await,
+            Self::ClockJump => clock_jump::run(world).await,
+            Self::Replicas => replicas::run(world).await,
+        }
+    }
+}
+
+/// Waits until the app has taken so many different webhooks; how long that was.
+///
+/// # Errors
+/// Where it takes longer than it may.
+pub(super) async fn drained(app: &Recorder, count: usize, within: Duration) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    while app.taken_count() < count {
+        let (taken, waited) = (app.taken_count(), began.elapsed());
+        ensure!(waited < within, "{taken} of {count} were forwarded within {within:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(began.elapsed())
+}
