@@ -1,6 +1,9 @@
-/// A set of hashes that may take a stranger for a member (about one in a thousand), never a member for a stranger.
+use std::ops::RangeInclusive;
+
+/// A set of hashes that may take a stranger for a member (about one in a thousand in each layer), never a member for a stranger.
 ///
-/// It grows by layers, each twice the last, so growing moves nothing. The hashes must be uniform already.
+/// It grows by layers, each twice the last, so growing moves nothing. Each knows which rows it is of: that the smaller ones are
+/// mistaken, too, costs a look at the few rows that they are of, and not at all. The hashes must be uniform already.
 #[derive(Debug)]
 pub(super) struct Bloom {
     layers: Vec<Layer>,
@@ -12,6 +15,8 @@ pub(super) struct Bloom {
 struct Layer {
     blocks: Vec<[u64; 8]>,
     len: usize,
+    /// The rows that its hashes are of lie within these.
+    rows: RangeInclusive<i64>,
 }
 
 const BLOCK_BYTES: usize = 64;
@@ -33,13 +38,17 @@ impl Bloom {
     }
 
     pub(super) fn contains(&self, hash: u64) -> bool {
-        self.layers.iter().any(|layer| {
-            let (block, mask) = layer.place(hash);
-            layer.blocks[block].iter().zip(mask).all(|(bits, wanted)| bits & wanted == wanted)
-        })
+        self.layers.iter().any(|layer| layer.contains(hash))
     }
 
-    pub(super) fn insert(&mut self, hash: u64) {
+    /// Whether a row between these may have the hash.
+    pub(super) fn contains_within(&self, hash: u64, first: i64, last: i64) -> bool {
+        let is_of = |layer: &&Layer| *layer.rows.start() <= last && first <= *layer.rows.end();
+        self.layers.iter().filter(is_of).any(|layer| layer.contains(hash))
+    }
+
+    /// Puts in the hash of a row.
+    pub(super) fn insert(&mut self, hash: u64, row: i64) {
         if let Some(last) = self.layers.last()
             && last.len >= last.blocks.len() * HASHES_PER_BLOCK
         {
@@ -51,6 +60,7 @@ impl Bloom {
                 *bits |= wanted;
             }
             last.len += 1;
+            last.rows = (*last.rows.start()).min(row)..=(*last.rows.end()).max(row);
         }
     }
 
@@ -60,12 +70,18 @@ impl Bloom {
         let wanted = hashes.div_ceil(HASHES_PER_BLOCK);
         let blocks = wanted.min((self.budget / BLOCK_BYTES).saturating_sub(used));
         if blocks > wanted / 16 || self.layers.is_empty() {
-            self.layers.push(Layer { blocks: vec![[0; 8]; blocks.max(1)], len: 0 });
+            let rows = RangeInclusive::new(i64::MAX, i64::MIN);
+            self.layers.push(Layer { blocks: vec![[0; 8]; blocks.max(1)], len: 0, rows });
         }
     }
 }
 
 impl Layer {
+    fn contains(&self, hash: u64) -> bool {
+        let (block, mask) = self.place(hash);
+        self.blocks[block].iter().zip(mask).all(|(bits, wanted)| bits & wanted == wanted)
+    }
+
     /// The block of a hash, and the bits that stand for it.
     fn place(&self, hash: u64) -> (usize, [u64; 8]) {
         #[expect(clippy::cast_possible_truncation, reason = "less than the number of blocks")]
@@ -97,8 +113,8 @@ mod tests {
     #[test]
     fn growth_keeps_members_and_stays_sure() {
         let mut bloom = Bloom::new(0, 64 << 20);
-        for hash in hashes(1, 200_000) {
-            bloom.insert(hash);
+        for (row, hash) in (1..).zip(hashes(1, 200_000)) {
+            bloom.insert(hash, row);
         }
         assert_eq!(bloom.layers.len(), 6, "4096, then doubled until 258,048 fit");
         assert!(hashes(1, 200_000).all(|hash| bloom.contains(hash)));
@@ -107,10 +123,29 @@ mod tests {
     }
 
     #[test]
+    fn a_layer_that_is_mistaken_says_nothing_of_the_rows_of_others() {
+        let mut bloom = Bloom::new(0, 64 << 20);
+        let rows = 1..=100_000_i64;
+        for (row, hash) in rows.clone().zip(hashes(1, 100_000)) {
+            bloom.insert(hash, row);
+        }
+        for (row, hash) in rows.zip(hashes(1, 100_000)) {
+            assert!(bloom.contains_within(hash, row, row), "row {row}");
+            assert!(bloom.contains_within(hash, row - 10, row + 10), "row {row}");
+            assert!(!bloom.contains_within(hash, 100_001, i64::MAX), "nothing is behind the last row");
+        }
+        let mistaken = |first, last| {
+            hashes(1_000_000, 100_000).filter(|&hash| bloom.contains_within(hash, first, last)).count()
+        };
+        let (of_first, of_all) = (mistaken(1, 4096), mistaken(1, 100_000));
+        assert!(0 < of_first && 2 * of_first < of_all, "{of_first} in the first layer, {of_all} in all");
+    }
+
+    #[test]
     fn budget_holds() {
         let mut bloom = Bloom::new(1 << 20, 4096);
-        for hash in hashes(1, 50_000) {
-            bloom.insert(hash);
+        for (row, hash) in (1..).zip(hashes(1, 50_000)) {
+            bloom.insert(hash, row);
         }
         let blocks: usize = bloom.layers.iter().map(|layer| layer.blocks.len()).sum();
         assert_eq!(blocks * BLOCK_BYTES, 4096);

@@ -13,18 +13,23 @@ impl Run {
         Self(seq)
     }
 
+    /// The first `seq` that it may hold. It reaches up to where the next run begins.
+    pub(super) fn first(self) -> i64 {
+        self.0
+    }
+
     /// Whether all rows of the runs before it are older than this one.
     pub(super) fn is_not_after(self, seq: i64) -> bool {
         self.0 <= seq
     }
 }
 
-/// Visits run and hash of every entry, run by run.
-pub(super) fn each(connection: &Connection, mut visit: impl FnMut(Run, i64)) -> rusqlite::Result<()> {
-    let mut entries = connection.prepare("SELECT run, hash FROM seen ORDER BY run")?;
+/// Visits run, hash and `seq` of every entry, run by run.
+pub(super) fn each(connection: &Connection, mut visit: impl FnMut(Run, i64, i64)) -> rusqlite::Result<()> {
+    let mut entries = connection.prepare("SELECT run, hash, seq FROM seen ORDER BY run")?;
     let mut entries = entries.query([])?;
     while let Some(entry) = entries.next()? {
-        visit(Run(entry.get(0)?), entry.get(1)?);
+        visit(Run(entry.get(0)?), entry.get(1)?, entry.get(2)?);
     }
     Ok(())
 }

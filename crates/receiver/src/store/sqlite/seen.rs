@@ -3,7 +3,8 @@
 //!
 //! An identity is known by its keyed 64-bit hash. A [`Bloom`] filter of all hashes tells nearly every fresh webhook
 //! apart at once. What passes the filter is looked up in memory (the newest rows), then in sorted runs on disk,
-//! newest first. A hit is a candidate: the identity in the row decides, so equal hashes never lose a webhook.
+//! newest first, in those alone that have rows of which the filter says it. A hit is a candidate: the identity in the row
+//! decides, so equal hashes never lose a webhook.
 //!
 //! Invariants:
 //! * A row with `seq <= indexed_upto` has an entry in a run; every other row is rebuilt into memory at the start.
@@ -101,11 +102,11 @@ impl Seen {
             stale: 0,
             renewal: None,
         };
-        runs::each(connection, |run, hash| {
+        runs::each(connection, |run, hash, seq| {
             if seen.runs.last() != Some(&run) {
                 seen.runs.push(run);
             }
-            seen.bloom.insert(hash.cast_unsigned());
+            seen.bloom.insert(hash.cast_unsigned(), seq);
         })?;
         let mut rows = connection.prepare("SELECT seq, identity FROM webhook WHERE seq > ?1")?;
         let mut rows = rows.query([indexed_upto])?;
@@ -145,7 +146,13 @@ impl Seen {
             }
         }
         // A repeat comes within half an hour as a rule: the newest runs first.
+        let mut before = i64::MAX;
         for &run in self.runs.iter().rev() {
+            let (first, last) = (run.first(), before - 1);
+            before = first;
+            if !self.bloom.contains_within(hash.cast_unsigned(), first, last) {
+                continue;
+            }
             for seq in runs::candidates(connection, run, hash)? {
                 if has_identity(connection, seq, identity)? {
                     return Ok(Some(seq));
@@ -157,9 +164,9 @@ impl Seen {
 
     /// Takes in a row that was just inserted.
     pub(super) fn add(&mut self, hash: i64, seq: i64) {
-        self.bloom.insert(hash.cast_unsigned());
+        self.bloom.insert(hash.cast_unsigned(), seq);
         if let Some(renewal) = &mut self.renewal {
-            renewal.insert(hash);
+            renewal.insert(hash, seq);
         }
         self.recent.insert((hash, seq));
     }

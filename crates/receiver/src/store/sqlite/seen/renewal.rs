@@ -15,8 +15,8 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub(super) fn insert(&mut self, hash: i64) {
-        self.bloom.insert(hash.cast_unsigned());
+    pub(super) fn insert(&mut self, hash: i64, seq: i64) {
+        self.bloom.insert(hash.cast_unsigned(), seq);
     }
 }
 
@@ -40,8 +40,8 @@ impl Seen {
             return Ok(true);
         };
         let entries = runs::after(connection, renewal.cursor, limit)?;
-        for &(_, hash, _) in &entries {
-            renewal.insert(hash);
+        for &(_, hash, seq) in &entries {
+            renewal.insert(hash, seq);
         }
         match entries.last() {
             Some(&last) if entries.len() == limit => {
@@ -51,8 +51,8 @@ impl Seen {
             }
             _ => {
                 let leaving = self.leaving.iter().flat_map(|leaving| &leaving.entries);
-                for &(hash, _) in leaving.chain(&self.recent) {
-                    renewal.insert(hash);
+                for &(hash, seq) in leaving.chain(&self.recent) {
+                    renewal.insert(hash, seq);
                 }
                 self.bloom = renewal.bloom;
                 Ok(true)
