@@ -34,8 +34,14 @@ enum Bench {
     Parse,
     /// Whole random calls, generated and serialised on one core
     Generate,
-    /// Webhooks with fresh ids received durably, beside the same receiver with its memory store
+    /// Webhooks with fresh ids received durably: how fast, with how many stored, how long at a rate
     Durable,
+    /// Of `durable`, how fast: beside the same receiver with its memory store, and beside Express
+    DurableRate,
+    /// Of `durable`, how long a webhook takes at a rate, beside what the disk takes
+    DurablePace,
+    /// Of `durable`, with very many stored: how fast, in how much memory; some three minutes
+    DurableSize,
     /// Loads at full speed beside other generators, those that are installed of wrk, oha, hey and autocannon; and how exactly a
     /// rate is kept, in how much memory
     Load,
@@ -78,6 +84,11 @@ impl Effort {
         Self { rounds: self.rounds.min(5), seconds: self.seconds.min(6), ..self }
     }
 
+    /// For what a store is filled for, or waits for its checkpoints: rounds that are fewer.
+    fn of_stores(self) -> Self {
+        Self { rounds: self.rounds.min(5), ..self }
+    }
+
     /// For what takes long: rounds that are fewer, and longer.
     fn of_paces(self) -> Self {
         Self { rounds: self.rounds.min(3), seconds: 3 * self.seconds, ..self }
@@ -103,7 +114,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let sections = match bench {
             Bench::Parse => vec![parse::stream_connected(effort)?, parse::cdr(effort)?],
             Bench::Generate => vec![generate::run(effort)],
-            Bench::Durable => vec![durable::run(effort)?],
+            Bench::Durable => vec![
+                durable::rates(effort)?,
+                durable::pace(effort.of_stores())?,
+                durable::size(effort.of_stores())?,
+            ],
+            Bench::DurableRate => vec![durable::rates(effort)?],
+            Bench::DurablePace => vec![durable::pace(effort.of_stores())?],
+            Bench::DurableSize => vec![durable::size(effort.of_stores())?],
             Bench::Load => vec![
                 load::full_speed(effort.of_speeds())?,
                 load::pace(effort.of_paces())?,

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 
 use super::rounds::{Section, Series};
 use super::{Effort, RECEIVER_CORE};
-use crate::process::{Process, peak_kib};
+use crate::process::{Process, children_cpu, peak_kib};
 use crate::workspace::{self, Profile};
 
 mod exactness;
@@ -23,7 +23,7 @@ pub(super) use self::speed::full_speed;
 const CONNECTIONS: &str = "64";
 
 /// The program that is measured.
-fn mock() -> anyhow::Result<PathBuf> {
+pub(super) fn mock() -> anyhow::Result<PathBuf> {
     workspace::build("piopiy-mock-platform", "piopiy-mock", Profile::Release)
 }
 
@@ -33,14 +33,14 @@ async fn sink(arguments: &[&str]) -> anyhow::Result<Process> {
     Process::start(command.into()).await
 }
 
-struct Ran {
-    said: String,
+pub(super) struct Ran {
+    pub(super) said: String,
     cpu: Duration,
     peak_kib: f64,
 }
 
 /// Runs a command to its end; what it printed, and what it took up.
-fn measure(mut command: Command) -> anyhow::Result<Ran> {
+pub(super) fn measure(mut command: Command) -> anyhow::Result<Ran> {
     let before = children_cpu()?;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut stdout = child.stdout.take().context("it has no stdout")?;
@@ -61,14 +61,4 @@ fn measure(mut command: Command) -> anyhow::Result<Ran> {
     let said = reading.join().map_err(|_| anyhow::anyhow!("what it printed was not read"))??;
     ensure!(status.success(), "it ended with {status}: {said}");
     Ok(Ran { said, cpu: children_cpu()? - before, peak_kib: most_kib })
-}
-
-/// CPU time of all children that have ended: proc(5).
-fn children_cpu() -> anyhow::Result<Duration> {
-    // In Linux a tick is a hundredth of a second for whoever reads this file.
-    const TICK: Duration = Duration::from_millis(10);
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok()).context("no CPU time");
-    Ok(TICK * (ticks(13)? + ticks(14)?))
 }

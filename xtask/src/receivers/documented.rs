@@ -65,18 +65,34 @@ impl Documented {
     /// # Errors
     /// Where it does not come up.
     pub(crate) async fn start_with(self, observe_file: &Path, options: &[&str]) -> anyhow::Result<Process> {
-        let folder = self.folder();
-        let mut command = match self {
-            Self::Express => tokio::process::Command::new("node"),
-            Self::Flask => tokio::process::Command::new(venv_python(&folder.join(".venv"))),
-        };
-        command.current_dir(&folder);
-        command.arg(match self {
-            Self::Express => "server.js",
-            Self::Flask => "app.py",
-        });
+        let mut command = tokio::process::Command::new(self.program());
+        command.current_dir(self.folder()).arg(self.script());
         command.arg("0").arg("--observe-file").arg(observe_file).args(options);
         Process::start(command).await.context(self.name())
+    }
+
+    /// Starts it on a free port and on one core, as it is documented: no effect becomes a line of anything.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub(crate) async fn start_on(self, core: &str) -> anyhow::Result<Process> {
+        let mut command = workspace::pinned(core, self.program());
+        command.current_dir(self.folder()).args([self.script(), "0"]);
+        Process::start(command.into()).await.context(self.name())
+    }
+
+    fn program(self) -> PathBuf {
+        match self {
+            Self::Express => PathBuf::from("node"),
+            Self::Flask => venv_python(&self.folder().join(".venv")),
+        }
+    }
+
+    fn script(self) -> &'static str {
+        match self {
+            Self::Express => "server.js",
+            Self::Flask => "app.py",
+        }
     }
 
     fn folder(self) -> PathBuf {
