@@ -140,8 +140,7 @@ pub fn find_capacity(
     let (mut saturation, mut audit_failed) = (None, None);
     let mut followed = None;
     let nonce = simulator.options().nonce;
-    loop {
-        let Step::Try(per_second) = search.next() else { break };
+    while let Step::Try(per_second) = search.next() {
         let trial_options =
             LoadOptions { rate: with_rate(per_second), duration: Some(capacity.trial), ..options.clone() };
         let mut plan = simulator.options().clone();

@@ -235,12 +235,13 @@ async fn tell(
 }
 
 /// Has the trouble begin at each step that there is, up to so many.
+#[expect(clippy::print_stderr, reason = "a failure is of the step that was told last")]
 async fn at_every_step(operation: Operation, fault: Fault, is_stopped: bool, is_on_disk: bool) {
     /// What is read depends on how fast threads are; so many steps are read in any case.
     const MOST: u32 = 24;
     let time = HeldTime::begin();
     for nth in 1..=MOST {
-        println!("{operation:?} {nth}: {fault:?}, on disk: {is_on_disk}, stopped meanwhile: {is_stopped}");
+        eprintln!("{operation:?} {nth}: {fault:?}, on disk: {is_on_disk}, stopped meanwhile: {is_stopped}");
         let folder = tempfile::tempdir().unwrap();
         let medium = if is_on_disk {
             Medium::Disk(StoreLocation::Sqlite(folder.path().join("store.sqlite")))
