@@ -142,7 +142,8 @@ async fn the_correct_receiver_passes_what_waits_and_what_is_declared() {
     // It asks whoever looks for the secret too.
     let observe_url = format!("http://piopiy:secret@{}/__observe", server.local_addr());
     let mut options = short(options(Some(&observe_url)));
-    options.slow_limit = Duration::from_millis(1_500);
+    // A receiver needs some three seconds to fill its buffers with answers that nobody takes, where the kernel asks for room now and then alone.
+    options.slow_limit = Duration::from_millis(4_000);
     let ids = [
         "SEC-002", "SEC-005", "SEC-006", "SEC-007", "SEC-009", "SEC-015", "SEC-016", "AVL-002", "LAT-004",
         "CON-002",
