@@ -354,8 +354,9 @@ impl ForwardState {
             for &seq in &changes.settled {
                 delete.execute(params![name, signed(seq)])?;
             }
-            let mut insert = transaction
-                .prepare_cached("INSERT OR REPLACE INTO unsettled VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO unsettled (destination, seq, attempts, error, due, wait) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
             for (&seq, (tried, error)) in &changes.unsettled {
                 let Tried { attempts, due, wait } = tried;
                 insert.execute(params![name, signed(seq), attempts, error, due, wait])?;
@@ -371,8 +372,9 @@ impl ForwardState {
                 }
             }
             // After those that were raised: one may have died again.
-            let mut bury =
-                transaction.prepare_cached("INSERT OR REPLACE INTO dead VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut bury = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO dead (destination, seq, attempts, error, died_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
             for dead in &changes.dead {
                 bury.execute(params![name, signed(dead.seq), dead.attempts, dead.error, dead.died_at])?;
             }

@@ -213,7 +213,14 @@ impl Seen {
             return Ok(());
         };
         let end = leaving.entries.len().min(leaving.written + batch.max(32) * 2);
-        runs::write(connection, leaving.run, &leaving.entries[leaving.written..end])?;
+        let slice = &leaving.entries[leaving.written..end];
+        runs::write(connection, leaving.run, slice)?;
+        if let Some(renewal) = &mut self.renewal {
+            // Of a run that was broken off a part is on disk, and may have been read already: this goes in between.
+            for &(hash, seq) in slice {
+                renewal.insert(hash, seq);
+            }
+        }
         leaving.written = end;
         if self.runs.last() != Some(&leaving.run) {
             self.runs.push(leaving.run);

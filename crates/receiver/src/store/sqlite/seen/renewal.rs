@@ -24,8 +24,8 @@ impl Seen {
     /// Begins a new filter where more than half of this one is of what was forgotten, or goes on with it, by up to `limit`
     /// entries; whether there is nothing to do.
     ///
-    /// What comes meanwhile is put into both. Runs are written behind the cursor alone, and what no run has is taken from
-    /// memory at the end, so nothing is missed.
+    /// What comes meanwhile, and what is written into a run meanwhile, is put into the new one, too; what no run has is
+    /// taken from memory at the end. So nothing is missed, wherever the cursor is.
     pub(super) fn renew(&mut self, connection: &Connection, limit: usize) -> rusqlite::Result<bool> {
         if self.renewal.is_none() {
             let live = self.bloom.len().saturating_sub(self.stale);

@@ -18,12 +18,35 @@ impl Index {
         let folder = tempfile::tempdir().unwrap();
         let connection = schema::open(&folder.path().join("store.sqlite"), false).unwrap();
         let seen = Seen::load_with(&connection, &options(run_rows), Hasher::Length).unwrap();
+        // One transaction for all: what the disk takes for each is nothing that is tested here.
+        connection.execute_batch("BEGIN").unwrap();
         Self { connection, seen, last_seq: 0, _folder: folder }
+    }
+
+    /// With hashes as they are in use.
+    fn keyed(run_rows: usize) -> Self {
+        let mut index = Self::new(run_rows);
+        index.seen = Seen::load(&index.connection, &options(run_rows)).unwrap();
+        index
     }
 
     /// Forgets what is in memory, as a restart does.
     fn reload(&mut self, run_rows: usize) {
-        self.seen = Seen::load_with(&self.connection, &options(run_rows), Hasher::Length).unwrap();
+        self.seen = Seen::load_with(&self.connection, &options(run_rows), self.seen.hasher).unwrap();
+    }
+
+    fn forget(&mut self, upto: i64, limit: usize) -> bool {
+        self.connection.execute("DELETE FROM webhook WHERE seq <= ?1", [upto]).unwrap();
+        self.seen.forget(&self.connection, upto + 1, limit).unwrap()
+    }
+
+    /// Each of these is found, and no other.
+    fn assert_has(&self, numbers: std::ops::RangeInclusive<i64>) {
+        for number in numbers.clone() {
+            assert_eq!(self.find(&identity(number)), Some(number));
+        }
+        assert_eq!(self.find(&identity(numbers.start() - 1)), None);
+        assert_eq!(self.find(&identity(numbers.end() + 1)), None);
     }
 
     fn find(&self, identity: &str) -> Option<i64> {
@@ -104,22 +127,15 @@ fn a_run_that_was_broken_off_is_written_again() {
 
 #[test]
 fn the_filter_is_made_anew_when_most_of_it_is_of_what_went() {
-    let folder = tempfile::tempdir().unwrap();
-    let connection = schema::open(&folder.path().join("store.sqlite"), false).unwrap();
-    let seen = Seen::load(&connection, &options(64)).unwrap();
-    let mut index = Index { connection, seen, last_seq: 0, _folder: folder };
-    let forget = |index: &mut Index, upto: i64, limit: usize| {
-        index.connection.execute("DELETE FROM webhook WHERE seq <= ?1", [upto]).unwrap();
-        index.seen.forget(&index.connection, upto + 1, limit).unwrap()
-    };
+    let mut index = Index::keyed(64);
     for number in 1..=1000 {
         index.append(&identity(number));
     }
-    assert!(forget(&mut index, 400, 1000));
+    assert!(index.forget(400, 1000));
     assert_eq!(index.seen.bloom.len(), 1000, "not worth it yet");
-    assert!(!forget(&mut index, 900, 10), "a little at a time");
+    assert!(!index.forget(900, 10), "a little at a time");
     let mut next = 1001;
-    while !forget(&mut index, 900, 10) {
+    while !index.forget(900, 10) {
         // What comes meanwhile is known, too.
         index.append(&identity(next));
         next += 1;
@@ -127,11 +143,53 @@ fn the_filter_is_made_anew_when_most_of_it_is_of_what_went() {
     assert!(next > 1010, "{next}");
     let live = index.seen.bloom.len();
     assert!((100..400).contains(&live), "{live}");
-    for number in 901..next {
-        assert_eq!(index.find(&identity(number)), Some(number));
+    index.assert_has(901..=next - 1);
+    assert!(index.forget(900, 10), "and that is all");
+}
+
+#[test]
+fn a_filter_made_anew_knows_what_is_written_where_it_was_read_already() {
+    let mut index = Index::keyed(640);
+    for number in 1..=2_568 {
+        index.append(&identity(number));
     }
-    assert_eq!(index.find(&identity(900)), None);
-    assert!(forget(&mut index, 900, 10), "and that is all");
+    let leaving = index.seen.leaving.as_ref().unwrap();
+    assert_eq!((index.seen.runs.len(), leaving.written), (4, 576), "all but the end of the fourth run");
+    // It is broken off, and later written again together with rows that came after.
+    index.reload(1_200);
+    for number in 2_569..=3_120 {
+        index.append(&identity(number));
+    }
+    assert_eq!(index.seen.leaving.as_ref().unwrap().written, 64, "it has just begun");
+    while index.seen.renewal.is_none() {
+        assert!(!index.forget(1_920, 300));
+    }
+    let mut next = 3_121;
+    while index.seen.leaving.is_some() {
+        index.append(&identity(next));
+        next += 1;
+    }
+    assert!(index.seen.renewal.is_some(), "the run was complete before the filter");
+    while !index.forget(1_920, 300) {}
+    index.assert_has(1_921..=next - 1);
+}
+
+#[test]
+fn a_row_is_found_whichever_layer_of_the_filter_knows_it() {
+    // Layers of 4096, 8192, and more, whose borders lie within runs.
+    let mut index = Index::keyed(1_000);
+    for number in 1..=12_500 {
+        index.append(&identity(number));
+    }
+    index.assert_has(1..=12_500);
+    while !index.forget(5_000, 1_000) {}
+    assert_eq!(index.seen.bloom.len(), 12_500, "the filter is still the old one");
+    index.assert_has(5_001..=12_500);
+    while !index.forget(11_000, 1_000) {}
+    assert!(index.seen.bloom.len() < 3_000, "the filter is a new one");
+    index.assert_has(11_001..=12_500);
+    index.reload(1_000);
+    index.assert_has(11_001..=12_500);
 }
 
 #[test]
