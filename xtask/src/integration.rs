@@ -54,7 +54,7 @@ pub(crate) struct Options {
     /// What random choices follow from; a fresh one, printed, where none is given
     #[arg(long)]
     seed: Option<u64>,
-    /// Take the time: `check` with 20 seeds on every rung, crashes and campaigns with some twenty times as much
+    /// Take the time: `check` with 20 seeds on every rung, crashes and campaigns with 4 to 20 times as much
     #[arg(long)]
     soak: bool,
 }

@@ -64,10 +64,14 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let reaction = Arc::new(Mutex::new(Reaction::Answer(500)));
     let react_now = Arc::clone(&reaction);
     let app = Recorder::on(socket.listen(1024)?, move |_| *locked(&react_now))?;
+    let attempts = || app.arrivals().values().map(Vec::len).sum::<usize>();
     next_third().await?;
+    let refused = attempts();
+    ensure!(refused > 0, "the app was never asked while it answered 500");
     *locked(&reaction) = Reaction::Silence;
     next_third().await?;
-    let failed: usize = app.arrivals().values().map(Vec::len).sum();
+    let failed = attempts();
+    ensure!(failed > refused, "the app was never asked while it did not answer");
     let peak = peak_kib(id);
     *locked(&reaction) = Reaction::Answer(200);
     let began = Instant::now();
