@@ -58,6 +58,30 @@ enum Bench {
 impl Bench {
     /// What is measured where none is named: the others are parts.
     const ALL: [Self; 4] = [Self::Parse, Self::Generate, Self::Durable, Self::Load];
+
+    /// What is measured one after another.
+    fn parts(&self) -> &[Self] {
+        match self {
+            Self::Durable => &[Self::DurableRate, Self::DurablePace, Self::DurableSize],
+            Self::Load => &[Self::LoadSpeed, Self::LoadPace, Self::LoadStall, Self::LoadSize],
+            part => std::slice::from_ref(part),
+        }
+    }
+
+    fn measure(self, effort: Effort) -> anyhow::Result<Vec<rounds::Section>> {
+        Ok(match self {
+            Self::Parse => vec![parse::stream_connected(effort)?, parse::cdr(effort)?],
+            Self::Generate => vec![generate::run(effort)],
+            Self::DurableRate => vec![durable::rates(effort)?],
+            Self::DurablePace => vec![durable::pace(effort.of_stores())?],
+            Self::DurableSize => vec![durable::size(effort.of_stores())?],
+            Self::LoadSpeed => vec![load::full_speed(effort.of_speeds())?],
+            Self::LoadPace => vec![load::pace(effort.of_paces())?],
+            Self::LoadStall => vec![load::stall(effort.of_paces())?],
+            Self::LoadSize => vec![load::memory(effort)?, load::planning(effort.of_paces())?],
+            Self::Durable | Self::Load => anyhow::bail!("only its parts are measured"),
+        })
+    }
 }
 
 /// The core that measures and sends.
@@ -110,37 +134,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let chosen = if options.benches.is_empty() { &Bench::ALL[..] } else { &options.benches };
     let mut report = report::Report::new(&machine::describe(), effort);
-    for bench in chosen {
-        let sections = match bench {
-            Bench::Parse => vec![parse::stream_connected(effort)?, parse::cdr(effort)?],
-            Bench::Generate => vec![generate::run(effort)],
-            Bench::Durable => vec![
-                durable::rates(effort)?,
-                durable::pace(effort.of_stores())?,
-                durable::size(effort.of_stores())?,
-            ],
-            Bench::DurableRate => vec![durable::rates(effort)?],
-            Bench::DurablePace => vec![durable::pace(effort.of_stores())?],
-            Bench::DurableSize => vec![durable::size(effort.of_stores())?],
-            Bench::Load => vec![
-                load::full_speed(effort.of_speeds())?,
-                load::pace(effort.of_paces())?,
-                load::stall(effort.of_paces())?,
-                load::memory(effort)?,
-                load::planning(effort.of_paces())?,
-            ],
-            Bench::LoadSpeed => vec![load::full_speed(effort.of_speeds())?],
-            Bench::LoadPace => vec![load::pace(effort.of_paces())?],
-            Bench::LoadStall => vec![load::stall(effort.of_paces())?],
-            Bench::LoadSize => vec![load::memory(effort)?, load::planning(effort.of_paces())?],
-        };
-        for section in sections {
+    for part in chosen.iter().flat_map(Bench::parts) {
+        for section in part.measure(effort)? {
             println!("{section}");
             report.add(&section);
         }
-    }
-    if options.write {
-        println!("written: {}", report.write()?);
+        // What was measured stays, whatever becomes of the next.
+        if options.write {
+            println!("written: {}", report.write()?);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -66,7 +66,12 @@ fn joined(old: &str, new: &str) -> String {
     for part in parts.map(str::trim_end) {
         match sections.iter_mut().find(|section| name(section) == name(part)) {
             Some(section) => *section = part,
-            None => sections.push(part),
+            // Beside what it belongs to.
+            None => {
+                let kin = |section: &&str| section.split(' ').next() == part.split(' ').next();
+                let place = sections.iter().rposition(kin);
+                sections.insert(place.map_or(sections.len(), |last| last + 1), part);
+            }
         }
     }
     let sections = sections.iter().map(|section| format!("\n{SECTION}{section}"));
@@ -92,6 +97,14 @@ mod tests {
         assert_eq!(once, format!("before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"));
         assert_eq!(replaced(&once, "new\n").unwrap(), once);
         assert!(replaced("no markers", "new").is_err());
+    }
+
+    #[test]
+    fn what_is_new_comes_behind_what_it_belongs_to() {
+        let page = format!("{BEGIN}\n\nthen\n\n### One then, 1\n\n| 1 |\n\n### Two, 7\n\n| 2 |\n\n{END}");
+        let now = "now\n\n### One more\n\n| 3 |\n";
+        let expected = "now\n\n### One then, 1\n\n| 1 |\n\n### One more\n\n| 3 |\n\n### Two, 7\n\n| 2 |\n";
+        assert_eq!(replaced(&page, now).unwrap(), format!("{BEGIN}\n\n{expected}\n{END}"));
     }
 
     #[test]

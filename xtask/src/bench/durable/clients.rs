@@ -1,13 +1,17 @@
 //! Who posts in closed loop: each connection sends its next webhook once the last one is acknowledged.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::CONNECTIONS;
 use crate::http1::{Connection, post};
 use crate::traffic;
+
+/// How long an answer may take before the receiver counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keep-alive connections to one receiver.
 #[derive(Debug)]
@@ -49,7 +53,9 @@ impl Clients {
                 Ok(connection)
             });
         }
-        while let Some(posted) = posting.join_next().await {
+        // One limit for each that ends: a timer for each answer would be measured, too.
+        let most = PATIENCE + Duration::from_millis(bodies.len() as u64);
+        while let Some(posted) = timeout(most, posting.join_next()).await.context("the receiver hangs")? {
             self.connections.push(posted??);
         }
         Ok(began.elapsed().as_secs_f64())

@@ -48,7 +48,7 @@ impl Programs {
     pub(super) fn all() -> anyhow::Result<Self> {
         // Not on the receiver's core alone, and not on ours.
         let server = match piopiy_postgres::programs() {
-            Some(_) => Some(Postgres::start_anywhere(&[])?),
+            Some(_) => Some(Postgres::start_anywhere(&["autovacuum=off"])?),
             None => None,
         };
         let has_express = Documented::Express.missing().is_none();

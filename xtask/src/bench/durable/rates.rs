@@ -80,7 +80,7 @@ fn rows(all: &[(Contender, Measured)]) -> anyhow::Result<Vec<(String, String)>> 
         (Contender::Memory, "`--store memory`", "", 0),
         (Contender::Sqlite, "`--store sqlite:FILE`", "SQLite", 70),
         (Contender::Postgres, "`--store postgres://…`, the server on the same machine", "PostgreSQL", 35),
-        (Contender::Express, "Express and body-parser, which store nothing", "", 0),
+        (Contender::Express, "Express and body-parser, which store nothing, a third as many", "", 0),
     ] {
         let Some(measured) = of(contender) else { continue };
         rows.push((format!("{shown}: rate"), measured.rate.told(per_second)));

@@ -69,7 +69,8 @@ pub(in crate::bench) fn size(effort: Effort) -> anyhow::Result<Section> {
     ];
     Ok(Section {
         title: format!(
-            "Durable receive with many stored: `--store sqlite:FILE`, {CONNECTIONS} connections, {few} webhooks and {many}"
+            "Durable receive with many stored: `--store sqlite:FILE`, {CONNECTIONS} connections, {few} webhooks and {many}, {} rounds",
+            effort.rounds
         ),
         rows,
     })
