@@ -9,11 +9,20 @@ const MANY_LINES: usize = 400;
 /// Names that say nothing of what is inside.
 const EMPTY_NAMES: [&str; 8] = ["util", "utils", "helper", "helpers", "manager", "common", "misc", "mod"];
 
+/// Names that Windows has for devices, whatever comes behind a point: there the whole project could not be checked out.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com1", "lpt1"];
+
 pub(super) fn breaches(file: &File) -> Vec<Breach> {
-    if !file.is_rust() {
-        return Vec::new();
-    }
     let mut found = Vec::new();
+    for part in file.path.split('/') {
+        let name = part.split('.').next().unwrap_or_default().to_lowercase();
+        if DEVICES.contains(&name.as_str()) {
+            found.push(file.breach(0, format!("Windows takes no file named `{part}`")));
+        }
+    }
+    if !file.is_rust() {
+        return found;
+    }
     for part in file.path.trim_end_matches(".rs").split('/') {
         if EMPTY_NAMES.contains(&part) {
             found.push(file.breach(0, format!("`{part}` says nothing of what is inside")));
@@ -53,5 +62,9 @@ mod tests {
         check("crates/events/src/field/mod.rs", 1, 1);
         check("crates/events/src/utils/text.rs", 1, 1);
         check("docs/utils.md", 1000, 0);
+        check("docs/checks/CON-001.md", 1, 0);
+        check("crates/events/src/con.rs", 1, 1);
+        check("docs/Aux.md", 1, 1);
+        check("fixtures/con/a.json", 1, 1);
     }
 }

@@ -13,7 +13,7 @@ mod avl;
 mod case;
 pub(crate) mod case_file;
 mod composer;
-mod con;
+mod concurrent;
 pub(crate) mod criteria;
 mod discrepancy;
 mod dup;

@@ -1,4 +1,4 @@
-use super::{Check, avl, con, dup, jsn, lat, ord, pio, rty, sch, sec, trn};
+use super::{Check, avl, concurrent, dup, jsn, lat, ord, pio, rty, sch, sec, trn};
 
 /// Every group's checks, in the order of the catalogue.
 const GROUPS: [&[Check]; 11] = [
@@ -10,7 +10,7 @@ const GROUPS: [&[Check]; 11] = [
     dup::CHECKS,
     rty::CHECKS,
     lat::CHECKS,
-    con::CHECKS,
+    concurrent::CHECKS,
     sec::CHECKS,
     avl::CHECKS,
 ];

@@ -160,14 +160,15 @@ fn once_in_spite_of_the_kill(evidence: &Evidence<'_>) -> Findings {
     findings
 }
 
-const SIGNAL_AFTER: Duration = Duration::from_millis(200);
+/// Long enough that a receiver on a busy machine has begun to read what is in flight: what it has not looked at it may close.
+const SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// Long after the signal, and long before the last request in flight is whole.
-const NEW_AFTER: Duration = Duration::from_millis(600);
+const NEW_AFTER: Duration = Duration::from_millis(1_400);
 
 fn terminated(composer: &mut Composer) -> Vec<Case> {
     const IN_FLIGHT: usize = 8;
     const NEW: usize = 4;
-    const REST_AFTER: Duration = Duration::from_millis(1_200);
+    const REST_AFTER: Duration = Duration::from_secs(2);
     let cdrs: Vec<_> = (0..IN_FLIGHT).map(|_| composer.cdr()).collect();
     let late: Vec<_> = (0..NEW).map(|_| composer.cdr()).collect();
     let half_sent = |cdr: &super::super::Payload| {
