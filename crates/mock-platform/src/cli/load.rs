@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use piopiy_mock_platform::deliver::Target;
+use piopiy_mock_platform::deliver::check_run::Observation;
 use piopiy_mock_platform::load::{
     Expected, LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, Threshold,
 };
@@ -51,7 +52,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  the load was generated, every threshold holds, and whoever looked at the receiver found nothing
     1  a threshold does not hold, webhooks were lost, doubled or changed, as far as that was looked at, or the receiver
-       acknowledged nothing, or was so slow that webhooks were dropped
+       acknowledged nothing, was so slow that webhooks were dropped, or takes no rate safely
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the target, a port, a disk; or the receiver's effects could not be seen to the end,
        and nothing else was wrong: the report is written all the same
@@ -197,6 +198,10 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     args.shard.apply(args.plan.is_epoch_given(), &mut plan, &mut options);
     options.observation = args.observation.given(parsed)?;
     options.settle = args.observation.settle();
+    if plan.shard.is_some() && matches!(options.observation, Some(Observation::Command(_))) {
+        let text = "--verify-cmd counts the effects of all shards, and this is one of them: give --observe-url or --observe-file, or count behind all of them";
+        return Err(Failure::new(Exit::Usage, anyhow::anyhow!("{text}")));
+    }
     options.check().or_exit(Exit::Usage)?;
     open_files::allow(FILES.saturating_add(options.connections as u64));
     if let Rate::Calls(per_second) = options.rate {

@@ -239,9 +239,13 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
     }
 }
 
-/// What became of the webhooks of all shards, where somebody looked for each. Whoever looks sees the effects of all of them.
+/// What became of the webhooks of all shards, where somebody looked for each. Whoever looks sees the effects of all of them. What
+/// one shard has lost is lost, though those of another could not be seen to the end.
 fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
-    let audits = reports.iter().map(|report| report.audit.as_ref()).collect::<Option<Vec<&LoadAudit>>>()?;
+    if reports.iter().any(|report| report.audit.is_none() && report.audit_failed.is_none()) {
+        return None;
+    }
+    let audits: Vec<&LoadAudit> = reports.iter().filter_map(|report| report.audit.as_ref()).collect();
     let total = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).sum::<u64>();
     let most = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).max().unwrap_or_default();
     let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();

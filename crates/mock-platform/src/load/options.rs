@@ -107,6 +107,11 @@ pub enum LoadOptionsError {
         "as fast as they are answered there is no time after which to send again: give --rate N, --cps or --erlangs"
     )]
     Redelivery,
+    /// Nothing would ever be sent, and nothing ends that.
+    #[error(
+        "every webhook is lost on its way, and as fast as they are answered that has no end: give --calls N, or a smaller --fault-loss"
+    )]
+    AllLost,
     /// The search is for a rate.
     #[error("the search is for a rate of webhooks or of calls: give --rate N or --cps N")]
     Capacity,
@@ -248,6 +253,9 @@ impl LoadOptions {
             }
             if [self.live_policy, self.cdr_policy].contains(&Redelivery::UntilAck) {
                 return Err(LoadOptionsError::Redelivery);
+            }
+            if self.faults.loss >= 1.0 && self.calls.is_none() {
+                return Err(LoadOptionsError::AllLost);
             }
         }
         let rates = self.stages.iter().map(|stage| match stage {

@@ -258,7 +258,7 @@ impl LoadReport {
     }
 
     /// What it came to, in a word: `stopped`, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
-    /// must be, webhooks found no room or none was acknowledged, or `passed`. What was lost or doubled is so, however late the generator was;
+    /// must be, webhooks found no room or none was acknowledged, or a search found no rate that is safe, or `passed`. What was lost or doubled is so, however late the generator was;
     /// where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
@@ -270,10 +270,11 @@ impl LoadReport {
             () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",
             () if self.gave_way.is_some() || self.summary.acknowledged == 0 => "failed",
             () if self.audit_failed.is_some() => "inconclusive",
-            () if self.capacity.as_ref().is_some_and(|capacity| capacity.unfinished.is_some()) => {
-                "inconclusive"
-            }
-            () => "passed",
+            () => match &self.capacity {
+                Some(capacity) if capacity.unfinished.is_some() => "inconclusive",
+                Some(capacity) if capacity.per_second.is_none() => "failed",
+                _ => "passed",
+            },
         }
     }
 

@@ -300,6 +300,7 @@ impl Shared {
         let now = now.saturating_sub(self.start_ns);
         state.tally.attempts += 1;
         state.tally.injected.sent(due);
+        state.tally.last_sent_ns = now;
         state.tally.series.sent(now);
         self.ended(state, due, None, now, End::NoConnection);
     }

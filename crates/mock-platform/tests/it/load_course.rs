@@ -189,6 +189,20 @@ fn what_does_not_go_together_is_told() {
     check_refused(&["load", url, "--rate", "max", "--stage", "soak:3s"], 2, "stages change a rate");
     check_refused(&["load", url, "--stage", "step:0:3s"], 2, "a stage has a rate");
     check_refused(&["load", url, "--shard", "0/2"], 2, "--start-at");
+    let counted = [
+        "--shard",
+        "0/2",
+        "--start-at",
+        "2100-01-01T00:00:00Z",
+        "--seed",
+        "1",
+        "--nonce",
+        "1",
+        "--verify-cmd",
+        "echo 0",
+    ];
+    check_refused(&[&["load", url], &counted[..]].concat(), 2, "effects of all shards");
+    check_refused(&["load", url, "--rate", "max", "--fault-loss", "1"], 2, "--fault-loss");
     check_refused(&["load", url, "--start-at", "noon"], 2, "is no instant");
     check_refused(&["load", url, "--fault-duplicate", "2"], 2, "must be between 0 and 1");
     check_refused(&["load", url, "--fault-duplicate", "often"], 2, "is no probability");

@@ -48,7 +48,7 @@ impl AuditError {
 pub(in crate::load) struct Audited {
     /// What was found, or why nothing could be.
     pub(in crate::load) found: Result<LoadAudit, AuditError>,
-    /// Where the next one goes on; `None` where effects are only counted.
+    /// Where the next one goes on.
     pub(in crate::load) next: Option<Followed>,
 }
 
@@ -88,7 +88,7 @@ impl Auditor {
             };
             runtime.block_on(async {
                 let began = match followed {
-                    Some(Followed { eye, earlier }) => Ok((eye, earlier)),
+                    Some(Followed { eye, earlier }) => eye.once_more().await.map(|eye| (eye, earlier)),
                     None => Eye::open(&observation, settle).await.map(|eye| (eye, Earlier::default())),
                 };
                 let (eye, earlier) = match began {
@@ -152,6 +152,17 @@ impl Eye {
                 Self::Count { observer, before }
             }
         })
+    }
+
+    /// Goes on behind the last load; where effects are only counted, from how many there are by now.
+    async fn once_more(self) -> Result<Self, ObserverError> {
+        match self {
+            Self::Count { observer, .. } => {
+                let before = counted(&observer).await?;
+                Ok(Self::Count { observer, before })
+            }
+            eye => Ok(eye),
+        }
     }
 
     fn rung(&self) -> &'static str {
@@ -230,7 +241,8 @@ async fn watch(
     if let Eye::Count { observer, before } = &eye {
         let counted = counted(observer).await;
         let found = counted.map(|count| of_count(count - *before, &audit.into_inner().audit));
-        return Audited { found: found.map_err(AuditError::from), next: None };
+        let found = found.map_err(AuditError::from);
+        return Audited { found, next: Some(Followed { eye, earlier: Earlier::default() }) };
     }
     let settled = match looked {
         Ok(()) => settled(&mut eye, &audit, settle).await,

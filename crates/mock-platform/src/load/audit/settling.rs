@@ -8,6 +8,8 @@ pub(super) struct Settling {
     changed: Duration,
     /// When its effects could be seen last.
     seen: Duration,
+    /// When something was new last.
+    news: Duration,
 }
 
 /// What a look comes to.
@@ -29,23 +31,30 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Settling {
     pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, changed: Duration::ZERO, seen: Duration::ZERO }
+        Self { settle, changed: Duration::ZERO, seen: Duration::ZERO, news: Duration::ZERO }
     }
 
     /// A look that was begun and ended then, and whether it showed something new; `None` where it showed nothing at all.
     pub(super) fn looked(&mut self, began: Duration, ended: Duration, is_new: Option<bool>) -> Rest {
+        let most = self.settle.saturating_mul(MOST_SETTLES).max(PATIENCE);
+        // One that can be seen only now and then never rests for as long as it is to.
+        let is_over = began.saturating_sub(self.news) > most;
         match is_new {
             // Reading what there is may take as long as it will: what was new behind the limit is what does not cease.
-            Some(true) if began > self.settle.saturating_mul(MOST_SETTLES).max(PATIENCE) => Rest::Unsettled,
+            Some(true) if began > most => Rest::Unsettled,
             Some(true) => {
-                (self.seen, self.changed) = (ended, ended);
+                (self.seen, self.changed, self.news) = (ended, ended, ended);
                 Rest::NotYet
             }
             Some(false) => {
                 self.seen = ended;
-                if ended.saturating_sub(self.changed) >= self.settle { Rest::Settled } else { Rest::NotYet }
+                match () {
+                    () if ended.saturating_sub(self.changed) >= self.settle => Rest::Settled,
+                    () if is_over => Rest::Unsettled,
+                    () => Rest::NotYet,
+                }
             }
-            None if ended.saturating_sub(self.seen) > PATIENCE => Rest::Unseen,
+            None if is_over || ended.saturating_sub(self.seen) > PATIENCE => Rest::Unseen,
             None => {
                 self.changed = ended;
                 Rest::NotYet
@@ -92,6 +101,14 @@ mod tests {
         // It does not come back.
         let gone = std::iter::once((25_000, Some(true))).chain(std::iter::repeat_n((50, None), 400));
         assert_eq!(rests(gone), (Rest::Unseen, 35_050));
+    }
+
+    #[test]
+    fn one_that_is_seen_only_now_and_then_is_not_waited_for_without_an_end() {
+        let now_and_then = (0..2_000).map(|n| (50, (n % 4 > 0).then_some(false)));
+        let (rest, ms) = rests(now_and_then);
+        assert!(matches!(rest, Rest::Unsettled | Rest::Unseen), "{rest:?}");
+        assert!((30_000..=30_500).contains(&ms), "{ms}");
     }
 
     #[test]

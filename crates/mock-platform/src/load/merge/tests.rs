@@ -105,6 +105,22 @@ fn what_one_shard_does_not_know_is_unknown_and_what_holds_one_back_is_told() {
 }
 
 #[test]
+fn what_one_shard_has_lost_is_lost_though_another_could_not_see_to_the_end() {
+    let sent = Sent::each_second(2);
+    let (mut one, mut other) = (shard(&sent, 0, 2), shard(&sent, 1, 2));
+    one.audit = Some(LoadAudit { lost: 5, ..LoadAudit::default() });
+    other.audit_failed = Some("it could not be asked".to_owned());
+    let joined = merge(&[one.clone(), other.clone()]).unwrap();
+    assert_eq!(joined.audit.as_ref().map(|audit| audit.lost), Some(5));
+    assert_eq!(joined.verdict(), "failed");
+    one.audit = Some(LoadAudit::default());
+    assert_eq!(merge(&[one.clone(), other.clone()]).unwrap().verdict(), "inconclusive");
+    // One that was never to look says nothing of what the others saw.
+    other.audit_failed = None;
+    assert!(merge(&[one, other]).unwrap().audit.is_none());
+}
+
+#[test]
 fn effects_are_of_all_shards_and_trouble_is_of_one() {
     let sent = Sent::each_second(2);
     let audit = |lost, named: &str| LoadAudit {

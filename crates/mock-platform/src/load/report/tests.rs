@@ -60,6 +60,12 @@ fn what_is_proven_fails_whoever_was_late_and_what_is_not_does_not() {
         assert!(render(&searched).contains("the receiver is gone"), "{kind}");
     }
 
+    let found = |per_second| {
+        let capacity = Some(Capacity { per_second, ..Capacity::default() });
+        LoadReport { capacity, ..run.clone() }.verdict()
+    };
+    assert_eq!((found(Some(50.0)), found(None)), ("passed", "failed"), "too slow at each rate there is");
+
     let gave_way = LoadReport { gave_way: Some("in-flight limit".to_owned()), ..run };
     assert_eq!(gave_way.verdict(), "failed");
     for (kind, render) in KINDS.iter().filter(|(kind, _)| *kind != "hlog") {
