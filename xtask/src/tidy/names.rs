@@ -9,14 +9,10 @@ const MANY_LINES: usize = 400;
 /// Names that say nothing of what is inside.
 const EMPTY_NAMES: [&str; 8] = ["util", "utils", "helper", "helpers", "manager", "common", "misc", "mod"];
 
-/// Names that Windows has for devices, whatever comes behind a point: there the whole project could not be checked out.
-const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com1", "lpt1"];
-
 pub(super) fn breaches(file: &File) -> Vec<Breach> {
     let mut found = Vec::new();
     for part in file.path.split('/') {
-        let name = part.split('.').next().unwrap_or_default().to_lowercase();
-        if DEVICES.contains(&name.as_str()) {
+        if is_device(part) {
             found.push(file.breach(0, format!("Windows takes no file named `{part}`")));
         }
     }
@@ -38,6 +34,14 @@ pub(super) fn breaches(file: &File) -> Vec<Breach> {
         );
     }
     found
+}
+
+/// Whether Windows has it for a device, whatever comes behind a point: with one of them the whole project cannot be checked out there.
+fn is_device(part: &str) -> bool {
+    let name = part.split('.').next().unwrap_or_default().to_lowercase();
+    let port = name.strip_prefix("com").or_else(|| name.strip_prefix("lpt"));
+    let is_numbered = port.is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit());
+    is_numbered || ["con", "prn", "aux", "nul"].contains(&name.as_str())
 }
 
 /// How many Rust files are longer than they should be.
@@ -66,5 +70,7 @@ mod tests {
         check("crates/events/src/con.rs", 1, 1);
         check("docs/Aux.md", 1, 1);
         check("fixtures/con/a.json", 1, 1);
+        check("fixtures/com3.json", 1, 1);
+        check("fixtures/com/a.json", 1, 0);
     }
 }

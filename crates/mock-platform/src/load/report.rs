@@ -258,8 +258,8 @@ impl LoadReport {
     }
 
     /// What it came to, in a word: `stopped`, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
-    /// must be, webhooks found no room or none was acknowledged, or a search found no rate that is safe, or `passed`. What was lost or doubled is so, however late the generator was;
-    /// where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
+    /// must be, webhooks found no room, none was acknowledged, or a search found no rate that is safe; or `passed`. What was lost or
+    /// doubled is so, however late the generator was; where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
         match () {

@@ -52,33 +52,23 @@ pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
         }
     }
     let ratio = |ratio: f64| format!("{ratio:.2}");
-    let row = |name: &str, told: String| (name.to_owned(), told);
-    let rows = vec![
-        row("the disk, fdatasync of 300 bytes behind the end: p50", appended.p50.told(us)),
-        row("the disk, fdatasync of 300 bytes behind the end: p99", appended.p99.told(us)),
-        row("the disk, fdatasync of a page that is there: p50", overwritten.p50.told(us)),
-        row("the disk, fdatasync of a page that is there: p99", overwritten.p99.told(us)),
-        row("`--store sqlite:FILE`: p50", sqlite.p50.told(us)),
-        row("`--store sqlite:FILE`: p99", sqlite.p99.told(us)),
-        row(
-            "SQLite's p50 over that of the disk, behind the end (goal: at most 2.5)",
-            sqlite.p50.over(&appended.p50).told(ratio),
-        ),
-        row(
-            "SQLite's p99 over the disk's p50, behind the end (goal: at most 8)",
-            sqlite.p99.over(&appended.p50).told(ratio),
-        ),
-        row(
-            "SQLite's p50 over that of the disk, a page that is there (goal: at most 2.5)",
-            sqlite.p50.over(&overwritten.p50).told(ratio),
-        ),
-        row(
-            "SQLite's p99 over the disk's p50, a page that is there (goal: at most 8)",
-            sqlite.p99.over(&overwritten.p50).told(ratio),
-        ),
-        row("`--store memory`: p50", memory.p50.told(us)),
-        row("`--store memory`: p99", memory.p99.told(us)),
-    ];
+    let mut rows = Vec::new();
+    let disks = [("300 bytes behind the end of a file", &appended), ("a page that is there", &overwritten)];
+    for (written, disk) in disks {
+        rows.push((format!("the disk, fdatasync of {written}: p50"), disk.p50.told(us)));
+        rows.push((format!("the disk, fdatasync of {written}: p99"), disk.p99.told(us)));
+    }
+    for (store, times) in [("sqlite:FILE", &sqlite), ("memory", &memory)] {
+        rows.push((format!("`--store {store}`: p50"), times.p50.told(us)));
+        rows.push((format!("`--store {store}`: p99"), times.p99.told(us)));
+    }
+    for (written, disk) in disks {
+        for (quantile, times, most) in [("p50", &sqlite.p50, 2.5), ("p99", &sqlite.p99, 8.0)] {
+            let name =
+                format!("SQLite's {quantile} over the p50 of the disk, {written} (goal: at most {most})");
+            rows.push((name, times.over(&disk.p50).told(ratio)));
+        }
+    }
     Ok(Section {
         title: format!(
             "Durable receive at {RATE}/s: constant arrivals for {} s over {CONNECTIONS} connections, from the planned instant to the answer, {} rounds",
