@@ -25,6 +25,7 @@ mod report;
 mod saturation;
 mod secure;
 mod series;
+mod shortage;
 mod source;
 mod start;
 mod state;
@@ -66,6 +67,7 @@ pub use self::report::{
 };
 use self::secure::Tls;
 use self::series::interval;
+use self::shortage::is_shortage;
 use self::source::Source;
 pub use self::start::start_instant;
 use self::start::{opening, start_ns};
@@ -287,22 +289,24 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The first address that answers.
 async fn find(target: &Target, tls: Option<&Tls>, limit: Duration) -> Result<SocketAddr, LoadError> {
     let unreachable = |source| LoadError::Unreachable { target: target.authority(), source };
-    let mut failed = unreachable(io::ErrorKind::NotFound.into());
+    let mut failed = None;
     for address in within(limit, target.look_up()).await.map_err(unreachable)? {
         let stream = match within(limit, TcpStream::connect(address)).await {
             Ok(stream) => stream,
+            // Of a name's addresses, what one says that could be tried is more than that another could not.
+            Err(error) if is_shortage(&error) && failed.is_some() => continue,
             Err(error) => {
-                failed = unreachable(error);
+                failed = Some(unreachable(error));
                 continue;
             }
         };
         let Some(tls) = tls else { return Ok(address) };
         match within(limit, tls.agree(stream)).await {
             Ok(_) => return Ok(address),
-            Err(source) => failed = LoadError::Tls { target: target.authority(), source },
+            Err(source) => failed = Some(LoadError::Tls { target: target.authority(), source }),
         }
     }
-    Err(failed)
+    Err(failed.unwrap_or_else(|| unreachable(io::ErrorKind::NotFound.into())))
 }
 
 async fn within<T>(limit: Duration, done: impl Future<Output = io::Result<T>>) -> io::Result<T> {

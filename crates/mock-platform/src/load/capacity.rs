@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use self::search::{OFTEN, Search, Step};
 use self::verdict::{gave_way, gave_way_late};
 use super::audit::Followed;
+use super::saturation::out_of_sockets;
+use super::shortage::is_shortage;
 use super::{LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, in_words, run_after};
 use crate::deliver::Target;
 use crate::plan::{Nonce, Simulator};
@@ -138,6 +140,8 @@ pub fn find_capacity(
     let mut reports: Vec<LoadReport> = Vec::new();
     let mut rested_us = u64::MAX;
     let (mut saturation, mut audit_failed) = (None, None);
+    // Why the generator can go on no more, where one of its trials does not say so.
+    let mut cut_short = None;
     let mut followed = None;
     let nonce = simulator.options().nonce;
     while let Step::Try(per_second) = search.next() {
@@ -162,6 +166,12 @@ pub fn find_capacity(
                     }
                 }
                 found.unfinished = Some(format!("the receiver is gone: {why}"));
+                break;
+            }
+            // Whether the receiver is there yet nobody knows: this machine is what is at its end.
+            Err(LoadError::Unreachable { source, .. }) if is_shortage(&source) && !reports.is_empty() => {
+                saturation = out_of_sockets(1);
+                cut_short = Some("this machine had no more sockets for another trial".to_owned());
                 break;
             }
             Err(LoadError::Stopped) if !reports.is_empty() => {
@@ -228,8 +238,8 @@ pub fn find_capacity(
         // What was inconclusive on the way was not what ended it.
         saturation = None;
     } else {
-        found.unfinished =
-            Some(format!("the generator was the bottleneck {OFTEN} times, one after the other"));
+        let often = || format!("the generator was the bottleneck {OFTEN} times, one after the other");
+        found.unfinished = Some(cut_short.unwrap_or_else(often));
     }
     let at_its_limit = found.trials.iter().filter(|trial| Some(trial.per_second) == found.fails_at);
     found.gave_way = at_its_limit.filter_map(|trial| trial.gave_way.clone()).next_back();
@@ -251,7 +261,8 @@ const STOPPED: &str = "it was stopped";
 /// Whether a receiver is not there, or shows nothing.
 fn is_gone(error: &LoadError) -> bool {
     match error {
-        LoadError::Unreachable { .. } | LoadError::Tls { .. } => true,
+        LoadError::Unreachable { source, .. } => !is_shortage(source),
+        LoadError::Tls { .. } => true,
         LoadError::Audit(error) => error.is_of_receiver(),
         _ => false,
     }

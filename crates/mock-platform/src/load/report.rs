@@ -257,14 +257,14 @@ impl LoadReport {
         markdown::render(self)
     }
 
-    /// What it came to, in a word: `stopped`, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
+    /// What it came to, in a word: `stopped` where it was stopped before its end, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
     /// must be, webhooks found no room, none was acknowledged, or a search found no rate that is safe; or `passed`. What was lost or
-    /// doubled is so, however late the generator was; where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
+    /// doubled is so, however late the generator was and whoever stopped it; where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
         match () {
-            () if self.stopped => "stopped",
             () if self.is_proven_wrong() => "failed",
+            () if self.stopped => "stopped",
             () if self.saturation.is_some() || self.summary.attempts == 0 => "inconclusive",
             () if self.thresholds.iter().any(|threshold| threshold.broken.is_some()) => "failed",
             () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",

@@ -54,8 +54,9 @@ pub(super) fn saturation(signs: &Signs) -> Option<String> {
 /// What holds at full speed as well: it did not have the connections that were asked for.
 pub(super) fn out_of_sockets(count: u64) -> Option<String> {
     (count > 0).then(|| {
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         format!(
-            "{count} times it could not open a connection, for this machine had no more sockets for it: \
+            "{times} it could not open a connection, for this machine had no more sockets for it: \
              allow more open files (`ulimit -n`) or local ports, or give fewer --connections"
         )
     })

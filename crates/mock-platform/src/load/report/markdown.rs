@@ -18,6 +18,10 @@ pub(super) fn render(report: &LoadReport) -> String {
         code(&report.seed),
         code(&format!("piopiy-mock {}", report.version)),
     );
+    if report.stopped {
+        let unsent = report.summary.unsent_at_stop;
+        let _ = writeln!(text, "The run was stopped before its end: {unsent} were due, and not sent.\n");
+    }
     if let Some(reason) = &report.saturation {
         let _ = writeln!(text, "The generator was the bottleneck: {reason}\n");
     }
@@ -50,7 +54,7 @@ pub(super) fn render(report: &LoadReport) -> String {
         summary.attempts,
         summary.acknowledged,
         summary.errors,
-        summary.dropped_by_generator,
+        summary.dropped(),
         known(summary.lost),
         known(summary.duplicated),
         summary.sent_per_second,

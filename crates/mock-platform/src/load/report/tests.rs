@@ -42,6 +42,20 @@ fn what_is_proven_fails_whoever_was_late_and_what_is_not_does_not() {
     late.judge(&["p99<1us".parse().unwrap()]);
     assert_eq!(late.verdict(), "inconclusive", "of how fast it is nothing is known");
 
+    let mut stopped = LoadReport { stopped: true, saturation: None, ..saturated };
+    (stopped.summary.dropped_by_generator, stopped.summary.unsent_at_stop) = (12, 12);
+    assert_eq!(stopped.verdict(), "stopped");
+    for (kind, render) in KINDS.iter().filter(|(kind, _)| ["text", "markdown", "html"].contains(kind)) {
+        let text = render(&stopped);
+        assert!(text.contains("stopped before its end") && text.contains("12"), "{kind}: {text}");
+        assert!(
+            !text.contains("dropped by the generator 12"),
+            "{kind}: what nobody sent for the stop: {text}"
+        );
+    }
+    stopped.audit = Some(LoadAudit { lost: 1, ..LoadAudit::default() });
+    assert_eq!(stopped.verdict(), "failed", "what is lost is lost, whoever stopped it");
+
     let blind = LoadReport { audit_failed: Some("it could not be asked".to_owned()), ..run.clone() };
     assert_eq!(blind.verdict(), "inconclusive");
     for (kind, render) in KINDS.iter().filter(|(kind, _)| *kind != "hlog") {

@@ -13,8 +13,11 @@ impl fmt::Display for LoadReport {
             summary.attempts,
             summary.acknowledged,
             summary.errors,
-            summary.dropped_by_generator
+            summary.dropped()
         )?;
+        if self.stopped {
+            writeln!(f, "stopped before its end: {} were due, and not sent", summary.unsent_at_stop)?;
+        }
         if !summary.errors_by_kind.is_empty() {
             let kinds: Vec<String> =
                 summary.errors_by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();

@@ -19,6 +19,7 @@ use super::{BATCH, Shared};
 use crate::load::answer::AnswerReader;
 use crate::load::clock::now_ns;
 use crate::load::secure::Tls;
+use crate::load::shortage::is_shortage;
 use crate::load::tally::End;
 
 /// How long a connection rests that cannot be made.
@@ -148,20 +149,6 @@ impl Shared {
             };
             return Poll::Ready(Some(end));
         }
-    }
-}
-
-/// Whether this machine has no more files, ports or memory for a connection: no fault of whoever is called.
-fn is_shortage(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        let shortages = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
-        Errno::from_io_error(error).is_some_and(|error| shortages.contains(&error))
-    }
-    #[cfg(not(unix))]
-    {
-        error.kind() == io::ErrorKind::AddrNotAvailable
     }
 }
 
