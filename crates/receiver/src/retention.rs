@@ -59,6 +59,21 @@ impl Retention {
         Ok(Self { keep, forward_state: None, every: Duration::from_secs(600) })
     }
 
+    /// Whether what was received at one instant is of the future at another, both in microseconds since 1970: by a minute at least, for
+    /// clocks are corrected a little. Nothing behind such a record is forgotten until it is old.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_receiver::Retention;
+    ///
+    /// assert!(Retention::is_of_the_future(3_600_000_000, 0));
+    /// assert!(!Retention::is_of_the_future(1_000_000, 0));
+    /// ```
+    #[must_use]
+    pub fn is_of_the_future(received_at: i64, now: i64) -> bool {
+        received_at.saturating_sub(now) > 60_000_000
+    }
+
     /// What may be forgotten now.
     ///
     /// # Errors
@@ -97,8 +112,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 const PAGES: u32 = 64;
 /// A wall clock that was set by more since the server began is not to be trusted with what cannot be had back.
 const MOST_DRIFT: Duration = Duration::from_secs(3600);
-/// So far ahead of now a record is of the future, and not of a clock that was corrected a little.
-const AHEAD: i64 = 60_000_000;
 
 #[derive(Debug, thiserror::Error)]
 enum PassError {
@@ -175,10 +188,10 @@ async fn pass(
 }
 
 fn warn_of_the_future(oldest_left: Option<i64>) {
-    let ahead = oldest_left.map_or(0, |oldest| oldest.saturating_sub(now_micros()));
-    if ahead > AHEAD {
+    let now = now_micros();
+    if let Some(oldest) = oldest_left.filter(|oldest| Retention::is_of_the_future(*oldest, now)) {
         tracing::warn!(
-            seconds_ahead = ahead / 1_000_000,
+            seconds_ahead = oldest.saturating_sub(now) / 1_000_000,
             "the oldest record was received in the future, by this clock: nothing is forgotten until it is old; is the clock right?"
         );
     }

@@ -44,8 +44,6 @@ pub(crate) struct Vacuum {
     store: StoreArg,
 }
 
-/// So far ahead of now a record is of the future, and not of a clock that was corrected a little.
-const AHEAD: i64 = 60_000_000;
 /// Pages given back at once.
 const PAGES: u32 = 256;
 /// The wait between two steps: what comes in goes first.
@@ -108,7 +106,9 @@ fn tell_what_is_held(records: &dyn Records, due: &Forget, output: &mut Output) -
 /// A clock that was ahead leaves records that hold all the others back.
 fn warn_of_the_future(records: &dyn Records) -> Result<(), Failure> {
     let oldest = records.page(0, 1, 0).map_err(Failure::environment)?;
-    if let Some(oldest) = oldest.first().filter(|oldest| oldest.received_at > now().saturating_add(AHEAD)) {
+    if let Some(oldest) =
+        oldest.first().filter(|oldest| Retention::is_of_the_future(oldest.received_at, now()))
+    {
         say(&format!(
             "record {}, the oldest, was received in the future, {}: nothing is forgotten until it is old; is the clock right?",
             oldest.seq,
