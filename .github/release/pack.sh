@@ -33,17 +33,37 @@ pack() {
         "$file" completions "$shell" >"$folder/completions/$program.$shell"
     done
     "$file" man >"$folder/man/$program.1"
-    for command in $(commands "$file"); do
-        "$file" man "$command" >"$folder/man/$program-$command.1"
-    done
-    tar -czf "$archive" -C "$folder" .
+    pages "$file" "$folder/man/$program"
+    (cd "$folder" && archived * | gzip -n >"$folder.gz")
+    mv "$folder.gz" "$archive"
     rm -r "$folder"
     echo "$archive"
 }
 
+# Without the folder itself and with nobody's name, lest unpacking change what it is unpacked into.
+archived() {
+    if tar --version | grep -q GNU; then
+        tar --owner=0 --group=0 --numeric-owner -cf - -- "$@"
+    else
+        tar --uid 0 --gid 0 --numeric-owner -cf - -- "$@"
+    fi
+}
+
+# The manual page of each command below one, and of those below it: pages PROGRAM FILES [COMMAND]...
+pages() {
+    local file=$1 to=$2 command
+    shift 2
+    for command in $(commands "$file" "$@"); do
+        "$file" man "$@" "$command" >"$to-$command.1"
+        pages "$file" "$to-$command" "$@" "$command"
+    done
+}
+
 # The commands that `--help` lists.
 commands() {
-    "$1" --help | awk '/^Commands:/ { listed = 1; next } /^\r?$/ { listed = 0 } listed && /^  [a-z]/ && $1 != "help" { print $1 }'
+    local file=$1
+    shift
+    "$file" "$@" --help | awk '/^Commands:/ { listed = 1; next } /^\r?$/ { listed = 0 } listed && /^  [a-z]/ && $1 != "help" { print $1 }'
 }
 
 fail() {

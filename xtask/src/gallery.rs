@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::StreamExt as _;
 use globset::{GlobBuilder, GlobMatcher};
 use piopiy_gallery::{CORRECT, flaws};
 use piopiy_mock_platform::judge::check::{Check, all};
@@ -37,7 +37,7 @@ pub(crate) struct Options {
     jobs: usize,
 }
 
-/// Runs the matrix.
+/// Runs the matrix. A receiver that cannot be checked is told at the end: what the others take is not thrown away for it.
 ///
 /// # Errors
 /// Where a receiver or the suite does not run, a flaw survives, a correct receiver is found fault with, or, with `--check`,
@@ -51,19 +51,20 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     ensure!(!names.is_empty(), "no flaw fits {:?}", options.only);
     ensure!(!checks.is_empty(), "no check fits {:?}", options.against);
     let runtime = tokio::runtime::Runtime::new().context("no runtime can be started")?;
-    let rows = runtime.block_on(rows(&names, &checks, options))?;
+    let (rows, unchecked) = runtime.block_on(rows(&names, &checks, options))?;
     let committed = Matrix::read()?;
     let faults = faults(&rows, &checks);
     let differences = committed.differences(&rows, &checks);
     if options.check {
         tell("differs from what is committed", &differences);
-    } else {
+    } else if unchecked.is_empty() {
         let is_whole = options.only.is_none();
         committed.with(rows, &checks, is_whole).write()?;
         println!("{} and {} written", matrix::PATH, page::PATH);
     }
     tell("wrong", &faults);
-    let is_fine = faults.is_empty() && (!options.check || differences.is_empty());
+    tell("not checked to the end (nothing is written; `--only NAME` runs one alone)", &unchecked);
+    let is_fine = faults.is_empty() && unchecked.is_empty() && (!options.check || differences.is_empty());
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -102,7 +103,7 @@ async fn rows(
     names: &[&'static str],
     checks: &[&'static Check],
     options: &Options,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<(Vec<Row>, Vec<String>)> {
     let suite = Arc::new(Suite::build(options.measure_all)?);
     let checks: Arc<[&'static Check]> = checks.into();
     let run = |part: Part, at_once: usize| {
@@ -111,17 +112,24 @@ async fn rows(
             let (suite, checks) = (Arc::clone(&suite), Arc::clone(&checks));
             async move { tokio::spawn(async move { suite.run(name, &checks, part).await }).await? }
         });
-        futures_util::stream::iter(runs).buffer_unordered(at_once).try_collect::<Vec<_>>()
+        futures_util::stream::iter(runs).buffer_unordered(at_once).collect::<Vec<anyhow::Result<Row>>>()
     };
-    let unmeasured = run(Part::Unmeasured, options.jobs).await?;
+    let unmeasured = run(Part::Unmeasured, options.jobs).await;
     println!("now what is measured, one receiver at a time");
-    let mut measured: BTreeMap<_, _> =
-        run(Part::Measured, 1).await?.into_iter().map(|row| (row.name.clone(), row)).collect();
-    let both = unmeasured.into_iter().map(|row| match measured.remove(&row.name) {
-        Some(other) => row.and(other),
-        None => row,
-    });
-    Ok(both.collect())
+    let (mut rows, mut unchecked) = (BTreeMap::new(), Vec::new());
+    for row in unmeasured.into_iter().chain(run(Part::Measured, 1).await) {
+        match row {
+            Ok(row) => {
+                let row = match rows.remove(&row.name) {
+                    Some(other) => Row::and(other, row),
+                    None => row,
+                };
+                rows.insert(row.name.clone(), row);
+            }
+            Err(error) => unchecked.push(format!("{error:#}")),
+        }
+    }
+    Ok((rows.into_values().collect(), unchecked))
 }
 
 /// Flaws that survive a check that has to kill them, and correct receivers that are found fault with.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use crate::workspace;
 
@@ -13,14 +13,28 @@ pub(crate) struct Options {
     tag: Option<String>,
 }
 
-/// Files that name the version in their own way, and how.
-const NAMED: [(&str, &str); 6] = [
-    ("README.md", "uses: OWNER/REPOSITORY@vVERSION"),
-    ("docs/load.md", "uses: OWNER/REPOSITORY@vVERSION"),
-    ("docs/recipes/github-actions.yml", "uses: OWNER/REPOSITORY@vVERSION"),
-    ("docs/recipes/gitlab-ci.yml", "/vVERSION/piopiy-mock-VERSION-"),
-    ("docs/recipes/compose.yaml", "piopiy:VERSION"),
-    ("docs/recipes/kubernetes.yaml", "piopiy:VERSION"),
+/// Files that name the version: each number behind one of the marks is it, and there is one at least.
+const NAMED: [&str; 8] = [
+    "README.md",
+    "docs/recipes/compose.yaml",
+    "docs/recipes/gitlab-ci.yml",
+    "docs/recipes/kubernetes.yaml",
+    "docs/recipes/test_containers.py",
+    "docs/recipes/testcontainers.test.mjs",
+    "examples/load/kubernetes.yaml",
+    "examples/load/workflow.yml",
+];
+const MARKS: [&str; 6] = ["@v", "/v", "--tag v", "piopiy:", "piopiy-mock-", "piopiy-mock "];
+/// What stands for the address of the project where nobody has said it yet.
+const NOWHERE: &str = "OWNER/REPOSITORY";
+/// Files that say where the project lies.
+const PLACED: [&str; 6] = [
+    "README.md",
+    "docs/load.md",
+    "docs/recipes/README.md",
+    "docs/recipes/github-actions.yml",
+    "docs/recipes/gitlab-ci.yml",
+    "examples/load/workflow.yml",
 ];
 
 /// Compares, and prints the notes where a tag is given.
@@ -34,6 +48,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     ensure!(*tag == format!("v{version}"), "the tag is {tag}, and Cargo.toml has version {version}");
+    for path in PLACED {
+        ensure!(!read(path)?.contains(NOWHERE), "{path} says {NOWHERE}: put in where the project lies");
+    }
     let changelog = read("CHANGELOG.md")?;
     let notes = section(&changelog, &version).with_context(|| {
         format!("CHANGELOG.md has no heading `## [{version}]` with lines below it: rename [Unreleased]")
@@ -55,17 +72,42 @@ fn agreed() -> anyhow::Result<String> {
         let wanted = format!("version = \"{version}\"");
         ensure!(line.contains(&wanted), "Cargo.toml:{}: {line}: expected {wanted}", number + 1);
     }
-    for (path, form) in NAMED {
-        let wanted = form.replace("VERSION", version);
-        if !read(path)?.contains(&wanted) {
-            bail!("{path} does not have `{wanted}`");
+    for path in NAMED {
+        let text = read(path)?;
+        let named = versions(&text);
+        ensure!(!named.is_empty(), "{path} names no version");
+        for (number, other) in named {
+            ensure!(other == version, "{path}:{number} has {other}, and Cargo.toml {version}");
         }
+    }
+    let locked = read("crates/mock-platform/fuzz/Cargo.lock")?;
+    for name in ["piopiy-events", "piopiy-ladder", "piopiy-mock-platform"] {
+        let package = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        ensure!(
+            locked.contains(&package),
+            "crates/mock-platform/fuzz/Cargo.lock has another {name}: cargo update --workspace --manifest-path crates/mock-platform/fuzz/Cargo.toml"
+        );
     }
     Ok(version.to_owned())
 }
 
 fn read(path: &str) -> anyhow::Result<String> {
     std::fs::read_to_string(workspace::root().join(path)).with_context(|| format!("cannot read {path}"))
+}
+
+/// The versions behind the marks, each with its line.
+fn versions(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for behind in MARKS.iter().flat_map(|mark| line.split(mark).skip(1)) {
+            let is_part = |c: char| c.is_ascii_digit() || c == '.';
+            let version = behind.split(|c| !is_part(c)).next().unwrap_or_default().trim_end_matches('.');
+            if version.split('.').count() == 3 {
+                found.push((number + 1, version));
+            }
+        }
+    }
+    found
 }
 
 /// What the changelog has below the heading of a version.
@@ -79,13 +121,19 @@ fn section<'a>(changelog: &'a str, version: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{agreed, section};
+    use super::{agreed, section, versions};
 
     #[test]
     fn the_version_is_the_same_everywhere() {
         if let Err(error) = agreed() {
             panic!("{error:#}");
         }
+    }
+
+    #[test]
+    fn every_version_behind_a_mark_is_found() {
+        let text = "piopiy-mock 0.2.0, at\nhttps://x/v0.1.0/piopiy-mock-0.3.0-x86_64.tar.gz and 9.9.9\nuses: a/b@v0\n";
+        assert_eq!(versions(text), [(1, "0.2.0"), (2, "0.1.0"), (2, "0.3.0")]);
     }
 
     #[test]

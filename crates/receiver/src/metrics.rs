@@ -27,6 +27,7 @@ pub(crate) struct Counts {
     duplicates: Counter,
     quarantined: Counter,
     records: Gauge,
+    last_seq: Gauge,
     forgotten: Counter,
     batch_entries: Histogram,
     commit_seconds: Histogram,
@@ -96,6 +97,28 @@ pub(crate) enum Refusal {
     shutting_down,
 }
 
+impl Refusal {
+    const ALL: [Self; 17] = [
+        Self::handshake,
+        Self::unauthorised,
+        Self::rate,
+        Self::host,
+        Self::framing,
+        Self::too_large,
+        Self::too_slow,
+        Self::interrupted,
+        Self::encoding,
+        Self::empty,
+        Self::malformed,
+        Self::unrecognised,
+        Self::app_id,
+        Self::overloaded,
+        Self::store_failed,
+        Self::store_too_slow,
+        Self::shutting_down,
+    ];
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("piopiy_receiver");
@@ -108,6 +131,7 @@ impl Default for Metrics {
             duplicates: Counter::default(),
             quarantined: Counter::default(),
             records: Gauge::default(),
+            last_seq: Gauge::default(),
             forgotten: Counter::default(),
             batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
@@ -125,10 +149,15 @@ impl Default for Metrics {
         registry.register("in_flight", "Requests being handled", counts.in_flight.clone());
         registry.register("connections", "Open connections", counts.connections.clone());
         registry.register("refused", "Requests not acknowledged", counts.refused.clone());
+        // From 0 on: a series that begins with the first refusal has no rise for `rate()` to see.
+        for reason in Refusal::ALL {
+            drop(counts.refused.get_or_create(&Refused { reason }));
+        }
         registry.register("appended", "Webhooks stored", counts.appended.clone());
         registry.register("duplicates", "Webhooks seen before", counts.duplicates.clone());
         registry.register("quarantined", "Bodies kept aside", counts.quarantined.clone());
         registry.register("store_records", "Records in the store", counts.records.clone());
+        registry.register("store_last_seq", "Place of the last record", counts.last_seq.clone());
         registry.register("forgotten", "Records forgotten, for they were old", counts.forgotten.clone());
         registry.register("batch_entries", "Entries per commit", counts.batch_entries.clone());
         registry.register("commit_seconds", "Time per commit", counts.commit_seconds.clone());
@@ -185,9 +214,10 @@ impl Metrics {
         }
     }
 
-    /// Notes how many records the store holds at the start.
-    pub(crate) fn opened_with(&self, records: u64) {
-        self.records.set(i64::try_from(records).unwrap_or(i64::MAX));
+    /// Notes how many records the store holds at the start, and the place of the last.
+    pub(crate) fn opened_with(&self, records: u64, last_seq: u64) {
+        self.records.set(records.cast_signed());
+        self.last_seq.set(last_seq.cast_signed());
     }
 
     /// Notes that so many records are no longer there.
@@ -218,6 +248,13 @@ impl Metrics {
     pub(crate) fn imported(&self, outcomes: &[Append]) {
         let is_new = |outcome: &&Append| matches!(outcome, Append::Appended { .. });
         self.records.inc_by((outcomes.iter().filter(is_new).count() as u64).cast_signed());
+        let places = outcomes.iter().map(|outcome| match outcome {
+            Append::Appended { seq } => *seq,
+            Append::Duplicate { of } => *of,
+        });
+        if let Some(last) = places.max().map(u64::cast_signed).filter(|last| *last > self.last_seq.get()) {
+            self.last_seq.set(last);
+        }
     }
 
     /// The Prometheus text format.

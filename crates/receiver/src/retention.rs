@@ -248,7 +248,7 @@ mod tests {
         let entry = |&at: &i64| Entry::quarantined("not JSON".to_owned(), "x".into(), at);
         store.append(&received.iter().map(entry).collect::<Vec<_>>()).unwrap();
         let (metrics, stop) = (Metrics::default(), CancellationToken::new());
-        metrics.opened_with(received.len() as u64);
+        metrics.opened_with(received.len() as u64, received.len() as u64);
         let commits = GroupCommit::start_measured(
             store,
             GroupCommitOptions::default(),

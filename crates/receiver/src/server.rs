@@ -265,6 +265,8 @@ impl ServerBuilder {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let metrics = Metrics::default();
+        let last_seq =
+            records.as_ref().map_or(Ok(0), |records| records.last_seq()).map_err(io::Error::other)?;
         let shown = match self.page {
             Some(page) => Some(page.checked(records.clone())?),
             None => None,
@@ -306,7 +308,7 @@ impl ServerBuilder {
             }
             _ => None,
         };
-        metrics.opened_with(store.record_count());
+        metrics.opened_with(store.record_count(), last_seq);
         let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone(), news);
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let mut keepers = Vec::new();

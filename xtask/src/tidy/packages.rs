@@ -42,6 +42,10 @@ fn every_crate_says_what_it_is() {
         assert_eq!(package["metadata"]["docs"]["rs"]["all-features"], true, "{name}");
         let readme = read(&format!("crates/{}/README.md", name.trim_start_matches("piopiy-")));
         assert!(readme.contains("not affiliated"), "{name}: its README does not say that it is unofficial");
+        for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+            let text = read(&format!("crates/{}/{licence}", name.trim_start_matches("piopiy-")));
+            assert_eq!(text, read(licence), "{name}: {licence}");
+        }
         assert!(!readme.contains("](../"), "{name}: a link out of the package leads nowhere there");
     }
 }
@@ -71,8 +75,10 @@ fn the_image_is_two_programs_and_no_root() {
     for program in ["piopiy-mock", "piopiy-receiver"] {
         assert!(text.contains(&format!("target/release/{program}")), "no {program}");
     }
-    let pack = workspace::root().join(".github/release/pack.sh");
-    let pack = pack.to_str().unwrap();
-    assert!(workspace::works("bash", &["-n", pack]));
-    assert!(!workspace::works("shellcheck", &["--version"]) || workspace::works("shellcheck", &[pack]));
+    for script in ["pack.sh", "lay-out.sh"] {
+        let script = workspace::root().join(".github/release").join(script);
+        let script = script.to_str().unwrap();
+        assert!(workspace::works("bash", &["-n", script]));
+        assert!(!workspace::works("shellcheck", &["--version"]) || workspace::works("shellcheck", &[script]));
+    }
 }

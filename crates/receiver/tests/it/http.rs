@@ -323,6 +323,8 @@ async fn metrics_count() {
         "piopiy_receiver_duplicates_total 1",
         "piopiy_receiver_quarantined_total 1",
         "piopiy_receiver_refused_total{reason=\"empty\"} 1",
+        "piopiy_receiver_refused_total{reason=\"store_failed\"} 0",
+        "piopiy_receiver_store_last_seq 2",
         "piopiy_receiver_in_flight 0",
         "piopiy_receiver_store_records 2",
         "piopiy_receiver_batch_entries_count 3",
