@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the archives of a release: pack.sh TARGET FOLDER-WITH-PROGRAMS FOLDER-FOR-ARCHIVES
 #
-# One for each program that was built, with the program at its root, as `.github/action/install.sh` takes it, and its manual pages,
-# completions and licences.
+# One for each program that was built, with the program at its root, as `.github/action/install.sh` takes it, its manual pages and
+# completions, its licences, and those of what is linked into it: $LICENCES, which `cargo xtask release --licences` prints.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -28,6 +28,7 @@ pack() {
     archive=$out/$program-$version-$target.tar.gz
     folder=$(mktemp -d)
     cp "$file" "$here/LICENSE-APACHE" "$here/LICENSE-MIT" "$folder/"
+    cp "${LICENCES:?names the file with the licences of what is linked}" "$folder/THIRD-PARTY-LICENSES"
     mkdir "$folder/completions" "$folder/man"
     for shell in bash zsh fish elvish powershell; do
         "$file" completions "$shell" >"$folder/completions/$program.$shell"

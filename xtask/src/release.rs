@@ -6,11 +6,16 @@ use anyhow::{Context as _, ensure};
 
 use crate::workspace;
 
+pub(crate) mod licences;
+
 /// What is to be released.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The tag, such as v0.1.0: its section of the changelog is printed. Without it only what is there is compared
     tag: Option<String>,
+    /// Print the licences of what is linked into the programs, for the archives
+    #[arg(long, conflicts_with = "tag")]
+    licences: bool,
 }
 
 /// Files that name the version: each number behind one of the marks is it, and there is one at least.
@@ -42,6 +47,10 @@ const PLACED: [&str; 6] = [
 /// # Errors
 /// Where something has another version, or the changelog has no section for the tag.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if options.licences {
+        print!("{}", licences::text()?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let version = agreed()?;
     let Some(tag) = &options.tag else {
         println!("version {version} everywhere");

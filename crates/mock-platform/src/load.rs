@@ -195,6 +195,7 @@ fn run_after(
         address,
         tls: tls.clone(),
         connections: part(options.connections, thread, options.threads),
+        awake: options.awake,
         backlog: part(options.backlog, thread, options.threads).max(1),
         timeout: options.timeout,
         ledger: ledger.as_ref().map(Ledger::part),

@@ -147,6 +147,9 @@ async fn releases(program: &Path) -> anyhow::Result<()> {
     let built = program.parent().context("a program without a folder")?;
     let mut pack = Command::new("bash");
     pack.arg(workspace::root().join(".github/release/pack.sh")).arg(&target).arg(built).arg(&folder);
+    let licences = folder.join("licences.txt");
+    std::fs::write(&licences, crate::release::licences::text()?)?;
+    pack.env("LICENCES", &licences);
     let packed = pack.output().await.context("cannot start bash for pack.sh")?;
     ensure!(packed.status.success(), "pack.sh: {}", said(&packed));
     ensure!(folder.join(&archive).is_file(), "pack.sh made no {archive}: {}", said(&packed));

@@ -112,6 +112,10 @@ struct LoadArgs {
     /// The threads; all cores if not given, as far as there are connections
     #[arg(long, value_name = "N", help_heading = "Limits")]
     threads: Option<usize>,
+    /// Never let a core sleep between webhooks: each thread takes up a whole one, which the receiver must not need, and sends to within some
+    /// microseconds where a core that sleeps wakes up late
+    #[arg(long, help_heading = "Limits")]
+    awake: bool,
     /// The most webhooks that wait for a connection; what is due beyond that is dropped, and counted
     #[arg(long, value_name = "N", default_value_t = 1_000_000, help_heading = "Limits")]
     backlog: usize,
@@ -364,6 +368,7 @@ impl LoadArgs {
         options.connections = self.connections;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         options.threads = self.threads.unwrap_or(cores.min(self.connections).max(1));
+        options.awake = self.awake;
         options.backlog = self.backlog;
         options.timeout = self.timeout;
         options.ledger.clone_from(&self.ledger);

@@ -53,6 +53,9 @@ pub struct LoadOptions {
     pub connections: usize,
     /// The threads, each with its share of the calls and of the connections.
     pub threads: usize,
+    /// Whether the threads stay awake between instants, each on a core of its own. A core that sleeps is woken late where others want the machine: by some
+    /// 50 µs, and by milliseconds now and then. Default: they sleep, and leave the cores to the receiver.
+    pub awake: bool,
     /// The most webhooks that wait for a connection; what is due beyond that is dropped, and counted.
     pub backlog: usize,
     /// How long an answer may take.
@@ -148,6 +151,7 @@ impl LoadOptions {
             time_scale: 1.0,
             connections: 64,
             threads: 1,
+            awake: false,
             backlog: 1_000_000,
             timeout: Duration::from_secs(10),
             observation: None,

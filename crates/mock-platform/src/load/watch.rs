@@ -11,6 +11,8 @@ use super::clock::{Alarm, MOST_AHEAD_NS, now_ns};
 /// shortly before one: what is given away comes back when the scheduler's clock ticks, after milliseconds.
 pub(super) struct Watch {
     alarm: Alarm,
+    /// Whether it never sleeps.
+    is_awake: bool,
     /// How late the alarm is, as a mean that forgets.
     late_ns: u64,
     waited_ns: u64,
@@ -24,8 +26,8 @@ const KEEPS_NS: u64 = 30_000;
 const LOOK_NS: u64 = 20_000;
 
 impl Watch {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { alarm: Alarm::new()?, late_ns: MOST_AHEAD_NS / 2, waited_ns: 0 })
+    pub(super) fn new(is_awake: bool) -> io::Result<Self> {
+        Ok(Self { alarm: Alarm::new()?, is_awake, late_ns: MOST_AHEAD_NS / 2, waited_ns: 0 })
     }
 
     /// CPU time for which it was awake, and nothing was done.
@@ -46,7 +48,7 @@ impl Watch {
             return Ok(());
         }
         let wake_ns = at_ns.saturating_sub(ahead_ns(self.late_ns));
-        let sleeps = now < wake_ns;
+        let sleeps = now < wake_ns && !self.is_awake;
         if sleeps {
             self.alarm.until(wake_ns).await?;
             now = now_ns();
@@ -100,10 +102,20 @@ mod tests {
     async fn whoever_is_late_lets_others_have_their_turn() {
         let (to, mut told) = tokio::sync::oneshot::channel();
         let told_by = tokio::spawn(async move { to.send(()) });
-        let mut watch = Watch::new().unwrap();
+        let mut watch = Watch::new(false).unwrap();
         watch.until(0, || 0).await.unwrap();
         assert_eq!(told.try_recv(), Ok(()), "nothing is read and nobody heard where it is behind");
         told_by.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_stays_awake_has_waited_all_the_time_for_which_the_core_was_his() {
+        let mut watch = Watch::new(true).unwrap();
+        let began = now_ns();
+        watch.until(began + 5_000_000, || 0).await.unwrap();
+        let took = now_ns() - began;
+        assert!(took >= 5_000_000 && watch.waited_ns() <= took, "{} of {took}", watch.waited_ns());
+        assert_eq!(watch.late_ns, MOST_AHEAD_NS / 2, "no alarm was set that could be late");
     }
 
     #[test]

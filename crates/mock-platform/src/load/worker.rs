@@ -36,6 +36,8 @@ pub(super) struct Work {
     /// How TLS is spoken; `None` where it is not.
     pub(super) tls: Option<Tls>,
     pub(super) connections: usize,
+    /// Whether it stays awake between instants.
+    pub(super) awake: bool,
     pub(super) backlog: usize,
     pub(super) timeout: Duration,
     pub(super) ledger: Option<LedgerPart>,
@@ -87,7 +89,7 @@ struct Shared {
 }
 
 async fn carry_out(work: Work) -> io::Result<Tally> {
-    let mut watch = Watch::new()?;
+    let mut watch = Watch::new(work.awake)?;
     let progress = Arc::clone(&work.progress);
     let waits_for_answers = work.source.waits_for_answers();
     let shared = Rc::new(Shared {

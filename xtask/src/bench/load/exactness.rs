@@ -19,20 +19,21 @@ use crate::workspace;
 pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
     let mut rows = Vec::new();
     for rate in [2_000, 10_000] {
-        let [mut ours, mut control, mut asleep] = [(); 3].map(|()| Paces::default());
+        let [mut ours, mut control, mut sleeping, mut asleep] = [(); 4].map(|()| Paces::default());
         for round in 0..effort.rounds {
             // Whoever comes first comes last the next time.
             let mut turns = [true, false];
             turns.rotate_left(round % 2);
             for is_ours in turns {
                 if is_ours {
-                    ours.push(&ours_at(rate, &["--awake"], effort.seconds)?);
+                    ours.push(&ours_at(rate, &["--awake"], &["--awake"], effort.seconds)?);
                 } else {
                     control.push(&control_at(rate, effort.seconds)?);
                 }
             }
             if round == 0 {
-                asleep.push(&ours_at(rate, &[], effort.seconds)?);
+                sleeping.push(&ours_at(rate, &["--awake"], &[], effort.seconds)?);
+                asleep.push(&ours_at(rate, &[], &[], effort.seconds)?);
             }
         }
         let us = |it: f64| format!("{it:.0} µs");
@@ -49,12 +50,14 @@ pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
         row("deviation p99 over that of the control".to_owned(), &ours.p99.over(&control.p99), &|it| {
             format!("{it:.2}")
         });
-        row("a sink that sleeps: deviation, p50".to_owned(), &asleep.p50, &us);
-        row("a sink that sleeps: deviation, p99".to_owned(), &asleep.p99, &us);
+        row("without `--awake`: deviation, p50".to_owned(), &sleeping.p50, &us);
+        row("without `--awake`: deviation, p99".to_owned(), &sleeping.p99, &us);
+        row("and a sink that sleeps: deviation, p50".to_owned(), &asleep.p50, &us);
+        row("and a sink that sleeps: deviation, p99".to_owned(), &asleep.p99, &us);
     }
     Ok(Section {
         title: format!(
-            "Load at a rate: constant arrivals, {} s, arrivals at a sink that is awake against planned instants",
+            "Load at a rate: `--awake`, constant arrivals, {} s, arrivals at a sink that is awake against planned instants",
             effort.seconds
         ),
         rows,
@@ -82,14 +85,19 @@ impl Paces {
 }
 
 /// What a sink saw of ours, and how late each webhook was sent.
-fn ours_at(rate: u64, sink_arguments: &[&str], seconds: u64) -> anyhow::Result<(Pace, Vec<u64>)> {
+fn ours_at(
+    rate: u64,
+    sink_arguments: &[&str],
+    arguments: &[&str],
+    seconds: u64,
+) -> anyhow::Result<(Pace, Vec<u64>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sink = runtime.block_on(sink(sink_arguments))?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("ledger.jsonl");
     let mut command = workspace::command(mock()?);
     command.args(["load", sink.url(), "--rate", &rate.to_string(), "--arrivals", "constant"]);
-    command.args(["--threads", "1", "--connections", CONNECTIONS]);
+    command.args(["--threads", "1", "--connections", CONNECTIONS]).args(arguments);
     command.args(["--duration", &format!("{seconds}s"), "--ledger"]).arg(&file);
     measure(command)?;
     let ledger = LoadLedger::read(&file)?;

@@ -60,7 +60,7 @@ async fn ours(rate: u64) -> anyhow::Result<Pace> {
     let mock = workspace::build("piopiy-mock-platform", "piopiy-mock", Profile::Release)?;
     let mut command: Command = workspace::pinned(CORES[0], mock).into();
     command.args(["load", receiver.url(), "--rate", &rate.to_string(), "--arrivals", "constant"]);
-    command.args(["--duration", "5s", "--threads", "1", "--ledger"]).arg(&file);
+    command.args(["--duration", "5s", "--threads", "1", "--awake", "--ledger"]).arg(&file);
     said(command).await?;
     Pace::of(&LoadLedger::read(&file)?.planned_ns(), &arrivals(&receiver).await?, rate as f64)
 }
