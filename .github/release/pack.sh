@@ -35,8 +35,7 @@ pack() {
     done
     "$file" man >"$folder/man/$program.1"
     pages "$file" "$folder/man/$program"
-    (cd "$folder" && archived * | gzip -n >"$folder.gz")
-    mv "$folder.gz" "$archive"
+    (cd "$folder" && archived *) | gzip -n >"$archive"
     rm -r "$folder"
     echo "$archive"
 }

@@ -110,26 +110,33 @@ async fn rows(
         let (suite, checks) = (Arc::clone(&suite), Arc::clone(&checks));
         let runs = names.iter().map(move |&name| {
             let (suite, checks) = (Arc::clone(&suite), Arc::clone(&checks));
-            async move { tokio::spawn(async move { suite.run(name, &checks, part).await }).await? }
+            async move {
+                let ran = tokio::spawn(async move { suite.run(name, &checks, part).await }).await;
+                (name, ran.unwrap_or_else(|panic| Err(panic.into())))
+            }
         });
-        futures_util::stream::iter(runs).buffer_unordered(at_once).collect::<Vec<anyhow::Result<Row>>>()
+        futures_util::stream::iter(runs).buffer_unordered(at_once).collect::<Vec<_>>()
     };
     let unmeasured = run(Part::Unmeasured, options.jobs).await;
     println!("now what is measured, one receiver at a time");
-    let (mut rows, mut unchecked) = (BTreeMap::new(), Vec::new());
-    for row in unmeasured.into_iter().chain(run(Part::Measured, 1).await) {
-        match row {
+    let (mut rows, mut unchecked) = (BTreeMap::new(), BTreeMap::new());
+    for (name, ran) in unmeasured.into_iter().chain(run(Part::Measured, 1).await) {
+        match ran {
             Ok(row) => {
-                let row = match rows.remove(&row.name) {
+                let row = match rows.remove(name) {
                     Some(other) => Row::and(other, row),
                     None => row,
                 };
-                rows.insert(row.name.clone(), row);
+                rows.insert(name, row);
             }
-            Err(error) => unchecked.push(format!("{error:#}")),
+            Err(error) => {
+                unchecked.insert(name, format!("{error:#}"));
+            }
         }
     }
-    Ok((rows.into_values().collect(), unchecked))
+    // Of half a row it is not known what survives.
+    rows.retain(|name, _| !unchecked.contains_key(name));
+    Ok((rows.into_values().collect(), unchecked.into_values().collect()))
 }
 
 /// Flaws that survive a check that has to kill them, and correct receivers that are found fault with.

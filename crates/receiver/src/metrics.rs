@@ -252,8 +252,9 @@ impl Metrics {
             Append::Appended { seq } => *seq,
             Append::Duplicate { of } => *of,
         });
-        if let Some(last) = places.max().map(u64::cast_signed).filter(|last| *last > self.last_seq.get()) {
-            self.last_seq.set(last);
+        if let Some(last) = places.max() {
+            // Commits are told by several: what is told late is not the last.
+            self.last_seq.inner().fetch_max(last.cast_signed(), std::sync::atomic::Ordering::Relaxed);
         }
     }
 

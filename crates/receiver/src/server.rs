@@ -274,9 +274,7 @@ impl ServerBuilder {
         let forwarded = records.clone().filter(|_| self.forwarding.is_some());
         let records = records.filter(|_| is_observed);
         let observe_file = match (&self.options.observe_file, &records) {
-            (Some(path), Some(records)) => {
-                Some(ObserveFile::open(path, records.last_seq().map_err(io::Error::other)?)?)
-            }
+            (Some(path), Some(_)) => Some(ObserveFile::open(path, last_seq)?),
             _ => None,
         };
         let observer = records.map(Observer::new);

@@ -65,7 +65,8 @@ pub(crate) fn text() -> anyhow::Result<String> {
     let linked = linked(&metadata);
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut told =
-        "The programs of this archive have these crates in them, under these licences.\n\n".to_owned();
+        "These crates are linked into piopiy-mock, piopiy-receiver or both, under these licences.\n\n"
+            .to_owned();
     for package in metadata.packages.iter().filter(|package| linked.contains(package.id.as_str())) {
         let name = format!("{} {}", package.name, package.version);
         let folder = package.manifest_path.parent().context("a manifest lies in a folder")?;
