@@ -62,6 +62,7 @@ mod control;
 mod dedupe;
 mod entry;
 mod extract;
+mod file_lock;
 mod forward;
 mod group_commit;
 mod handlers;

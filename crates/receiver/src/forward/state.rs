@@ -9,7 +9,7 @@ mod settled;
 mod tried;
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ pub(super) use tried::Tried;
 
 use super::ForwardError;
 use crate::Records;
+use crate::file_lock::FileLock;
 use crate::store::beside;
 
 /// What SQLite calls a database that is in no file.
@@ -47,7 +48,7 @@ pub struct ForwardState {
     path: PathBuf,
     connection: Connection,
     /// Keeps a second forwarder away.
-    _lock: Option<File>,
+    _lock: Option<FileLock>,
 }
 
 /// How far a destination is.
@@ -210,8 +211,8 @@ impl ForwardState {
         self.check_store(records)
     }
 
-    /// Keeps every other forwarder away for as long as this lives: both would deliver everything. The system lets go of it
-    /// when the process dies. A file of its own, for SQLite loses its locks where its file is opened beside it.
+    /// Keeps every other forwarder away for as long as this lives: both would deliver everything. A file of its own, for SQLite
+    /// loses its locks where its file is opened beside it.
     pub(super) fn lock(&mut self) -> Result<(), ForwardError> {
         if !self.is_in_file() {
             return Ok(());
@@ -219,13 +220,8 @@ impl ForwardState {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
         let path = PathBuf::from(path);
-        let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.map_err(|source| ForwardError::Create { path: path.clone(), source })?;
-        match file.try_lock() {
-            Ok(()) => self._lock = Some(file),
-            Err(TryLockError::WouldBlock) => return Err(ForwardError::InUse { path: self.path.clone() }),
-            Err(TryLockError::Error(source)) => return Err(ForwardError::Create { path, source }),
-        }
+        let taken = FileLock::take(&path).map_err(|source| ForwardError::Create { path, source })?;
+        self._lock = Some(taken.ok_or_else(|| ForwardError::InUse { path: self.path.clone() })?);
         Ok(())
     }
 

@@ -28,6 +28,7 @@ pub use verify::StoreFault;
 use self::checkpoint::Checkpoints;
 use self::seen::Seen;
 use super::{Append, Forget, Forgotten, Store, StoreError};
+use crate::file_lock::FileLock;
 use crate::{Entry, Records};
 
 /// How a [`SqliteStore`] uses memory and disk.
@@ -83,7 +84,7 @@ pub struct SqliteStore {
     /// `None` after a failure, until the next append opens the file again.
     writer: Option<Writer>,
     /// Declared last, for it is to be let go last.
-    _lock: File,
+    _lock: FileLock,
 }
 
 #[derive(Debug)]
@@ -263,16 +264,11 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
 
 const OWNER_ONLY: u32 = 0o600;
 
-/// Takes the lock that keeps a second receiver away. The system lets go of it when the process dies.
-fn lock(store: &Path) -> Result<File, StoreError> {
+/// Takes the lock that keeps a second receiver away.
+fn lock(store: &Path) -> Result<FileLock, StoreError> {
     let mut path = store.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let file = File::options().create(true).truncate(false).write(true).mode(OWNER_ONLY).open(&path);
-    let file = file.map_err(|source| StoreError::Lock { path: path.clone(), source })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { path: store.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
-    }
+    let taken = FileLock::take(&path).map_err(|source| StoreError::Lock { path, source })?;
+    taken.ok_or_else(|| StoreError::InUse { path: store.to_owned() })
 }
