@@ -70,7 +70,8 @@ fn a_receiver_that_says_farewell_after_each_answer_is_called_anew_each_time() {
                 if !matches!(stream.read(&mut read), Ok(1..)) {
                     return;
                 }
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                // In one write: a webhook that is sent between the answer and the farewell would be met by a reset.
+                let _ = stream.conn.writer().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             });
