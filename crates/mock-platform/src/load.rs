@@ -6,6 +6,8 @@
 
 mod answer;
 mod audit;
+mod awake;
+mod call_lengths;
 mod capacity;
 mod clock;
 mod coarse;
@@ -46,6 +48,8 @@ use tokio::time::{sleep, timeout};
 
 pub use self::audit::{AuditError, LoadAudit};
 use self::audit::{Audited, Auditor, Followed};
+pub use self::awake::Awake;
+pub use self::call_lengths::CallLengths;
 pub use self::capacity::{Capacity, CapacityOptions, Trial, find_capacity};
 use self::clock::now_ns;
 pub use self::compare::{
@@ -195,7 +199,7 @@ fn run_after(
         address,
         tls: tls.clone(),
         connections: part(options.connections, thread, options.threads),
-        awake: options.awake,
+        waits: options.awake.of(options.threads),
         backlog: part(options.backlog, thread, options.threads).max(1),
         timeout: options.timeout,
         ledger: ledger.as_ref().map(Ledger::part),
@@ -232,7 +236,6 @@ fn run_after(
         progress.settle();
     }
     let tallies = tallies?;
-    written.map_err(unwritten)?;
     let mut tally = Tally::new(interval);
     tallies.iter().for_each(|part| tally.add(part));
     let (mut audit, mut unseen) = (None, None);
@@ -244,9 +247,12 @@ fn run_after(
             Err(error) => unseen = Some(error),
         }
     }
-    let started = Started { wall_ms: start_ms, monotonic_ns: start_ns, is_stopped: progress.is_stopped() };
+    // A ledger that fails ends the load, and is told as itself.
+    let is_stopped = progress.is_stopped() && written.is_ok();
+    let started = Started { wall_ms: start_ms, monotonic_ns: start_ns, is_stopped };
     let mut report = LoadReport::new(simulator, target, options, &tally, started, audit);
     report.audit_failed = unseen.as_ref().map(|error| in_words(error));
+    report.ledger_failed = written.map_err(unwritten).err().map(|error| in_words(&error));
     Ok((report, unseen))
 }
 

@@ -1,4 +1,5 @@
 mod actions;
+mod awake;
 mod capacity;
 mod course;
 mod saved;
@@ -23,6 +24,7 @@ use piopiy_mock_platform::plan::{PlanOptions, Scenario, Simulator, Spacing, Stag
 
 use tokio::sync::mpsc::unbounded_channel;
 
+use self::awake::AwakeArg;
 use self::course::Arrivals;
 use super::check::observation::ObservationArgs;
 use super::duration;
@@ -112,10 +114,10 @@ struct LoadArgs {
     /// The threads; all cores if not given, as far as there are connections
     #[arg(long, value_name = "N", help_heading = "Limits")]
     threads: Option<usize>,
-    /// Never let a core sleep between webhooks: each thread takes up a whole one, which the receiver must not need, and sends to within some
-    /// microseconds where a core that sleeps wakes up late
-    #[arg(long, help_heading = "Limits")]
-    awake: bool,
+    /// Whether threads stay awake between webhooks: a core that sleeps wakes up late. `auto` where webhooks are less than a millisecond apart, fewer threads than
+    /// the machine has cores, and CPU time is unlimited; `always` takes up a core for each thread, which the receiver must not need
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_value = "auto", default_missing_value = "always", help_heading = "Limits")]
+    awake: AwakeArg,
     /// The most webhooks that wait for a connection; what is due beyond that is dropped, and counted
     #[arg(long, value_name = "N", default_value_t = 1_000_000, help_heading = "Limits")]
     backlog: usize,
@@ -216,6 +218,9 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     let simulator = Simulator::new(&scenario, plan);
     args.capacity.check(&simulator, &options, args.pace.duration)?;
     args.check_owner(&simulator, &options)?;
+    if let Some(warning) = course::empty_erlangs(&simulator, &options) {
+        say(&warning);
+    }
     args.sinks.begin()?;
     untold::check(&simulator, &scenario.name)?;
     say(&format!(
@@ -258,12 +263,16 @@ fn finish(report: &LoadReport, sinks: &sinks::SinkArgs) -> Result<Exit, Failure>
     if let Some(reason) = &report.audit_failed {
         say(&format!("what the receiver did could not be seen to the end: {reason}\n"));
     }
+    if let Some(reason) = &report.ledger_failed {
+        say(&format!("the load ended early: {reason}\n"));
+    }
     actions::tell(&report.annotations(), &report.markdown(), &report.outputs());
     written?;
     Ok(match report.verdict() {
         "passed" => Exit::Fine,
         "failed" => Exit::Failed,
         // Nothing speaks against the receiver, but that it shows no effects any more.
+        "inconclusive" if report.ledger_failed.is_some() => Exit::Environment,
         "inconclusive" if report.audit_failed.is_some() && report.saturation.is_none() => Exit::Environment,
         _ => Exit::Inconclusive,
     })
@@ -368,7 +377,7 @@ impl LoadArgs {
         options.connections = self.connections;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         options.threads = self.threads.unwrap_or(cores.min(self.connections).max(1));
-        options.awake = self.awake;
+        options.awake = self.awake.into();
         options.backlog = self.backlog;
         options.timeout = self.timeout;
         options.ledger.clone_from(&self.ledger);

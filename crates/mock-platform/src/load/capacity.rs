@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::search::{OFTEN, Search, Step};
 use self::verdict::{gave_way, gave_way_late};
 use super::audit::Followed;
+use super::call_lengths::CallLengths;
 use super::saturation::out_of_sockets;
 use super::shortage::is_shortage;
 use super::{LoadError, LoadOptions, LoadOptionsError, LoadReport, Progress, Rate, in_words, run_after};
@@ -41,7 +42,7 @@ impl CapacityOptions {
     /// Whether the largest rate can be searched for with such loads: from a level rate of webhooks or calls on, in trials that all begin at once.
     ///
     /// # Errors
-    /// Where they have another course, or something that only one load can have.
+    /// Where they have another course, something that only one load can have, or calls that are far longer than a trial.
     pub fn check(&self, simulator: &Simulator, options: &LoadOptions) -> Result<(), LoadOptionsError> {
         if !matches!(options.rate, Rate::Calls(_) | Rate::Webhooks(_)) {
             return Err(LoadOptionsError::Capacity);
@@ -54,12 +55,35 @@ impl CapacityOptions {
             ("the ledger", options.ledger.is_some()),
             ("the shard", simulator.options().shard.is_some()),
         ];
-        match refused.into_iter().find(|(_, is_given)| *is_given) {
-            Some((what, _)) => Err(LoadOptionsError::Trials(what)),
-            None => options.check(),
+        if let Some((what, _)) = refused.into_iter().find(|(_, is_given)| *is_given) {
+            return Err(LoadOptionsError::Trials(what));
+        }
+        options.check()?;
+        match options.rate {
+            Rate::Calls(_) => self.check_lengths(&CallLengths::of(simulator, options.time_scale), options),
+            _ => Ok(()),
         }
     }
+
+    /// A trial is to see the webhooks of calls that began long ago, too: until these come, a rate is not what it is going to be.
+    fn check_lengths(&self, lengths: &CallLengths, options: &LoadOptions) -> Result<(), LoadOptionsError> {
+        let whole_seconds = |duration: Duration| Duration::from_secs_f64(duration.as_secs_f64().ceil());
+        let needed = lengths.mean().saturating_mul(CALLS_ON_END);
+        if needed <= self.trial {
+            return Ok(());
+        }
+        let faster = needed.as_secs_f64() / self.trial.as_secs_f64().max(1e-3);
+        Err(LoadOptionsError::ShortTrials {
+            trial: self.trial,
+            mean: Duration::from_millis(lengths.mean().as_millis() as u64),
+            time_scale: (options.time_scale * faster).ceil(),
+            needed: whole_seconds(needed),
+        })
+    }
 }
+
+/// A trial is so many calls long: in the mean over it nine in ten of those that are to be in progress are so.
+const CALLS_ON_END: u32 = 10;
 
 /// The largest rate that a receiver took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

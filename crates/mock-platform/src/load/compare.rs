@@ -43,7 +43,8 @@ pub struct LoadComparison {
     pub figures: Vec<ComparedFigure>,
     /// In what the loads differ that may be the reason for a change.
     pub warnings: Vec<String>,
-    /// Why nothing can be said: a run was stopped or saturated, or all are too short.
+    /// Why nothing can be said: a run was stopped or saturated, all are too short, or what was lost is not known any more. What is proven to be lost or
+    /// doubled is said all the same, and then this is `null`.
     pub inconclusive: Option<String>,
 }
 
@@ -67,6 +68,12 @@ pub struct ComparedFigure {
     pub tolerated: Option<f64>,
     /// What that comes to.
     pub change: Change,
+}
+
+impl ComparedFigure {
+    fn is_of_effects(&self) -> bool {
+        [Measure::Lost, Measure::Duplicated].iter().any(|measure| measure.name() == self.name)
+    }
 }
 
 /// What a figure is measured in.
@@ -128,13 +135,47 @@ impl LoadComparison {
             let values = [sides[0].value(measure), sides[1].value(measure)];
             compared(measure, values, interval(measure, place, &samples), tolerances)
         });
-        Ok(Self {
+        let mut comparison = Self {
             pace: first.pace.clone(),
             runs: [before.len(), after.len()],
             warnings: warnings(first, before.iter().chain(after)),
             inconclusive: inconclusive(before, after, &sides),
             figures: figures.collect(),
-        })
+        };
+        if after.iter().any(LoadReport::is_proven_wrong) {
+            comparison.keep_what_is_proven();
+        }
+        if comparison.inconclusive.is_none() && comparison.regressions().next().is_none() {
+            comparison.inconclusive = comparison.unseen();
+        }
+        Ok(comparison)
+    }
+
+    /// What is lost or doubled is so, however late a generator was or whoever stopped it; of the rest nothing is said then.
+    fn keep_what_is_proven(&mut self) {
+        let is_proven = |figure: &ComparedFigure| figure.is_of_effects() && figure.change == Change::Worse;
+        if !self.figures.iter().any(is_proven) {
+            return;
+        }
+        let Some(reason) = self.inconclusive.take() else { return };
+        self.warnings.push(format!("{reason}; what was lost or doubled is so all the same"));
+        for figure in &mut self.figures {
+            if figure.change == Change::Worse && !is_proven(figure) {
+                figure.change = Change::Unclear;
+            }
+        }
+    }
+
+    /// Why it cannot be said that nothing more was lost or doubled, where that was known before.
+    fn unseen(&self) -> Option<String> {
+        let is_unseen = |figure: &&ComparedFigure| {
+            figure.is_of_effects() && figure.before.is_some() && figure.after.is_none()
+        };
+        let unseen = self.figures.iter().find(is_unseen)?;
+        Some(format!(
+            "what was {} was seen before, and not after: look at the effects there, too",
+            unseen.name
+        ))
     }
 
     /// The figures that are worse.
@@ -174,7 +215,8 @@ fn inconclusive(before: &[LoadReport], after: &[LoadReport], sides: &[Side; 2]) 
     let unfit = before.iter().chain(after).find_map(|report| {
         let (saturation, gave_way) = (report.saturation.as_deref(), report.gave_way.as_deref());
         let is_idle = (report.summary.attempts == 0).then_some("nothing was sent");
-        match (report.stopped, saturation.or(is_idle), gave_way) {
+        let is_cut = report.stopped || report.ledger_failed.is_some();
+        match (is_cut, saturation.or(is_idle), gave_way) {
             (true, ..) => Some(format!("the run with seed {} was stopped before its end", report.seed)),
             (_, Some(reason), _) => {
                 Some(format!("the run with seed {} was so itself: {reason}", report.seed))

@@ -21,12 +21,16 @@ impl LoadReport {
         let unseen = self.audit_failed.iter().map(|reason| {
             command("warning", TITLE, &format!("inconclusive: effects could not be seen: {reason}"))
         });
+        let cut_short = self
+            .ledger_failed
+            .iter()
+            .map(|reason| command("warning", TITLE, &format!("inconclusive: it ended early: {reason}")));
         let unfinished = self.capacity.iter().filter_map(|capacity| capacity.unfinished.as_ref());
         let unfinished = unfinished.map(|reason| {
             let told = format!("inconclusive: the search did not come to its end: {reason}");
             command("warning", TITLE, &told)
         });
-        broken.chain(gave_way).chain(saturated).chain(unseen).chain(unfinished).collect()
+        broken.chain(gave_way).chain(saturated).chain(unseen).chain(cut_short).chain(unfinished).collect()
     }
 
     /// Lines of `$GITHUB_OUTPUT`: `result`, `failed` with the thresholds that do not hold, `seed`.

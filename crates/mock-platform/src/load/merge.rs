@@ -95,6 +95,7 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
         capacity: None,
         audit: audit(reports),
         audit_failed: reasons(|report| report.audit_failed.as_ref()),
+        ledger_failed: reasons(|report| report.ledger_failed.as_ref()),
         mix,
         series: series(&parts),
         histograms,
@@ -124,6 +125,7 @@ fn check(first: &LoadReport, reports: &[LoadReport]) -> Result<(), MergeError> {
             let (part, parts) = shard.split_once('/')?;
             Some((part.parse::<u64>().ok()?, parts.parse::<u64>().ok()?))
         });
+        let shard = shard.filter(|(part, parts)| part < parts);
         let Some((part, parts)) = shard else {
             return Err(MergeError::Whole { target: report.target.clone(), started_ms: report.started_ms });
         };

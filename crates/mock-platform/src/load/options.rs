@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::awake::Awake;
 use super::expected::webhooks_per_call;
 use crate::deliver::check_run::Observation;
 use crate::deliver::{CDR_SCHEDULE_MS, DeliveryOptions, Faults, InvalidOptions, Redelivery};
@@ -53,9 +54,8 @@ pub struct LoadOptions {
     pub connections: usize,
     /// The threads, each with its share of the calls and of the connections.
     pub threads: usize,
-    /// Whether the threads stay awake between instants, each on a core of its own. A core that sleeps is woken late where others want the machine: by some
-    /// 50 µs, and by milliseconds now and then. Default: they sleep, and leave the cores to the receiver.
-    pub awake: bool,
+    /// Whether the threads stay awake between instants.
+    pub awake: Awake,
     /// The most webhooks that wait for a connection; what is due beyond that is dropped, and counted.
     pub backlog: usize,
     /// How long an answer may take.
@@ -121,6 +121,20 @@ pub enum LoadOptionsError {
     /// The search has a course of its own.
     #[error("the search for the largest rate tries one level rate after another: leave out {0}")]
     Trials(&'static str),
+    /// Trials that are over before as many calls are in progress as the rate makes.
+    #[error(
+        "calls last {mean:?} on average, so that in trials of {trial:?} the first of them have hardly begun: make them pass by faster (--time-scale {time_scale}), or let each trial last longer (--duration {needed:?})"
+    )]
+    ShortTrials {
+        /// How long a trial is.
+        trial: Duration,
+        /// How long a call is.
+        mean: Duration,
+        /// With which time scale the trial would do.
+        time_scale: f64,
+        /// How long one would have to be.
+        needed: Duration,
+    },
     /// Faults or a schedule that make no sense.
     #[error(transparent)]
     Delivery(#[from] InvalidOptions),
@@ -151,7 +165,7 @@ impl LoadOptions {
             time_scale: 1.0,
             connections: 64,
             threads: 1,
-            awake: false,
+            awake: Awake::Auto,
             backlog: 1_000_000,
             timeout: Duration::from_secs(10),
             observation: None,

@@ -121,6 +121,8 @@ pub struct LoadReport {
     pub audit: Option<LoadAudit>,
     /// Why it is unknown what the receiver did, though somebody looked: its effects could not be seen to the end.
     pub audit_failed: Option<String>,
+    /// Why the ledger could not be written to its end, which ended the load; `null` where it was, or none was asked for.
+    pub ledger_failed: Option<String>,
     /// How many webhooks of each form were sent.
     pub mix: BTreeMap<String, u64>,
     /// Every time, for others to reckon with.
@@ -219,6 +221,7 @@ impl LoadReport {
             capacity: None,
             audit,
             audit_failed: None,
+            ledger_failed: None,
             mix: tally.forms.iter().map(|(form, count)| ((*form).to_owned(), *count)).collect(),
             histograms: LoadHistograms::of(tally),
             series: LoadInterval::all(&tally.series, tally.last_ns.max(tally.last_sent_ns)),
@@ -265,6 +268,7 @@ impl LoadReport {
         match () {
             () if self.is_proven_wrong() => "failed",
             () if self.stopped => "stopped",
+            () if self.ledger_failed.is_some() => "inconclusive",
             () if self.saturation.is_some() || self.summary.attempts == 0 => "inconclusive",
             () if self.thresholds.iter().any(|threshold| threshold.broken.is_some()) => "failed",
             () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",

@@ -11,6 +11,7 @@ use std::time::Duration;
 use self::coming::Coming;
 pub(super) use self::faulty::{COPY, Injected};
 use self::faulty::{Faulty, LOST, Sending};
+use super::call_lengths::CallLengths;
 use super::options::{LoadOptions, Rate};
 use crate::plan::{ArrivalProcess, CallBuffer, PlanOptions, Simulator};
 
@@ -376,16 +377,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// How many calls per second keep so many in progress.
 pub(super) fn calls_per_second(simulator: &Simulator, erlangs: f64, time_scale: f64) -> f64 {
-    const SAMPLE: u64 = 4_096;
-    let mut buffer = CallBuffer::default();
-    let length = |call| {
-        simulator.write_call(call, &mut buffer);
-        let end = buffer.webhooks().map(|(webhook, _)| webhook.at_ms).max();
-        end.unwrap_or_default().saturating_sub(buffer.starts_at_ms())
-    };
-    let total: u64 = (0..SAMPLE).map(length).sum();
-    let mean_seconds = total as f64 / SAMPLE as f64 / 1e3 / time_scale;
-    erlangs / mean_seconds.max(1e-9)
+    erlangs / CallLengths::of(simulator, time_scale).mean_seconds()
 }
 
 #[cfg(test)]

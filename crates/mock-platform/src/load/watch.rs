@@ -2,17 +2,18 @@ use std::io;
 
 use tokio::task::yield_now;
 
+use super::awake::Waits;
 use super::clock::{Alarm, MOST_AHEAD_NS, now_ns};
 
 /// Waits for instants. An alarm wakes a sleeping core late, by as much as half a tenth of a millisecond on a virtual machine: so it
-/// is set ahead by what it was late of late, and the rest is waited for awake. Meanwhile the runtime goes on with what there is.
+/// is set ahead by what it was late of late, and the rest is waited for awake; where a core is to be had, whatever is near ([`Waits`]). Meanwhile the runtime goes on
+/// with what there is.
 ///
 /// Whoever else wants the core gets it while this sleeps. Where instants are too close to sleep between them it is given away awake, but not
 /// shortly before one: what is given away comes back when the scheduler's clock ticks, after milliseconds.
 pub(super) struct Watch {
     alarm: Alarm,
-    /// Whether it never sleeps.
-    is_awake: bool,
+    waits: Waits,
     /// How late the alarm is, as a mean that forgets.
     late_ns: u64,
     waited_ns: u64,
@@ -26,8 +27,8 @@ const KEEPS_NS: u64 = 30_000;
 const LOOK_NS: u64 = 20_000;
 
 impl Watch {
-    pub(super) fn new(is_awake: bool) -> io::Result<Self> {
-        Ok(Self { alarm: Alarm::new()?, is_awake, late_ns: MOST_AHEAD_NS / 2, waited_ns: 0 })
+    pub(super) fn new(waits: Waits) -> io::Result<Self> {
+        Ok(Self { alarm: Alarm::new()?, waits, late_ns: MOST_AHEAD_NS / 2, waited_ns: 0 })
     }
 
     /// CPU time for which it was awake, and nothing was done.
@@ -48,7 +49,7 @@ impl Watch {
             return Ok(());
         }
         let wake_ns = at_ns.saturating_sub(ahead_ns(self.late_ns));
-        let sleeps = now < wake_ns && !self.is_awake;
+        let sleeps = now < wake_ns && self.waits.may_sleep(at_ns - now);
         if sleeps {
             self.alarm.until(wake_ns).await?;
             now = now_ns();
@@ -102,7 +103,7 @@ mod tests {
     async fn whoever_is_late_lets_others_have_their_turn() {
         let (to, mut told) = tokio::sync::oneshot::channel();
         let told_by = tokio::spawn(async move { to.send(()) });
-        let mut watch = Watch::new(false).unwrap();
+        let mut watch = Watch::new(Waits::Asleep).unwrap();
         watch.until(0, || 0).await.unwrap();
         assert_eq!(told.try_recv(), Ok(()), "nothing is read and nobody heard where it is behind");
         told_by.await.unwrap().unwrap();
@@ -110,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_stays_awake_has_waited_all_the_time_for_which_the_core_was_his() {
-        let mut watch = Watch::new(true).unwrap();
+        let mut watch = Watch::new(Waits::Awake).unwrap();
         let began = now_ns();
         watch.until(began + 5_000_000, || 0).await.unwrap();
         let took = now_ns() - began;

@@ -17,6 +17,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use super::audit::Teller;
+use super::awake::Waits;
 use super::clock::{now_ns, thread_cpu_ns};
 use super::composer::Composer;
 use super::connection::{Connection, Flight};
@@ -36,8 +37,8 @@ pub(super) struct Work {
     /// How TLS is spoken; `None` where it is not.
     pub(super) tls: Option<Tls>,
     pub(super) connections: usize,
-    /// Whether it stays awake between instants.
-    pub(super) awake: bool,
+    /// What it waits for awake.
+    pub(super) waits: Waits,
     pub(super) backlog: usize,
     pub(super) timeout: Duration,
     pub(super) ledger: Option<LedgerPart>,
@@ -89,7 +90,7 @@ struct Shared {
 }
 
 async fn carry_out(work: Work) -> io::Result<Tally> {
-    let mut watch = Watch::new(work.awake)?;
+    let mut watch = Watch::new(work.waits)?;
     let progress = Arc::clone(&work.progress);
     let waits_for_answers = work.source.waits_for_answers();
     let shared = Rc::new(Shared {

@@ -1,15 +1,14 @@
+mod positions;
+
 use std::sync::Arc;
 
-use super::draw::arrival_bits;
+use self::positions::{BLOCK, Positions};
 use super::{Seed, Spacing, Stages};
-
-/// Arrivals in a block of random ones.
-const BLOCK: u64 = 64;
 
 /// When the n-th arrival of a rate is due, to the nanosecond, without a sum over those before it.
 ///
-/// *Constant*: arrival n is due at n / rate. *Poisson*: block b of 64 arrivals begins at 64 b / rate and lasts 64 / rate;
-/// its arrivals are sorted, independent, uniform positions in it. Either way the rate holds exactly over every block,
+/// *Constant*: arrival n is due at n / rate. *Poisson*: block b of 65,536 arrivals begins at 65,536 b / rate and lasts 65,536 / rate;
+/// its arrivals are sorted, independent, uniform positions in it. So a process is Poisson within a block, and the rate holds exactly over blocks,
 /// whatever the part of the arrivals that one process takes. With *stages* a block is as long as the rates until then make it; from a
 /// *list* the instants are as they are. Behind the last arrival comes none: it is due at `u64::MAX`.
 ///
@@ -19,17 +18,14 @@ const BLOCK: u64 = 64;
 ///
 /// let mut constant = ArrivalProcess::new(Spacing::Constant, 3.0, Seed(1));
 /// assert_eq!([0, 1, 3, 3_000_000].map(|n| constant.at_ns(n)), [0, 333_333_333, 1_000_000_000, 1_000_000_000_000_000]);
-/// let mut poisson = ArrivalProcess::new(Spacing::Poisson, 64.0, Seed(1));
-/// assert!((0..64).all(|n| poisson.at_ns(n) < 1_000_000_000) && poisson.at_ns(64) >= 1_000_000_000);
+/// let mut poisson = ArrivalProcess::new(Spacing::Poisson, 65_536.0, Seed(1));
+/// assert!(poisson.at_ns(65_535) < 1_000_000_000 && poisson.at_ns(65_536) >= 1_000_000_000);
 /// ```
 #[derive(Debug, Clone)]
 pub struct ArrivalProcess {
     spacing: Spacing,
     course: Course,
-    seed: u64,
-    /// The block that was computed last: a memory, not a state.
-    block: u64,
-    positions: [u64; BLOCK as usize],
+    positions: Positions,
 }
 
 /// What arrivals follow.
@@ -64,7 +60,7 @@ impl ArrivalProcess {
     }
 
     fn along(course: Course, spacing: Spacing, seed: Seed) -> Self {
-        Self { spacing, course, seed: seed.0, block: u64::MAX, positions: [0; BLOCK as usize] }
+        Self { spacing, course, positions: Positions::new(seed.0) }
     }
 
     /// When an arrival is due, in nanoseconds from the start.
@@ -77,16 +73,8 @@ impl ArrivalProcess {
         match self.spacing {
             Spacing::Constant => self.even(n, 0),
             Spacing::Poisson => {
-                let block = n / BLOCK;
-                if self.block != block {
-                    let first = block * BLOCK;
-                    for (within, position) in self.positions.iter_mut().enumerate() {
-                        *position = arrival_bits(self.seed, first.wrapping_add(within as u64));
-                    }
-                    self.positions.sort_unstable();
-                    self.block = block;
-                }
-                self.even(block * BLOCK, self.positions[(n % BLOCK) as usize])
+                let within = self.positions.of(n);
+                self.even(n / BLOCK * BLOCK, within)
             }
         }
     }
@@ -114,15 +102,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_arrivals_rise_keep_the_rate_and_are_as_bursty_as_chance() {
+    fn random_arrivals_rise_keep_the_rate_and_have_the_gaps_of_chance() {
         let mut process = ArrivalProcess::new(Spacing::Poisson, 10_000.0, Seed(3));
-        let times: Vec<u64> = (0..64_000).map(|n| process.at_ns(n)).collect();
+        let times: Vec<u64> = (0..65_536).map(|n| process.at_ns(n)).collect();
         assert!(times.is_sorted());
-        assert!(times[63_999] < 6_400_000_000 && times[63_936] >= 6_393_600_000);
+        assert!(times[65_535] < 6_553_600_000 && process.at_ns(65_536) >= 6_553_600_000);
         let mean = 100_000.0;
         let short = times.windows(2).filter(|pair| ((pair[1] - pair[0]) as f64) < 0.2 * mean).count();
-        let expected = 64_000.0 * (1.0 - (-0.2f64).exp());
+        let expected = 65_536.0 * (1.0 - (-0.2f64).exp());
         assert!((short as f64 - expected).abs() < 500.0, "{short} gaps under a fifth of the mean");
+    }
+
+    /// The variance of how many there are in windows, over the mean: 1 where they come independently.
+    fn dispersion(times: &[u64], window_ns: u64) -> f64 {
+        let windows = times.last().unwrap() / window_ns;
+        let mut counts = vec![0.0; windows as usize];
+        for at in times.iter().filter(|at| **at < windows * window_ns) {
+            counts[(at / window_ns) as usize] += 1.0;
+        }
+        let mean = counts.iter().sum::<f64>() / windows as f64;
+        counts.iter().map(|count| (count - mean) * (count - mean)).sum::<f64>() / windows as f64 / mean
+    }
+
+    #[test]
+    fn random_arrivals_are_in_clusters_of_every_size() {
+        for (seed, window_ms) in [(3, 1), (3, 10), (4, 10), (5, 50), (6, 100)] {
+            let mut process = ArrivalProcess::new(Spacing::Poisson, 10_000.0, Seed(seed));
+            let times: Vec<u64> = (0..6 * 65_536).map(|n| process.at_ns(n)).collect();
+            let found = dispersion(&times, window_ms * 1_000_000);
+            // So many windows, and five standard errors of what they make of 1.
+            let windows = 6.0 * 6_553.6 / window_ms as f64;
+            assert!(
+                (found - 1.0).abs() < 5.0 * (2.0 / windows).sqrt(),
+                "{found} in {window_ms} ms, seed {seed}"
+            );
+        }
     }
 
     #[test]
@@ -134,12 +148,15 @@ mod tests {
         let stages = Stages::new(100.0, &[Stage::Soak { over }, Stage::Ramp { to: 700.0, over }]);
         for spacing in [Spacing::Constant, Spacing::Poisson] {
             let mut process = ArrivalProcess::staged(spacing, stages.clone(), Seed(5));
-            // The last block of random ones reaches beyond the end.
-            let times: Vec<u64> = (0..4_992).map(|n| process.at_ns(n)).collect();
-            assert!(times.is_sorted() && times[4_991] < 20_000_000_000, "{spacing:?}");
+            let times: Vec<u64> = (0..).map(|n| process.at_ns(n)).take_while(|at| *at < u64::MAX).collect();
+            assert!(times.is_sorted() && times.iter().all(|at| *at < 20_000_000_000), "{spacing:?}");
+            // Five standard deviations of a random count; even ones are as many as there are.
             let early = times.iter().filter(|at| **at < 10_000_000_000).count();
-            assert!((936..=1_064).contains(&early), "{early} of 1,000, {spacing:?}");
-            assert!((5_064..6_000).all(|n| process.at_ns(n) == u64::MAX), "{spacing:?}");
+            let (all_by, early_by) = if spacing == Spacing::Constant { (0, 0) } else { (354, 158) };
+            assert!(times.len().abs_diff(5_000) <= all_by, "{} of 5,000, {spacing:?}", times.len());
+            assert!(early.abs_diff(1_000) <= early_by, "{early} of 1,000, {spacing:?}");
+            let behind = times.len() as u64;
+            assert!((behind..behind + 1_000).all(|n| process.at_ns(n) == u64::MAX), "{spacing:?}");
         }
     }
 
@@ -154,7 +171,7 @@ mod tests {
         for spacing in [Spacing::Constant, Spacing::Poisson] {
             let new = || ArrivalProcess::new(spacing, 0.5, Seed(9));
             let mut used = new();
-            for n in [700, 3, 701, 64, 63, u64::MAX / 128] {
+            for n in [700, 3, 701, 65_536, 65_535, 64, 63, u64::MAX / 128] {
                 assert_eq!(used.at_ns(n), new().at_ns(n), "{spacing:?} {n}");
             }
         }

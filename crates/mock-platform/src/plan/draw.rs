@@ -116,6 +116,12 @@ pub(crate) fn arrival_bits(seed: u64, call: u64) -> u64 {
     split_mix(mix(seed ^ ARRIVALS), call)
 }
 
+/// What the coins are drawn from ([`split_mix`]) by which the arrivals of a block's parts, each 2⁻`depth` of it, are in its halves.
+pub(crate) fn halving_seed(seed: u64, block: u64, depth: u32) -> u64 {
+    const HALVES: u64 = 0x6861_6c76_6573_2121;
+    mix(split_mix(mix(seed ^ HALVES), block) ^ u64::from(depth))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -280,6 +280,59 @@ fn a_ledger_that_cannot_be_written_is_told() {
     }
 }
 
+/// Whoever reads it has had enough after some of it.
+#[cfg(unix)]
+#[test]
+fn a_ledger_that_fails_ends_the_load_and_what_was_measured_is_told() {
+    let (url, _) = accepting();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("load.jsonl");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let reader = path.clone();
+    let reading =
+        std::thread::spawn(move || std::fs::File::open(reader).unwrap().read_exact(&mut [0; 1_000]).unwrap());
+    let mut options = LoadOptions::new(Rate::Webhooks(5_000.0));
+    (options.duration, options.ledger) = (Some(Duration::from_secs(3_600)), Some(path));
+    let target = Target::parse(&url, &[]).unwrap();
+    let report = run_load(&simulator(), &target, &options, &Arc::default()).unwrap();
+    reading.join().unwrap();
+    let told = report.ledger_failed.as_deref().unwrap_or_default();
+    assert!(told.contains("load.jsonl") && told.contains("roken pipe"), "{told:?}");
+    assert_eq!((report.verdict(), report.stopped), ("inconclusive", false));
+    assert!(report.summary.acknowledged > 0 && report.to_string().contains("it ended early: "), "{report}");
+}
+
+#[test]
+fn what_would_do_nothing_or_never_come_to_be_is_told() {
+    let (url, _) = accepting();
+    for given in [["--p99", "50ms"], ["--repeats", "2"]] {
+        let args = [&["load", &url, "--rate", "200"][..], &given].concat();
+        check_refused(&args, 2, "--find-capacity");
+    }
+    // Of calls of a minute few are in progress after a fifth of a second.
+    let load = |time_scale: &str| {
+        let args = [
+            "load",
+            &url,
+            "--erlangs",
+            "500",
+            "--duration",
+            "200ms",
+            "--calls",
+            "3",
+            "--time-scale",
+            time_scale,
+        ];
+        stderr(&mock(&args))
+    };
+    let told = load("100");
+    assert!(
+        told.contains("warning: calls last ") && told.contains("of 500 are in progress by then"),
+        "{told}"
+    );
+    assert!(!load("100000").contains("warning"));
+}
+
 #[test]
 fn a_load_that_is_stopped_ends_and_says_what_it_did() {
     let (url, bodies) = accepting();

@@ -272,6 +272,7 @@ fn a_search_refuses_what_only_one_load_can_have_before_anything_is_sent() {
         (options.rate, options.arrivals_at) = (Rate::Calls(1.0), Some(Arc::from([0, 5])));
     };
     check(one, given, "the arrivals that are given");
+    check(one, |options| options.rate = Rate::Calls(5.0), "make them pass by faster (--time-scale ");
     let mut plan = PlanOptions::new(piopiy_events::Profile::Global, Seed(1));
     plan.shard = Some((0, 2));
     check(&Simulator::new(&Scenario::default(), plan), |_| {}, "the shard");

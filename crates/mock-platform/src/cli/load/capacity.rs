@@ -17,14 +17,14 @@ use crate::cli::exit::{Exit, Failure, OrExit as _};
 #[command(next_help_heading = "Capacity")]
 pub(super) struct CapacityArgs {
     /// Search for the largest rate with nothing lost, doubled or refused and p99 below --p99: from --rate N or --cps N on, in
-    /// trials as long as --duration [default: 5s]
+    /// trials as long as --duration [default: 5s], which with --cps are to be ten times as long as a call
     #[arg(long, conflicts_with_all = ["calls", "erlangs", "stage", "shard", "start_at", "ledger"])]
     find_capacity: bool,
     /// Within which 99 in 100 webhooks have to be answered
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration::parse, requires = "find_capacity")]
     p99: Duration,
     /// How often the largest rate has to do
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100), requires = "find_capacity")]
     repeats: u32,
 }
 

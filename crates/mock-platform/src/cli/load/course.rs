@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use piopiy_mock_platform::deliver::Redelivery;
-use piopiy_mock_platform::load::{LoadOptions, Rate};
-use piopiy_mock_platform::plan::{Spacing, Stage, arrivals_from_text};
+use piopiy_mock_platform::load::{CallLengths, Expected, LoadOptions, Rate};
+use piopiy_mock_platform::plan::{Simulator, Spacing, Stage, arrivals_from_text};
 
 use crate::cli::duration;
 use crate::cli::exit::{Exit, Failure, OrExit};
@@ -97,6 +98,26 @@ impl RedeliveryArgs {
 pub(super) fn mean_rate(instants: &[u64]) -> Rate {
     let seconds = instants.last().map_or(1.0, |last| (*last as f64 / 1e9).max(1.0));
     Rate::Calls((instants.len() as f64 / seconds).max(0.001))
+}
+
+/// A warning where a load of so many erlangs is over before as many calls are in progress: it begins with none.
+pub(super) fn empty_erlangs(simulator: &Simulator, options: &LoadOptions) -> Option<String> {
+    const NEARLY: f64 = 0.95;
+    let Rate::Erlangs(erlangs) = options.rate else { return None };
+    let lasts = Duration::try_from_secs_f64(Expected::of(simulator, options).seconds?).ok()?;
+    let lengths = CallLengths::of(simulator, options.time_scale);
+    let part = lengths.part_in_progress(lasts);
+    let needed = lengths.until_in_progress(NEARLY).as_secs_f64();
+    (part < NEARLY).then(|| {
+        format!(
+            "warning: calls last {:.1} s on average, and begin for {:.1} s: {:.0} of {erlangs} are in progress by then; nearly all would be with --duration {:.0}s, or --time-scale {:.0}\n",
+            lengths.mean().as_secs_f64(),
+            lasts.as_secs_f64(),
+            part * erlangs,
+            needed.ceil(),
+            (options.time_scale * needed / lasts.as_secs_f64().max(1e-3)).ceil(),
+        )
+    })
 }
 
 #[cfg(test)]

@@ -97,6 +97,40 @@ fn errors_and_what_is_lost_are_told() {
     assert_eq!(change(&compared(&[before], &[after], &tolerances), "lost"), Change::Worse);
 }
 
+#[test]
+fn what_is_proven_lost_is_worse_however_late_the_generator_was() {
+    let tolerances = Tolerances::default();
+    let (mut before, mut after) = (run(1, 900, 0), run(2, 9_000, 0));
+    (before.summary.lost, after.summary.lost) = (Some(0), Some(1));
+    after.saturation = Some("its threads were busy".to_owned());
+    let comparison =
+        |after: &LoadReport| LoadComparison::of(from_ref(&before), from_ref(after), &tolerances).unwrap();
+    assert!(comparison(&after).inconclusive.is_some(), "nobody has proven it");
+    after.audit = Some(crate::load::audit::LoadAudit { lost: 1, ..Default::default() });
+    let proven = comparison(&after);
+    let worse: Vec<&str> = proven.regressions().map(|figure| figure.name).collect();
+    assert_eq!((proven.inconclusive.as_deref(), worse), (None, vec!["lost"]));
+    assert!(proven.text().contains("its threads were busy; what was lost or doubled is so all the same"));
+}
+
+#[test]
+fn what_is_lost_and_not_seen_any_more_is_not_no_regression() {
+    let tolerances = Tolerances::default();
+    let (mut before, mut after) = (run(1, 900, 0), run(2, 900, 0));
+    before.summary.lost = Some(0);
+    let of =
+        |after: &LoadReport| LoadComparison::of(from_ref(&before), from_ref(after), &tolerances).unwrap();
+    let reason = of(&after).inconclusive.unwrap();
+    assert!(reason.contains("what was lost was seen before, and not after"), "{reason}");
+    after.summary.lost = Some(0);
+    assert_eq!(of(&after).inconclusive, None);
+    // Nothing speaks against a regression that is seen.
+    after.summary.lost = None;
+    let slower = LoadReport { summary: after.summary.clone(), ..run(3, 9_000, 0) };
+    let slower = of(&LoadReport { summary: run(3, 9_000, 0).summary, ..slower });
+    assert!(slower.inconclusive.is_none() && slower.regressions().next().is_some());
+}
+
 /// Three runs a side that differ among each other as much as the sides do.
 #[test]
 fn runs_that_differ_by_themselves_make_a_change_unclear() {

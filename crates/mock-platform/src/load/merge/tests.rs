@@ -93,6 +93,14 @@ fn what_is_not_one_load_is_not_joined() {
 }
 
 #[test]
+fn a_part_that_a_plan_has_not_is_no_shard() {
+    let sent = Sent::each_second(2);
+    let mut reports = [shard(&sent, 0, 2), shard(&sent, 1, 2)];
+    reports[1].shard = Some("2/2".to_owned());
+    assert!(matches!(merge(&reports), Err(MergeError::Whole { .. })), "nothing is of part 1");
+}
+
+#[test]
 fn what_one_shard_does_not_know_is_unknown_and_what_holds_one_back_is_told() {
     let sent = Sent::each_second(2);
     let (mut one, mut other) = (shard(&sent, 0, 2), shard(&sent, 1, 2));

@@ -95,6 +95,7 @@ fn summary(report: &LoadReport) -> Markup {
             @if let Some(reason) = &report.audit_failed {
                 p.trouble { "What the receiver did could not be seen to the end: " (reason) }
             }
+            @if let Some(reason) = &report.ledger_failed { p.trouble { "It ended early: " (reason) } }
             @if report.stopped { p.trouble { "The run was stopped before its end." } }
             div.numbers {
                 @for (class, count, name) in numbers {

@@ -34,6 +34,9 @@ pub(super) fn render(report: &LoadReport) -> String {
     if let Some(reason) = &report.audit_failed {
         let _ = writeln!(text, "What the receiver did could not be seen to the end: {}\n", code(reason));
     }
+    if let Some(reason) = &report.ledger_failed {
+        let _ = writeln!(text, "It ended early: {}\n", code(reason));
+    }
     let broken = report.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref());
     for reason in broken {
         let _ = writeln!(text, "- ✗ {}", code(reason));

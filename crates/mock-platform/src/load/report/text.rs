@@ -37,6 +37,9 @@ impl fmt::Display for LoadReport {
         if let Some(reason) = &self.audit_failed {
             writeln!(f, "what the receiver did could not be seen to the end: {reason}")?;
         }
+        if let Some(reason) = &self.ledger_failed {
+            writeln!(f, "it ended early: {reason}")?;
+        }
         writeln!(f, "{:.1} webhooks per second over {:.1} s", summary.sent_per_second, summary.seconds)?;
         writeln!(f, "{:<18}{:>10}{:>10}{:>10}{:>10}{:>10}", "ms", "p50", "p90", "p99", "p99.9", "max")?;
         for (name, times) in self.times() {

@@ -123,7 +123,7 @@ pub struct Arrivals {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Spacing {
-    /// At random: 64 of them in every 64 mean gaps.
+    /// At random. The calls of a scenario are 64 in every 64 mean gaps; those of a load are 65,536 in as many.
     Poisson,
     /// Evenly.
     Constant,
