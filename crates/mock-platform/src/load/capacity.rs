@@ -10,8 +10,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::search::{OFTEN, Search, Step};
-use self::verdict::{gave_way, gave_way_late};
+use self::search::{Search, Step};
+use self::verdict::{gave_way_late, shown};
 use super::audit::Followed;
 use super::call_lengths::CallLengths;
 use super::saturation::out_of_sockets;
@@ -105,7 +105,8 @@ pub struct Capacity {
     pub tried_above: u32,
     /// See `tried_above`.
     pub failed_above: u32,
-    /// What gave way first, at the lowest rate that did not do.
+    /// What gave way first, at the lowest rate that did not do, and what after it, as far as the seconds of the trial tell them apart. What was lost or
+    /// doubled has no time, and is told in front.
     pub gave_way: Option<String>,
     /// Why the search ended before the two rates were as close as they are to be, and the largest was tried as often; `null` where it did not.
     pub unfinished: Option<String>,
@@ -163,7 +164,7 @@ pub fn find_capacity(
         Capacity { unit: unit.to_owned(), is_observed: options.observation.is_some(), ..Capacity::default() };
     let mut reports: Vec<LoadReport> = Vec::new();
     let mut rested_us = u64::MAX;
-    let (mut saturation, mut audit_failed) = (None, None);
+    let (mut saturation, mut fine_at, mut audit_failed) = (None, None, None);
     // Why the generator can go on no more, where one of its trials does not say so.
     let mut cut_short = None;
     let mut followed = None;
@@ -194,7 +195,7 @@ pub fn find_capacity(
             }
             // Whether the receiver is there yet nobody knows: this machine is what is at its end.
             Err(LoadError::Unreachable { source, .. }) if is_shortage(&source) && !reports.is_empty() => {
-                saturation = out_of_sockets(1);
+                (saturation, fine_at) = (out_of_sockets(1), None);
                 cut_short = Some("this machine had no more sockets for another trial".to_owned());
                 break;
             }
@@ -217,16 +218,17 @@ pub fn find_capacity(
             }
         }
         rested_us = rested_us.min(report.summary.latency_us.p50);
+        let shown = shown(&report, capacity, rested_us);
         let is_blind = unseen.is_some_and(|error| !error.is_of_receiver());
         let inconclusive = match () {
             () if progress.is_stopped() => Some(STOPPED.to_owned()),
             () if is_blind => report.audit_failed.clone(),
             // What it loses at less than was to be sent it loses.
-            () => report.saturation.clone().filter(|_| !report.is_proven_wrong()),
+            () => report.saturation.clone().filter(|_| !report.is_proven_wrong()).or(shown.inconclusive),
         };
         let trial = Trial {
             per_second,
-            gave_way: gave_way(&report, capacity, rested_us),
+            gave_way: shown.gave_way,
             inconclusive,
             p99_us: report.summary.latency_us.p99,
             late: 0,
@@ -235,6 +237,7 @@ pub fn find_capacity(
         if is_blind {
             audit_failed.clone_from(&report.audit_failed);
         }
+        let fine = report.fine_at;
         reports.push(report);
         if progress.is_stopped() {
             found.unfinished = Some(STOPPED.to_owned());
@@ -243,8 +246,8 @@ pub fn find_capacity(
         if is_blind {
             found.unfinished = Some("what the receiver does could not be seen any more".to_owned());
         } else if trial.inconclusive.is_some() {
-            saturation.clone_from(&trial.inconclusive);
-            search.inconclusive();
+            (saturation, fine_at) = (trial.inconclusive.clone(), fine);
+            search.inconclusive(per_second);
         } else {
             search.tried(per_second, trial.gave_way.is_none());
         }
@@ -260,10 +263,13 @@ pub fn find_capacity(
         (outcome.fails, outcome.failed, outcome.tried_above);
     if outcome.is_finished || found.unfinished.is_some() {
         // What was inconclusive on the way was not what ended it.
-        saturation = None;
+        (saturation, fine_at) = (None, None);
     } else {
-        let often = || format!("the generator was the bottleneck {OFTEN} times, one after the other");
-        found.unfinished = Some(cut_short.unwrap_or_else(often));
+        let limit = || match outcome.unsure {
+            Some(rate) => format!("the generator was the bottleneck, at {rate:.1} {unit} per second already"),
+            None => "the generator was the bottleneck again and again".to_owned(),
+        };
+        found.unfinished = Some(cut_short.unwrap_or_else(limit));
     }
     let at_its_limit = found.trials.iter().filter(|trial| Some(trial.per_second) == found.fails_at);
     found.gave_way = at_its_limit.filter_map(|trial| trial.gave_way.clone()).next_back();
@@ -271,7 +277,7 @@ pub fn find_capacity(
     let best = found.trials.iter().rposition(is_best).unwrap_or_default();
     let shown = if progress.is_stopped() { reports.len().saturating_sub(1) } else { best };
     let mut report = if shown < reports.len() { reports.swap_remove(shown) } else { LoadReport::default() };
-    report.saturation = saturation;
+    (report.saturation, report.fine_at) = (saturation, fine_at);
     if audit_failed.is_some() {
         report.audit_failed = audit_failed;
     }

@@ -10,8 +10,10 @@ impl LoadReport {
     /// Workflow commands: what does not hold is an error, and what says nothing is a warning.
     #[must_use]
     pub fn annotations(&self) -> String {
-        let broken = self.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref());
-        let broken = broken.map(|reason| command("error", TITLE, reason));
+        let broken = self.thresholds.iter().filter_map(|threshold| {
+            let kind = if threshold.is_by_generator { "warning" } else { "error" };
+            Some(command(kind, TITLE, threshold.broken.as_ref()?))
+        });
         let saturated = self
             .saturation
             .iter()
@@ -36,7 +38,7 @@ impl LoadReport {
     /// Lines of `$GITHUB_OUTPUT`: `result`, `failed` with the thresholds that do not hold, `seed`.
     #[must_use]
     pub fn outputs(&self) -> String {
-        let broken = self.thresholds.iter().filter(|threshold| threshold.broken.is_some());
+        let broken = self.thresholds.iter().filter(|threshold| threshold.is_failed());
         let failed: Vec<&str> = broken.map(|threshold| threshold.threshold.as_str()).collect();
         lines(&[("result", self.verdict()), ("failed", &failed.join(",")), ("seed", &self.seed)])
     }

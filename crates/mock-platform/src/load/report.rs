@@ -31,7 +31,7 @@ pub use self::asked::LoadAsked;
 use self::asked::pace;
 pub(super) use self::record::histogram_of;
 pub use self::record::{LoadHistograms, LoadInterval, LoadThreshold};
-use self::summary::seconds;
+use self::summary::pace_sent;
 pub use self::summary::{LoadSummary, Percentiles};
 
 /// The kind and version of the document.
@@ -107,6 +107,9 @@ pub struct LoadReport {
     pub started_at_monotonic_ns: u64,
     /// Why the figures say nothing of the receiver: the generator was the bottleneck.
     pub saturation: Option<String>,
+    /// The rate at which the generator would have been fine, in the unit of `pace`, or as webhooks per second where calls begin at given instants; where the pace
+    /// changes, the highest. `null` where it was fine, and where it was not the rate that was too much for it. Joined shards have that of the first.
+    pub fine_at: Option<f64>,
     /// Why not all was sent that was due, though the generator was fine: what had no answer yet was as much as may be in flight.
     pub gave_way: Option<String>,
     /// Whether it was stopped before its end.
@@ -178,19 +181,20 @@ impl LoadReport {
             duplicated: audit.as_ref().map(|audit| audit.duplicated),
             ..LoadSummary::of(options, tally)
         };
+        let (rate, unit) = pace_sent(options, tally);
         let signs = Signs {
             lag_p50_us: summary.scheduling_lag_us.p50,
             lag_p99_us: summary.scheduling_lag_us.p99,
             out_of_sockets: summary.out_of_sockets,
             cpu: summary.cpu,
             seconds: summary.seconds,
-            due_per_second: summary.planned as f64 / seconds(tally.last_sent_ns),
-            sent_per_second: summary.sent_per_second,
+            rate,
+            unit,
         };
         // At full speed the generator is meant to be at its limit, or the receiver at its own.
-        let saturation = match options.rate {
-            Rate::Max => out_of_sockets(summary.out_of_sockets),
-            _ => saturation(&signs),
+        let (saturation, fine_at) = match options.rate {
+            Rate::Max => (out_of_sockets(summary.out_of_sockets), None),
+            _ => saturation(&signs).map_or((None, None), |it| (Some(it.why), it.fine_at)),
         };
         let room = Room {
             dropped: summary.dropped(),
@@ -215,6 +219,7 @@ impl LoadReport {
             // Whoever is late himself knows nothing of others.
             gave_way: if saturation.is_some() { None } else { gave_way(&room) },
             saturation,
+            fine_at,
             stopped: started.is_stopped,
             thresholds: Vec::new(),
             summary,
@@ -247,11 +252,7 @@ impl LoadReport {
 
     /// Notes what had to hold, and whether it does.
     pub fn judge(&mut self, thresholds: &[Threshold]) {
-        let judged = thresholds.iter().map(|threshold| LoadThreshold {
-            threshold: threshold.to_string(),
-            broken: threshold.broken_by(self),
-        });
-        self.thresholds = judged.collect();
+        self.thresholds = thresholds.iter().map(|threshold| threshold.judge(self)).collect();
     }
 
     /// As GitHub and GitLab show it.
@@ -262,7 +263,7 @@ impl LoadReport {
 
     /// What it came to, in a word: `stopped` where it was stopped before its end, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
     /// must be, webhooks found no room, none was acknowledged, or a search found no rate that is safe; or `passed`. What was lost or
-    /// doubled is so, however late the generator was and whoever stopped it; where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
+    /// doubled is so, however late the generator was and whoever stopped it; a time that is beyond its bound for want of the generator is inconclusive; where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
         match () {
@@ -270,9 +271,10 @@ impl LoadReport {
             () if self.stopped => "stopped",
             () if self.ledger_failed.is_some() => "inconclusive",
             () if self.saturation.is_some() || self.summary.attempts == 0 => "inconclusive",
-            () if self.thresholds.iter().any(|threshold| threshold.broken.is_some()) => "failed",
+            () if self.thresholds.iter().any(LoadThreshold::is_failed) => "failed",
             () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",
             () if self.gave_way.is_some() || self.summary.acknowledged == 0 => "failed",
+            () if self.thresholds.iter().any(|threshold| threshold.is_by_generator) => "inconclusive",
             () if self.audit_failed.is_some() => "inconclusive",
             () => match &self.capacity {
                 Some(capacity) if capacity.unfinished.is_some() => "inconclusive",

@@ -8,13 +8,21 @@ pub(super) struct Signs {
     pub(super) lag_p99_us: u64,
     /// Connections that it could not open for want of files or ports.
     pub(super) out_of_sockets: u64,
-    /// The part of its threads' time in which they ran on a CPU.
+    /// The part of its threads' time in which they ran on a CPU, in its busiest seconds.
     pub(super) cpu: Option<f64>,
     /// For how long it was on.
     pub(super) seconds: f64,
-    /// Webhooks per second that were due, and that were sent.
-    pub(super) due_per_second: f64,
-    pub(super) sent_per_second: f64,
+    /// What it sent in those seconds, in the unit in which its pace was given.
+    pub(super) rate: f64,
+    pub(super) unit: &'static str,
+}
+
+/// Why the numbers say nothing of the receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Saturation {
+    pub(super) why: String,
+    /// The rate at which they would, in the unit of the pace; `None` where it was not the rate.
+    pub(super) fine_at: Option<f64>,
 }
 
 /// Half of all that are late by so much are no chance of scheduling.
@@ -25,30 +33,52 @@ const LAG_P99_US: u64 = 20_000;
 const CPU: f64 = 0.95;
 /// So long it takes to tell.
 const CPU_AFTER_S: f64 = 1.0;
-/// Of what it did at its limit, it does so much with ease.
+/// So busy a thread does with ease what it does; one that was less so and late had no core to run on.
 const EASE: f64 = 0.7;
 
-/// Why the numbers say nothing of the receiver, with the rate at which they would; `None` where they do.
-pub(super) fn saturation(signs: &Signs) -> Option<String> {
-    if let Some(sign) = out_of_sockets(signs.out_of_sockets) {
-        return Some(sign);
+/// Why the numbers say nothing of the receiver, with the rate at which they would where there is one; `None` where they do.
+pub(super) fn saturation(signs: &Signs) -> Option<Saturation> {
+    if let Some(why) = out_of_sockets(signs.out_of_sockets) {
+        return Some(Saturation { why, fine_at: None });
     }
     // A run of a moment is over before there is anything to tell.
-    let cpu = signs.cpu.filter(|_| signs.seconds >= CPU_AFTER_S).unwrap_or_default();
-    let sign = if signs.lag_p50_us > LAG_P50_US || signs.lag_p99_us > LAG_P99_US {
-        let ms = |us: u64| us as f64 / 1e3;
-        format!(
-            "it woke up {:.1} ms late for half of the webhooks, and {:.1} ms for one in a hundred",
-            ms(signs.lag_p50_us),
-            ms(signs.lag_p99_us)
-        )
-    } else if cpu > CPU {
-        format!("its threads were busy {:.0} % of the time", cpu * 100.0)
-    } else {
+    let cpu = signs.cpu.filter(|_| signs.seconds >= CPU_AFTER_S);
+    let is_late = signs.lag_p50_us > LAG_P50_US || signs.lag_p99_us > LAG_P99_US;
+    let is_busy = cpu.is_some_and(|cpu| cpu > CPU);
+    if !is_late && !is_busy {
         return None;
+    }
+    let ms = |us: u64| us as f64 / 1e3;
+    let late = is_late.then(|| {
+        let (half, most) = (ms(signs.lag_p50_us), ms(signs.lag_p99_us));
+        format!(
+            "it woke up {half:.1} ms late for half of the webhooks, and {most:.1} ms for one in a hundred"
+        )
+    });
+    let busy = cpu.map(|cpu| format!("its threads were busy {:.0} % of the time", cpu * 100.0));
+    let told: Vec<String> = late.into_iter().chain(busy).collect();
+    let fine_at = cpu.filter(|cpu| *cpu > EASE).map(|cpu| signs.rate * EASE / cpu);
+    let fine = match (fine_at, cpu) {
+        (Some(fine), _) => {
+            let digits = if fine < 10.0 { 2 } else { 0 };
+            format!("at about {fine:.digits$} {} it would have been fine", signs.unit)
+        }
+        (None, Some(_)) => {
+            "so it was not the rate, but this machine that kept the core from it: it is no better at a lower rate, give it a core that is free"
+                .to_owned()
+        }
+        (None, None) => {
+            "how busy its threads were is not known, and so no rate at which it would not have been late".to_owned()
+        }
     };
-    let fine = signs.sent_per_second.min(signs.due_per_second) * EASE;
-    Some(format!("{sign}; at about {fine:.0} webhooks per second it would have been fine"))
+    Some(Saturation { why: format!("{}; {fine}", told.join(", and ")), fine_at })
+}
+
+/// Whether a time that is not within its bound may be so for want of the generator alone: that it was late is much of the bound, and but for
+/// that the bound would have held. The times are in microseconds.
+pub(super) fn is_own_lateness(time_us: u64, lag_us: u64, bound_us: f64) -> bool {
+    let lag_us = lag_us as f64;
+    2.0 * lag_us >= bound_us && time_us as f64 - lag_us < bound_us
 }
 
 /// What holds at full speed as well: it did not have the connections that were asked for.
@@ -94,28 +124,57 @@ mod tests {
         out_of_sockets: 0,
         cpu: Some(0.5),
         seconds: 10.0,
-        due_per_second: 2_000.0,
-        sent_per_second: 2_000.0,
+        rate: 2_000.0,
+        unit: "webhooks per second",
     };
 
-    fn check(signs: Signs, expected: Option<&str>) {
+    fn check(signs: Signs, expected: Option<(&str, Option<f64>)>) {
         let told = saturation(&signs);
-        match expected {
-            None => assert_eq!(told, None),
-            Some(expected) => assert!(told.as_ref().is_some_and(|told| told.contains(expected)), "{told:?}"),
+        match (&told, expected) {
+            (None, None) => {}
+            (Some(told), Some((why, fine_at))) => {
+                assert!(told.why.contains(why), "{told:?}");
+                assert_eq!(told.fine_at.map(libm::round), fine_at, "{told:?}");
+                assert_eq!(told.why.contains("it would have been fine"), fine_at.is_some(), "{told:?}");
+            }
+            _ => panic!("{told:?}"),
         }
     }
 
     #[test]
-    fn each_sign_is_named_with_a_rate_that_is_fine() {
+    fn each_sign_is_named_with_a_rate_only_where_the_rate_was_the_cause() {
         check(FINE, None);
-        check(Signs { lag_p50_us: 1_500, ..FINE }, Some("1.5 ms late for half"));
-        check(Signs { lag_p99_us: 30_000, ..FINE }, Some("30.0 ms for one in a hundred"));
-        check(Signs { cpu: Some(0.99), ..FINE }, Some("busy 99 %"));
-        check(Signs { cpu: Some(0.99), sent_per_second: 1_000.0, ..FINE }, Some("about 700 webhooks"));
         check(Signs { cpu: None, ..FINE }, None);
         check(Signs { cpu: Some(3.0), seconds: 0.001, ..FINE }, None);
-        check(Signs { out_of_sockets: 3, ..FINE }, Some("allow more open files"));
+        // Its core is used up.
+        check(Signs { cpu: Some(0.98), ..FINE }, Some(("busy 98 %", Some(1_429.0))));
+        check(
+            Signs { cpu: Some(0.98), rate: 1_000.0, ..FINE },
+            Some(("about 714 webhooks per second", Some(714.0))),
+        );
+        let calls = Signs { cpu: Some(1.0), rate: 4.0, unit: "calls per second", ..FINE };
+        check(calls, Some(("about 2.80 calls per second", Some(3.0))));
+        let both = Signs { lag_p50_us: 1_500, cpu: Some(0.875), ..FINE };
+        check(both, Some(("1.5 ms late for half", Some(1_600.0))));
+        // A tenth of a core, or a machine that is away: no rate makes it any better.
+        check(Signs { lag_p99_us: 30_000, ..FINE }, Some(("30.0 ms for one in a hundred", None)));
+        let starved = Signs { lag_p50_us: 41_000, lag_p99_us: 90_000, cpu: Some(0.09), ..FINE };
+        check(starved, Some(("kept the core from it", None)));
+        check(Signs { cpu: None, ..starved }, Some(("is not known", None)));
+        check(Signs { out_of_sockets: 3, ..FINE }, Some(("allow more open files", None)));
+    }
+
+    #[test]
+    fn a_bound_is_broken_by_whoever_took_up_most_of_it() {
+        let check = |time_us, lag_us, bound_us, expected| {
+            assert_eq!(is_own_lateness(time_us, lag_us, bound_us), expected, "{time_us} {lag_us} {bound_us}");
+        };
+        check(15_300, 15_000, 10_000.0, true);
+        check(10_100, 5_000, 10_000.0, true);
+        check(10_100, 4_900, 10_000.0, false);
+        // But for the 15 ms it would have been too slow as well.
+        check(815_000, 15_000, 10_000.0, false);
+        check(100, 0, 0.0, false);
     }
 
     #[test]

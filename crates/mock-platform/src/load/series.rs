@@ -1,9 +1,12 @@
 //! What happened when: counts and latencies of each interval of a run, in memory that has a bound.
 
+mod busy;
+
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+pub(super) use self::busy::Busy;
 use super::packed::{packed, unpacked};
 use super::tally::histogram;
 
@@ -28,6 +31,8 @@ pub(super) struct Counts {
     pub(super) sent: u64,
     pub(super) acknowledged: u64,
     pub(super) errors: u64,
+    /// CPU time of the generator, in nanoseconds, without what it waited awake.
+    pub(super) worked_ns: u64,
 }
 
 impl Series {
@@ -69,6 +74,7 @@ impl Series {
             mine.sent += theirs.sent;
             mine.acknowledged += theirs.acknowledged;
             mine.errors += theirs.errors;
+            mine.worked_ns += theirs.worked_ns;
         }
         let places = self.counts.len().max(1);
         let joined: Vec<Vec<u8>> = (0..places)

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::LoadReport;
+use super::saturation::is_own_lateness;
+use super::{LoadReport, LoadThreshold};
 
 /// A bound on one figure of a load, as `p99<500ms`, `lost==0`, `errors<0.1%` or `rate>=990`.
 ///
@@ -113,6 +114,34 @@ impl FromStr for Threshold {
 }
 
 impl Threshold {
+    /// Whether it holds, and by whom it does not.
+    pub(super) fn judge(&self, report: &LoadReport) -> LoadThreshold {
+        let broken = self.broken_by(report);
+        let lag_us = broken.as_ref().and_then(|_| self.lateness_us(report));
+        let broken = broken.map(|reason| match lag_us {
+            Some(us) => format!(
+                "{reason}; inconclusive: generator: it woke up {} ms late itself for as many, which is no fault of the receiver",
+                us as f64 / 1e3
+            ),
+            None => reason,
+        });
+        LoadThreshold { threshold: self.text.clone(), broken, is_by_generator: lag_us.is_some() }
+    }
+
+    /// How late the generator was itself, where that alone may be why it does not hold.
+    fn lateness_us(&self, report: &LoadReport) -> Option<u64> {
+        let summary = &report.summary;
+        let (q, times) = match self.figure {
+            Figure::Latency(q) => (q, &summary.latency_us),
+            Figure::PublishDelay(q) => (q, &summary.publish_delay_us),
+            _ => return None,
+        };
+        let is_upper = matches!(self.relation, Relation::Less | Relation::AtMost);
+        let is_answered = !self.is_beyond(summary.unanswered(), summary.attempts);
+        let lag_us = summary.scheduling_lag_us.at(q);
+        (is_upper && is_answered && is_own_lateness(times.at(q), lag_us, self.bound)).then_some(lag_us)
+    }
+
     /// Whether it does not hold; the reason. What nobody could see does not hold.
     #[must_use]
     pub fn broken_by(&self, report: &LoadReport) -> Option<String> {
@@ -231,6 +260,56 @@ mod tests {
         // An answer that refuses is one.
         report.summary.errors_by_kind = [("5xx".to_owned(), 1_000)].into();
         assert_eq!(broken(&report, "max<500ms"), None);
+    }
+
+    #[test]
+    fn what_the_generator_was_late_for_is_not_held_against_the_receiver() {
+        let check = |text: &str, [time_us, lag_us]: [u64; 2], expected: [bool; 2]| {
+            let mut report = LoadReport::default();
+            (report.summary.attempts, report.summary.acknowledged) = (1_000, 1_000);
+            report.summary.latency_us.p99 = time_us;
+            report.summary.publish_delay_us.p99 = time_us;
+            report.summary.scheduling_lag_us.p99 = lag_us;
+            report.judge(&[text.parse().unwrap()]);
+            let told = &report.thresholds[0];
+            assert_eq!([told.broken.is_some(), told.is_by_generator], expected, "{told:?}");
+            let verdict = if !expected[0] {
+                "passed"
+            } else if expected[1] {
+                "inconclusive"
+            } else {
+                "failed"
+            };
+            assert_eq!(report.verdict(), verdict, "{told:?}");
+            let is_said =
+                told.broken.as_ref().is_some_and(|told| told.contains("it woke up 15 ms late itself"));
+            assert_eq!(is_said, expected[1], "{told:?}");
+            for (text, is_told) in [("::error", expected == [true, false]), ("::warning", expected[1])] {
+                assert_eq!(report.annotations().contains(text), is_told, "{}", report.annotations());
+            }
+            assert_eq!(
+                report.outputs().contains("failed=p"),
+                expected == [true, false],
+                "{}",
+                report.outputs()
+            );
+        };
+        check("p99<10ms", [15_300, 15_000], [true, true]);
+        check("publish_delay_p99<=10ms", [15_100, 15_000], [true, true]);
+        check("p99<10ms", [9_900, 9_000], [false, false]);
+        // It was late, and too little for that to be why.
+        check("p99<200ms", [210_000, 15_000], [true, false]);
+        // The receiver was too slow for it by itself.
+        check("p99<20ms", [415_000, 15_000], [true, false]);
+        check("p99>20ms", [15_300, 15_000], [true, false]);
+        check("p90<=0ms", [15_300, 15_000], [false, false]);
+
+        let mut unanswered = LoadReport::default();
+        unanswered.summary.attempts = 10;
+        unanswered.summary.scheduling_lag_us.p99 = 15_000;
+        unanswered.summary.errors_by_kind.insert("timeout".to_owned(), 10);
+        unanswered.judge(&["p99<10ms".parse().unwrap()]);
+        assert!(!unanswered.thresholds[0].is_by_generator, "who has no answer waits for it without an end");
     }
 
     #[test]

@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 
 use tokio::task::yield_now;
 
@@ -16,7 +18,7 @@ pub(super) struct Watch {
     waits: Waits,
     /// How late the alarm is, as a mean that forgets.
     late_ns: u64,
-    waited_ns: u64,
+    waited_ns: Rc<Cell<u64>>,
 }
 
 /// The mean moves by this part of what is new.
@@ -28,17 +30,17 @@ const LOOK_NS: u64 = 20_000;
 
 impl Watch {
     pub(super) fn new(waits: Waits) -> io::Result<Self> {
-        Ok(Self { alarm: Alarm::new()?, waits, late_ns: MOST_AHEAD_NS / 2, waited_ns: 0 })
+        Ok(Self { alarm: Alarm::new()?, waits, late_ns: MOST_AHEAD_NS / 2, waited_ns: Rc::default() })
     }
 
-    /// CPU time for which it was awake, and nothing was done.
-    pub(super) fn waited_ns(&self) -> u64 {
-        self.waited_ns
+    /// CPU time for which it was awake, and nothing was done; it goes on while it waits.
+    pub(super) fn waited_ns(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.waited_ns)
     }
 
     /// What it was awake for until now is of another time.
     pub(super) fn begin(&mut self) {
-        self.waited_ns = 0;
+        self.waited_ns.set(0);
     }
 
     /// Waits until an instant of the clock; `done` counts what the runtime does meanwhile. Others have their turn, past as it may be.
@@ -63,7 +65,7 @@ impl Watch {
             }
             let (later, done_now) = (now_ns(), done());
             if done_now == done_before && later - now < LOOK_NS {
-                self.waited_ns += later - now;
+                self.waited_ns.set(self.waited_ns.get() + later - now);
             }
             (now, done_before) = (later, done_now);
         }
@@ -114,8 +116,8 @@ mod tests {
         let mut watch = Watch::new(Waits::Awake).unwrap();
         let began = now_ns();
         watch.until(began + 5_000_000, || 0).await.unwrap();
-        let took = now_ns() - began;
-        assert!(took >= 5_000_000 && watch.waited_ns() <= took, "{} of {took}", watch.waited_ns());
+        let (took, waited) = (now_ns() - began, watch.waited_ns().get());
+        assert!(took >= 5_000_000 && waited <= took, "{waited} of {took}");
         assert_eq!(watch.late_ns, MOST_AHEAD_NS / 2, "no alarm was set that could be late");
     }
 

@@ -2,6 +2,7 @@
 
 mod care;
 mod converse;
+mod cpu;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,9 +17,10 @@ use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use self::cpu::Cpu;
 use super::audit::Teller;
 use super::awake::Waits;
-use super::clock::{now_ns, thread_cpu_ns};
+use super::clock::now_ns;
 use super::composer::Composer;
 use super::connection::{Connection, Flight};
 use super::ledger::LedgerPart;
@@ -75,6 +77,7 @@ struct Shared {
     state: RefCell<State>,
     connections: Vec<Connection>,
     start_ns: u64,
+    cpu: Cpu,
     /// With [`Rate::Max`](super::Rate::Max): a connection that is free takes the next webhook by itself.
     is_closed_loop: bool,
     /// What is sent again follows from what is answered.
@@ -109,6 +112,7 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         }),
         connections: (0..work.connections).map(|_| Connection::default()).collect(),
         start_ns: work.start_ns,
+        cpu: Cpu::new(watch.waited_ns()),
         is_closed_loop: work.closed_loop_until_ns.is_some(),
         waits_for_answers,
         again: Notify::new(),
@@ -121,17 +125,18 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
     let is_stopped = || progress.is_stopped();
     let opening_ns = u64::try_from(work.opening.as_nanos()).unwrap_or(u64::MAX);
     if !until_unless(&mut watch, work.start_ns.saturating_sub(opening_ns), is_stopped).await? {
-        return Ok(shared.tally(thread_cpu_ns()));
+        shared.cpu.begin();
+        return Ok(shared.tally());
     }
     for id in 0..work.connections {
         spawn_local(Rc::clone(&shared).serve(id));
     }
     let is_begun = until_unless(&mut watch, work.start_ns, is_stopped).await?;
     // What it took to be ready is not of the run, and was in another time.
-    let cpu_ns = thread_cpu_ns();
     watch.begin();
+    shared.cpu.begin();
     if !is_begun {
-        return Ok(shared.tally(cpu_ns));
+        return Ok(shared.tally());
     }
     let mut look_after = pin!(shared.look_after(work.closed_loop_until_ns, &progress));
     if shared.is_closed_loop {
@@ -140,11 +145,11 @@ async fn carry_out(work: Work) -> io::Result<Tally> {
         tokio::select! {
             sent = shared.send_what_is_due(&mut watch) => sent?,
             // It was stopped, with nothing due for long.
-            () = &mut look_after => return Ok(shared.tally(cpu_ns)),
+            () = &mut look_after => return Ok(shared.tally()),
         }
     }
     look_after.await;
-    Ok(shared.tally(cpu_ns))
+    Ok(shared.tally())
 }
 
 /// Waits until an instant of the clock that may be far away; false where it is stopped before.
@@ -167,7 +172,6 @@ impl Shared {
             let now = now_ns().saturating_sub(self.start_ns);
             let next = {
                 let mut state = self.state.borrow_mut();
-                state.tally.waited_ns = watch.waited_ns();
                 for _ in 0..BATCH {
                     let Some(due) = state.source.peek().filter(|due| due.at_ns <= now) else { break };
                     state.source.take();
@@ -202,11 +206,12 @@ impl Shared {
     }
 
     /// What was counted, in the end, and the CPU time since it began.
-    fn tally(&self, began_cpu_ns: Option<u64>) -> Tally {
-        let state = self.state.borrow();
+    fn tally(&self) -> Tally {
+        let mut state = self.state.borrow_mut();
+        self.cpu.note(&mut state.tally.series, now_ns().saturating_sub(self.start_ns));
         let mut tally = state.tally.clone();
         tally.injected.losses = state.source.losses();
-        tally.cpu_ns = began_cpu_ns.zip(thread_cpu_ns()).map(|(began, ended)| ended.saturating_sub(began));
+        (tally.cpu_ns, tally.waited_ns) = (self.cpu.spent_ns(), self.cpu.waited_ns());
         for (form, count) in state.composer.forms() {
             *tally.forms.entry(form).or_default() += count;
         }

@@ -7,8 +7,11 @@ pub(super) struct Search {
     tried: Vec<(f64, u32, u32)>,
     next: f64,
     repeats: u32,
-    /// How often the generator was the bottleneck, one time after the other.
+    /// Rates at which the generator was the bottleneck, and how often, where none as high has said anything since.
+    unsure: Vec<(f64, u32)>,
+    /// How often it was the bottleneck one time after the other, and in all.
     inconclusive: u32,
+    inconclusive_in_all: u32,
     /// The rate since which the receiver is gone.
     gone_at: Option<f64>,
     is_done: bool,
@@ -33,6 +36,8 @@ pub(super) struct Outcome {
     pub(super) fails: Option<f64>,
     pub(super) failed: u32,
     pub(super) tried_above: u32,
+    /// The lowest rate between the two at which the generator was the bottleneck.
+    pub(super) unsure: Option<f64>,
     /// Whether the two are as close as they are to be, and the rate was tried as often.
     pub(super) is_finished: bool,
 }
@@ -43,9 +48,11 @@ const CLOSE: f64 = 1.02;
 const MOST: f64 = 1e7;
 /// Nor for less.
 const LEAST: f64 = 0.1;
-/// A generator that is the bottleneck so often stays it.
-pub(super) const OFTEN: u32 = 4;
-/// Two of three decide that a rate does not do: one may be a hiccup.
+/// A generator that is the bottleneck so often where nothing else was found, or at a rate that did before, stays it.
+const OFTEN: u32 = 4;
+/// Nor does a search go on for longer than this in which it is so now and then.
+const MOST_UNSURE: u32 = 12;
+/// Two of three decide that a rate does not do, and two that the generator is not up to it: one may be a hiccup.
 const DECIDES: u32 = 2;
 
 impl Search {
@@ -55,7 +62,9 @@ impl Search {
             tried: Vec::new(),
             next: first,
             repeats,
+            unsure: Vec::new(),
             inconclusive: 0,
+            inconclusive_in_all: 0,
             gone_at: None,
             is_done: false,
             is_finished: false,
@@ -70,7 +79,9 @@ impl Search {
     pub(super) fn tried(&mut self, rate: f64, did: bool) {
         self.count(rate, did);
         self.inconclusive = 0;
-        self.go_on();
+        // Where it was up to a rate, it is up to less.
+        self.unsure.retain(|(unsure, _)| !(same(*unsure, rate) || (did && *unsure < rate)));
+        self.go_on(true);
     }
 
     /// The receiver is gone since it was tried at that rate, and with it whoever could be tried.
@@ -90,10 +101,21 @@ impl Search {
         }
     }
 
-    /// The trial said nothing.
-    pub(super) fn inconclusive(&mut self) {
+    /// The trial said nothing: the generator was the bottleneck. What it is up to lies below, so that is where the search goes on.
+    pub(super) fn inconclusive(&mut self, rate: f64) {
         self.inconclusive += 1;
-        self.is_done |= self.inconclusive >= OFTEN;
+        self.inconclusive_in_all += 1;
+        match self.unsure.iter_mut().find(|(known, _)| same(*known, rate)) {
+            Some((_, times)) => *times += 1,
+            None => self.unsure.push((rate, 1)),
+        }
+        let is_below = self.passes().is_some_and(|(passes, ..)| rate > passes && !same(rate, passes));
+        let is_often = self.inconclusive >= OFTEN && !is_below;
+        if is_often || self.inconclusive_in_all >= MOST_UNSURE {
+            self.is_done = true;
+        } else {
+            self.go_on(false);
+        }
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -105,6 +127,7 @@ impl Search {
             fails: fails.map(|(rate, ..)| rate),
             failed: fails.map_or(0, |(.., failures)| failures),
             tried_above: fails.map_or(0, |(_, tries, _)| tries),
+            unsure: self.ceiling().map(|(rate, _)| rate),
             is_finished: self.is_finished,
         }
     }
@@ -137,22 +160,47 @@ impl Search {
         passing.copied().max_by(|one, other| one.0.total_cmp(&other.0))
     }
 
-    fn go_on(&mut self) {
+    /// The lowest rate above the one that did, and below the one that did not, to which the generator was not up; how often.
+    fn ceiling(&self) -> Option<(f64, u32)> {
+        let low = self.passes().map_or(0.0, |(rate, ..)| rate);
+        let high = self.fails().map_or(f64::INFINITY, |(rate, ..)| rate);
+        let between = self.unsure.iter().filter(|(rate, _)| *rate > low && *rate < high && !same(*rate, low));
+        between.copied().min_by(|one, other| one.0.total_cmp(&other.0))
+    }
+
+    /// `may_retry`: whether the generator was up to the last trial, and may be to one to which it was not.
+    fn go_on(&mut self, may_retry: bool) {
         // One that failed once and has not yet passed or failed again.
-        let open = self.tried.iter().find(|(_, tries, failures)| *failures == 1 && *tries < 3);
+        let is_decided =
+            |rate: f64| self.unsure.iter().any(|(known, times)| same(*known, rate) && *times >= DECIDES);
+        let open = self
+            .tried
+            .iter()
+            .find(|(rate, tries, failures)| *failures == 1 && *tries < 3 && !is_decided(*rate));
         let open = open.filter(|(rate, ..)| self.fails().is_none_or(|(fails, ..)| *rate < fails));
         if let Some((rate, ..)) = open {
             self.next = *rate;
             return;
         }
-        self.next = match (self.passes(), self.fails()) {
-            (None, None) => self.next,
-            (Some((passes, ..)), None) if passes < MOST => (passes * 2.0).min(MOST),
-            (None, Some((fails, ..))) if fails > LEAST => (fails / 2.0).max(LEAST),
-            (Some((passes, ..)), Some((fails, ..))) if fails > passes * CLOSE => rounded(passes, fails),
-            (Some((passes, tries, failures)), _) if tries - failures < self.repeats => passes,
+        let (passes, fails) = (self.passes(), self.fails());
+        let is_found = passes.zip(fails).is_some_and(|((passes, ..), (fails, ..))| fails <= passes * CLOSE);
+        let ceiling = self.ceiling().filter(|_| !is_found);
+        let is_finished = ceiling.is_none();
+        self.next = match (passes, fails, ceiling) {
+            (Some((passes, ..)), _, Some((unsure, times)))
+                if times < DECIDES && (may_retry || unsure <= passes * CLOSE) =>
+            {
+                unsure
+            }
+            (Some((passes, ..)), _, Some((unsure, _))) if unsure > passes * CLOSE => rounded(passes, unsure),
+            (None, _, Some((unsure, _))) if unsure > LEAST => (unsure / 2.0).max(LEAST),
+            (None, None, None) => self.next,
+            (Some((passes, ..)), None, None) if passes < MOST => (passes * 2.0).min(MOST),
+            (None, Some((fails, ..)), None) if fails > LEAST => (fails / 2.0).max(LEAST),
+            (Some((passes, ..)), Some((fails, ..)), None) if fails > passes * CLOSE => rounded(passes, fails),
+            (Some((passes, tries, failures)), ..) if tries - failures < self.repeats => passes,
             _ => {
-                (self.is_done, self.is_finished) = (true, true);
+                (self.is_done, self.is_finished) = (true, is_finished);
                 return;
             }
         };
@@ -171,113 +219,4 @@ fn rounded(low: f64, high: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// The trials of a receiver that does up to a rate, but for chance.
-    fn search(first: f64, limit: f64, mut chance: impl FnMut() -> bool) -> (Outcome, usize) {
-        let mut search = Search::new(first, 3);
-        for trials in 0..200 {
-            let Step::Try(rate) = search.next() else { return (search.outcome(), trials) };
-            search.tried(rate, rate <= limit && !chance());
-        }
-        panic!("it does not end: {search:?}");
-    }
-
-    #[test]
-    fn a_limit_is_found_from_wherever_the_search_begins() {
-        proptest!(|(first in 1.0..100_000.0, limit in 1.0..100_000.0)| {
-            let (outcome, trials) = search(first, limit, || false);
-            let (passes, fails) = (outcome.passes.unwrap(), outcome.fails.unwrap());
-            prop_assert!(passes <= limit && limit < fails && fails <= passes * CLOSE * 1.0001, "{outcome:?}");
-            prop_assert!(outcome.is_finished && outcome.passed == outcome.tried);
-            prop_assert!(outcome.passed >= 3 && outcome.failed >= 2 && outcome.tried_above <= 3);
-            prop_assert!(trials < 70, "{trials}");
-        });
-    }
-
-    #[test]
-    fn a_hiccup_now_and_then_misleads_nobody() {
-        let mut n = 0;
-        let hiccup = || {
-            n += 1;
-            n % 7 == 3
-        };
-        let (outcome, _) = search(100.0, 1_000.0, hiccup);
-        let (passes, fails) = (outcome.passes.unwrap(), outcome.fails.unwrap());
-        assert!(passes <= 1_000.0 && passes > 950.0 && fails > 1_000.0, "{outcome:?}");
-    }
-
-    #[test]
-    fn a_rate_that_was_found_to_fail_later_is_tried_again_and_not_believed() {
-        let mut search = Search::new(100.0, 3);
-        search.tried(100.0, true);
-        assert_eq!(search.next(), Step::Try(200.0));
-        search.revoked(100.0);
-        search.tried(200.0, false);
-        assert_eq!(search.next(), Step::Try(100.0), "one failure is open");
-        search.tried(100.0, false);
-        assert_eq!(search.next(), Step::Try(50.0));
-        assert_eq!((search.outcome().passes, search.outcome().fails), (None, Some(100.0)));
-    }
-
-    #[test]
-    fn what_never_does_and_what_always_does_have_an_end() {
-        let (never, _) = search(100.0, 0.0, || false);
-        assert_eq!((never.passes, never.fails), (None, Some(LEAST)));
-        let (always, _) = search(100.0, f64::INFINITY, || false);
-        assert_eq!((always.passes, always.fails), (Some(MOST), None));
-        let mut search = Search::new(10.0, 3);
-        search.tried(10.0, true);
-        (0..OFTEN).for_each(|_| search.inconclusive());
-        assert_eq!(search.next(), Step::Done);
-        assert_eq!((search.outcome().passes, search.outcome().fails), (Some(10.0), None));
-        assert!(!search.outcome().is_finished);
-    }
-
-    #[test]
-    fn a_search_that_is_not_finished_does_not_say_that_it_is() {
-        // 5,000 does once, 10,000 fails twice, and then the generator is not up to what lies between.
-        let mut search = Search::new(5_000.0, 3);
-        search.tried(5_000.0, true);
-        (0..DECIDES).for_each(|_| search.tried(10_000.0, false));
-        (0..OFTEN).for_each(|_| search.inconclusive());
-        assert_eq!(search.next(), Step::Done);
-        let outcome = search.outcome();
-        assert_eq!((outcome.passes, outcome.fails), (Some(5_000.0), Some(10_000.0)));
-        assert!(!outcome.is_finished);
-    }
-
-    #[test]
-    fn a_failure_among_the_trials_of_the_largest_rate_is_told() {
-        let mut search = Search::new(100.0, 3);
-        search.tried(100.0, false);
-        (0..3).for_each(|_| search.tried(100.0, true));
-        (0..DECIDES).for_each(|_| search.tried(101.0, false));
-        let outcome = search.outcome();
-        assert_eq!((outcome.passes, outcome.passed, outcome.tried), (Some(100.0), 3, 4));
-    }
-
-    #[test]
-    fn a_rate_that_the_receiver_did_not_survive_is_too_much_at_once() {
-        let mut search = Search::new(2_000.0, 3);
-        search.tried(2_000.0, true);
-        search.tried(4_000.0, false);
-        search.gone(4_000.0);
-        assert_eq!(search.next(), Step::Done);
-        let outcome = search.outcome();
-        assert_eq!((outcome.passes, outcome.passed, outcome.tried), (Some(2_000.0), 1, 1));
-        assert_eq!((outcome.fails, outcome.failed, outcome.tried_above), (Some(4_000.0), 1, 1));
-        assert!(!outcome.is_finished);
-        // Whether the trial seemed to do, or said nothing.
-        let mut search = Search::new(100.0, 3);
-        search.tried(100.0, true);
-        search.gone(100.0);
-        assert_eq!((search.outcome().passes, search.outcome().fails), (None, Some(100.0)));
-        let mut search = Search::new(100.0, 3);
-        search.gone(100.0);
-        assert_eq!((search.outcome().failed, search.outcome().tried_above), (1, 1));
-    }
-}
+mod tests;

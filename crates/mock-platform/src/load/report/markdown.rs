@@ -37,9 +37,9 @@ pub(super) fn render(report: &LoadReport) -> String {
     if let Some(reason) = &report.ledger_failed {
         let _ = writeln!(text, "It ended early: {}\n", code(reason));
     }
-    let broken = report.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref());
-    for reason in broken {
-        let _ = writeln!(text, "- ✗ {}", code(reason));
+    for threshold in &report.thresholds {
+        let Some(reason) = &threshold.broken else { continue };
+        let _ = writeln!(text, "- {} {}", if threshold.is_by_generator { "?" } else { "✗" }, code(reason));
     }
     for threshold in report.thresholds.iter().filter(|threshold| threshold.broken.is_none()) {
         let _ = writeln!(text, "- ✓ {} holds", code(&threshold.threshold));

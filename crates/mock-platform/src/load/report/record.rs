@@ -53,6 +53,15 @@ pub struct LoadThreshold {
     pub threshold: String,
     /// Why it does not hold; `null` where it does.
     pub broken: Option<String>,
+    /// Whether it may not hold only because the generator was late itself, so that nothing is said of the receiver.
+    pub is_by_generator: bool,
+}
+
+impl LoadThreshold {
+    /// Whether it is the receiver by whom it does not hold.
+    pub(in crate::load) fn is_failed(&self) -> bool {
+        self.broken.is_some() && !self.is_by_generator
+    }
 }
 
 impl LoadHistograms {

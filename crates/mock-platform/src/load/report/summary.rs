@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::load::options::LoadOptions;
+use crate::load::options::{LoadOptions, Rate};
+use crate::load::series::Busy;
 use crate::load::tally::Tally;
 
 /// The figures of a load. Webhooks are counted, where nothing else is said.
@@ -62,7 +63,8 @@ pub struct LoadSummary {
     /// CPU time of the generator per attempt, in microseconds, from the first instant on; without what it was awake for a moment before an instant, so as not to
     /// miss it.
     pub cpu_us_per_attempt: Option<f64>,
-    /// The part of their time that the generator's threads worked on a CPU: without that waiting.
+    /// The part of their time that the generator's threads worked on a CPU, without that waiting: in the busiest seconds, or whatever the
+    /// intervals are, in which one in ten webhooks was sent. What trickles after a burst makes it no less.
     pub cpu: Option<f64>,
 }
 
@@ -121,7 +123,6 @@ impl LoadSummary {
             UNANSWERED.into_iter().zip([tally.no_connection, tally.timed_out, tally.reset, tally.no_http]);
         let refused = tally.refused.iter().enumerate().map(|(digit, &count)| (format!("{digit}xx"), count));
         let named = errors.map(|(name, count)| (name.to_owned(), count));
-        let wall_ns = tally.last_ns.max(1) as f64 * options.threads as f64;
         let working_ns = tally.cpu_ns.map(|ns| ns.saturating_sub(tally.waited_ns));
         Self {
             planned: tally.planned,
@@ -147,11 +148,32 @@ impl LoadSummary {
             out_of_sockets: tally.out_of_sockets,
             most_waiting: tally.most_waiting,
             cpu_us_per_attempt: working_ns.map(|ns| ns as f64 / 1e3 / tally.attempts.max(1) as f64),
-            cpu: working_ns.map(|ns| ns as f64 / wall_ns),
+            cpu: working_ns.map(|ns| {
+                let whole = || ns as f64 / (tally.last_ns.max(1) as f64 * options.threads as f64);
+                busy(options, tally).map_or_else(whole, |busy| busy.cpu)
+            }),
         }
     }
 }
 
-pub(super) fn seconds(ns: u64) -> f64 {
+/// How busy the generator was.
+pub(super) fn busy(options: &LoadOptions, tally: &Tally) -> Option<Busy> {
+    tally.series.busy(options.threads, tally.last_ns.max(tally.last_sent_ns))
+}
+
+/// What it sent when it was busiest, in the unit in which the pace was given. A pace that changes, or makes calls of which each has webhooks for long, is what it is
+/// at most: then the most was due.
+pub(super) fn pace_sent(options: &LoadOptions, tally: &Tally) -> (f64, &'static str) {
+    let Some(busy) = busy(options, tally) else { return (0.0, "webhooks per second") };
+    let part = (busy.sent_per_second / busy.due_per_second).min(1.0);
+    match (options.rate, options.peak()) {
+        (Rate::Calls(_), Some(peak)) => (peak * part, "calls per second"),
+        (Rate::Erlangs(_), Some(peak)) => (peak * part, "erlangs"),
+        (Rate::Webhooks(_), Some(peak)) => (peak * part, "webhooks per second"),
+        _ => (busy.sent_per_second, "webhooks per second"),
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
     ns.max(1) as f64 / 1e9
 }

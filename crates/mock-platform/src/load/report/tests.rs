@@ -94,6 +94,45 @@ fn what_is_proven_fails_whoever_was_late_and_what_is_not_does_not() {
     assert_eq!(refused.verdict(), "failed");
 }
 
+/// A burst of two seconds for which a core is used up, a trickle of one webhook a second, and one that nobody ever answers.
+fn burst() -> Tally {
+    const SECOND: u64 = 1_000_000_000;
+    let mut tally = Tally::new(std::time::Duration::from_secs(1));
+    for second in 0..200 {
+        let webhooks = if second < 2 { 500 } else { 1 };
+        for _ in 0..webhooks {
+            tally.planned(second * SECOND);
+            tally.attempts += 1;
+            tally.series.sent(second * SECOND);
+        }
+        tally.last_sent_ns = second * SECOND;
+        let worked_ns = if second < 2 { SECOND } else { SECOND / 1_000 };
+        tally.series.worked(second * SECOND, (second + 1) * SECOND, worked_ns);
+        tally.cpu_ns = tally.cpu_ns.map(|ns| ns + worked_ns);
+    }
+    tally.ended(crate::load::tally::End::TimedOut, 900 * SECOND, 700 * SECOND);
+    tally
+}
+
+#[test]
+fn what_comes_after_a_burst_makes_the_generator_no_less_busy() {
+    let check = |rate: Rate, expected: &str| {
+        let simulator = Simulator::builtin("default", crate::plan::PlanOptions::default()).unwrap();
+        let target = Target::parse("http://127.0.0.1:9/", &[]).unwrap();
+        let started = Started { wall_ms: 0, monotonic_ns: 1, is_stopped: false };
+        let report = LoadReport::new(&simulator, &target, &LoadOptions::new(rate), &burst(), started, None);
+        let told = report.saturation.as_deref().unwrap_or_default();
+        assert!(told.contains("busy 100 % of the time") && told.contains(expected), "{told}");
+        assert_eq!((report.verdict(), report.fine_at.is_some()), ("inconclusive", true), "{report}");
+        let read = LoadReport::parse(&json(&report)).unwrap();
+        assert_eq!(read.fine_at, report.fine_at);
+    };
+    // In the unit that was asked for.
+    check(Rate::Webhooks(500.0), "at about 350 webhooks per second it would have been fine");
+    check(Rate::Calls(4.0), "at about 2.80 calls per second it would have been fine");
+    check(Rate::Erlangs(300.0), "at about 210 erlangs it would have been fine");
+}
+
 #[test]
 fn what_was_written_is_read_and_what_is_not_is_told() {
     let mut whole = report(2_500);

@@ -25,6 +25,7 @@ impl Shared {
                 state.stop();
             }
             self.close_what_is_late_or_unused(&mut state, now);
+            self.cpu.note(&mut state.tally.series, now.saturating_sub(self.start_ns));
             if let Some(teller) = &mut state.teller {
                 teller.tell();
             }
