@@ -130,17 +130,67 @@ fn pods_run_without_rights_and_find_their_parts() {
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
         assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
         assert!(container["resources"]["limits"]["memory"].is_string());
-        let volumes = pod["volumes"].as_array().unwrap().iter().map(|volume| volume["name"].clone());
+        let volumes = pod["volumes"].as_array().into_iter().flatten().map(|volume| volume["name"].clone());
         let claims = set["volumeClaimTemplates"]
             .as_array()
             .unwrap()
             .iter()
             .map(|claim| claim["metadata"]["name"].clone());
         let there: Vec<Value> = volumes.chain(claims).collect();
-        for mount in container["volumeMounts"].as_array().unwrap() {
+        for mount in container["volumeMounts"].as_array().into_iter().flatten() {
             assert!(there.contains(&mount["name"]), "{mount} is nowhere");
         }
     }
+}
+
+/// `$(NAME)` in the command lines of a pod's containers, where nothing gives the variable a value: Kubernetes passes it on as it
+/// stands.
+fn undefined(document: &Value) -> Vec<String> {
+    let spec = &document["spec"];
+    let pod = &spec["template"]["spec"];
+    let mut found = Vec::new();
+    let containers = ["initContainers", "containers"].into_iter().filter_map(|key| pod[key].as_array());
+    for container in containers.flatten() {
+        let mut names: Vec<&str> =
+            container["env"].as_array().into_iter().flatten().filter_map(|it| it["name"].as_str()).collect();
+        if spec["completionMode"] == "Indexed" {
+            // Kubernetes sets it.
+            names.push("JOB_COMPLETION_INDEX");
+        }
+        let words = ["command", "args"].into_iter().filter_map(|key| container[key].as_array()).flatten();
+        for word in words.filter_map(Value::as_str) {
+            // `$$(NAME)` stands for itself.
+            let word = word.replace("$$", "");
+            let references = word.split("$(").skip(1).filter_map(|rest| rest.split_once(')'));
+            found.extend(references.filter(|(it, _)| !names.contains(it)).map(|(it, _)| it.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn pods_are_given_every_variable_of_their_command_lines() {
+    for path in ["docs/recipes/kubernetes.yaml", "examples/load/kubernetes.yaml"] {
+        for document in documents(path) {
+            assert_eq!(undefined(&document), [""; 0], "{path}: no `env` has it");
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_nothing_defines_is_found() {
+    let check = |told: &str, expected: &[&str]| {
+        let document: Value = serde_yaml_ng::from_str(told).unwrap();
+        assert_eq!(undefined(&document), expected, "{told}");
+    };
+    let job = |container: &str| format!("spec: {{template: {{spec: {{containers: [{container}]}}}}}}");
+    check(&job("{args: [run, 'http://a/?token=$(TOKEN)']}"), &["TOKEN"]);
+    check(&job("{command: [/a, $(TOKEN)], env: [{name: OTHER, value: a}]}"), &["TOKEN"]);
+    check(&job("{args: [$(TOKEN)-$(A)], env: [{name: TOKEN, value: a}]}"), &["A"]);
+    check(&job("{args: [$$(TOKEN), '$5 (A)']}"), &[]);
+    check(&job("{args: [$(JOB_COMPLETION_INDEX)/4]}"), &["JOB_COMPLETION_INDEX"]);
+    let indexed = "spec: {completionMode: Indexed, template: {spec: {containers: [{args: [$(JOB_COMPLETION_INDEX)/4]}]}}}";
+    check(indexed, &[]);
 }
 
 #[test]
