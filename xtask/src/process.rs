@@ -30,7 +30,16 @@ impl Process {
     ///
     /// # Errors
     /// Where it cannot be started, ends first, or says nothing in time: with what it did say.
-    pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
+    pub(crate) async fn start(command: Command) -> anyhow::Result<Self> {
+        Self::until(command, "listening on ").await
+    }
+
+    /// The same with another line that its stderr has once it is ready: one with these words, behind which its URL is, if it
+    /// has any.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub(crate) async fn until(mut command: Command, ready_words: &str) -> anyhow::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().with_context(|| format!("cannot start `{program}`"))?;
@@ -38,12 +47,12 @@ impl Process {
         let said = Arc::new(Mutex::new(Vec::new()));
         let (ready, url) = oneshot::channel();
         tokio::spawn({
-            let said = Arc::clone(&said);
+            let (said, ready_words) = (Arc::clone(&said), ready_words.to_owned());
             async move {
                 let mut ready = Some(ready);
                 let mut lines = BufReader::new(stderr).lines();
                 while let Ok(Some(line)) = lines.next_line().await {
-                    if let Some((_, url)) = line.split_once("listening on ")
+                    if let Some((_, url)) = line.split_once(&ready_words)
                         && let Some(ready) = ready.take()
                     {
                         // The other end is gone only where the wait timed out, which is told there.

@@ -1,108 +1,178 @@
 //! The commands of the README and of the tutorials, in their order, for real.
 
-use std::path::{Path, PathBuf};
+mod commands;
+
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 use tokio::process::Command;
 
+use self::commands::How;
 use super::World;
-use crate::receivers::Kept;
+use crate::process::Process;
 use crate::{traffic, workspace};
 
 /// Where they have their receiver.
 const ADDRESS: &str = "127.0.0.1:5000";
-/// The programs that they call.
-const PROGRAMS: [&str; 2] = ["piopiy-mock", "piopiy-receiver"];
+/// How it is started where a page does not say it.
+const SERVE: &str = "piopiy-receiver serve --observe";
+/// The commands that listen, and what has them take any ports that are free.
+const ANYWHERE: [(&str, &str); 2] = [
+    ("piopiy-receiver serve", " --listen 127.0.0.1:0"),
+    ("piopiy-mock serve", " --listen 127.0.0.1:0 --control 127.0.0.1:0"),
+];
 
-/// Runs every command of the README against a receiver.
+/// In place of Docker, for there is no container to pause: writes down what it was asked for.
+const DOCKER: &str = "#!/bin/sh\necho \"$@\" >>docker-was-asked-to\n";
+
+/// Runs every command of the README: those of its blocks, then those of its sentences, beside the receiver that it starts.
 ///
 /// # Errors
-/// Where a command fails.
+/// Where a command fails, or nobody has said how it is run.
 pub(super) async fn run(world: &World) -> anyhow::Result<String> {
-    let readme = workspace::root().join("README.md");
-    let text = std::fs::read_to_string(&readme).context("cannot read README.md")?;
+    let page = workspace::root().join("README.md");
+    let text = std::fs::read_to_string(&page).context("cannot read README.md")?;
     ensure!(text.contains(traffic::PATH), "README.md never says where webhooks go");
-    of_pages(world, &[readme]).await
+    let place = Place::new(world, &text).await?;
+    let (mut ran, mut elsewhere) = (0, 0);
+    let sentences = commands::in_sentences(&text).into_iter().filter(|line| *line != place.served);
+    for line in commands::in_blocks(&text).iter().map(String::as_str).chain(sentences) {
+        match commands::how(line).with_context(|| format!("nobody has said how `{line}` is run"))? {
+            How::Whole(code) => place.whole(line, code).await?,
+            How::Until(said, code) => place.until(line, said, code).await?,
+            How::Elsewhere(there) => {
+                println!("readme: `{line}` is run elsewhere: {there}");
+                elsewhere += 1;
+                continue;
+            }
+        }
+        ran += 1;
+    }
+    for program in ["piopiy-mock", "piopiy-receiver"] {
+        ensure!(
+            place.folder.path().join("bin").join(program).is_file(),
+            "README.md never installs {program}"
+        );
+    }
+    let asked = std::fs::read_to_string(place.folder.path().join("docker-was-asked-to")).unwrap_or_default();
+    ensure!(asked.starts_with("pause db\nunpause db\n"), "the hooks of `check` ran as: {asked:?}");
+    place.receiver.stop().await?;
+    Ok(format!("{ran} commands, {elsewhere} that are run elsewhere"))
 }
 
-/// Runs every command of the tutorials, each page in a folder and against a store of its own.
+/// Runs every command in the shell blocks of the tutorials, each page in a folder and beside a receiver of its own.
 ///
 /// # Errors
 /// Where a command fails.
 pub(super) async fn tutorials(world: &World) -> anyhow::Result<String> {
     let pages = workspace::files_under(&workspace::root().join("docs/tutorials"))?;
-    ensure!(!pages.is_empty(), "docs/tutorials has no page");
-    of_pages(world, &pages).await
-}
-
-async fn of_pages(world: &World, pages: &[PathBuf]) -> anyhow::Result<String> {
-    let mock = workspace::build("piopiy-mock-platform", "piopiy-mock", workspace::Profile::Dev)?;
-    let programs = mock.parent().context("a program lies in a folder")?;
     let mut ran = 0;
-    for page in pages {
+    for page in &pages {
         let name = workspace::relative(page);
-        ran += of_page(world, page, programs).await.with_context(|| name)?;
+        ran += tutorial(world, page).await.with_context(|| name)?;
     }
     ensure!(ran > 0, "there is no command; they are to stand in ```sh blocks");
     Ok(format!("{ran} commands"))
 }
 
-async fn of_page(world: &World, page: &Path, programs: &Path) -> anyhow::Result<usize> {
+async fn tutorial(world: &World, page: &Path) -> anyhow::Result<usize> {
     let text = std::fs::read_to_string(page)?;
-    let folder = tempfile::tempdir()?;
-    let store = folder.path().join("store.sqlite");
-    let receiver = world.durable.serve("127.0.0.1:0", Kept::Sqlite(&store), &["--observe"]).await?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path =
-        std::env::join_paths(std::iter::once(programs.to_path_buf()).chain(std::env::split_paths(&path)))?;
+    let lines = commands::in_shell_blocks(&text);
+    let place = Place::new(world, &text).await?;
+    for line in &lines {
+        place.whole(line, 0).await?;
+    }
+    place.receiver.stop().await?;
+    Ok(lines.len())
+}
 
-    let mut ran = 0;
-    for line in commands(&text) {
-        let line = line.replace(ADDRESS, receiver.address());
-        let program = line.split_whitespace().next().unwrap_or_default();
-        ensure!(PROGRAMS.contains(&program), "not a command that this run knows: {line}");
-        let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", &line]).current_dir(folder.path()).env("PATH", &path);
-        let output = shell.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+/// Where the commands of a page are run: in a folder of its own, beside the receiver that the page starts there.
+struct Place {
+    folder: tempfile::TempDir,
+    path: OsString,
+    /// How the page starts its receiver.
+    served: String,
+    receiver: Process,
+}
+
+impl Place {
+    async fn new(world: &World, page: &str) -> anyhow::Result<Self> {
+        let mock = workspace::build("piopiy-mock-platform", "piopiy-mock", workspace::Profile::Dev)?;
+        let folder = tempfile::tempdir()?;
+        let bin = folder.path().join("bin");
+        std::fs::create_dir(&bin)?;
+        std::fs::write(bin.join("docker"), DOCKER)?;
+        std::fs::set_permissions(bin.join("docker"), std::fs::Permissions::from_mode(0o755))?;
+        // What the page installs comes before what is built here.
+        let programs = [&mock, world.durable.binary()].map(|program| program.parent().map(Path::to_path_buf));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(bin).chain(programs.into_iter().flatten());
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&path)))?;
+
+        let mut sentences = commands::in_sentences(page).into_iter();
+        let served = sentences.find(|line| line.starts_with("piopiy-receiver serve")).unwrap_or(SERVE);
+        let receiver =
+            Process::until(shell(folder.path(), &path, &listening(served)), "listening on ").await?;
+        Ok(Self { folder, path, served: served.to_owned(), receiver })
+    }
+
+    /// Runs a command to its end.
+    async fn whole(&self, line: &str, code: i32) -> anyhow::Result<()> {
+        let mut shell = self.shell(line);
+        let output = shell.output().await.context("cannot start bash")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "`{line}` ended with {}: {said}", output.status);
-        ran += 1;
-    }
-    receiver.stop().await?;
-    Ok(ran)
-}
-
-/// The commands in shell blocks, without comments and without what sets the machine up.
-fn commands(page: &str) -> Vec<&str> {
-    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let lines =
-        blocks.flat_map(str::lines).map(|line| line.split_once(" #").map_or(line, |(command, _)| command));
-    lines.filter(|line| !line.trim().is_empty() && !line.starts_with("cargo ")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{PROGRAMS, commands};
-    use crate::workspace;
-
-    #[test]
-    fn only_commands_of_shell_blocks_are_run() {
-        let page =
-            "a\n```sh\ncargo xtask demo # it\npiopiy-mock events   # all\n\n```\n```rust\nfn f() {}\n```\n";
-        assert_eq!(commands(page), ["piopiy-mock events  "]);
+        ensure!(output.status.code() == Some(code), "`{line}` ended with {}: {said}", output.status);
+        Ok(())
     }
 
-    #[test]
-    fn every_tutorial_but_that_of_live_calls_has_commands_that_can_be_run() {
-        for page in workspace::files_under(&workspace::root().join("docs/tutorials")).unwrap() {
-            let text = std::fs::read_to_string(&page).unwrap();
-            for line in commands(&text) {
-                let program = line.split_whitespace().next().unwrap();
-                assert!(PROGRAMS.contains(&program), "{}: {line}", page.display());
-            }
-            let is_of_live_calls = page.ends_with("offline-developer.md");
-            assert!(is_of_live_calls || !commands(&text).is_empty(), "{}", page.display());
+    /// Runs a command until it says something, then has it end.
+    async fn until(&self, line: &str, said: &str, code: i32) -> anyhow::Result<()> {
+        let process =
+            Process::until(self.shell(&listening(line)), said).await.with_context(|| line.to_owned())?;
+        process.ask_to_end().await?;
+        let status = process.ended().await?;
+        ensure!(status.code() == Some(code), "`{line}` ended with {status} after SIGTERM");
+        Ok(())
+    }
+
+    /// A command as it stands on the page, but for where the receiver is.
+    fn shell(&self, line: &str) -> Command {
+        let url = format!(" http://{}{}", self.receiver.address(), traffic::PATH);
+        let line = line.replace(ADDRESS, self.receiver.address()).replace(" URL", &url);
+        if !line.starts_with("cargo ") {
+            let folder = self.folder.path();
+            let mut shell = shell(folder, &self.path, &line);
+            // What a user of this machine has set or made is neither read nor touched.
+            shell.env("XDG_CONFIG_HOME", folder.join("config")).env("XDG_DATA_HOME", folder.join("data"));
+            return shell;
         }
+        // In the folder of the project, where the page has its reader; installed for the test, and as it is built already.
+        let line = if line.starts_with("cargo install ") { line + " --debug" } else { line };
+        let mut shell = shell(&workspace::root(), &self.path, &line);
+        shell.env("CARGO_INSTALL_ROOT", self.folder.path());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_")
+                || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
+            {
+                shell.env_remove(name);
+            }
+        }
+        shell
     }
+}
+
+/// A command that listens on any port that is free and says all on stderr; a shell becomes that program.
+fn listening(line: &str) -> String {
+    let more = ANYWHERE.iter().find(|(begin, _)| line.starts_with(begin)).map_or("", |(_, more)| more);
+    format!("exec {line}{more} >&2")
+}
+
+fn shell(folder: &Path, path: &OsString, line: &str) -> Command {
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", line]).current_dir(folder).env("PATH", path);
+    shell.stdin(Stdio::null()).kill_on_drop(true);
+    shell
 }
