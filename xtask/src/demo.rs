@@ -38,12 +38,13 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where something does not build or start.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
     println!("building piopiy-receiver and piopiy-mock");
     let durable = Durable::build(workspace::Profile::Dev)?;
     let mock = workspace::build("piopiy-mock-platform", "piopiy-mock", workspace::Profile::Dev)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
     runtime.block_on(async {
-        let mut show = std::pin::pin!(show(options, &durable, &mock));
+        let mut show = std::pin::pin!(show(options, &durable, &mock, began));
         tokio::select! {
             shown = &mut show => shown,
             interrupted = tokio::signal::ctrl_c() => {
@@ -57,7 +58,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn show(options: &Options, durable: &Durable, mock: &Path) -> anyhow::Result<ExitCode> {
+/// The demonstration of what is built; the whole began earlier.
+async fn show(options: &Options, durable: &Durable, mock: &Path, whole: Instant) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let store = folder.path().join("demo.sqlite");
@@ -80,11 +82,16 @@ async fn show(options: &Options, durable: &Durable, mock: &Path) -> anyhow::Resu
     let summary = together(options, mock, &receiver).await?;
     receiver.stop().await?;
 
-    println!("\n{} ({:.1} s)", summary.equation(), began.elapsed().as_secs_f64());
+    println!("\n{} ({})", summary.equation(), times(began.elapsed(), whole.elapsed()));
     let effects = summary.observed.as_ref().map_or(0, |observed| observed.effects);
     let holds =
         summary.is_clean() && summary.meant() == summary.acknowledged && summary.acknowledged == effects;
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How long the calls took, and that with the builds before them.
+fn times(calls: Duration, whole: Duration) -> String {
+    format!("{:.1} s, with the builds {:.1} s in all", calls.as_secs_f64(), whole.as_secs_f64())
 }
 
 /// Many calls at once, and what came of them.
@@ -110,4 +117,15 @@ fn command(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    #[test]
+    fn the_time_of_the_builds_is_told_too() {
+        let told = super::times(Duration::from_millis(27_340), Duration::from_millis(95_100));
+        assert_eq!(told, "27.3 s, with the builds 95.1 s in all");
+    }
 }

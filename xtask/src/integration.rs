@@ -1,7 +1,7 @@
 //! `cargo xtask integration`: real runs over loopback.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use piopiy_events::Profile;
@@ -242,6 +242,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         runs.iter().for_each(|(name, _)| println!("{name}"));
         return Ok(ExitCode::SUCCESS);
     }
+    let mut tally = Tally::default();
     let world = World {
         durable: Durable::build(workspace::Profile::Dev)?,
         seed: options.seed.unwrap_or_else(traffic::fresh_nonce),
@@ -250,8 +251,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     println!("{} runs; --seed {} repeats the random choices", runs.len(), world.seed);
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
-    let began = Instant::now();
-    let mut tally = Tally::default();
     for (name, run) in runs {
         match run.missing() {
             Some(missing) => tally.skip(&name, &missing, options.require_all),
@@ -261,7 +260,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             }),
         }
     }
-    println!("{:.1} s in all", began.elapsed().as_secs_f64());
     Ok(tally.finish())
 }
 

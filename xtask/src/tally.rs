@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many parts passed and failed, and which were skipped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
+    began: Instant,
     passed: u64,
     failed: u64,
     skipped: u64,
@@ -16,6 +17,13 @@ pub(crate) struct Tally {
 /// What a part needs and this machine has not.
 #[derive(Debug)]
 pub(crate) struct Missing(pub(crate) &'static str);
+
+/// Nothing yet; the time of the whole counts from here.
+impl Default for Tally {
+    fn default() -> Self {
+        Self { began: Instant::now(), passed: 0, failed: 0, skipped: 0, notes: Vec::new() }
+    }
+}
 
 impl Tally {
     /// Counts the outcome of many tests at once.
@@ -57,19 +65,37 @@ impl Tally {
         }
     }
 
-    /// Prints what was skipped or failed, then the summary alone on its line; success where nothing failed.
+    /// Prints what was skipped or failed, how long all of it took, builds included, then the summary alone on its line; success
+    /// where nothing failed.
     pub(crate) fn finish(&self) -> ExitCode {
-        println!();
-        for note in &self.notes {
-            println!("{note}");
-        }
-        println!("{self}");
+        println!("{}", self.told(self.began.elapsed()));
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    fn told(&self, took: Duration) -> String {
+        let notes: String = self.notes.iter().map(|note| format!("{note}\n")).collect();
+        format!("\n{notes}{:.1} s in all\n{self}", took.as_secs_f64())
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Missing, Tally};
+
+    #[test]
+    fn the_whole_time_is_told_and_the_summary_stands_alone_at_the_end() {
+        let mut tally = Tally::default();
+        tally.add(12, 0, 0);
+        tally.skip("pages/node", &Missing("Node"), false);
+        let told = "\nskipped: pages/node (Node not found)\n83.2 s in all\n12 passed, 0 failed, 1 skipped";
+        assert_eq!(tally.told(Duration::from_millis(83_210)), told);
     }
 }
