@@ -37,7 +37,7 @@ target() {
         Linux-aarch64 | Linux-arm64) echo aarch64-unknown-linux-musl ;;
         Darwin-x86_64) echo x86_64-apple-darwin ;;
         Darwin-arm64) echo aarch64-apple-darwin ;;
-        MINGW*-x86_64 | MSYS*-x86_64) echo x86_64-pc-windows-msvc ;;
+        # There is no archive for any other: it is built from source.
         *) echo "$(uname -s)-$(uname -m)" ;;
     esac
 }

@@ -12,10 +12,8 @@ main() {
     local target=$1 built=$2 out=$3 program packed=0
     mkdir -p "$out"
     for program in piopiy-mock piopiy-receiver; do
-        local file=$program
-        [[ $target == *-windows-* ]] && file=$program.exe
-        if [[ -x $built/$file ]]; then
-            pack "$program" "$built/$file" "$target" "$out"
+        if [[ -x $built/$program ]]; then
+            pack "$program" "$built/$program" "$target" "$out"
             packed=$((packed + 1))
         fi
     done

@@ -94,3 +94,18 @@ fn the_action_says_what_it_takes_and_runs_scripts_that_are_there() {
         "reports are wanted most where something failed"
     );
 }
+
+#[test]
+fn the_action_asks_for_archives_that_a_release_has() {
+    let text = |path: &str| std::fs::read_to_string(workspace::root().join(path)).unwrap();
+    let (install, release) = (text(".github/action/install.sh"), text(".github/workflows/release.yml"));
+    let asked: Vec<&str> = install
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(" ;;")?.split_once(") echo ").map(|(_, target)| target))
+        .filter(|target| !target.starts_with('"'))
+        .collect();
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    for target in asked {
+        assert!(release.contains(&format!("target: {target},")), "{target} is never built");
+    }
+}
