@@ -34,7 +34,7 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
 
 /// The targets, and where their first inputs are: files, or the files of folders.
-const TARGETS: [(&str, &[&str]); 7] = [
+const TARGETS: [(&str, &[&str]); 8] = [
     (
         "webhook",
         &[
@@ -50,6 +50,10 @@ const TARGETS: [(&str, &[&str]); 7] = [
     ("rest", &["fixtures/wire/rest"]),
     ("scenario", &["fixtures/scenarios"]),
     ("config", &["crates/mock-platform/src/cli/config/platform.toml"]),
+    (
+        "receiver_config",
+        &["crates/receiver/src/cli/config/default.toml", "crates/mock-platform/fuzz/seeds/receiver_config"],
+    ),
     ("stream", &["fixtures/wire/ws"]),
     ("observe", &["crates/mock-platform/fuzz/seeds/observe"]),
 ];
@@ -63,8 +67,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let chosen: Vec<_> = TARGETS.into_iter().filter(|(name, _)| chosen(name)).collect();
     let names = TARGETS.map(|(name, _)| name).join(", ");
     ensure!(!chosen.is_empty(), "there is no target {:?}; there are {names}", options.target);
-    let programs = build()?;
     let mut tally = Tally::default();
+    let programs = build()?;
     for (name, seeds) in chosen {
         tally.part(name, || fuzz(&programs, name, seeds, options));
     }

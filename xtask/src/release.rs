@@ -90,7 +90,7 @@ fn agreed() -> anyhow::Result<String> {
         }
     }
     let locked = read("crates/mock-platform/fuzz/Cargo.lock")?;
-    for name in ["piopiy-events", "piopiy-ladder", "piopiy-mock-platform"] {
+    for name in ["piopiy-events", "piopiy-ladder", "piopiy-mock-platform", "piopiy-receiver"] {
         let package = format!("name = \"{name}\"\nversion = \"{version}\"\n");
         ensure!(
             locked.contains(&package),
