@@ -5,6 +5,7 @@ mod chance;
 mod clients;
 mod clock_jump;
 pub(crate) mod crowd;
+mod database_hangs;
 mod disk_full;
 mod replicas;
 mod sent;
@@ -13,13 +14,14 @@ mod tmpfs;
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use tokio::time::sleep;
 
 pub(super) use self::chance::{Chance, moments};
 pub(super) use self::clients::{Clients, Posting, To};
 pub(super) use self::sent::Sent;
 use super::World;
+use crate::process::Process;
 use crate::recorder::Recorder;
 use crate::tally::Missing;
 
@@ -36,11 +38,19 @@ pub(super) enum Campaign {
     ClockJump,
     /// One of two receivers on one database is killed.
     Replicas,
+    /// The database hangs, and goes on.
+    DatabaseHangs,
 }
 
 impl Campaign {
-    pub(super) const ALL: [Self; 5] =
-        [Self::DiskFull, Self::SlowClients, Self::AppDown, Self::ClockJump, Self::Replicas];
+    pub(super) const ALL: [Self; 6] = [
+        Self::DiskFull,
+        Self::SlowClients,
+        Self::AppDown,
+        Self::ClockJump,
+        Self::Replicas,
+        Self::DatabaseHangs,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -49,6 +59,7 @@ impl Campaign {
             Self::AppDown => "app-down",
             Self::ClockJump => "clock-jump",
             Self::Replicas => "replicas",
+            Self::DatabaseHangs => "database-hangs",
         }
     }
 
@@ -58,10 +69,10 @@ impl Campaign {
             Self::DiskFull => tmpfs::missing(),
             Self::SlowClients => crowd::missing(),
             Self::ClockJump => clock_jump::missing(),
-            Self::Replicas if piopiy_postgres::programs().is_none() => {
+            Self::Replicas | Self::DatabaseHangs if piopiy_postgres::programs().is_none() => {
                 Some(Missing(piopiy_postgres::PACKAGE))
             }
-            Self::AppDown | Self::Replicas => None,
+            Self::AppDown | Self::Replicas | Self::DatabaseHangs => None,
         }
     }
 
@@ -72,6 +83,7 @@ impl Campaign {
             Self::AppDown => app_down::run(world).await,
             Self::ClockJump => clock_jump::run(world).await,
             Self::Replicas => replicas::run(world).await,
+            Self::DatabaseHangs => database_hangs::run(world).await,
         }
     }
 }
@@ -88,4 +100,15 @@ pub(super) async fn drained(app: &Recorder, count: usize, within: Duration) -> a
         sleep(Duration::from_millis(20)).await;
     }
     Ok(began.elapsed())
+}
+
+/// Looks whether a balancer is told that nothing can be stored.
+///
+/// # Errors
+/// Where it is not.
+async fn not_ready(receiver: &Process) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let answer = client.get(receiver.at("/readyz")).send().await.context("/readyz")?;
+    ensure!(answer.status() == 503, "nothing can be stored, and /readyz says {}", answer.status());
+    Ok(())
 }

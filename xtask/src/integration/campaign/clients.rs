@@ -62,6 +62,8 @@ pub(in crate::integration) struct Answers {
     pub(in crate::integration) refused: usize,
     /// How long each took that was acknowledged.
     pub(in crate::integration) took: Vec<Duration>,
+    /// How long the slowest answer took, whatever it was.
+    pub(in crate::integration) longest: Duration,
 }
 
 /// The clients. Dropped, they stop.
@@ -116,10 +118,11 @@ impl Clients {
     pub(in crate::integration) async fn finished(mut self) -> anyhow::Result<Answers> {
         let mut sum = Answers::default();
         while let Some(client) = self.running.join_next().await {
-            let Answers { ambiguous, refused, took } = client??;
+            let Answers { ambiguous, refused, took, longest } = client??;
             sum.ambiguous += ambiguous;
             sum.refused += refused;
             sum.took.extend(took);
+            sum.longest = sum.longest.max(longest);
         }
         Ok(sum)
     }
@@ -164,6 +167,7 @@ async fn post_all(shared: Arc<Shared>, client: u64) -> anyhow::Result<Answers> {
         };
         let began = Instant::now();
         let attempts = join_all(chosen.iter_mut().map(|line| line.send(&shared.requests[body]))).await;
+        answers.longest = answers.longest.max(began.elapsed());
         let mut is_acknowledged = true;
         for attempt in attempts {
             let attempt = attempt?;

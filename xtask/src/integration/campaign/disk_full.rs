@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use piopiy_events::Profile;
 use tokio::time::{sleep, timeout};
 
 use super::tmpfs::{Ballast, Tmpfs};
-use super::{Clients, Posting, Sent, World, drained};
-use crate::process::{Process, peak_kib};
+use super::{Clients, Posting, Sent, World, drained, not_ready};
+use crate::process::peak_kib;
 use crate::receivers::Kept;
 use crate::recorder::{Reaction, Recorder};
 use crate::{observe, traffic};
@@ -119,12 +119,4 @@ async fn stalled(ballast: &mut Ballast, counts: impl Fn() -> (usize, usize)) -> 
             now.1 - refused
         );
     }
-}
-
-/// Looks whether a balancer is told.
-async fn not_ready(receiver: &Process) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let answer = client.get(receiver.at("/readyz")).send().await.context("/readyz")?;
-    ensure!(answer.status() == 503, "the disk is full, and /readyz says {}", answer.status());
-    Ok(())
 }
