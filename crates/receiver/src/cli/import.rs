@@ -16,7 +16,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use super::StoreArg;
 use super::exit::Failure;
-use super::output::{self, Output};
+use super::output::{self, LINE_SCHEMA, Output};
 
 /// Take webhooks into a store that `export` wrote as JSON Lines
 ///
@@ -44,6 +44,8 @@ const RECEIVED: std::ops::Range<i64> = 0..253_402_300_800_000_000;
 /// A line of `export` or of `tail --format json`.
 #[derive(Debug, Deserialize)]
 struct Line<'a> {
+    /// Lines of the time before there was one have none, and are the same.
+    schema: Option<String>,
     received_at: i64,
     #[serde(borrow)]
     webhook: Option<&'a RawValue>,
@@ -99,6 +101,11 @@ fn open(file: &Path) -> Result<(Box<dyn BufRead>, String), Failure> {
 fn entry(line: &[u8]) -> Result<Entry, String> {
     let line: Line<'_> =
         serde_json::from_slice(line).map_err(|error| format!("no line of an export: {error}"))?;
+    if let Some(schema) = line.schema.filter(|schema| schema != LINE_SCHEMA) {
+        return Err(format!(
+            "`schema` is `{schema}`, and this program reads `{LINE_SCHEMA}`: use a newer program"
+        ));
+    }
     if !RECEIVED.contains(&line.received_at) {
         return Err(format!(
             "`received_at` is {}, expected microseconds since the epoch, before the year 10000",
@@ -220,6 +227,10 @@ mod tests {
         };
         check(r#"{"seq":1,"received_at":7,"reason":"not JSON","body":"=1+1"}"#, b"=1+1");
         check(r#"{"seq":1,"received_at":7,"reason":"not JSON","body_base64":"/w=="}"#, b"\xFF");
+        check(
+            r#"{"schema":"piopiy-receiver.record/v1","seq":1,"received_at":7,"reason":"not JSON","body":"x"}"#,
+            b"x",
+        );
     }
 
     #[test]
@@ -230,6 +241,7 @@ mod tests {
             r#"{"received_at":7}"#,
             r#"{"received_at":7,"webhook":{"a":1}}"#,
             r#"{"received_at":7,"reason":"not JSON"}"#,
+            r#"{"schema":"piopiy-receiver.record/v2","received_at":7,"reason":"not JSON","body":"x"}"#,
             r#"{"received_at":7,"reason":"not JSON","body_base64":"%"}"#,
             r#"{"received_at":-1,"reason":"not JSON","body":"x"}"#,
             r#"{"received_at":253402300800000000,"reason":"not JSON","body":"x"}"#,

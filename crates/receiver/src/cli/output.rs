@@ -135,12 +135,15 @@ pub(crate) fn each(
     }
 }
 
-/// A record as one line of JSON: `seq`, `received_at` (microseconds since the epoch), then `kind` and `webhook` as
+/// What a line says of itself, so that whoever reads it later knows what it is.
+pub(crate) const LINE_SCHEMA: &str = "piopiy-receiver.record/v1";
+
+/// A record as one line of JSON: `schema`, `seq`, `received_at` (microseconds since the epoch), then `kind` and `webhook` as
 /// received, or `reason` and `body` as text, and as base 64 where it is no UTF-8.
 pub(crate) fn json_line(record: &Record) -> String {
     use base64::Engine as _;
     let Record { seq, received_at, .. } = record;
-    let head = format!("{{\"seq\":{seq},\"received_at\":{received_at}");
+    let head = format!("{{\"schema\":\"{LINE_SCHEMA}\",\"seq\":{seq},\"received_at\":{received_at}");
     if let Some(webhook) = record.webhook() {
         let kind = webhook.kind().map_or("unknown", piopiy_events::Kind::as_str);
         // White space between tokens may hold line breaks; inside strings JSON allows none.
