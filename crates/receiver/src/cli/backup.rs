@@ -6,7 +6,7 @@ use piopiy_receiver::{ForwardState, SqliteRecords, StoreLocation};
 
 use super::StoreArg;
 use super::exit::Failure;
-use super::forward::default_state;
+use super::forward::{ForwardStateArg, default_state};
 use super::output::Output;
 
 /// Copy a store as it is now, while a receiver goes on
@@ -18,6 +18,8 @@ use super::output::Output;
 pub(crate) struct Backup {
     #[command(flatten)]
     store: StoreArg,
+    #[command(flatten)]
+    state: ForwardStateArg,
     /// The copy, which must not be there yet
     #[arg(value_name = "FILE")]
     to: PathBuf,
@@ -30,6 +32,7 @@ impl Backup {
                 "only SQLite stores are backed up so: for PostgreSQL there is pg_dump",
             ));
         };
+        let state = self.state.found(&self.store.store)?;
         let to = &self.to;
         let of_copy = beside(to, ".forward");
         for file in [to, &of_copy] {
@@ -41,7 +44,6 @@ impl Backup {
             }
         }
         let records = SqliteRecords::open(path).map_err(Failure::environment)?;
-        let state = default_state(&self.store.store).filter(|state| state.exists());
         // Before the store, so that it never tells of records that the copy does not have.
         let state_part = beside(&of_copy, ".part");
         if let Some(state) = &state {
@@ -60,7 +62,14 @@ impl Backup {
         }
         rename(&part, to)?;
         let bytes = std::fs::metadata(to).map(|found| found.len()).unwrap_or_default();
-        let with = if state.is_some() { ", and the forwarder's state beside it" } else { "" };
+        let with = match (&state, default_state(&self.store.store)) {
+            (Some(_), _) => ", and the forwarder's state beside it".to_owned(),
+            (None, Some(nowhere)) => format!(
+                ", and no forwarder's state: there is none at {} (--forward-state FILE)",
+                nowhere.display()
+            ),
+            (None, None) => String::new(),
+        };
         let mut output = Output::open(None)?;
         output.write(format!("{}: {bytes} bytes{with}\n", to.display()).as_bytes())?;
         output.finish()

@@ -34,6 +34,27 @@ enum Action {
     Replay(Replay),
 }
 
+/// The state of a forwarder, which `serve` was told of by the same name.
+#[derive(Debug, Args)]
+pub(super) struct ForwardStateArg {
+    /// The forwarder's state, where `serve --forward-state` put it; default: the store's file with .forward behind it
+    #[arg(long, value_name = "FILE")]
+    forward_state: Option<PathBuf>,
+}
+
+impl ForwardStateArg {
+    /// Where it is; `None` where there is none.
+    pub(super) fn found(&self, store: &StoreLocation) -> Result<Option<PathBuf>, Failure> {
+        match &self.forward_state {
+            Some(named) if named.exists() => Ok(Some(named.clone())),
+            Some(named) => {
+                Err(Failure::usage(format!("--forward-state {}: there is no such file", named.display())))
+            }
+            None => Ok(default_state(store).filter(|state| state.exists())),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct StateArg {
     #[command(flatten)]

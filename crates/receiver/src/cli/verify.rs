@@ -10,18 +10,20 @@ use piopiy_receiver::{
 
 use super::StoreArg;
 use super::exit::Failure;
-use super::forward::default_state;
+use super::forward::ForwardStateArg;
 use super::output::{self, Output};
 
 /// Look whether a store is whole
 ///
 /// Every record is read: whether one is missing, whether its body is what it is stored as, whether one webhook is there
 /// twice. Of an SQLite store the file itself and the index that knows repeats are looked at, too, and of a forwarder's
-/// state beside it whether it is of this store. Exit code 1 says that something is wrong; each fault is a line.
+/// state, beside it or where --forward-state says, whether it is of this store. Exit code 1 says that something is wrong; each fault is a line.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
     store: StoreArg,
+    #[command(flatten)]
+    state: ForwardStateArg,
     /// Each fault as a line of JSON, with the record's `seq` where it is about one
     #[arg(long)]
     json: bool,
@@ -39,7 +41,10 @@ impl Verify {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut findings = Findings { output: Output::open(None)?, json: self.json, count: 0, failure: None };
         // Before the store is frozen: a forwarder that runs has had nothing then that the store is without.
-        let forwarding = self.forwarding();
+        let forwarding = match self.forwarding() {
+            Err(failure @ Failure::Usage(_)) => return Err(failure),
+            found => found,
+        };
         let seen = match &self.store.store {
             StoreLocation::Sqlite(path) => look_at_file(path, &mut findings)?,
             _ => Some(look(&*self.store.open()?, &mut findings)?),
@@ -72,9 +77,9 @@ impl Verify {
         Ok(())
     }
 
-    /// The forwarder's state beside the store, where there is one, and how far the destinations are.
+    /// The forwarder's state, where there is one, and how far the destinations are.
     fn forwarding(&self) -> Result<Option<(ForwardState, Vec<DestinationStatus>)>, Failure> {
-        let Some(path) = default_state(&self.store.store).filter(|path| path.exists()) else {
+        let Some(path) = self.state.found(&self.store.store)? else {
             return Ok(None);
         };
         let state = ForwardState::open_to_read(path).map_err(Failure::environment)?;

@@ -56,6 +56,36 @@ fn a_copy_made_while_webhooks_come_in_is_whole_and_has_all_that_was_acknowledged
 }
 
 #[test]
+fn a_state_that_is_elsewhere_goes_along_where_it_is_named_and_else_it_is_said_that_none_did() {
+    let folder = folder_with_store();
+    let mut state = ForwardState::open(folder.path().join("elsewhere")).unwrap();
+    state.add_destination("app", 3).unwrap();
+    let told = run(folder.path(), &["backup", STORE, "bare.sqlite"]);
+    assert!(
+        told.contains("bytes, and no forwarder's state: there is none at calls.sqlite.forward"),
+        "{told}"
+    );
+    let told = run(folder.path(), &["backup", STORE, "copy.sqlite", "--forward-state", "elsewhere"]);
+    assert!(told.contains("and the forwarder's state beside it"), "{told}");
+    let copied = ForwardState::open_existing(folder.path().join("copy.sqlite.forward")).unwrap();
+    assert_eq!(copied.status().unwrap()[0].read_through, 3);
+    for command in [&["backup", STORE, "none.sqlite"][..], &["verify", STORE]] {
+        let told = run(folder.path(), &[command, &["--forward-state", "nofile"]].concat());
+        assert!(told.contains("exit code 2") && told.contains("there is no such file"), "{told}");
+    }
+    assert!(!folder.path().join("none.sqlite").exists());
+    // One that is ahead of the store is not of it.
+    state.add_destination("ahead", 100).unwrap();
+    let told = run(folder.path(), &["verify", STORE]);
+    assert!(told.contains("exit code 0"), "nobody knows of it: {told}");
+    let told = run(folder.path(), &["verify", STORE, "--forward-state", "elsewhere"]);
+    assert!(
+        told.contains("exit code 1") && told.contains("destination `ahead` has had record 100"),
+        "{told}"
+    );
+}
+
+#[test]
 fn nothing_that_is_there_is_written_over() {
     let folder = folder_with_store();
     std::fs::write(folder.path().join("there"), "mine").unwrap();
