@@ -132,7 +132,7 @@ impl GroupCommit {
     ) -> Self {
         let (queue, waiting) = channel();
         let backlog = Arc::new(Backlog::default());
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::new(store.is_ready()));
         let writer = Writer {
             store,
             waiting,

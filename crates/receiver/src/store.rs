@@ -54,6 +54,12 @@ pub trait Store: Send + 'static {
     /// then finds a repeat to be a duplicate. The next call may succeed: a store mends itself if it can.
     fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError>;
 
+    /// Whether it works, as far as it knows when it is opened; default true. One that does not is probed until it does, and
+    /// `/readyz` says so from the start.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// How many records it holds, where it knows; `/metrics` counts on from there.
     fn record_count(&self) -> u64 {
         0
@@ -102,6 +108,10 @@ pub enum Append {
 impl<S: Store + ?Sized> Store for Box<S> {
     fn append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
         (**self).append(batch)
+    }
+
+    fn is_ready(&self) -> bool {
+        (**self).is_ready()
     }
 
     fn record_count(&self) -> u64 {

@@ -2,9 +2,11 @@
 
 use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use piopiy_receiver::{Page, StoreLocation, Token, listen};
+use piopiy_receiver::{Page, Records, StoreLocation, Token, listen};
+use tokio::net::TcpListener;
 
 use super::exit::Failure;
 use super::secret;
@@ -50,19 +52,28 @@ impl PageArgs {
     }
 
     /// Listens where the page is to be; before the store is opened, as for webhooks.
-    pub(super) async fn listen(&self) -> Result<Option<Page>, Failure> {
+    pub(super) async fn listen(&self) -> Result<Option<TcpListener>, Failure> {
         let Some(address) = &self.page else { return Ok(None) };
-        let listener = listen(address).await.map_err(|error| cannot_listen(address, error))?;
-        let page = Page::on(listener);
-        Ok(Some(match self.token()? {
-            Some(token) => page.token(token),
-            None => page,
-        }))
+        listen(address).await.map(Some).map_err(|error| cannot_listen(address, error))
     }
 
     /// With a reader of its own, where the store has one for others.
-    pub(super) fn reading(page: Page, store: &StoreLocation) -> Result<Page, Failure> {
-        Ok(match store.open_to_read().map_err(Failure::environment)? {
+    pub(super) fn reading(&self, listener: TcpListener, store: &StoreLocation) -> Result<Page, Failure> {
+        let records = store.open_to_read().map_err(Failure::environment)?;
+        self.showing(listener, records)
+    }
+
+    /// Of these records; of what the server reads by, where there are none.
+    pub(super) fn showing(
+        &self,
+        listener: TcpListener,
+        records: Option<Arc<dyn Records>>,
+    ) -> Result<Page, Failure> {
+        let mut page = Page::on(listener);
+        if let Some(token) = self.token()? {
+            page = page.token(token);
+        }
+        Ok(match records {
             Some(records) => page.records(records),
             None => page,
         })

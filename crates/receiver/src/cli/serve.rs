@@ -1,4 +1,6 @@
-use std::io::Write as _;
+mod outage;
+mod running;
+
 use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,8 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use piopiy_receiver::{
     Authentication, Basic, DEFAULT_PATH, Destination, Forwarder, GroupCommitOptions, IpRange, Malformed,
-    RateLimit, ReadLimits, Retention, Server, ServerOptions, SqliteOptions, StoreLocation, Tls, Token,
-    Traces, listen,
+    RateLimit, ReadLimits, Retention, ServerOptions, StoreLocation, Tls, Token, Traces,
 };
 
 use super::exit::Failure;
@@ -15,9 +16,8 @@ use super::forward::default_state;
 use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
 use super::page::PageArgs;
-use super::signals::{Reloading, Signals, reload};
 use super::store_value::StoreValue;
-use super::{open_files, quantity, secret, waiting};
+use super::{quantity, secret};
 
 /// Receive webhooks until SIGTERM or Ctrl-C
 ///
@@ -194,75 +194,7 @@ impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
         logging::init(self.log_format, &self.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        runtime.map_err(Failure::environment)?.block_on(self.serve())
-    }
-
-    async fn serve(self) -> Result<(), Failure> {
-        let Prepared { authentication, destinations, retention, traces, tls, mut options } =
-            self.prepare()?;
-        // Before it listens: a signal that comes early must not be lost.
-        let mut signals = Signals::listen()?;
-        let reloading = tls.clone().map(Reloading::listen).transpose()?;
-        options.max_connections =
-            open_files::allow(options.max_connections, self.page.is_wanted(), &destinations);
-        // Before the store: where there is no port, no file is made either.
-        let listener = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
-        let page = self.page.listen().await?;
-        let is_observed = self.observe || self.observe_file.is_some();
-        // A page reads by a connection of its own, where there is one.
-        let is_shown = self.page.is_wanted() && self.store == StoreLocation::Memory;
-        let is_read = is_observed || self.forwarding.is_wanted() || is_shown;
-        let sqlite = SqliteOptions { gives_back: retention.is_some(), ..SqliteOptions::default() };
-        let open = || self.store.open_with(is_read, sqlite.clone());
-        let store = waiting::until_free(open).map_err(Failure::environment)?;
-        let needs_secret = authentication.needs_secret();
-        let mut server = Server::builder(store).options(options).authentication(authentication);
-        if self.forwarding.is_wanted() {
-            server = server.forward(self.forwarding.state(&self.store)?, destinations);
-        }
-        if let Some(page) = page {
-            server = server.page(PageArgs::reading(page, &self.store)?);
-        }
-        if let Some(retention) = retention {
-            server = server.retain(retention);
-        }
-        if let StoreLocation::Sqlite(path) = &self.store {
-            server = server.commands(path);
-        }
-        if let Some(tls) = tls {
-            server = server.tls(tls);
-        }
-        if let Some(traces) = traces {
-            server = server.traces(traces);
-        }
-        let server = server
-            .serve(listener)
-            .map_err(|error| Failure::Environment(anyhow::Error::new(error).context("cannot serve")))?;
-        if !server.local_addr().ip().is_loopback() && !needs_secret {
-            tracing::warn!(
-                "listening beyond this machine without a secret: anyone who reaches it can post; see --token"
-            );
-        }
-        self.say_ready(&server);
-        if let Some(file) = &self.config {
-            tracing::debug!(file = %file.display(), "the configuration is of this file, where neither command line nor environment say otherwise");
-        }
-
-        let first = tokio::select! {
-            first = signals.next() => first,
-            never = reload(reloading) => match never {},
-        };
-        tracing::info!(signal = first.name(), "shutting down; once more to end at once");
-        tokio::select! {
-            () = server.shutdown() => {
-                tracing::info!("all requests answered, the store is closed");
-                Ok(())
-            }
-            second = signals.next() => {
-                logging::finish();
-                std::process::exit(second.exit_code())
-            }
-        }
+        runtime.map_err(Failure::environment)?.block_on(self.receive())
     }
 
     /// Whether it would serve with these options, as far as is known without the port and the store.
@@ -383,22 +315,6 @@ impl Serve {
                 "cannot listen on {}: choose another --listen, or stop what uses the port",
                 self.listen
             ))),
-        }
-    }
-
-    /// Says it to whoever still listens: it serves just as well where nobody does.
-    fn say_ready(&self, server: &Server) {
-        let (url, page) = (server.url(), server.page_url());
-        page.iter().for_each(|page| logging::say(&format!("page: {page}")));
-        // Not a log line: scripts wait for it whatever the log level is.
-        logging::say(&format!("ready: listening on {url}"));
-        if self.ready_json {
-            let store = self.store.to_string();
-            let line = serde_json::json!({ "ready": true, "url": url, "store": store, "page": page });
-            let mut stdout = std::io::stdout();
-            if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-                tracing::warn!(%error, "cannot say on stdout that it is ready");
-            }
         }
     }
 }

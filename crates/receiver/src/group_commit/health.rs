@@ -45,10 +45,10 @@ impl Drop for Ends {
 }
 
 impl Health {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(works: bool) -> Self {
         Self {
             epoch: Instant::now(),
-            works: AtomicBool::new(true),
+            works: AtomicBool::new(works),
             ended: AtomicBool::new(false),
             busy_since: AtomicU64::new(IDLE),
         }

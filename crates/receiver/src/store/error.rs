@@ -146,6 +146,12 @@ impl StoreError {
         move |source| Self::Failed { operation, source }
     }
 
+    /// Whether the store's server cannot be reached now, and may be later without anybody's changing a setting. A file never is so.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Postgres(error) if error.is_unreachable())
+    }
+
     /// The error with its causes, in one line.
     #[must_use]
     pub fn chain(&self) -> String {

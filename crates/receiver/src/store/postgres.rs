@@ -86,9 +86,29 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::open`].
     pub fn open_with(url: &PostgresUrl, options: PostgresOptions) -> Result<Self, StoreError> {
-        let mut link = Link::new(url, options)?;
-        let last_seq = link.run("open", Writer::open, async |writer| Ok(writer.last_seq))?;
-        Ok(Self { url: url.clone(), options, link, records_at_start: last_seq.unsigned_abs() })
+        let mut store = Self::later(url, options)?;
+        store.connect()?;
+        Ok(store)
+    }
+
+    /// A store that is connected by [`PostgresStore::connect`], or by the first append.
+    ///
+    /// # Errors
+    /// Where the certificates that the URL names cannot be read, or the system gives no thread.
+    pub fn later(url: &PostgresUrl, options: PostgresOptions) -> Result<Self, StoreError> {
+        let link = Link::new(url, options)?;
+        Ok(Self { url: url.clone(), options, link, records_at_start: 0 })
+    }
+
+    /// Connects, and makes the tables where there are none. Where connecting failed a moment ago it fails at once, so it may be
+    /// asked again and again.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`]; [`StoreError::is_unreachable`] says which of them may be over by themselves.
+    pub fn connect(&mut self) -> Result<(), StoreError> {
+        let last_seq = self.link.run("open", Writer::open, async |writer| Ok(writer.last_seq))?;
+        self.records_at_start = last_seq.unsigned_abs();
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod forwarding;
 mod outage;
 mod secure;
 
+mod start;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,5 +1,6 @@
 use std::error::Error as _;
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -113,6 +114,22 @@ impl PostgresFailure {
     pub fn code(&self) -> Option<&str> {
         self.0.code().map(SqlState::code)
     }
+
+    /// Whether it may be over by itself.
+    fn is_passing(&self) -> bool {
+        if let Some(code) = self.code() {
+            // Connections, want of resources, an operator's doing (a start and an end included), the system.
+            return ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class));
+        }
+        let Some(source) = self.0.source() else {
+            // Closed, or silent: of the rest each has a cause.
+            return self.0.is_closed();
+        };
+        // These are what was said, and not how it came: no certificate that is trusted, no password that is taken.
+        let is_said =
+            |kind| matches!(kind, ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other);
+        source.downcast_ref::<std::io::Error>().is_some_and(|error| !is_said(error.kind()))
+    }
 }
 
 impl fmt::Display for PostgresFailure {
@@ -142,6 +159,17 @@ impl PostgresError {
     /// For `map_err`: the operation that an error broke off.
     pub(super) fn while_doing(operation: &'static str) -> impl Fn(tokio_postgres::Error) -> Self {
         move |error| Self::Failed { operation, source: PostgresFailure(error) }
+    }
+
+    /// Whether the server, or the way to it, is at fault, and may be there again without anybody's changing a setting: it
+    /// refuses connections, is silent, starts, ends, or has no connection left.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } | Self::Waiting { .. } => true,
+            Self::Connect { source, .. } | Self::Failed { source, .. } => source.is_passing(),
+            _ => false,
+        }
     }
 
     /// Says what a failure to connect means.
