@@ -40,6 +40,17 @@ impl Clocks {
         self.drift_until(Self::now())
     }
 
+    /// What the wall clock said then, in microseconds since the epoch.
+    pub(crate) fn wall(self) -> i64 {
+        self.wall
+    }
+
+    /// How long that is ago, by the clock that nobody sets.
+    pub(crate) fn passed(self) -> Duration {
+        let passed = steady_micros().saturating_sub(self.steady);
+        Duration::from_micros(u64::try_from(passed).unwrap_or_default())
+    }
+
     fn drift_until(self, later: Self) -> Duration {
         let went = later.wall.saturating_sub(self.wall);
         let passed = later.steady.saturating_sub(self.steady);
@@ -50,6 +61,13 @@ impl Clocks {
     #[cfg(test)]
     pub(crate) fn set_by(self, micros: i64) -> Self {
         Self { wall: self.wall - micros, ..self }
+    }
+
+    /// As if that had been so much longer ago.
+    #[cfg(test)]
+    pub(crate) fn ago(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap();
+        Self { wall: self.wall - micros, steady: self.steady - micros }
     }
 }
 

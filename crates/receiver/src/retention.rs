@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clocks, now_micros};
 use crate::metrics::Metrics;
 use crate::store::chain;
-use crate::{AppendError, Forget, ForwardError, ForwardState, GroupCommit, StoreError};
+use crate::{AppendError, Forget, ForwardError, ForwardState, GroupCommit, Records, StoreError};
 
 /// How long records are kept.
 ///
@@ -74,19 +74,40 @@ impl Retention {
         received_at.saturating_sub(now) > 60_000_000
     }
 
+    /// When the newest record was received, in microseconds since 1970, where it would be forgotten too: that nothing came for so long is
+    /// less likely than that the clock is ahead. What was imported counts as any other.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn newest_if_old(records: &dyn Records, due: &Forget) -> Result<Option<i64>, StoreError> {
+        Ok(newest(records)?.filter(|newest| *newest < due.received_before))
+    }
+
     /// What may be forgotten now.
     ///
     /// # Errors
     /// Where the forwarder's state cannot be read: then nothing may.
     pub fn due(&self) -> Result<Forget, ForwardError> {
-        let keep = i64::try_from(self.keep.as_micros()).unwrap_or(i64::MAX);
-        let received_before = now_micros().saturating_sub(keep);
+        let received_before = self.received_before(now_micros());
         let up_to = match &self.forward_state {
             Some(path) => settled_through(path)?,
             None => u64::MAX,
         };
         Ok(Forget { received_before, up_to, ..Forget::default() })
     }
+}
+
+impl Retention {
+    /// What was received before this is old at some instant, both in microseconds since the epoch.
+    fn received_before(&self, now: i64) -> i64 {
+        now.saturating_sub(i64::try_from(self.keep.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// When the newest record was received; `None` where there is none.
+pub(crate) fn newest(records: &dyn Records) -> Result<Option<i64>, StoreError> {
+    let Some(before) = records.last_seq()?.checked_sub(1) else { return Ok(None) };
+    Ok(records.page(before, 1, 0)?.last().map(|record| record.received_at))
 }
 
 fn settled_through(path: &Path) -> Result<u64, ForwardError> {
@@ -120,6 +141,13 @@ enum PassError {
         .0.as_secs()
     )]
     Clock(Duration),
+    #[error(
+        "the newest record was {} s old when this receiver began, so all would be forgotten: is the clock right? If it is, \
+         `piopiy-receiver retention --even-if-all` forgets them; by itself the receiver does when it has run for as long \
+         as they are to be kept",
+        .0.as_secs()
+    )]
+    AllOld(Duration),
     #[error("cannot tell what is yet to be forwarded")]
     Forward(#[from] ForwardError),
     #[error(transparent)]
@@ -130,61 +158,84 @@ enum PassError {
     Panicked(#[from] tokio::task::JoinError),
 }
 
-/// Forgets what is due, again and again, until told to stop.
-pub(crate) async fn run(
-    retention: Retention,
-    forwarding: Option<Arc<Path>>,
-    commits: GroupCommit,
-    metrics: Metrics,
-    began: Clocks,
-    stop: CancellationToken,
-) {
-    loop {
-        let pass = pass(&retention, forwarding.as_ref(), &commits, &metrics, began);
-        match stop.run_until_cancelled(pass).await {
-            None => return,
-            Some(Ok(0)) => {}
-            Some(Ok(records)) => tracing::info!(records, "forgotten, for they are old"),
-            Some(Err(error)) => {
-                tracing::error!(error = chain(&error), "old records cannot be forgotten; it is tried again");
-            }
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(retention.every)).await.is_none() {
-            return;
-        }
-    }
+/// What forgets old records while a server runs.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) retention: Retention,
+    /// The state of the forwarder in this process.
+    pub(crate) forwarding: Option<Arc<Path>>,
+    pub(crate) commits: GroupCommit,
+    pub(crate) metrics: Metrics,
+    pub(crate) began: Clocks,
+    /// When the record was received that was the newest then, before anything came in by this clock.
+    pub(crate) newest: Option<i64>,
 }
 
-/// Forgets what is due now; how many records those were.
-async fn pass(
-    retention: &Retention,
-    forwarding: Option<&Arc<Path>>,
-    commits: &GroupCommit,
-    metrics: &Metrics,
-    began: Clocks,
-) -> Result<u64, PassError> {
-    let drift = began.drift();
-    if drift > MOST_DRIFT {
-        return Err(PassError::Clock(drift));
-    }
-    let (due, forwarding) = (retention.clone(), forwarding.cloned());
-    let due = move || due.due().and_then(|due| hold_back(due, forwarding.as_deref()));
-    let due = tokio::task::spawn_blocking(due).await??;
-    let mut records = 0;
-    loop {
-        let forgotten = commits.run(move |store| store.forget(&due)).await??;
-        metrics.forgot(forgotten.records);
-        records += forgotten.records;
-        if forgotten.is_done {
-            warn_of_the_future(forgotten.oldest_left);
-            break;
+impl Keeper {
+    /// Forgets what is due, again and again, until told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        loop {
+            match stop.run_until_cancelled(self.pass()).await {
+                None => return,
+                Some(Ok(0)) => {}
+                Some(Ok(records)) => tracing::info!(records, "forgotten, for they are old"),
+                Some(Err(error @ PassError::AllOld(_))) => {
+                    tracing::warn!(reason = chain(&error), "nothing is forgotten");
+                }
+                Some(Err(error)) => {
+                    tracing::error!(
+                        error = chain(&error),
+                        "old records cannot be forgotten; it is tried again"
+                    );
+                }
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(self.retention.every)).await.is_none() {
+                return;
+            }
         }
-        tokio::time::sleep(PAUSE).await;
     }
-    if records > 0 {
-        give_back(commits).await?;
+
+    /// Forgets what is due now; how many records those were.
+    async fn pass(&self) -> Result<u64, PassError> {
+        self.trust_the_clock()?;
+        let (due, forwarding) = (self.retention.clone(), self.forwarding.clone());
+        let due = move || due.due().and_then(|due| hold_back(due, forwarding.as_deref()));
+        let due = tokio::task::spawn_blocking(due).await??;
+        let mut records = 0;
+        loop {
+            let forgotten = self.commits.run(move |store| store.forget(&due)).await??;
+            self.metrics.forgot(forgotten.records);
+            records += forgotten.records;
+            if forgotten.is_done {
+                warn_of_the_future(forgotten.oldest_left);
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        if records > 0 {
+            give_back(&self.commits).await?;
+        }
+        Ok(records)
     }
-    Ok(records)
+
+    /// Whether what looks old by the wall clock is. What was there when the server began is, whatever that clock says, once the
+    /// other has passed for as long as records are kept.
+    fn trust_the_clock(&self) -> Result<(), PassError> {
+        let drift = self.began.drift();
+        if drift > MOST_DRIFT {
+            return Err(PassError::Clock(drift));
+        }
+        let wall = self.began.wall();
+        match self.newest {
+            Some(newest)
+                if newest < self.retention.received_before(wall)
+                    && self.began.passed() < self.retention.keep =>
+            {
+                Err(PassError::AllOld(Duration::from_micros(wall.saturating_sub(newest).unsigned_abs())))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn warn_of_the_future(oldest_left: Option<i64>) {
@@ -265,7 +316,15 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(300)).await;
             stopping.cancel();
         };
-        tokio::join!(run(retention, None, commits.clone(), metrics.clone(), began, stop), stopper);
+        let keeper = Keeper {
+            retention,
+            forwarding: None,
+            commits: commits.clone(),
+            metrics: metrics.clone(),
+            began,
+            newest: received.last().copied(),
+        };
+        tokio::join!(keeper.run(stop), stopper);
         drop(log);
         commits.close().await;
         let logs = String::from_utf8(logs.0.lock().unwrap().clone()).unwrap();
@@ -289,6 +348,19 @@ mod tests {
         // An hour is what a clock may be put right by.
         let (forgotten, logs) = look(&old, Clocks::now().set_by(HOUR - 60_000_000)).await;
         assert_eq!(forgotten, 2, "{logs}");
+    }
+
+    #[tokio::test]
+    async fn where_the_newest_would_go_too_nothing_does_unless_it_is_old_by_the_other_clock() {
+        let old = [1, 2, 3];
+        let (forgotten, logs) = look(&old, Clocks::now()).await;
+        assert_eq!(forgotten, 0, "{logs}");
+        assert!(logs.contains("WARN") && logs.contains("so all would be forgotten"), "{logs}");
+        let (forgotten, logs) = look(&old, Clocks::now().ago(Retention::LEAST / 2)).await;
+        assert_eq!(forgotten, 0, "{logs}");
+        let (forgotten, logs) = look(&old, Clocks::now().ago(Retention::LEAST)).await;
+        assert_eq!(forgotten, 2, "{logs}");
+        assert!(!logs.contains("WARN"), "{logs}");
     }
 
     #[tokio::test]

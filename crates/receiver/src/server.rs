@@ -35,10 +35,11 @@ use self::routes::App;
 use crate::clock::Clocks;
 use crate::control::Control;
 use crate::metrics::Metrics;
+use crate::retention::{self, Keeper};
 use crate::traces::Tracer;
 use crate::{
     Authentication, Destination, ForwardState, Forwarder, GroupCommit, OpenStore, Page, Retention, Tls,
-    Traces, page, retention,
+    Traces, page,
 };
 
 /// A receiver that runs: it acknowledges a webhook once the store has it, and answers a repeat the same way.
@@ -255,6 +256,15 @@ impl ServerBuilder {
     pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
         self.options.check()?;
         let (mut store, records) = (self.store.store, self.store.records);
+        // Before anything comes in by a clock that may be wrong.
+        let newest = match &self.retention {
+            Some(_) => {
+                let records = records.clone().or_else(|| store.reader());
+                let newest = records.map_or(Ok(None), |records| retention::newest(&*records));
+                newest.map_err(io::Error::other)?
+            }
+            None => None,
+        };
         let is_observed = self.options.observe || self.options.observe_file.is_some();
         let is_shown = self.page.as_ref().is_some_and(Page::needs_records);
         let is_read = is_observed || self.forwarding.is_some() || is_shown;
@@ -311,14 +321,15 @@ impl ServerBuilder {
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let mut keepers = Vec::new();
         if let Some(retention) = self.retention {
-            keepers.push(tokio::spawn(retention::run(
+            let keeper = Keeper {
                 retention,
-                forwarding.clone(),
-                commits.clone(),
-                metrics.clone(),
-                Clocks::now(),
-                stop.clone(),
-            )));
+                forwarding: forwarding.clone(),
+                commits: commits.clone(),
+                metrics: metrics.clone(),
+                began: Clocks::now(),
+                newest,
+            };
+            keepers.push(tokio::spawn(keeper.run(stop.clone())));
         }
         let control = self.commands.and_then(|store| match Control::beside(&store, forwarding.clone()) {
             Ok(control) => Some(control),

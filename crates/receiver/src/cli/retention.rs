@@ -15,10 +15,11 @@ use super::{StoreArg, quantity, waiting};
 
 /// Forget what is old
 ///
-/// SQLite only. The oldest records go, in the order of the store, up to the first that is to be kept. What a forwarder has
-/// yet to deliver is kept, be it as old as it may. The room is filled up again; `vacuum` gives it back to the disk.
+/// The oldest records go, in the order of the store, up to the first that is to be kept. What a forwarder has yet to
+/// deliver is kept, be it as old as it may. The room is filled up again; of an SQLite store `vacuum` gives it back to the
+/// disk.
 ///
-/// Works while a receiver runs, which does it between two batches of its own. `serve --keep` does it by itself.
+/// Works while receivers run, between two of their batches. `serve --keep` does it by itself.
 #[derive(Debug, Args)]
 pub(crate) struct RetentionArgs {
     #[command(flatten)]
@@ -26,17 +27,21 @@ pub(crate) struct RetentionArgs {
     /// For how long records are kept, such as 90d; at least 2h
     #[arg(long, value_name = "TIME", value_parser = quantity::age)]
     keep: Duration,
-    /// The forwarder's state; default: the store's file with .forward behind it
+    /// The forwarder's state; default: the store's file with .forward behind it. A PostgreSQL store has no such place: where
+    /// anything is forwarded from it, it is to be named
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Give the room back to the disk as well
+    /// Forget even where the newest record is to go too, which is what a clock that is ahead looks like
+    #[arg(long)]
+    even_if_all: bool,
+    /// Give the room back to the disk as well; SQLite only
     #[arg(long)]
     vacuum: bool,
 }
 
 /// Give the room of what was forgotten back to the disk
 ///
-/// SQLite only. While a receiver runs this needs a store that was made by `serve --keep`, or by a `vacuum` while none ran:
+/// SQLite only: PostgreSQL's autovacuum does so by itself. While a receiver runs this needs a store that was made by `serve --keep`, or by a `vacuum` while none ran:
 /// that writes the file anew, once.
 #[derive(Debug, Args)]
 pub(crate) struct Vacuum {
@@ -58,16 +63,31 @@ impl RetentionArgs {
         if let Some(state) = self.state.as_ref().filter(|state| !state.exists()) {
             return Err(Failure::usage(format!("--state {}: there is no such file", state.display())));
         }
+        if self.vacuum {
+            file_of(&self.store)?;
+        }
         retention.forward_state = self.state.clone().or_else(|| default_state(&self.store.store));
         // Before a store is made where there is none.
         let kept = self.store.open()?;
-        if let Some(state) = retention.forward_state.as_ref().filter(|state| !state.exists()) {
-            say(&format!(
+        match &retention.forward_state {
+            Some(state) if !state.exists() => say(&format!(
                 "there is no forwarder's state at {}: unless a receiver runs that forwards, nothing is held back; --state FILE says where one is",
                 state.display()
-            ));
+            )),
+            Some(_) => {}
+            None => say(
+                "nothing is held back for a forwarder: where a receiver forwards from this store, --state FILE says where its state is",
+            ),
         }
         let due = retention.due().map_err(Failure::environment)?;
+        let newest = Retention::newest_if_old(&*kept, &due).map_err(Failure::environment)?;
+        if let Some(newest) = newest.filter(|_| !self.even_if_all) {
+            return Err(Failure::Negative(format!(
+                "nothing is forgotten: the newest record was received {}, so all of them would go; is the clock right? If it is, \
+                 --even-if-all",
+                shown(newest)
+            )));
+        }
         let mut store = self.store.open_to_write()?;
         let mut records = 0;
         loop {
@@ -125,11 +145,7 @@ impl Vacuum {
 }
 
 fn vacuum(store: &StoreArg) -> Result<(), Failure> {
-    let StoreLocation::Sqlite(path) = &store.store else {
-        return Err(Failure::usage(
-            "only SQLite stores have room to give back: PostgreSQL does so by itself",
-        ));
-    };
+    let path = file_of(store)?;
     // Before a store is made where there is none.
     store.open()?;
     let before = size(path);
@@ -149,6 +165,18 @@ fn vacuum(store: &StoreArg) -> Result<(), Failure> {
     let mut output = Output::open(None)?;
     output.write(format!("{}: {before} bytes before, {} now\n", path.display(), size(path)).as_bytes())?;
     output.finish()
+}
+
+/// The file of a store that has one.
+fn file_of(store: &StoreArg) -> Result<&Path, Failure> {
+    match &store.store {
+        StoreLocation::Sqlite(path) => Ok(path),
+        StoreLocation::Postgres(_) => Err(Failure::usage(
+            "only SQLite stores have room to give back: PostgreSQL's autovacuum makes that of forgotten records free for new \
+             ones by itself; to make the files smaller, `VACUUM FULL piopiy_receiver.webhook` in psql, for which webhooks wait",
+        )),
+        _ => Err(Failure::usage("a memory store has no room on the disk to give back")),
+    }
 }
 
 /// Who has the store.

@@ -53,7 +53,8 @@ pub(crate) struct Serve {
         value_parser = StoreValue
     )]
     store: StoreLocation,
-    /// Forget what is older than this, such as 90d (at least 2h), what is yet to be forwarded excepted; SQLite only
+    /// Forget what is older than this, such as 90d (at least 2h), what is yet to be forwarded excepted. Of receivers that
+    /// share a PostgreSQL store it is for the one that forwards
     #[arg(long, value_name = "TIME", value_parser = quantity::age)]
     keep: Option<Duration>,
     /// What becomes of what is not understood: kept aside with 202, or refused with 4xx
@@ -233,8 +234,10 @@ impl Serve {
 
     fn retention(&self) -> Result<Option<Retention>, Failure> {
         let Some(keep) = self.keep else { return Ok(None) };
-        if !matches!(self.store, StoreLocation::Sqlite(_)) {
-            return Err(Failure::usage("--keep: only a store in a file (sqlite:FILE) forgets what is old"));
+        if self.store == StoreLocation::Memory {
+            return Err(Failure::usage(
+                "--keep: a memory store keeps all that it has until it ends; give --store sqlite:FILE or postgres://…",
+            ));
         }
         let mut retention =
             Retention::new(keep).map_err(|error| Failure::usage(format!("--keep: {error}")))?;

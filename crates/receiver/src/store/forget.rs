@@ -51,3 +51,64 @@ impl Forgotten {
         Self { records, is_done, oldest_left: None }
     }
 }
+
+/// Bytes of bodies that go at once, unless one body alone has more: their pages are written, and webhooks wait meanwhile.
+const BYTES: i64 = 4 << 20;
+
+/// Which of the oldest records go at once: they are looked at one by one, in the order of the store.
+#[derive(Debug)]
+pub(super) struct Oldest {
+    what: Forget,
+    /// The last that may go at all.
+    bound: i64,
+    bytes: i64,
+    pub(super) records: usize,
+    /// The `seq` of the last that goes.
+    pub(super) last: Option<i64>,
+    pub(super) left: Left,
+}
+
+/// What is behind those that go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Some that may go as well.
+    More,
+    /// One that stays, received at this instant.
+    Since(i64),
+    Nothing,
+}
+
+impl Oldest {
+    /// Of a store whose last record is this.
+    pub(super) fn of(what: &Forget, last_seq: i64) -> Self {
+        let bound = i64::try_from(what.up_to).unwrap_or(i64::MAX).min(last_seq.saturating_sub(1));
+        Self { what: *what, bound, bytes: 0, records: 0, last: None, left: Left::Nothing }
+    }
+
+    /// How many are to be looked at: one more than may go, to see what is left.
+    pub(super) fn limit(&self) -> i64 {
+        i64::try_from(self.what.limit).unwrap_or(i64::MAX).saturating_add(1)
+    }
+
+    /// Looks at the next, with the length of its body; whether it goes, and there is a next to look at.
+    pub(super) fn take(&mut self, seq: i64, received_at: i64, bytes: i64) -> bool {
+        if seq > self.bound || received_at >= self.what.received_before {
+            self.left = Left::Since(received_at);
+            return false;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.records >= self.what.limit || (self.records > 0 && self.bytes > BYTES) {
+            self.left = Left::More;
+            return false;
+        }
+        self.records += 1;
+        self.last = Some(seq);
+        true
+    }
+
+    /// What became of it, where the records went.
+    pub(super) fn forgotten(&self) -> Forgotten {
+        let oldest_left = if let Left::Since(received_at) = self.left { Some(received_at) } else { None };
+        Forgotten { oldest_left, ..Forgotten::new(self.records as u64, self.left != Left::More) }
+    }
+}

@@ -10,6 +10,7 @@
 
 mod append;
 mod error;
+mod forget;
 mod link;
 mod read;
 mod schema;
@@ -23,7 +24,7 @@ pub use read::PostgresRecords;
 
 use self::append::Batch;
 use self::link::{Link, Session};
-use super::{Append, Store, StoreError};
+use super::{Append, Forget, Forgotten, Store, StoreError};
 use crate::{Entry, PostgresUrl, Records};
 
 /// How a [`PostgresStore`] deals with its server.
@@ -62,6 +63,8 @@ pub struct PostgresStore {
     options: PostgresOptions,
     link: Link<Writer>,
     records_at_start: u64,
+    /// The last record that was forgotten here, and none before it is there.
+    forgotten_through: i64,
 }
 
 /// A connection that appends.
@@ -69,7 +72,8 @@ pub struct PostgresStore {
 struct Writer {
     session: Session,
     append: tokio_postgres::Statement,
-    last_seq: i64,
+    oldest: tokio_postgres::Statement,
+    records: u64,
 }
 
 impl PostgresStore {
@@ -97,7 +101,7 @@ impl PostgresStore {
     /// Where the certificates that the URL names cannot be read, or the system gives no thread.
     pub fn later(url: &PostgresUrl, options: PostgresOptions) -> Result<Self, StoreError> {
         let link = Link::new(url, options)?;
-        Ok(Self { url: url.clone(), options, link, records_at_start: 0 })
+        Ok(Self { url: url.clone(), options, link, records_at_start: 0, forgotten_through: 0 })
     }
 
     /// Connects, and makes the tables where there are none. Where connecting failed a moment ago it fails at once, so it may be
@@ -106,8 +110,8 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::open`]; [`StoreError::is_unreachable`] says which of them may be over by themselves.
     pub fn connect(&mut self) -> Result<(), StoreError> {
-        let last_seq = self.link.run("open", Writer::open, async |writer| Ok(writer.last_seq))?;
-        self.records_at_start = last_seq.unsigned_abs();
+        let open = async |writer: &Writer| Ok(writer.records);
+        self.records_at_start = self.link.run("open", Writer::open, open)?;
         Ok(())
     }
 }
@@ -133,6 +137,16 @@ impl Store for PostgresStore {
     fn reader(&mut self) -> Option<Arc<dyn Records>> {
         Some(Arc::new(PostgresRecords::later(&self.url, self.options)))
     }
+
+    /// Behind the lock that batches pass, so that webhooks of all receivers wait meanwhile. The room is the server's to fill up
+    /// again, once it has cleaned the tables.
+    fn forget(&mut self, what: &Forget) -> Result<Forgotten, StoreError> {
+        let after = self.forgotten_through;
+        let forget = async |writer: &Writer| writer.forget(what, after).await;
+        let (forgotten, through) = self.link.run("forget", Writer::open, forget)?;
+        self.forgotten_through = through;
+        Ok(forgotten)
+    }
 }
 
 impl Writer {
@@ -140,7 +154,8 @@ impl Writer {
         session.set_up_to_write().await?;
         schema::migrate(&session).await?;
         let append = session.prepare(append::APPEND).await?;
-        let last_seq = schema::last_seq(&session).await?;
-        Ok(Self { session, append, last_seq })
+        let oldest = session.prepare(forget::OLDEST).await?;
+        let records = schema::records(&session).await?;
+        Ok(Self { session, append, oldest, records })
     }
 }

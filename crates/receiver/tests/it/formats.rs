@@ -95,7 +95,7 @@ fn who_only_looks_at_a_state_of_forwarding_changes_nothing() {
             (vec!["backup", STORE, "copy.sqlite"], "and the forwarder's state beside it"),
             (vec!["forward", "status", STORE], "app: came to 40 of 41, 3 of them to deliver, 1 given up"),
             (vec!["forward", "dead", "app", STORE], "9: 75 attempts"),
-            (vec!["retention", STORE, "--keep", "90d"], "records forgotten"),
+            (vec!["retention", STORE, "--keep", "90d", "--even-if-all"], "records forgotten"),
         ];
         for (command, expected) in commands {
             let told = run(folder.path(), &command);

@@ -3,9 +3,10 @@
 mod commands;
 mod forwarding;
 mod outage;
+mod retention;
 mod secure;
-
 mod start;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -16,8 +16,23 @@ use crate::cli::{STORE, run};
 use crate::serve::Serving;
 use crate::support::{PATIENCE, blocking, cdr, entry};
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros().try_into().unwrap()
+}
+
+/// Calls of 2023.
+pub(crate) fn old_calls(count: usize) -> Vec<Entry> {
+    (0..count).map(|call| entry(&cdr(&format!("old-{call}")))).collect()
+}
+
+/// Calls of now.
+pub(crate) fn new_calls(count: usize) -> Vec<Entry> {
+    let new = (0..count).map(|call| {
+        let body = cdr(&format!("new-{call}"));
+        let identity = Webhook::parse(body.as_bytes()).unwrap().identity().unwrap();
+        Entry::webhook(&identity, body.into(), now())
+    });
+    new.collect()
 }
 
 /// A folder with a store of 30 calls of 2023 and 10 of now.
@@ -25,14 +40,8 @@ fn folder_with_old_calls(gives_back: bool) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions { gives_back, ..SqliteOptions::default() };
     let mut store = SqliteStore::open_with(folder.path().join("calls.sqlite"), options).unwrap();
-    let old: Vec<Entry> = (0..30).map(|call| entry(&cdr(&format!("old-{call}")))).collect();
-    store.append(&old).unwrap();
-    let new = (0..10).map(|call| {
-        let body = cdr(&format!("new-{call}"));
-        let identity = Webhook::parse(body.as_bytes()).unwrap().identity().unwrap();
-        Entry::webhook(&identity, body.into(), now())
-    });
-    store.append(&new.collect::<Vec<_>>()).unwrap();
+    store.append(&old_calls(30)).unwrap();
+    store.append(&new_calls(10)).unwrap();
     folder
 }
 
@@ -93,6 +102,29 @@ fn serve_forgets_by_itself() {
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(logs.contains("forgotten, for they are old") && !logs.contains("ERROR"), "{logs}");
+}
+
+#[test]
+fn where_the_newest_is_old_too_nothing_is_forgotten_unless_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    SqliteStore::open(&path).unwrap().append(&old_calls(30)).unwrap();
+    // As a clock that is years ahead has it, be the webhook that comes then as new as it may.
+    let serving = Serving::start(folder.path(), &["--keep", "90d"]);
+    assert!(serving.post(&cdr("new")).ends_with("got it"));
+    serving.signal("-TERM");
+    let (code, logs) = serving.end();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(logs.contains("nothing is forgotten") && logs.contains("is the clock right?"), "{logs}");
+    assert_eq!(first_seq(folder.path()), 1);
+
+    let other = tempfile::tempdir().unwrap();
+    SqliteStore::open(other.path().join("calls.sqlite")).unwrap().append(&old_calls(30)).unwrap();
+    let told = run(other.path(), &["retention", STORE, "--keep", "90d"]);
+    assert!(told.contains("exit code 1") && told.contains("received 2023-11-14 22:13:20.000"), "{told}");
+    assert_eq!(first_seq(other.path()), 1);
+    let told = run(other.path(), &["retention", STORE, "--keep", "90d", "--even-if-all"]);
+    assert!(told.contains("exit code 0") && told.contains("29 records forgotten\n"), "{told}");
 }
 
 #[test]
@@ -227,7 +259,7 @@ fn vacuum_tells_the_size_that_the_file_has_then() {
     let mut store = SqliteStore::open_with(&path, options).unwrap();
     let old = |at| Entry::quarantined("not JSON".to_owned(), vec![b'x'; 16 << 10].into(), at);
     store.append(&(0..100).map(old).collect::<Vec<_>>()).unwrap();
-    store.append(&[entry(&cdr("new"))]).unwrap();
+    store.append(&new_calls(1)).unwrap();
     drop(store);
     let serving = Serving::start(folder.path(), &[]);
     let before = std::fs::metadata(&path).unwrap().len();

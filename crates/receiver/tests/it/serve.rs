@@ -268,7 +268,7 @@ fn a_configuration_file_is_checked_as_serve_would_take_it() {
         ("forward-file = \"ca.toml\"", 3, "empty"),
         ("forward-state = \"state\"", 2, "need --forward-to or --forward-file"),
         ("keep = \"1h\"", 2, "at least 2 h"),
-        ("keep = \"90d\"\nstore = \"memory\"", 2, "--keep: only a store in a file"),
+        ("keep = \"90d\"\nstore = \"memory\"", 2, "--keep: a memory store keeps all"),
         ("path = \"/metrics\"", 2, "the server's own"),
         ("token-file = \"nofile\"", 3, "nofile"),
         ("basic-file = \"empty\"", 2, "empty"),

@@ -42,7 +42,7 @@ SELECT
 
 /// Held to the end of the transaction, which is visible by then. The level is named, for a database may have another by
 /// default, whose snapshot would be older than the lock.
-const BEGIN_LOCKED: &str =
+pub(super) const BEGIN_LOCKED: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(1346981712, 1)";
 
 /// A batch as columns, each webhook in it once.

@@ -116,6 +116,18 @@ pub(super) async fn last_seq(session: &Session) -> Result<i64, PostgresError> {
     row.try_get(0).map_err(PostgresError::while_doing("find its end"))
 }
 
+/// How many records there are, as far as their numbers tell: none is missing between the first and the last.
+pub(super) async fn records(session: &Session) -> Result<u64, PostgresError> {
+    let sql = "SELECT last_seq, (SELECT min(seq) FROM (
+            SELECT min(seq) AS seq FROM piopiy_receiver.webhook
+            UNION ALL SELECT min(seq) FROM piopiy_receiver.quarantine
+        ) AS firsts) FROM piopiy_receiver.state";
+    let row = session.client().query_one(sql, &[]).await;
+    let read = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    let (last, first): (i64, Option<i64>) = read.map_err(PostgresError::while_doing("find its end"))?;
+    Ok(first.map_or(0, |first| last.saturating_sub(first).saturating_add(1).unsigned_abs()))
+}
+
 /// Writes something that changes no record, so that a commit shows whether the server's disk takes it.
 pub(super) async fn probe(session: &Session) -> Result<(), PostgresError> {
     let sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;

@@ -4,13 +4,12 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::super::forget::Oldest;
 use super::super::{Forget, Forgotten, StoreError};
 use super::{SqliteStore, Writer, schema};
 
 /// Index entries that go at once, besides the records.
 const INDEX_ENTRIES: usize = 4096;
-/// Bytes of bodies that go at once, unless one body alone has more: their pages are written, and webhooks wait meanwhile.
-const BYTES: i64 = 4 << 20;
 
 impl SqliteStore {
     pub(super) fn try_forget(&mut self, what: &Forget) -> Result<Forgotten, StoreError> {
@@ -63,9 +62,8 @@ impl SqliteStore {
 impl Writer {
     fn forget(&mut self, what: &Forget) -> rusqlite::Result<Forgotten> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let bound = i64::try_from(what.up_to).unwrap_or(i64::MAX).min(self.last_seq - 1);
-        let Oldest { records, last, left } = oldest(&transaction, what, bound)?;
-        if let Some(last) = last {
+        let oldest = oldest(&transaction, what, self.last_seq)?;
+        if let Some(last) = oldest.last {
             for table in ["webhook", "quarantine"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE seq <= ?1"), [last])?;
             }
@@ -75,52 +73,23 @@ impl Writer {
         transaction.commit()?;
         self.first_seq = begins;
         self.checkpoints.after_commit(&self.connection);
-        let is_done = !matches!(left, Left::More) && is_forgotten;
-        let oldest_left = if let Left::Since(received_at) = left { Some(received_at) } else { None };
-        Ok(Forgotten { oldest_left, ..Forgotten::new(records as u64, is_done) })
+        let forgotten = oldest.forgotten();
+        Ok(Forgotten { is_done: forgotten.is_done && is_forgotten, ..forgotten })
     }
 }
 
-/// The oldest records that may go now.
-struct Oldest {
-    records: usize,
-    /// The `seq` of the last of them.
-    last: Option<i64>,
-    left: Left,
-}
-
-/// What is behind those that go.
-enum Left {
-    /// Some that may go as well.
-    More,
-    /// One that stays, received at this instant.
-    Since(i64),
-    Nothing,
-}
-
-fn oldest(connection: &Connection, what: &Forget, bound: i64) -> rusqlite::Result<Oldest> {
+fn oldest(connection: &Connection, what: &Forget, last_seq: i64) -> rusqlite::Result<Oldest> {
     // Of a body that is not looked at, its length is known without reading it.
     let sql = "SELECT seq, received_at, length(body) FROM webhook \
         UNION ALL SELECT seq, received_at, length(body) FROM quarantine \
         ORDER BY seq LIMIT ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    // One more, to see what is left.
-    let limit = i64::try_from(what.limit).unwrap_or(i64::MAX).saturating_add(1);
-    let mut rows = statement.query([limit])?;
-    let (mut oldest, mut bytes) = (Oldest { records: 0, last: None, left: Left::Nothing }, 0);
+    let mut oldest = Oldest::of(what, last_seq);
+    let mut rows = statement.query([oldest.limit()])?;
     while let Some(row) = rows.next()? {
-        let (seq, received_at): (i64, i64) = (row.get(0)?, row.get(1)?);
-        if seq > bound || received_at >= what.received_before {
-            oldest.left = Left::Since(received_at);
+        if !oldest.take(row.get(0)?, row.get(1)?, row.get(2)?) {
             break;
         }
-        bytes += row.get::<_, i64>(2)?;
-        if oldest.records >= what.limit || (oldest.records > 0 && bytes > BYTES) {
-            oldest.left = Left::More;
-            break;
-        }
-        oldest.records += 1;
-        oldest.last = Some(seq);
     }
     Ok(oldest)
 }
