@@ -25,7 +25,7 @@ pub use error::ForwardError;
 pub use filter::ForwardFilter;
 pub(crate) use signature::webhook_id;
 pub use signature::{InvalidSigningSecret, SigningSecret};
-pub use state::{DeadLetter, DestinationStatus, ForwardState};
+pub use state::{DeadLetter, DestinationStatus, ForwardState, Settled};
 
 use self::run::Runner;
 use crate::Records;
@@ -206,16 +206,13 @@ impl Forwarder {
         state.belong_to(&**records)?;
         let last_seq = records.last_seq()?;
         Self::check(&destinations)?;
-        for destination in &destinations {
-            let after = if destination.from_start { 0 } else { last_seq };
-            if state.add_destination(&destination.name, after)? {
-                tracing::info!(
-                    destination = destination.name,
-                    after,
-                    "a new destination; it gets what is stored after this"
-                );
-            }
+        let after = |destination: &Destination| if destination.from_start { 0 } else { last_seq };
+        let wanted: Vec<_> = destinations.iter().map(|it| (it.name.as_str(), after(it))).collect();
+        for destination in state.deliver_to(&wanted)? {
+            let after = wanted.iter().find(|(name, _)| *name == destination).map(|(_, after)| after);
+            tracing::info!(destination, after, "a new destination; it gets what is stored after this");
         }
+        warn_of_unwanted(&state)?;
         let state = Arc::new(Mutex::new(state));
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let runners: Result<Vec<Runner>, ForwardError> = destinations
@@ -264,6 +261,19 @@ impl Forwarder {
             ending.await;
         }
     }
+}
+
+/// Nobody may remember a destination that is not configured any more, and what it has not had is kept for it.
+fn warn_of_unwanted(state: &ForwardState) -> Result<(), ForwardError> {
+    for unwanted in state.status()?.into_iter().filter(|status| !status.is_wanted) {
+        tracing::warn!(
+            destination = unwanted.name,
+            read_through = unwanted.read_through,
+            state = %state.path().display(),
+            "this destination is not forwarded to any more, and what it has not had is not forgotten; `piopiy-receiver forward remove` forgets the destination"
+        );
+    }
+    Ok(())
 }
 
 /// Tells that something was committed, where anybody does; else the store is asked again and again.

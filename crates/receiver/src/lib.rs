@@ -89,7 +89,7 @@ pub use extract::{
 };
 pub use forward::{
     DeadLetter, Destination, DestinationStatus, ForwardError, ForwardFilter, ForwardState, Forwarder,
-    InvalidDestination, InvalidSigningSecret, SigningSecret,
+    InvalidDestination, InvalidSigningSecret, Settled, SigningSecret,
 };
 pub use group_commit::{AppendError, GroupCommit, GroupCommitOptions};
 pub use handlers::WebhookHandlers;

@@ -220,6 +220,11 @@ impl Metrics {
         self.last_seq.set(last_seq.cast_signed());
     }
 
+    /// The place of the last record, as far as this process knows.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.last_seq.get().max(0).unsigned_abs()
+    }
+
     /// Notes that so many records are no longer there.
     pub(crate) fn forgot(&self, records: u64) {
         self.forgotten.inc_by(records);

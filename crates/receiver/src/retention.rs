@@ -1,15 +1,18 @@
 //! Forgetting what is older than it need be, while webhooks come in.
 
+mod held;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::held::Held;
 use crate::clock::{Clocks, now_micros};
 use crate::metrics::Metrics;
 use crate::store::chain;
-use crate::{AppendError, Forget, ForwardError, ForwardState, GroupCommit, Records, StoreError};
+use crate::{AppendError, Forget, ForwardError, ForwardState, GroupCommit, Records, Settled, StoreError};
 
 /// How long records are kept.
 ///
@@ -95,6 +98,17 @@ impl Retention {
         };
         Ok(Forget { received_before, up_to, ..Forget::default() })
     }
+
+    /// The destination that needs the oldest record, by the state of another process or by this one of a server.
+    fn holder(&self, state: Option<&Path>) -> Result<Option<Settled>, ForwardError> {
+        let mut holder: Option<Settled> = None;
+        for path in [self.forward_state.as_deref(), state].into_iter().flatten().filter(|path| path.exists())
+        {
+            let last = ForwardState::open_to_read(path)?.last_settled()?;
+            holder = holder.into_iter().chain(last).min_by_key(|last| last.through);
+        }
+        Ok(holder)
+    }
 }
 
 impl Retention {
@@ -171,14 +185,27 @@ pub(crate) struct Keeper {
     pub(crate) newest: Option<i64>,
 }
 
+/// What came of one look at what is due.
+struct Passed {
+    /// How many records were forgotten.
+    records: u64,
+    /// The destination for whose sake others were not.
+    held_by: Option<Settled>,
+}
+
 impl Keeper {
     /// Forgets what is due, again and again, until told to stop.
     pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut held = Held::default();
         loop {
             match stop.run_until_cancelled(self.pass()).await {
                 None => return,
-                Some(Ok(0)) => {}
-                Some(Ok(records)) => tracing::info!(records, "forgotten, for they are old"),
+                Some(Ok(passed)) => {
+                    if passed.records > 0 {
+                        tracing::info!(records = passed.records, "forgotten, for they are old");
+                    }
+                    held.tell(passed.held_by);
+                }
                 Some(Err(error @ PassError::AllOld(_))) => {
                     tracing::warn!(reason = chain(&error), "nothing is forgotten");
                 }
@@ -195,27 +222,35 @@ impl Keeper {
         }
     }
 
-    /// Forgets what is due now; how many records those were.
-    async fn pass(&self) -> Result<u64, PassError> {
+    /// Forgets what is due now.
+    async fn pass(&self) -> Result<Passed, PassError> {
         self.trust_the_clock()?;
         let (due, forwarding) = (self.retention.clone(), self.forwarding.clone());
         let due = move || due.due().and_then(|due| hold_back(due, forwarding.as_deref()));
         let due = tokio::task::spawn_blocking(due).await??;
         let mut records = 0;
-        loop {
+        let oldest_left = loop {
             let forgotten = self.commits.run(move |store| store.forget(&due)).await??;
             self.metrics.forgot(forgotten.records);
             records += forgotten.records;
             if forgotten.is_done {
                 warn_of_the_future(forgotten.oldest_left);
-                break;
+                break forgotten.oldest_left;
             }
             tokio::time::sleep(PAUSE).await;
-        }
+        };
         if records > 0 {
             give_back(&self.commits).await?;
         }
-        Ok(records)
+        // The last record stays in any case.
+        let is_old = oldest_left.is_some_and(|oldest| oldest < due.received_before);
+        let held_by = if is_old && due.up_to < self.metrics.last_seq() {
+            let (retention, forwarding) = (self.retention.clone(), self.forwarding.clone());
+            tokio::task::spawn_blocking(move || retention.holder(forwarding.as_deref())).await??
+        } else {
+            None
+        };
+        Ok(Passed { records, held_by })
     }
 
     /// Whether what looks old by the wall clock is. What was there when the server began is, whatever that clock says, once the
@@ -294,6 +329,10 @@ mod tests {
 
     /// What one look at a store forgets whose records were received at these times, and what it logs.
     async fn look(received: &[i64], began: Clocks) -> (u64, String) {
+        look_by(Retention::new(Retention::LEAST).unwrap(), received, began).await
+    }
+
+    async fn look_by(retention: Retention, received: &[i64], began: Clocks) -> (u64, String) {
         let folder = tempfile::tempdir().unwrap();
         let mut store = SqliteStore::open(folder.path().join("store.sqlite")).unwrap();
         let entry = |&at: &i64| Entry::quarantined("not JSON".to_owned(), "x".into(), at);
@@ -309,7 +348,6 @@ mod tests {
         let logs = Logs::default();
         let subscriber = tracing_subscriber::fmt().with_writer(logs.clone()).with_ansi(false).finish();
         let log = tracing::subscriber::set_default(subscriber);
-        let retention = Retention::new(Retention::LEAST).unwrap();
         let stopping = stop.clone();
         let stopper = async move {
             // One look is over long before the next, which is ten minutes later.
@@ -361,6 +399,28 @@ mod tests {
         let (forgotten, logs) = look(&old, Clocks::now().ago(Retention::LEAST)).await;
         assert_eq!(forgotten, 2, "{logs}");
         assert!(!logs.contains("WARN"), "{logs}");
+    }
+
+    #[tokio::test]
+    async fn a_destination_that_holds_all_back_for_long_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let mut state = ForwardState::open(&path).unwrap();
+        state.add_destination("old", 1).unwrap();
+        state.add_destination("app", 2).unwrap();
+        let mut retention = Retention::new(Retention::LEAST).unwrap();
+        retention.forward_state = Some(path);
+        let old = [1, 2, 3, now_micros()];
+        let (forgotten, logs) = look_by(retention.clone(), &old, Clocks::now()).await;
+        assert_eq!((forgotten, logs.contains("WARN")), (1, false), "{logs}");
+        retention.every = Duration::from_millis(1);
+        let (forgotten, logs) = look_by(retention.clone(), &old, Clocks::now()).await;
+        assert_eq!((forgotten, logs.matches("WARN").count()), (1, 1), "{logs}");
+        assert!(logs.contains(r#"destination="old" through=1"#), "{logs}");
+        state.remove_destination("old").unwrap();
+        state.remove_destination("app").unwrap();
+        let (forgotten, logs) = look_by(retention, &old, Clocks::now()).await;
+        assert_eq!((forgotten, logs.contains("WARN")), (3, false), "{logs}");
     }
 
     #[tokio::test]

@@ -32,6 +32,13 @@ enum Action {
     ///
     /// All that fit every condition; without any, nothing is.
     Replay(Replay),
+    /// Forget what was given up
+    Discard(Discard),
+    /// Forget a destination that is not forwarded to any more
+    ///
+    /// With it goes how far it is, what it has yet to get, and what was given up. One that a running receiver forwards to is
+    /// not removed.
+    Remove(Remove),
 }
 
 /// The state of a forwarder, which `serve` was told of by the same name.
@@ -152,6 +159,27 @@ struct Replay {
     from_seq: Option<u64>,
 }
 
+#[derive(Debug, Args)]
+struct Discard {
+    #[command(flatten)]
+    named: Named,
+    /// The webhook in this place of the store (may be repeated)
+    #[arg(long, value_name = "SEQ")]
+    seq: Vec<u64>,
+    /// All of them
+    #[arg(long, conflicts_with = "seq")]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+struct Remove {
+    /// The destination
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    state: StateArg,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum KindArg {
     Cdr,
@@ -166,6 +194,8 @@ impl Forward {
             Action::Pause(named) => named.set_paused(true),
             Action::Resume(named) => named.set_paused(false),
             Action::Replay(replay) => replay.run(),
+            Action::Discard(discard) => discard.run(),
+            Action::Remove(remove) => remove.run(),
         }
     }
 }
@@ -181,13 +211,14 @@ impl Status {
             let line = if self.json {
                 let json = serde_json::json!({
                     "destination": status.name, "paused": status.is_paused, "read_through": status.read_through, "last_seq": last_seq,
-                    "unsettled": status.unsettled, "dead": status.dead,
+                    "unsettled": status.unsettled, "dead": status.dead, "forwarded_to": status.is_wanted,
                 });
                 format!("{json}\n")
             } else {
                 let paused = if status.is_paused { ", paused" } else { "" };
+                let unwanted = if status.is_wanted { "" } else { ", not forwarded to any more" };
                 format!(
-                    "{}: came to {} of {last_seq}, {} of them to deliver, {} given up{paused}\n",
+                    "{}: came to {} of {last_seq}, {} of them to deliver, {} given up{paused}{unwanted}\n",
                     status.name, status.read_through, status.unsettled, status.dead
                 )
             };
@@ -220,6 +251,39 @@ impl Dead {
 impl Named {
     fn set_paused(&self, is_paused: bool) -> Result<(), Failure> {
         self.state.open()?.set_paused(&self.name, is_paused).map_err(Failure::environment)
+    }
+}
+
+impl Discard {
+    fn run(&self) -> Result<(), Failure> {
+        if self.seq.is_empty() && !self.all {
+            return Err(Failure::usage("say what is to be discarded: --seq or --all"));
+        }
+        let mut state = self.named.state.open()?;
+        let name = &self.named.name;
+        let seqs = if self.all {
+            let letters = state.dead_letters(name).map_err(Failure::environment)?;
+            letters.iter().map(|letter| letter.seq).collect()
+        } else {
+            self.seq.clone()
+        };
+        let count = state.discard(name, seqs).map_err(Failure::environment)?;
+        let mut output = Output::open(None)?;
+        output.write(format!("discarded of {name}: {count}\n").as_bytes())?;
+        output.finish()
+    }
+}
+
+impl Remove {
+    fn run(&self) -> Result<(), Failure> {
+        let removed = self.state.open()?.remove_destination(&self.name).map_err(Failure::environment)?;
+        let text = format!(
+            "removed {}, which had come to {}; with it {} to deliver, and {} given up\n",
+            removed.name, removed.read_through, removed.unsettled, removed.dead
+        );
+        let mut output = Output::open(None)?;
+        output.write(text.as_bytes())?;
+        output.finish()
     }
 }
 

@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use piopiy_receiver::{
-    Forget, Records, Retention, RunningStore, SqliteRecords, SqliteStore, Store, StoreError, StoreLocation,
+    Forget, ForwardState, Records, Retention, RunningStore, SqliteRecords, SqliteStore, Store, StoreError,
+    StoreLocation,
 };
 
 use super::exit::Failure;
@@ -101,7 +102,7 @@ impl RetentionArgs {
         drop(store);
         let mut output = Output::open(None)?;
         output.write(format!("{records} records forgotten\n").as_bytes())?;
-        tell_what_is_held(&*kept, &due, &mut output)?;
+        tell_what_is_held(&*kept, &due, retention.forward_state.as_deref(), &mut output)?;
         warn_of_the_future(&*kept)?;
         output.finish()?;
         if self.vacuum { vacuum(&self.store) } else { Ok(()) }
@@ -109,14 +110,24 @@ impl RetentionArgs {
 }
 
 /// Records that are old enough, and stay for a forwarder's sake.
-fn tell_what_is_held(records: &dyn Records, due: &Forget, output: &mut Output) -> Result<(), Failure> {
+fn tell_what_is_held(
+    records: &dyn Records,
+    due: &Forget,
+    state: Option<&Path>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let oldest = records.page(0, 1, 0).map_err(Failure::environment)?;
     let held = oldest.first().filter(|oldest| {
         oldest.received_at < due.received_before && due.up_to < u64::MAX && oldest.seq > due.up_to
     });
     let Some(oldest) = held else { return Ok(()) };
+    // It may have got them meanwhile.
+    let last = state.and_then(|state| ForwardState::open_to_read(state).ok()?.last_settled().ok()?);
+    let last = last.filter(|last| last.through < oldest.seq);
+    let whom = last
+        .map_or("a destination that".to_owned(), |last| format!("destination `{}`, which", last.destination));
     let text = format!(
-        "record {}, received {}, and those after it are kept for a destination that has yet to get them: see `piopiy-receiver forward status`\n",
+        "record {}, received {}, and those after it are kept for {whom} has yet to get them: see `piopiy-receiver forward status`\n",
         oldest.seq,
         shown(oldest.received_at)
     );

@@ -74,6 +74,17 @@ pub enum ForwardError {
         /// The state file.
         path: PathBuf,
     },
+    /// A forwarder that runs delivers to the destination that is to be removed.
+    #[error(
+        "a receiver that runs forwards to `{name}` by the state {}: take it out of what that forwards to, and start it again",
+        path.display()
+    )]
+    Wanted {
+        /// The state file.
+        path: PathBuf,
+        /// The destination.
+        name: String,
+    },
     /// There is no destination of this name.
     #[error("no destination `{name}` in {}, there are: {}", path.display(), known.join(", "))]
     NoDestination {

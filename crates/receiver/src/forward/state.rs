@@ -4,6 +4,7 @@
 //! the last save is delivered again after a crash: at least once, never less.
 
 mod dead;
+mod removed;
 mod schema;
 mod settled;
 mod tried;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+pub use settled::Settled;
 pub(super) use tried::Tried;
 
 use super::ForwardError;
@@ -27,8 +29,12 @@ use crate::store::beside;
 /// What SQLite calls a database that is in no file.
 const IN_MEMORY: &str = ":memory:";
 
-/// How many orders to deliver again are written at once.
-const REPLAY_CHUNK: usize = 2000;
+/// How many orders of a command are written at once.
+const CHUNK: usize = 2000;
+
+/// How often the lock is asked for once more, and after how long.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The state of all destinations of a [`Forwarder`](super::Forwarder).
 ///
@@ -47,6 +53,8 @@ const REPLAY_CHUNK: usize = 2000;
 pub struct ForwardState {
     path: PathBuf,
     connection: Connection,
+    /// Of its tables.
+    version: usize,
     /// Keeps a second forwarder away.
     _lock: Option<FileLock>,
 }
@@ -65,6 +73,8 @@ pub struct DestinationStatus {
     pub unsettled: u64,
     /// Webhooks that were given up.
     pub dead: u64,
+    /// Whether the forwarder that started last delivers to it; where that is not known, as if it did.
+    pub is_wanted: bool,
 }
 
 /// A webhook that was given up.
@@ -151,8 +161,8 @@ impl ForwardState {
         let fail = |source| ForwardError::Open { path: path.clone(), source };
         let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
-        schema::check(&connection, &path)?;
-        Ok(Self { path, connection, _lock: None })
+        let version = schema::check(&connection, &path)?;
+        Ok(Self { path, connection, version, _lock: None })
     }
 
     fn connect(path: PathBuf) -> Result<Self, ForwardError> {
@@ -163,7 +173,7 @@ impl ForwardState {
         schema::bring_up(&mut connection, &path)?;
         // A crash of the system may undo the last saves, never break the file: what they were about is delivered again.
         connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;").map_err(fail)?;
-        Ok(Self { path, connection, _lock: None })
+        Ok(Self { path, connection, version: schema::VERSION, _lock: None })
     }
 
     /// Where the state for a store in this file is, unless somebody says otherwise.
@@ -217,12 +227,25 @@ impl ForwardState {
         if !self.is_in_file() {
             return Ok(());
         }
+        let mut tries = 0;
+        self._lock = loop {
+            match self.try_lock()? {
+                // A command that only looks whether anybody has it lets go at once.
+                None if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
+                None => return Err(ForwardError::InUse { path: self.path.clone() }),
+                taken => break taken,
+            }
+            tries += 1;
+        };
+        Ok(())
+    }
+
+    /// The lock, unless a forwarder has it.
+    fn try_lock(&self) -> Result<Option<FileLock>, ForwardError> {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
         let path = PathBuf::from(path);
-        let taken = FileLock::take(&path).map_err(|source| ForwardError::Create { path, source })?;
-        self._lock = Some(taken.ok_or_else(|| ForwardError::InUse { path: self.path.clone() })?);
-        Ok(())
+        FileLock::take(&path).map_err(|source| ForwardError::Create { path, source })
     }
 
     /// Adds a destination that gets what comes after this `seq`; false where there is one, which stays as it is.
@@ -258,7 +281,7 @@ impl ForwardState {
         // A receiver that runs saves between the chunks.
         while seqs.peek().is_some() {
             let transaction = self.connection.transaction().map_err(&fail)?;
-            for seq in seqs.by_ref().take(REPLAY_CHUNK) {
+            for seq in seqs.by_ref().take(CHUNK) {
                 let sql = "INSERT INTO replay VALUES (?1, ?2) ON CONFLICT DO NOTHING";
                 transaction.execute(sql, params![name, seq]).map_err(&fail)?;
                 count += 1;
@@ -273,12 +296,15 @@ impl ForwardState {
     /// # Errors
     /// Where the file cannot be read.
     pub fn status(&self) -> Result<Vec<DestinationStatus>, ForwardError> {
-        let sql = "SELECT name, is_paused, read_through, \
+        let is_wanted = if self.version < schema::WITH_WANTED { "1" } else { "is_wanted" };
+        let sql = format!(
+            "SELECT name, is_paused, read_through, \
             (SELECT count(*) FROM unsettled WHERE destination = name) + (SELECT count(*) FROM replay WHERE destination = name), \
-            (SELECT count(*) FROM dead WHERE destination = name) \
-            FROM destination ORDER BY name";
+            (SELECT count(*) FROM dead WHERE destination = name), {is_wanted} \
+            FROM destination ORDER BY name"
+        );
         let fail = failed("read the destinations");
-        let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&fail)?;
         let rows = statement.query_map([], |row| {
             Ok(DestinationStatus {
                 name: row.get(0)?,
@@ -286,6 +312,7 @@ impl ForwardState {
                 read_through: row.get::<_, i64>(2)?.unsigned_abs(),
                 unsettled: row.get::<_, i64>(3)?.unsigned_abs(),
                 dead: row.get::<_, i64>(4)?.unsigned_abs(),
+                is_wanted: row.get(5)?,
             })
         });
         rows.and_then(Iterator::collect).map_err(fail)

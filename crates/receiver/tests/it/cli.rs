@@ -82,6 +82,8 @@ fn help() {
         vec!["vacuum", "--help"],
         vec!["forward", "--help"],
         vec!["forward", "replay", "--help"],
+        vec!["forward", "discard", "--help"],
+        vec!["forward", "remove", "--help"],
     ];
     let text: Vec<String> = pages.iter().map(|arguments| run(folder.path(), arguments)).collect();
     insta::assert_snapshot!(text.join("\n"));
@@ -269,7 +271,7 @@ fn folder_with_forwarder() -> TempDir {
 #[test]
 fn forward() {
     let folder = folder_with_forwarder();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 16] = [
         &["forward", "status", STORE],
         &["forward", "replay", STORE],
         &["forward", "replay", STORE, "--dead"],
@@ -282,6 +284,10 @@ fn forward() {
         &["forward", "status", STORE, "--json"],
         &["forward", "dead", "app", STORE],
         &["forward", "status", "--store", "sqlite:none.sqlite"],
+        &["forward", "discard", STORE],
+        &["forward", "discard", STORE, "--all"],
+        &["forward", "remove", "billing", STORE],
+        &["forward", "remove", "billing", STORE],
     ];
     let text: Vec<String> = commands.iter().map(|arguments| run(folder.path(), arguments)).collect();
     insta::assert_snapshot!(text.join("\n"));

@@ -4,6 +4,7 @@ mod again;
 mod model;
 mod paced;
 mod secure;
+mod unwanted;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

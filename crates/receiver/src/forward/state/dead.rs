@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{DeadLetter, ForwardError, ForwardState, failed, signed};
+use super::{CHUNK, DeadLetter, ForwardError, ForwardState, failed, signed};
 
 impl ForwardState {
     /// The webhooks that were given up for a destination, in the order of the store.
@@ -30,6 +30,28 @@ impl ForwardState {
             })
         });
         rows.and_then(Iterator::collect).map_err(fail)
+    }
+
+    /// Forgets that these were given up for a destination; those that it does not have are passed over. What was asked to be
+    /// delivered again is all the same. Returns how many those were.
+    ///
+    /// # Errors
+    /// Where there is no such destination, or the file cannot be written.
+    pub fn discard(&mut self, name: &str, seqs: impl IntoIterator<Item = u64>) -> Result<u64, ForwardError> {
+        self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
+        let fail = failed("discard dead letters");
+        let mut seqs = seqs.into_iter().peekable();
+        let mut count = 0;
+        // A receiver that runs saves between the chunks.
+        while seqs.peek().is_some() {
+            let transaction = self.write().map_err(&fail)?;
+            for seq in seqs.by_ref().take(CHUNK) {
+                let sql = "DELETE FROM dead WHERE destination = ?1 AND seq = ?2";
+                count += transaction.execute(sql, params![name, signed(seq)]).map_err(&fail)? as u64;
+            }
+            transaction.commit().map_err(&fail)?;
+        }
+        Ok(count)
     }
 
     /// Whom a webhook was given up for, by name; none where there is nobody.

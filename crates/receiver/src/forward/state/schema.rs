@@ -11,7 +11,7 @@ const APPLICATION_ID: i64 = 0x5049_4F46;
 
 /// How to come from each version to the next; the first makes everything. What is listed here is in files: add, and change
 /// nothing.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
 CREATE TABLE destination (
     name TEXT PRIMARY KEY,
@@ -48,10 +48,17 @@ ALTER TABLE unsettled ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
     "
 ALTER TABLE unsettled ADD COLUMN wait INTEGER NOT NULL DEFAULT 0;
 ",
+    // Whether the forwarder that started last delivers to it.
+    "
+ALTER TABLE destination ADD COLUMN is_wanted INTEGER NOT NULL DEFAULT 1;
+",
 ];
 
+/// The version that first said whether a destination is delivered to.
+pub(super) const WITH_WANTED: usize = 4;
+
 /// The version that this program writes.
-const VERSION: usize = MIGRATIONS.len();
+pub(super) const VERSION: usize = MIGRATIONS.len();
 
 /// Makes the tables where the file is empty, and brings older ones to this version; all of it or nothing.
 pub(super) fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), ForwardError> {
@@ -70,11 +77,11 @@ pub(super) fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), F
     transaction.commit().map_err(fail)
 }
 
-/// Whether it can be read as it is: it is of this version or an older one.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), ForwardError> {
+/// The version of a file that can be read as it is: this one or an older one.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, ForwardError> {
     match version(connection, path)? {
         0 => Err(ForwardError::Foreign { path: path.to_owned() }),
-        _ => Ok(()),
+        version => Ok(version),
     }
 }
 
@@ -140,7 +147,7 @@ mod tests {
         }
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let error = bring_up(&mut connection, path).unwrap_err();
-        assert!(matches!(error, ForwardError::Newer { found: 99, known: 3, .. }), "{error}");
+        assert!(matches!(error, ForwardError::Newer { found: 99, known: 4, .. }), "{error}");
         connection.execute_batch("PRAGMA user_version = 1; PRAGMA application_id = 1").unwrap();
         assert!(matches!(bring_up(&mut connection, path), Err(ForwardError::Foreign { .. })));
     }

@@ -1,11 +1,23 @@
+//! What of the store nobody needs any more, and copies of the state.
+
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rusqlite::params;
+use rusqlite::OptionalExtension as _;
 
 use super::{ForwardState, failed};
 use crate::ForwardError;
+
+/// Up to where a destination needs no record any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// Its name.
+    pub destination: String,
+    /// The last `seq` that it does not need.
+    pub through: u64,
+}
 
 impl ForwardState {
     /// The `seq` up to which no destination needs a record any more: all have been through them, and none is in hand or
@@ -16,15 +28,26 @@ impl ForwardState {
     /// # Errors
     /// Where the file cannot be read.
     pub fn settled_through(&self) -> Result<Option<u64>, ForwardError> {
-        let sql = "SELECT min(seq) FROM (\
-            SELECT read_through AS seq FROM destination \
-            UNION ALL SELECT min(seq) - 1 FROM unsettled \
-            UNION ALL SELECT min(seq) - 1 FROM replay) \
-            WHERE seq IS NOT NULL AND EXISTS (SELECT 1 FROM destination)";
-        let least: rusqlite::Result<Option<i64>> =
-            self.connection.query_row(sql, params![], |row| row.get(0));
-        let least = least.map_err(failed("find what is settled"))?;
-        Ok(least.map(|seq| seq.max(0).unsigned_abs()))
+        Ok(self.last_settled()?.map(|last| last.through))
+    }
+
+    /// Which destination needs the oldest record, and up to where even that needs none. `None` where there is no destination.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn last_settled(&self) -> Result<Option<Settled>, ForwardError> {
+        let sql = "SELECT name, min( \
+            read_through, \
+            ifnull((SELECT min(seq) - 1 FROM unsettled WHERE destination = name), read_through), \
+            ifnull((SELECT min(seq) - 1 FROM replay WHERE destination = name), read_through)) AS through \
+            FROM destination ORDER BY through, name LIMIT 1";
+        let last: rusqlite::Result<Option<Settled>> = self
+            .connection
+            .query_row(sql, [], |row| {
+                Ok(Settled { destination: row.get(0)?, through: row.get::<_, i64>(1)?.max(0).unsigned_abs() })
+            })
+            .optional();
+        last.map_err(failed("find what is settled"))
     }
 }
 
