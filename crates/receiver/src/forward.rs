@@ -5,6 +5,7 @@ mod calls;
 mod connect;
 mod error;
 mod filter;
+mod mark;
 mod post;
 mod queue;
 mod run;
@@ -219,7 +220,7 @@ impl Forwarder {
             .into_iter()
             .map(|destination| {
                 let (records, state) = (Arc::clone(records), Arc::clone(&state));
-                Runner::new(destination, records, last_seq, news.clone(), state, metrics)
+                Runner::new(destination, records, news.clone(), state, metrics)
             })
             .collect();
         let runners = runners?.into_iter();

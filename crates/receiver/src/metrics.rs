@@ -35,6 +35,7 @@ pub(crate) struct Counts {
     dead: Family<To, Counter>,
     unsettled: Family<To, Gauge>,
     read_through: Family<To, Gauge>,
+    has_gone_back: Family<To, Gauge>,
 }
 
 /// What the forwarder counts for one destination.
@@ -45,6 +46,7 @@ pub(crate) struct ForwardCounts {
     pub(crate) dead: Counter,
     pub(crate) unsettled: Gauge,
     pub(crate) read_through: Gauge,
+    pub(crate) has_gone_back: Gauge,
 }
 
 impl ForwardCounts {
@@ -139,6 +141,7 @@ impl Default for Metrics {
             dead: Family::default(),
             unsettled: Family::default(),
             read_through: Family::default(),
+            has_gone_back: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -165,6 +168,11 @@ impl Default for Metrics {
         registry.register("forward_dead", "Webhooks given up", counts.dead.clone());
         registry.register("forward_unsettled", "Webhooks in hand", counts.unsettled.clone());
         registry.register("forward_read_through", "Last record looked at", counts.read_through.clone());
+        registry.register(
+            "forward_store_went_back",
+            "Whether the store has no more what was forwarded, so that nothing is",
+            counts.has_gone_back.clone(),
+        );
         Self(Arc::new(Counts { registry, ..counts }))
     }
 }
@@ -211,6 +219,7 @@ impl Metrics {
             dead: self.dead.get_or_create(&to).clone(),
             unsettled: self.unsettled.get_or_create(&to).clone(),
             read_through: self.read_through.get_or_create(&to).clone(),
+            has_gone_back: self.has_gone_back.get_or_create(&to).clone(),
         }
     }
 

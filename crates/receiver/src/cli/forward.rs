@@ -7,6 +7,7 @@ use piopiy_receiver::{ForwardState, Record, Records, StoreLocation};
 
 use super::StoreArg;
 use super::exit::Failure;
+use super::instant;
 use super::output::{self, Output};
 
 /// See how forwarding goes, hold it, and have webhooks delivered again
@@ -32,6 +33,12 @@ enum Action {
     ///
     /// All that fit every condition; without any, nothing is.
     Replay(Replay),
+    /// Have a destination go on from an earlier place
+    ///
+    /// For a store that has gone back: after a failover to a PostgreSQL server that had not got everything, or with a backup that
+    /// was restored. Without --to and --since it is the last place of which it is known that the store has there what it had.
+    /// All behind it is delivered, what was delivered before as well. A receiver that runs does it at once, another when it starts.
+    Rewind(Rewind),
     /// Forget what was given up
     Discard(Discard),
     /// Forget a destination that is not forwarded to any more
@@ -160,6 +167,18 @@ struct Replay {
 }
 
 #[derive(Debug, Args)]
+struct Rewind {
+    #[command(flatten)]
+    named: Named,
+    /// Go on behind this place of the store; 0 is its beginning
+    #[arg(long, value_name = "SEQ")]
+    to: Option<u64>,
+    /// Go on with the first that was received since this instant, such as 2026-11-28T12:00:00Z (UTC), or 24h ago
+    #[arg(long, value_name = "TIME", value_parser = instant::instant, conflicts_with = "to")]
+    since: Option<i64>,
+}
+
+#[derive(Debug, Args)]
 struct Discard {
     #[command(flatten)]
     named: Named,
@@ -194,6 +213,7 @@ impl Forward {
             Action::Pause(named) => named.set_paused(true),
             Action::Resume(named) => named.set_paused(false),
             Action::Replay(replay) => replay.run(),
+            Action::Rewind(rewind) => rewind.run(),
             Action::Discard(discard) => discard.run(),
             Action::Remove(remove) => remove.run(),
         }
@@ -208,17 +228,25 @@ impl Status {
         let last_seq = records.last_seq().map_err(Failure::environment)?;
         let mut output = Output::open(None)?;
         for status in destinations {
+            let went_back =
+                state.has_store_gone_back(&status.name, &*records).map_err(Failure::environment)?;
             let line = if self.json {
                 let json = serde_json::json!({
                     "destination": status.name, "paused": status.is_paused, "read_through": status.read_through, "last_seq": last_seq,
                     "unsettled": status.unsettled, "dead": status.dead, "forwarded_to": status.is_wanted,
+                    "store_went_back": went_back, "rewind_to": status.rewind_to,
                 });
                 format!("{json}\n")
             } else {
                 let paused = if status.is_paused { ", paused" } else { "" };
                 let unwanted = if status.is_wanted { "" } else { ", not forwarded to any more" };
+                let held = match status.rewind_to {
+                    Some(to) => format!(", to go back to {to}"),
+                    None if went_back => ", held up: the store went back, see `forward rewind`".to_owned(),
+                    None => String::new(),
+                };
                 format!(
-                    "{}: came to {} of {last_seq}, {} of them to deliver, {} given up{paused}{unwanted}\n",
+                    "{}: came to {} of {last_seq}, {} of them to deliver, {} given up{paused}{unwanted}{held}\n",
                     status.name, status.read_through, status.unsettled, status.dead
                 )
             };
@@ -251,6 +279,52 @@ impl Dead {
 impl Named {
     fn set_paused(&self, is_paused: bool) -> Result<(), Failure> {
         self.state.open()?.set_paused(&self.name, is_paused).map_err(Failure::environment)
+    }
+}
+
+impl Rewind {
+    fn run(&self) -> Result<(), Failure> {
+        let mut state = self.named.state.open()?;
+        let name = &self.named.name;
+        let to = match (self.to, self.since) {
+            (Some(to), _) => to,
+            (None, Some(since)) => {
+                first_since(&*self.named.state.store_of(&state)?, since)?.saturating_sub(1)
+            }
+            (None, None) => {
+                let records = self.named.state.store_of(&state)?;
+                if !state.has_store_gone_back(name, &*records).map_err(Failure::environment)? {
+                    return Err(Failure::usage(format!(
+                        "the store has not gone back for {name}: give --to or --since to have it go back all the same"
+                    )));
+                }
+                let common = state.last_common(name, &*records).map_err(Failure::environment)?;
+                common.ok_or_else(|| {
+                    Failure::usage(format!(
+                        "it is not known what {name} and the store have in common: give --since with an instant before the store went back, or --to"
+                    ))
+                })?
+            }
+        };
+        state.rewind(name, to).map_err(Failure::environment)?;
+        let mut output = Output::open(None)?;
+        output.write(format!("{name} is to go on behind {to}\n").as_bytes())?;
+        output.finish()
+    }
+}
+
+/// The place of the first record that was received since an instant. Imported ones may be older than those before them.
+fn first_since(records: &dyn Records, since: i64) -> Result<u64, Failure> {
+    let mut after = 0;
+    loop {
+        let page = records.page(after, 1000, 1 << 20).map_err(Failure::environment)?;
+        let Some(last) = page.last() else {
+            return Err(Failure::usage("--since: nothing was received since then"));
+        };
+        after = last.seq;
+        if let Some(first) = page.iter().find(|record| record.received_at >= since) {
+            return Ok(first.seq);
+        }
     }
 }
 

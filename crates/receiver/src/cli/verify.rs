@@ -91,7 +91,7 @@ impl Verify {
 fn look_at_forwarding(forwarding: &[DestinationStatus], last_seq: u64, findings: &mut Findings) {
     for status in forwarding.iter().filter(|status| status.read_through > last_seq) {
         let text = format!(
-            "destination `{}` has had record {}, and the store ends at {last_seq}: the forwarder's state is of another store",
+            "destination `{}` has had record {}, and the store ends at {last_seq}: it is older than the forwarder's state",
             status.name, status.read_through
         );
         findings.tell(&StoreFault::new(None, text));

@@ -53,20 +53,27 @@ pub enum ForwardError {
         /// The state file.
         path: PathBuf,
     },
-    /// The state tells of records that the store does not have.
+    /// The store does not have any more what a destination was given.
     #[error(
-        "destination `{name}` has had record {read_through}, and the store ends at {last_seq}: it is another store, or an older one; put the state {} aside",
-        path.display()
+        "the store has gone back: it ends at {last_seq}, and has no more what destination `{name}` was given as record {read_through}; nothing is forwarded to it until `piopiy-receiver forward rewind {name}` has it go on from what both have"
     )]
-    Ahead {
-        /// The state file.
-        path: PathBuf,
+    WentBack {
         /// The destination.
         name: String,
         /// The last record that it was given.
         read_through: u64,
-        /// The last record that there is.
+        /// The last record that there is, perhaps another one in that place.
         last_seq: u64,
+    },
+    /// A destination is to go back to where it has not been.
+    #[error("`{name}` has come to {read_through}: it cannot go back to {to}")]
+    NotBack {
+        /// The destination.
+        name: String,
+        /// Where it is to go back to.
+        to: u64,
+        /// Where it has come to.
+        read_through: u64,
     },
     /// Another forwarder has the state.
     #[error("another receiver forwards by the state {}: stop it, or have this one not forward", path.display())]

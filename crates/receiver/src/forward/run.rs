@@ -1,5 +1,6 @@
 //! What one destination's task does: read on, deliver, save.
 
+mod place;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::place::LastRead;
 use super::backoff::{Backoff, Jitter};
 use super::calls::Calls;
+use super::mark::Mark;
 use super::post::{Attempt, Poster, deliver};
 use super::queue::{Ended, Next, Queue};
-use super::state::{Changes, Tried};
+use super::state::{Changes, Start, Tried};
 use super::{Destination, ForwardError, News, SharedState, with_state};
 use crate::metrics::{ForwardCounts, Metrics};
 use crate::store::chain;
@@ -48,6 +51,14 @@ pub(super) struct Runner {
     queue: Queue,
     calls: Calls,
     read_through: u64,
+    /// That record; `None` where there is none, or it is not known which that was.
+    last_read: Option<LastRead>,
+    /// What is known of it when it began.
+    mark: Option<Mark>,
+    /// Whether the store does not have that record any more: then nothing is sent.
+    has_gone_back: bool,
+    /// Whether it is to begin again from an earlier place, once nothing is in flight.
+    is_to_go_back: bool,
     /// What was unsettled when it began, and is not in the queue yet.
     to_recover: BTreeMap<u64, Tried>,
     /// Bodies in hand of what was not tried yet; those that failed are read again.
@@ -76,53 +87,62 @@ impl Runner {
     pub(super) fn new(
         destination: Destination,
         records: Arc<dyn Records>,
-        last_seq: u64,
         news: News,
         state: SharedState,
         metrics: &Metrics,
     ) -> Result<Self, ForwardError> {
-        let start = {
-            let state_now = state.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = state_now.start(&destination.name)?;
-            if start.read_through > last_seq {
-                return Err(ForwardError::Ahead {
-                    path: state_now.path().to_owned(),
-                    name: destination.name.clone(),
-                    read_through: start.read_through,
-                    last_seq,
-                });
-            }
-            start
-        };
+        let start = state.lock().unwrap_or_else(PoisonError::into_inner).start(&destination.name)?;
         let mut destination = destination;
         destination.concurrency = destination.concurrency.max(1);
         let range = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
         let within = |time: Duration| time.clamp(*range.start(), *range.end());
         destination.most_backoff = within(destination.most_backoff);
-        let backoff = Backoff { first: within(destination.first_backoff), most: destination.most_backoff };
-        let seed = RandomState::new().hash_one(&destination.name);
-        Ok(Self {
+        destination.first_backoff = within(destination.first_backoff);
+        let mut runner = Self {
             poster: Arc::new(Poster::new(destination.clone())?),
             counts: metrics.forward(&destination.name),
             epoch: Instant::now(),
-            queue: Queue::new(backoff, destination.max_attempts.max(1), Jitter::new(seed)),
+            queue: queue_for(&destination),
             calls: Calls::default(),
-            read_through: start.read_through,
+            read_through: 0,
+            last_read: None,
+            mark: None,
+            has_gone_back: false,
+            is_to_go_back: false,
             bodies: BTreeMap::new(),
             body_bytes: 0,
-            rows: start.unsettled.keys().copied().collect(),
-            to_recover: start.unsettled,
-            changes: Changes { read_through: start.read_through, ..Changes::default() },
+            rows: BTreeSet::new(),
+            to_recover: BTreeMap::new(),
+            changes: Changes::default(),
             unsaved_since: None,
             orders_seen: 0,
-            is_paused: start.is_paused,
+            is_paused: false,
             failing: BTreeSet::new(),
             was_full: false,
             destination,
             records,
             news,
             state,
-        })
+        };
+        runner.begin(start);
+        Ok(runner)
+    }
+
+    /// Takes up what the state has, and nothing else. Nothing is in flight.
+    fn begin(&mut self, start: Start) {
+        self.queue = queue_for(&self.destination);
+        self.calls = Calls::default();
+        self.read_through = start.read_through;
+        (self.last_read, self.mark) = (None, start.mark);
+        (self.has_gone_back, self.is_to_go_back) = (false, false);
+        self.bodies.clear();
+        self.body_bytes = 0;
+        self.rows = start.unsettled.keys().copied().collect();
+        self.to_recover = start.unsettled;
+        self.changes = Changes { read_through: start.read_through, ..Changes::default() };
+        self.unsaved_since = None;
+        self.orders_seen = 0;
+        self.is_paused = start.is_paused;
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken, cut: CancellationToken) {
@@ -145,7 +165,7 @@ impl Runner {
             while let Some(done) = in_flight.try_join_next() {
                 self.done(done);
             }
-            if !self.is_paused && self.unsaved_since.is_none_or(|since| since.elapsed() < UNSAVED) {
+            if self.may_send() {
                 self.send(&mut in_flight);
             }
             if self.is_to_be_saved() {
@@ -156,6 +176,13 @@ impl Runner {
                         () = tokio::time::sleep(AFTER_FAILURE) => {}
                         () = stop.cancelled() => {}
                     }
+                }
+            }
+            if self.is_to_go_back && in_flight.is_empty() {
+                // As for the end: what was settled meanwhile is.
+                let saved = self.save().await;
+                if self.told(Part::Saving, saved) {
+                    self.recover(&stop).await;
                 }
             }
             let wake_at = self.wake_at(read_at);
@@ -183,12 +210,17 @@ impl Runner {
         }
     }
 
+    fn may_send(&self) -> bool {
+        let is_saved = self.unsaved_since.is_none_or(|since| since.elapsed() < UNSAVED);
+        is_saved && !self.is_paused && !self.has_gone_back && !self.is_to_go_back
+    }
+
     fn wake_at(&self, poll_at: Instant) -> Instant {
         let mut wake_at = poll_at;
         if let Some(since) = self.unsaved_since {
             wake_at = wake_at.min(since + SAVE_AFTER);
         }
-        if !self.is_paused
+        if self.may_send()
             && self.queue.in_flight() < self.destination.concurrency
             && let Some(due) = self.queue.wake_at()
         {
@@ -200,6 +232,15 @@ impl Runner {
     /// Logs a failure once, and says whether it is none.
     fn told(&mut self, part: Part, outcome: Result<(), ForwardError>) -> bool {
         let is_well = outcome.is_ok();
+        let mut is_news = false;
+        match (&outcome, part) {
+            (Err(ForwardError::WentBack { .. }), _) => {
+                is_news = !std::mem::replace(&mut self.has_gone_back, true);
+            }
+            (Ok(()), Part::Reading) => self.has_gone_back = false,
+            _ => {}
+        }
+        self.counts.has_gone_back.set(self.has_gone_back.into());
         match outcome {
             Ok(()) => {
                 if self.failing.remove(&part) && self.failing.is_empty() {
@@ -207,7 +248,8 @@ impl Runner {
                 }
             }
             Err(error) => {
-                if self.failing.insert(part) {
+                // A server that went away may come back as another.
+                if self.failing.insert(part) || is_news {
                     let error = chain(&error);
                     tracing::error!(destination = self.destination.name, error, "forwarding is held up");
                 }
@@ -289,6 +331,7 @@ impl Runner {
             return Ok(());
         }
         self.changes.read_through = self.read_through;
+        self.changes.mark = self.last_read.as_ref().map(|record| record.mark).or(self.mark);
         for (seq, attempts) in self.queue.unsettled() {
             if self.rows.insert(seq) {
                 self.changes.unsettled.insert(seq, (Tried { attempts, ..Tried::default() }, String::new()));
@@ -306,6 +349,12 @@ impl Runner {
         self.unsaved_since = None;
         Ok(())
     }
+}
+
+fn queue_for(destination: &Destination) -> Queue {
+    let backoff = Backoff { first: destination.first_backoff, most: destination.most_backoff };
+    let seed = RandomState::new().hash_one(&destination.name);
+    Queue::new(backoff, destination.max_attempts.max(1), Jitter::new(seed))
 }
 
 /// Waits until something was committed; for ever where nobody tells.

@@ -3,6 +3,7 @@
 //! A destination has been through all records up to `read_through`, but for those in `unsettled`. What was delivered since
 //! the last save is delivered again after a crash: at least once, never less.
 
+mod back;
 mod dead;
 mod removed;
 mod schema;
@@ -75,6 +76,8 @@ pub struct DestinationStatus {
     pub dead: u64,
     /// Whether the forwarder that started last delivers to it; where that is not known, as if it did.
     pub is_wanted: bool,
+    /// The `seq` behind which it is to go on once its forwarder has seen that, where somebody asked for it.
+    pub rewind_to: Option<u64>,
 }
 
 /// A webhook that was given up.
@@ -95,6 +98,10 @@ pub struct DeadLetter {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
     pub(super) read_through: u64,
+    /// What tells that record from another, where that is known.
+    pub(super) mark: Option<i64>,
+    /// The same of some that were read, by `seq`.
+    pub(super) marks: Vec<(u64, i64)>,
     /// Yet to be delivered, by `seq`: how often it was tried, and how that failed last.
     pub(super) unsettled: BTreeMap<u64, (Tried, String)>,
     /// Delivered, or given up.
@@ -109,7 +116,19 @@ pub(super) struct Changes {
 pub(super) struct Start {
     pub(super) is_paused: bool,
     pub(super) read_through: u64,
+    /// What tells that record from another, where that is known.
+    pub(super) mark: Option<i64>,
     pub(super) unsettled: BTreeMap<u64, Tried>,
+}
+
+/// What somebody asks for.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub(super) is_paused: bool,
+    /// The `seq` behind which it is to go on.
+    pub(super) rewind_to: Option<u64>,
+    /// What is to be delivered again.
+    pub(super) replay: Vec<u64>,
 }
 
 impl ForwardState {
@@ -297,10 +316,11 @@ impl ForwardState {
     /// Where the file cannot be read.
     pub fn status(&self) -> Result<Vec<DestinationStatus>, ForwardError> {
         let is_wanted = if self.version < schema::WITH_WANTED { "1" } else { "is_wanted" };
+        let rewind_to = if self.version < schema::WITH_MARKS { "NULL" } else { "rewind_to" };
         let sql = format!(
             "SELECT name, is_paused, read_through, \
             (SELECT count(*) FROM unsettled WHERE destination = name) + (SELECT count(*) FROM replay WHERE destination = name), \
-            (SELECT count(*) FROM dead WHERE destination = name), {is_wanted} \
+            (SELECT count(*) FROM dead WHERE destination = name), {is_wanted}, {rewind_to} \
             FROM destination ORDER BY name"
         );
         let fail = failed("read the destinations");
@@ -313,6 +333,7 @@ impl ForwardState {
                 unsettled: row.get::<_, i64>(3)?.unsigned_abs(),
                 dead: row.get::<_, i64>(4)?.unsigned_abs(),
                 is_wanted: row.get(5)?,
+                rewind_to: row.get::<_, Option<i64>>(6)?.map(i64::unsigned_abs),
             })
         });
         rows.and_then(Iterator::collect).map_err(fail)
@@ -331,7 +352,7 @@ impl ForwardState {
     }
 
     pub(super) fn start(&self, name: &str) -> Result<Start, ForwardError> {
-        let read_through = self.read_through(name)?.ok_or_else(|| self.no_destination(name))?;
+        let (read_through, mark) = self.place(name)?;
         let fail = failed("read what is unsettled");
         let sql = "SELECT seq, attempts, due, wait FROM unsettled WHERE destination = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
@@ -340,27 +361,24 @@ impl ForwardState {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), tried))
         });
         let unsettled = rows.and_then(Iterator::collect).map_err(fail)?;
-        let (is_paused, _) = self.orders(name, 0, 0)?;
-        Ok(Start { is_paused, read_through, unsettled })
+        let is_paused = self.orders(name, 0, 0)?.is_paused;
+        Ok(Start { is_paused, read_through, mark, unsettled })
     }
 
-    /// Whether the destination is paused, and up to `limit` webhooks after a `seq` that are asked for again.
-    pub(super) fn orders(
-        &self,
-        name: &str,
-        after: u64,
-        limit: usize,
-    ) -> Result<(bool, Vec<u64>), ForwardError> {
+    /// What is asked for, with up to `limit` webhooks after a `seq` that are to be delivered again.
+    pub(super) fn orders(&self, name: &str, after: u64, limit: usize) -> Result<Orders, ForwardError> {
         let fail = failed("read what is asked for");
-        let sql = "SELECT is_paused FROM destination WHERE name = ?1";
+        let sql = "SELECT is_paused, rewind_to FROM destination WHERE name = ?1";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
-        let is_paused = statement.query_row([name], |row| row.get(0)).map_err(&fail)?;
+        let row = statement.query_row([name], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?)));
+        let (is_paused, rewind_to) = row.map_err(&fail)?;
         let sql = "SELECT seq FROM replay WHERE destination = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql).map_err(&fail)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement
             .query_map(params![name, signed(after), limit], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()));
-        Ok((is_paused, rows.and_then(Iterator::collect).map_err(fail)?))
+        let replay = rows.and_then(Iterator::collect).map_err(fail)?;
+        Ok(Orders { is_paused, rewind_to: rewind_to.map(i64::unsigned_abs), replay })
     }
 
     pub(super) fn save(&mut self, name: &str, changes: &Changes) -> Result<(), ForwardError> {
@@ -370,8 +388,11 @@ impl ForwardState {
     fn try_save(&mut self, name: &str, changes: &Changes) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         {
-            let sql = "UPDATE destination SET read_through = max(read_through, ?2) WHERE name = ?1";
-            transaction.prepare_cached(sql)?.execute(params![name, signed(changes.read_through)])?;
+            let sql =
+                "UPDATE destination SET read_through = ?2, mark = ?3 WHERE name = ?1 AND read_through <= ?2";
+            let read_through = signed(changes.read_through);
+            transaction.prepare_cached(sql)?.execute(params![name, read_through, changes.mark])?;
+            back::save(&transaction, name, changes)?;
             let mut delete =
                 transaction.prepare_cached("DELETE FROM unsettled WHERE destination = ?1 AND seq = ?2")?;
             for &seq in &changes.settled {

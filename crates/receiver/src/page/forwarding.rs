@@ -72,7 +72,8 @@ fn destination(status: &DestinationStatus, dead: &[DeadLetter], last: u64, ask: 
     html! {
         h3 data-say {
             (name) " "
-            @if !status.is_wanted { span.tag.warn { "not forwarded to any more" } }
+            @if status.read_through > last { span.tag.bad { "held up: the store went back" } }
+            @else if !status.is_wanted { span.tag.warn { "not forwarded to any more" } }
             @else if status.is_paused { span.tag.warn { "paused" } } @else if status.dead > 0 { span.tag.bad { (status.dead) " given up" } }
             @else { span.tag.ok { "delivering" } }
         }

@@ -82,6 +82,7 @@ fn help() {
         vec!["vacuum", "--help"],
         vec!["forward", "--help"],
         vec!["forward", "replay", "--help"],
+        vec!["forward", "rewind", "--help"],
         vec!["forward", "discard", "--help"],
         vec!["forward", "remove", "--help"],
     ];
@@ -271,7 +272,7 @@ fn folder_with_forwarder() -> TempDir {
 #[test]
 fn forward() {
     let folder = folder_with_forwarder();
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 21] = [
         &["forward", "status", STORE],
         &["forward", "replay", STORE],
         &["forward", "replay", STORE, "--dead"],
@@ -284,6 +285,11 @@ fn forward() {
         &["forward", "status", STORE, "--json"],
         &["forward", "dead", "app", STORE],
         &["forward", "status", "--store", "sqlite:none.sqlite"],
+        &["forward", "rewind", STORE],
+        &["forward", "rewind", STORE, "--to", "6"],
+        &["forward", "rewind", STORE, "--since", "2000000000"],
+        &["forward", "rewind", STORE, "--to", "3"],
+        &["forward", "status", STORE],
         &["forward", "discard", STORE],
         &["forward", "discard", STORE, "--all"],
         &["forward", "remove", "billing", STORE],

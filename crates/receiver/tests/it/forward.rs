@@ -1,6 +1,7 @@
 //! The forwarder, against an app that answers as it is told to.
 
 mod again;
+mod back;
 mod model;
 mod paced;
 mod secure;
@@ -308,10 +309,6 @@ async fn what_cannot_be_right_is_refused() {
     let twice = vec![destination("app", address), destination("app", address)];
     let error = Forwarder::start(&records, state_in(&folder), twice).unwrap_err();
     assert!(matches!(error, ForwardError::SameName { .. }), "{error}");
-    state_in(&folder).add_destination("ahead", 4).unwrap();
-    let ahead = vec![destination("ahead", address)];
-    let error = Forwarder::start(&records, state_in(&folder), ahead).unwrap_err();
-    assert!(matches!(error, ForwardError::Ahead { read_through: 4, last_seq: 3, .. }), "{error}");
     let other = folder.path().join("other.sqlite");
     drop(piopiy_receiver::SqliteStore::open(&other).unwrap());
     let error = ForwardState::open(&other).unwrap_err();

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::state::Tried;
+use super::super::state::{Orders, Tried};
 use super::super::{DeadLetter, ForwardError, with_state};
+use super::place::LastRead;
 use super::{AFTER_FAILURE, Part, Runner};
 use crate::Record;
 use crate::clock::now_micros;
@@ -20,7 +21,7 @@ pub(super) const MOST: usize = 1 << 16;
 /// Bytes of bodies in hand.
 const MOST_BODIES: usize = 4 << 20;
 /// Bytes of bodies that are read at once.
-const PAGE_BYTES: usize = 1 << 20;
+pub(super) const PAGE_BYTES: usize = 1 << 20;
 /// Records read at once.
 const PAGE: usize = 256;
 /// Records before the place where it goes on that are looked at for which legs are of which call.
@@ -45,9 +46,8 @@ struct PassedOver {
 impl Runner {
     /// Takes up what was unsettled. Nothing is read on before, or the webhooks of a call would go in another order.
     pub(super) async fn recover(&mut self, stop: &CancellationToken) {
-        let mut unsettled = std::mem::take(&mut self.to_recover);
         while !stop.is_cancelled() {
-            let recovered = self.try_recover(&mut unsettled).await;
+            let recovered = self.try_recover().await;
             if self.told(Part::Reading, recovered) {
                 return;
             }
@@ -58,17 +58,25 @@ impl Runner {
         }
     }
 
-    async fn try_recover(&mut self, unsettled: &mut BTreeMap<u64, Tried>) -> Result<(), ForwardError> {
+    async fn try_recover(&mut self) -> Result<(), ForwardError> {
+        self.go_back().await?;
         let mut since = self.read_through.saturating_sub(LOOK_BACK);
+        let mut found = None;
         while since < self.read_through {
-            let page = self.page(since, PAGE).await?;
+            let page = self.page(since, PAGE, PAGE_BYTES).await?;
             let Some(last) = page.last() else { break };
             since = last.seq;
+            found = page.iter().find(|record| record.seq == self.read_through).map(LastRead::of);
             for webhook in page.iter().filter_map(Record::webhook) {
                 self.calls.names(&webhook);
             }
         }
-        self.take_again(unsettled, Again::Unsettled).await
+        self.go_on_behind(found).await?;
+        let mut unsettled = std::mem::take(&mut self.to_recover);
+        let taken = self.take_again(&mut unsettled, Again::Unsettled).await;
+        // What could not be read.
+        self.to_recover = unsettled;
+        taken
     }
 
     /// Sees what is asked for, where it is time for that, and reads a page on; whether there is more to read.
@@ -76,15 +84,15 @@ impl Runner {
         if with_orders {
             self.take_orders().await?;
         }
-        let room = PAGE.min(self.room());
+        if self.is_to_go_back {
+            return Ok(false);
+        }
+        let room = PAGE.min(self.room()).max(self.has_gone_back.into());
         let mut is_more = false;
         if room > 0 {
-            let page = self.page(self.read_through, room).await?;
-            if let Some(last) = page.last() {
-                self.read_through = last.seq;
-                self.note();
-                is_more = true;
-            }
+            let page = self.read_on(room).await?;
+            self.has_read(&page);
+            is_more = !page.is_empty();
             for record in page {
                 self.take(record);
             }
@@ -102,12 +110,16 @@ impl Runner {
         let is_full = self.is_full();
         let (after, limit) = if is_full { (self.orders_seen, PAGE) } else { (0, self.room().div_ceil(2)) };
         let orders = with_state(&self.state, move |state| state.orders(&name, after, limit)).await;
-        let (is_paused, replay) =
+        let Orders { is_paused, rewind_to, replay } =
             orders.ok_or(ForwardError::Panicked { operation: "read what is asked for" })??;
         if is_paused != self.is_paused {
             let destination = self.destination.name.as_str();
             tracing::info!(destination, is_paused, "forwarding was paused or resumed");
             self.is_paused = is_paused;
+        }
+        self.is_to_go_back = rewind_to.is_some();
+        if self.is_to_go_back || self.has_gone_back {
+            return Ok(());
         }
         if is_full {
             self.orders_seen = replay.get(PAGE - 1).copied().unwrap_or_default();
@@ -175,7 +187,7 @@ impl Runner {
             let span = first..first.saturating_add(PAGE as u64);
             let last = wanted.range(span).next_back().map_or(first, |(&seq, _)| seq);
             let limit = usize::try_from(last - first).unwrap_or(PAGE - 1) + 1;
-            let page = self.page(first.saturating_sub(1), limit).await?;
+            let page = self.page(first.saturating_sub(1), limit, PAGE_BYTES).await?;
             // Where it has nothing, there is nothing behind.
             let upto = page.last().map_or(u64::MAX, |record| record.seq);
             let mut found: BTreeMap<u64, Record> =
@@ -235,9 +247,14 @@ impl Runner {
         self.settled(seq);
     }
 
-    async fn page(&self, since: u64, limit: usize) -> Result<Vec<Record>, ForwardError> {
+    pub(super) async fn page(
+        &self,
+        since: u64,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<Record>, ForwardError> {
         let records = Arc::clone(&self.records);
-        let page = tokio::task::spawn_blocking(move || records.page(since, limit, PAGE_BYTES)).await;
+        let page = tokio::task::spawn_blocking(move || records.page(since, limit, bytes)).await;
         Ok(page.map_err(|_| ForwardError::Panicked { operation: "read the store" })??)
     }
 

@@ -13,7 +13,7 @@ fn runner(state: ForwardState) -> Runner {
     let records = store.records();
     store.append(&[Entry::quarantined("?".to_owned(), "{".into(), 0)]).unwrap();
     let state = Arc::new(Mutex::new(state));
-    Runner::new(destination, records, u64::MAX, None, state, &Metrics::default()).unwrap()
+    Runner::new(destination, records, None, state, &Metrics::default()).unwrap()
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::{DestinationStatus, ForwardError, ForwardState, failed, signed};
 
 /// The tables that have rows of a destination, and its column there.
-const ROWS: [(&str, &str); 4] = [
+const ROWS: [(&str, &str); 5] = [
     ("unsettled", "destination"),
     ("replay", "destination"),
     ("dead", "destination"),
+    ("mark", "destination"),
     ("destination", "name"),
 ];
 

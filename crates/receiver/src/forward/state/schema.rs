@@ -11,7 +11,7 @@ const APPLICATION_ID: i64 = 0x5049_4F46;
 
 /// How to come from each version to the next; the first makes everything. What is listed here is in files: add, and change
 /// nothing.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
 CREATE TABLE destination (
     name TEXT PRIMARY KEY,
@@ -52,10 +52,24 @@ ALTER TABLE unsettled ADD COLUMN wait INTEGER NOT NULL DEFAULT 0;
     "
 ALTER TABLE destination ADD COLUMN is_wanted INTEGER NOT NULL DEFAULT 1;
 ",
+    // What tells the last record that was read, and some of those before, from others in their places; and the order to go back.
+    "
+ALTER TABLE destination ADD COLUMN mark INTEGER;
+ALTER TABLE destination ADD COLUMN rewind_to INTEGER;
+CREATE TABLE mark (
+    destination TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    mark INTEGER NOT NULL,
+    PRIMARY KEY (destination, seq)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The version that first said whether a destination is delivered to.
 pub(super) const WITH_WANTED: usize = 4;
+
+/// The version that first had marks, and orders to go back.
+pub(super) const WITH_MARKS: usize = 5;
 
 /// The version that this program writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -147,7 +161,7 @@ mod tests {
         }
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let error = bring_up(&mut connection, path).unwrap_err();
-        assert!(matches!(error, ForwardError::Newer { found: 99, known: 4, .. }), "{error}");
+        assert!(matches!(error, ForwardError::Newer { found: 99, known: 5, .. }), "{error}");
         connection.execute_batch("PRAGMA user_version = 1; PRAGMA application_id = 1").unwrap();
         assert!(matches!(bring_up(&mut connection, path), Err(ForwardError::Foreign { .. })));
     }

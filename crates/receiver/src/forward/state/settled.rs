@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::OptionalExtension as _;
 
-use super::{ForwardState, failed};
+use super::{ForwardState, failed, schema};
 use crate::ForwardError;
 
 /// Up to where a destination needs no record any more.
@@ -21,7 +21,7 @@ pub struct Settled {
 
 impl ForwardState {
     /// The `seq` up to which no destination needs a record any more: all have been through them, and none is in hand or
-    /// asked for again. `None` where there is no destination. What was given up holds nothing back.
+    /// asked for again, or is to be gone through once more. `None` where there is no destination. What was given up holds nothing back.
     ///
     /// A destination that is paused, or is forwarded to no more, is one all the same.
     ///
@@ -36,14 +36,18 @@ impl ForwardState {
     /// # Errors
     /// Where the file cannot be read.
     pub fn last_settled(&self) -> Result<Option<Settled>, ForwardError> {
-        let sql = "SELECT name, min( \
+        let rewind_to = if self.version < schema::WITH_MARKS { "NULL" } else { "rewind_to" };
+        let sql = format!(
+            "SELECT name, min( \
             read_through, \
+            ifnull({rewind_to}, read_through), \
             ifnull((SELECT min(seq) - 1 FROM unsettled WHERE destination = name), read_through), \
             ifnull((SELECT min(seq) - 1 FROM replay WHERE destination = name), read_through)) AS through \
-            FROM destination ORDER BY through, name LIMIT 1";
+            FROM destination ORDER BY through, name LIMIT 1"
+        );
         let last: rusqlite::Result<Option<Settled>> = self
             .connection
-            .query_row(sql, [], |row| {
+            .query_row(&sql, [], |row| {
                 Ok(Settled { destination: row.get(0)?, through: row.get::<_, i64>(1)?.max(0).unsigned_abs() })
             })
             .optional();
