@@ -47,9 +47,21 @@ pub(crate) struct ForwardCounts {
     pub(crate) unsettled: Gauge,
     pub(crate) read_through: Gauge,
     pub(crate) has_gone_back: Gauge,
+    /// Of the store, whatever this process commits itself.
+    last_seq: Gauge,
 }
 
 impl ForwardCounts {
+    /// Notes the place of the last record, which another receiver may have stored.
+    pub(crate) fn see_last(&self, seq: u64) {
+        raise(&self.last_seq, seq);
+    }
+
+    /// Notes that the store ends earlier than it did.
+    pub(crate) fn see_end_go_back(&self, seq: u64) {
+        self.last_seq.set(seq.cast_signed());
+    }
+
     /// Counts one attempt.
     pub(crate) fn count(&self, is_delivered: bool) {
         if is_delivered {
@@ -185,6 +197,11 @@ impl std::ops::Deref for Metrics {
     }
 }
 
+/// Never goes back.
+fn raise(gauge: &Gauge, seq: u64) {
+    gauge.inner().fetch_max(seq.cast_signed(), std::sync::atomic::Ordering::Relaxed);
+}
+
 /// Counts one as long as it lives, whatever ends it.
 pub(crate) struct Counted(Gauge);
 
@@ -220,13 +237,15 @@ impl Metrics {
             unsettled: self.unsettled.get_or_create(&to).clone(),
             read_through: self.read_through.get_or_create(&to).clone(),
             has_gone_back: self.has_gone_back.get_or_create(&to).clone(),
+            last_seq: self.last_seq.clone(),
         }
     }
 
     /// Notes how many records the store holds at the start, and the place of the last.
     pub(crate) fn opened_with(&self, records: u64, last_seq: u64) {
         self.records.set(records.cast_signed());
-        self.last_seq.set(last_seq.cast_signed());
+        // A forwarder may have seen more by now.
+        raise(&self.last_seq, last_seq);
     }
 
     /// The place of the last record, as far as this process knows.
@@ -268,7 +287,7 @@ impl Metrics {
         });
         if let Some(last) = places.max() {
             // Commits are told by several: what is told late is not the last.
-            self.last_seq.inner().fetch_max(last.cast_signed(), std::sync::atomic::Ordering::Relaxed);
+            raise(&self.last_seq, last);
         }
     }
 

@@ -112,6 +112,7 @@ impl Runner {
     }
 
     fn went_back(&self, last_seq: u64) -> ForwardError {
+        self.counts.see_end_go_back(last_seq);
         let name = self.destination.name.clone();
         ForwardError::WentBack { name, read_through: self.read_through, last_seq }
     }

@@ -83,6 +83,8 @@ impl Runner {
     pub(super) async fn poll(&mut self, with_orders: bool) -> Result<bool, ForwardError> {
         if with_orders {
             self.take_orders().await?;
+            // Other receivers may store into it, and what waits there while nothing is read is behind, too.
+            self.counts.see_last(self.last_seq().await?);
         }
         if self.is_to_go_back {
             return Ok(false);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use piopiy_receiver::{ForwardState, Server, StoreLocation};
+use piopiy_receiver::{ForwardState, PostgresStore, Server, Store as _, StoreLocation};
 
+use super::{ask, entries};
 use crate::cli::receiver;
 use crate::forward::App;
 use crate::support::postgres::{fresh_url, shared, start};
@@ -55,6 +56,78 @@ async fn what_is_stored_is_forwarded_however_often_the_server_crashes() {
     assert_eq!(times, expected);
     let status = state().status().unwrap();
     assert_eq!((status[0].read_through, status[0].unsettled, status[0].dead), (120, 0, 0));
+}
+
+/// What one receiver forwards, another stores: the backlog is of both, and so is what a standby that had not got everything lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_receiver_stores_counts_and_is_forwarded_also_after_a_failover() {
+    let Some(url) = fresh_url() else { return };
+    let location = StoreLocation::Postgres(url.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let state = || ForwardState::open(folder.path().join("calls.forward")).unwrap();
+    let app = App::start(|_, _| StatusCode::OK).await;
+    let server = Server::builder(location.open(true).unwrap())
+        .forward(state(), vec![app.destination("app")])
+        .bind("127.0.0.1:0")
+        .await
+        .unwrap();
+    let mut other = PostgresStore::open(&url).unwrap();
+    let mut other = blocking(move || {
+        other.append(&entries(0..200)).unwrap();
+        other
+    })
+    .await;
+    app.has(200).await;
+    let metrics = format!("http://{}/metrics", server.local_addr());
+    let has = async |line: &str| {
+        for _ in 0..2000 {
+            let text = client().get(&metrics).send().await.unwrap().text().await.unwrap();
+            if text.lines().any(|it| it == line) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("no {line}");
+    };
+    has("piopiy_receiver_store_last_seq 200").await;
+    has(r#"piopiy_receiver_forward_store_went_back{destination="app"} 0"#).await;
+
+    // As a standby is when it is promoted without the last 50.
+    let back = "BEGIN; DELETE FROM piopiy_receiver.webhook WHERE seq > 150; UPDATE piopiy_receiver.state SET last_seq = 150; COMMIT";
+    let asked = url.clone();
+    blocking(move || ask(&asked, back)).await;
+    has(r#"piopiy_receiver_forward_store_went_back{destination="app"} 1"#).await;
+    has("piopiy_receiver_store_last_seq 150").await;
+    other = blocking(move || {
+        other.append(&entries(1000..1030)).unwrap();
+        other
+    })
+    .await;
+    let answer = client().post(server.url()).body(cdr("1030")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let told = {
+        let (folder, store) = (
+            folder.path().to_owned(),
+            format!("--store={}", shared().unwrap().url(url.to_string().rsplit('/').next().unwrap())),
+        );
+        blocking(move || {
+            let told = |arguments: &[&str]| {
+                let more = [store.as_str(), "--state=calls.forward"];
+                let output = receiver(&folder, &[arguments, &more].concat()).output().unwrap();
+                format!("{output:?}")
+            };
+            [told(&["forward", "status"]), told(&["forward", "rewind"])]
+        })
+        .await
+    };
+    assert!(told[0].contains("held up: the store went back"), "{told:?}");
+    assert!(told[1].contains("app is to go on behind 128"), "{told:?}");
+    app.has(200 + 181 - 128).await;
+    has(r#"piopiy_receiver_forward_store_went_back{destination="app"} 0"#).await;
+    server.shutdown().await;
+    let again: std::collections::BTreeSet<u64> = app.seqs().split_off(200).into_iter().collect();
+    assert_eq!(again, (129..=181).collect());
+    drop(other);
 }
 
 #[test]
