@@ -315,8 +315,8 @@ impl ForwardState {
     /// # Errors
     /// Where the file cannot be read.
     pub fn status(&self) -> Result<Vec<DestinationStatus>, ForwardError> {
-        let is_wanted = if self.version < schema::WITH_WANTED { "1" } else { "is_wanted" };
-        let rewind_to = if self.version < schema::WITH_MARKS { "NULL" } else { "rewind_to" };
+        let is_old = self.version < schema::WITH_MARKS;
+        let (is_wanted, rewind_to) = if is_old { ("1", "NULL") } else { ("is_wanted", "rewind_to") };
         let sql = format!(
             "SELECT name, is_paused, read_through, \
             (SELECT count(*) FROM unsettled WHERE destination = name) + (SELECT count(*) FROM replay WHERE destination = name), \

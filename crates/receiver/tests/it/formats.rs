@@ -9,12 +9,11 @@ use crate::cli::{STORE, run};
 use crate::support::{cdr, entry};
 
 const STORES: [&str; 1] = [include_str!("formats/store-v1.sql")];
-const FORWARD_STATES: [&str; 5] = [
+const FORWARD_STATES: [&str; 4] = [
     include_str!("formats/forward-v1.sql"),
     include_str!("formats/forward-v2.sql"),
     include_str!("formats/forward-v3.sql"),
     include_str!("formats/forward-v4.sql"),
-    include_str!("formats/forward-v5.sql"),
 ];
 
 /// The file that a version made.

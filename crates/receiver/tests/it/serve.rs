@@ -71,6 +71,14 @@ impl Serving {
     }
 }
 
+/// A test that fails leaves no receiver behind.
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn serves_while_others_read_and_drains_on_a_signal() {
     for signal in ["-TERM", "-INT"] {

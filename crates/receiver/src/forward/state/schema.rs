@@ -11,7 +11,7 @@ const APPLICATION_ID: i64 = 0x5049_4F46;
 
 /// How to come from each version to the next; the first makes everything. What is listed here is in files: add, and change
 /// nothing.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 4] = [
     "
 CREATE TABLE destination (
     name TEXT PRIMARY KEY,
@@ -48,12 +48,10 @@ ALTER TABLE unsettled ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
     "
 ALTER TABLE unsettled ADD COLUMN wait INTEGER NOT NULL DEFAULT 0;
 ",
-    // Whether the forwarder that started last delivers to it.
+    // Whether the forwarder that started last delivers to it; what tells the last record that was read, and some of those
+    // before, from others in their places; and the order to go back.
     "
 ALTER TABLE destination ADD COLUMN is_wanted INTEGER NOT NULL DEFAULT 1;
-",
-    // What tells the last record that was read, and some of those before, from others in their places; and the order to go back.
-    "
 ALTER TABLE destination ADD COLUMN mark INTEGER;
 ALTER TABLE destination ADD COLUMN rewind_to INTEGER;
 CREATE TABLE mark (
@@ -65,11 +63,8 @@ CREATE TABLE mark (
 ",
 ];
 
-/// The version that first said whether a destination is delivered to.
-pub(super) const WITH_WANTED: usize = 4;
-
-/// The version that first had marks, and orders to go back.
-pub(super) const WITH_MARKS: usize = 5;
+/// The version that first said whether a destination is delivered to, and had marks and orders to go back.
+pub(super) const WITH_MARKS: usize = 4;
 
 /// The version that this program writes.
 pub(super) const VERSION: usize = MIGRATIONS.len();
@@ -161,7 +156,7 @@ mod tests {
         }
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let error = bring_up(&mut connection, path).unwrap_err();
-        assert!(matches!(error, ForwardError::Newer { found: 99, known: 5, .. }), "{error}");
+        assert!(matches!(error, ForwardError::Newer { found: 99, known: 4, .. }), "{error}");
         connection.execute_batch("PRAGMA user_version = 1; PRAGMA application_id = 1").unwrap();
         assert!(matches!(bring_up(&mut connection, path), Err(ForwardError::Foreign { .. })));
     }
