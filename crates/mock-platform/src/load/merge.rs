@@ -88,6 +88,7 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
         // Those of several machines cannot be compared.
         started_at_monotonic_ns: 0,
         saturation: reasons(|report| report.saturation.as_ref()),
+        fine_at: reports.iter().filter_map(|report| report.fine_at).min_by(f64::total_cmp),
         gave_way: reasons(|report| report.gave_way.as_ref()),
         stopped: reports.iter().any(|report| report.stopped),
         thresholds: Vec::new(),

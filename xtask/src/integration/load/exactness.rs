@@ -47,7 +47,9 @@ pub(in crate::integration) async fn pace() -> anyhow::Result<String> {
                 ours <= bound,
                 "{rate}/s{way}: {name} of what webhooks came late is {ours:.0} µs, more than {bound:.0} µs; {control:.0} µs where a sender only waits"
             );
-            told.push(format!("{rate}/s{way}: {name} {ours:.0} µs (control {control:.0} µs)"));
+            let missed =
+                if ours > goal { format!(", the goal of {goal:.0} µs is missed") } else { String::new() };
+            told.push(format!("{rate}/s{way}: {name} {ours:.0} µs (control {control:.0} µs{missed})"));
         }
     }
     Ok(told.join(", "))
