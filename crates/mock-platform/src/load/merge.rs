@@ -88,7 +88,7 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
         // Those of several machines cannot be compared.
         started_at_monotonic_ns: 0,
         saturation: reasons(|report| report.saturation.as_ref()),
-        fine_at: reports.iter().filter_map(|report| report.fine_at).min_by(f64::total_cmp),
+        fine_at: fine_at(reports),
         gave_way: reasons(|report| report.gave_way.as_ref()),
         stopped: reports.iter().any(|report| report.stopped),
         thresholds: Vec::new(),
@@ -190,6 +190,13 @@ fn add_counts(sum: &mut BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) {
     for (name, count) in counts {
         *sum.entry(name.clone()).or_default() += count;
     }
+}
+
+/// The lowest rate of those shards that were too slow. Where it was not the rate that was too much for one of them, no rate is fine.
+fn fine_at(reports: &[LoadReport]) -> Option<f64> {
+    let slow = reports.iter().filter(|report| report.saturation.is_some());
+    let rates = slow.map(|report| report.fine_at).collect::<Option<Vec<f64>>>()?;
+    rates.into_iter().min_by(f64::total_cmp)
 }
 
 fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSummary {

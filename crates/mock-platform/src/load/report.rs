@@ -108,7 +108,7 @@ pub struct LoadReport {
     /// Why the figures say nothing of the receiver: the generator was the bottleneck.
     pub saturation: Option<String>,
     /// The rate at which the generator would have been fine, in the unit of `pace`, or as webhooks per second where calls begin at given instants; where the pace
-    /// changes, the highest. `null` where it was fine, and where it was not the rate that was too much for it. Joined shards have the lowest of theirs.
+    /// changes, the highest. `null` where it was fine, and where it was not the rate that was too much for it. Joined shards have the lowest of theirs, and none where one of those that were too slow has none.
     pub fine_at: Option<f64>,
     /// Why not all was sent that was due, though the generator was fine: what had no answer yet was as much as may be in flight.
     pub gave_way: Option<String>,

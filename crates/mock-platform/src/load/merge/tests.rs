@@ -107,11 +107,14 @@ fn what_one_shard_does_not_know_is_unknown_and_what_holds_one_back_is_told() {
     (one.summary.lost, other.summary.lost, one.summary.duplicated) = (Some(1), Some(2), Some(3));
     other.saturation = Some("it dropped 7 webhooks".to_owned());
     (one.fine_at, other.fine_at) = (None, Some(700.0));
-    let joined = merge(&[one, other]).unwrap();
+    let joined = merge(&[one.clone(), other.clone()]).unwrap();
     assert_eq!((joined.summary.lost, joined.summary.duplicated), (Some(3), None));
     assert_eq!(joined.saturation.as_deref(), Some("shard 1/2: it dropped 7 webhooks"));
     assert_eq!(joined.fine_at, Some(700.0), "what one is not up to the whole is not");
     assert_eq!(joined.verdict(), "inconclusive");
+    // Something else had the core of one: it has it at any rate.
+    one.saturation = Some("it woke up late".to_owned());
+    assert_eq!(merge(&[one, other]).unwrap().fine_at, None);
 }
 
 #[test]
