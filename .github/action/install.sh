@@ -6,8 +6,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$RUNNER_TEMP/piopiy-mock
 mkdir -p "$root/bin"
 
+. "$here/ended.sh"
+
 main() {
+    case ${INPUT_COMMAND:-check} in
+        check | load) ;;
+        *) fail "the input command is '$INPUT_COMMAND', and can be check or load" 2 ;;
+    esac
     local version=${INPUT_VERSION:-} archive sha256
+    version=${version#v}
     if [[ $version != source ]]; then
         # Without a version that of this action, where its checksum is known: nobody gets another than he asked for.
         archive=piopiy-mock-${version:-$(own_version)}-$(target).tar.gz
@@ -45,7 +52,7 @@ target() {
 release() {
     local archive=$1 sha256=$2 version
     version=${archive#piopiy-mock-}
-    version=${version%%-*}
+    version=${version%"-$(target).tar.gz"}
     local releases=${RELEASES:-${GITHUB_SERVER_URL:-https://github.com}/$ACTION_REPOSITORY/releases/download}
     curl --proto "${RELEASES_PROTOCOL:-=https}" --fail --silent --show-error --location --retry 3 \
         --output "$root/$archive" "$releases/v$version/$archive"
@@ -70,7 +77,7 @@ installed() {
 
 fail() {
     echo "::error title=piopiy-mock::$1"
-    exit 3
+    ended "${2:-3}"
 }
 
 main

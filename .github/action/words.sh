@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: an input as words. Quotes are understood, and nothing is expanded: what is passed here is no program.
+# Sourced by the scripts beside it, behind ended.sh: an input as words. Quotes are understood, and nothing is expanded: what is passed here is no program.
 
 # Puts what stands in $2, the input named $1, into the array `words`.
 split() {
@@ -10,7 +10,7 @@ split() {
     parsed=$(mktemp)
     if ! xargs printf '%s\0' <<<"$2" >"$parsed"; then
         echo "::error title=piopiy-mock::the input $1 has a quote without its other one"
-        exit 2
+        ended 2
     fi
     while IFS= read -r -d '' word; do
         words+=("$word")

@@ -29,8 +29,10 @@ mod full_disk;
 mod load;
 mod measured;
 mod pages;
+mod python;
 mod readme;
 mod receiver_page;
+mod recipes;
 mod reproducers;
 mod schedule;
 mod schemathesis;
@@ -158,6 +160,8 @@ enum Run {
     LoadCalls,
     /// What a load writes, read by the tools of others.
     LoadTools,
+    /// Workflows and manifests, read by the schemas of their tools.
+    Recipes,
     /// The commands of the README.
     Readme,
     /// Those of the tutorials.
@@ -225,6 +229,7 @@ fn all() -> Vec<(String, Run)> {
     runs.push(("load/stall".to_owned(), Run::LoadStall));
     runs.push(("load/calls".to_owned(), Run::LoadCalls));
     runs.push(("load/tools".to_owned(), Run::LoadTools));
+    runs.push(("recipes".to_owned(), Run::Recipes));
     runs.push(("readme".to_owned(), Run::Readme));
     runs.push(("tutorials".to_owned(), Run::Tutorials));
     runs
@@ -276,7 +281,9 @@ impl Run {
             Self::Page(page) => page.missing(),
             Self::Campaign(campaign) => campaign.missing(),
             Self::Sdk(sdk) => sdk.missing(),
-            Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools => sdk::Sdk::Python.missing(),
+            Self::Schemathesis | Self::SchemathesisControl | Self::LoadTools | Self::Recipes => {
+                sdk::Sdk::Python.missing()
+            }
             Self::Console | Self::ReceiverPage => webdriver::missing(),
             Self::Readme | Self::Tutorials if !workspace::works("bash", &["--version"]) => {
                 Some(Missing("bash"))
@@ -307,6 +314,7 @@ impl Run {
             Self::Sdk(sdk) => sdk.set_up(),
             Self::Schemathesis | Self::SchemathesisControl => schemathesis::set_up(),
             Self::LoadTools => load::tools::set_up(),
+            Self::Recipes => recipes::set_up(),
             _ => Ok(()),
         }
     }
@@ -355,6 +363,7 @@ impl Run {
             Self::LoadStall => load::exactness::stall().await,
             Self::LoadCalls => load::calls::run().await,
             Self::LoadTools => load::tools::run().await,
+            Self::Recipes => recipes::run().await,
             Self::Readme => readme::run(world).await,
             Self::Tutorials => readme::tutorials(world).await,
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::{Identity, Kind, StatusKind, Webhook};
@@ -120,15 +120,11 @@ impl CallState {
         if any(&|fact| of_a(fact) && fact.status == StatusKind::Hangup) {
             return ended;
         }
-        let over = |leg: &Fact<'_>| {
-            let own = || facts.iter().filter(|fact| !fact.is_leg_a && fact.cmiuuid == leg.cmiuuid);
-            let events =
-                |kind: StatusKind<'static>| own().filter(|fact| !fact.is_cdr && fact.status == kind).count();
-            let joined = events(StatusKind::Bridged).max(events(StatusKind::Answered));
-            own().any(|fact| fact.is_cdr && fact.status != StatusKind::Missed)
-                || events(StatusKind::Hangup) >= joined
-        };
-        if any(&|fact| fact.is_bridged_leg() && !over(fact)) {
+        let mut legs: BTreeMap<&str, LegB> = BTreeMap::new();
+        for fact in facts.iter().filter(|fact| !fact.is_leg_a) {
+            legs.entry(fact.cmiuuid).or_default().take(fact);
+        }
+        if legs.values().any(LegB::talks) {
             return Phase::Bridged;
         }
         let count = |kind: StatusKind<'static>| facts.iter().filter(|fact| fact.status == kind).count();
@@ -159,10 +155,33 @@ impl<'a> Fact<'a> {
         let is_leg_a = matches!(identity.leg(), None | Some("a"));
         Self { cmiuuid: identity.cmiuuid(), is_leg_a, is_cdr: identity.kind() == Kind::Cdr, status }
     }
+}
+
+/// What happened on the leg b of one `cmiuuid`.
+#[derive(Default)]
+struct LegB {
+    bridged: usize,
+    answered: usize,
+    hung_up: usize,
+    /// A CDR says that it was picked up.
+    is_over: bool,
+}
+
+impl LegB {
+    fn take(&mut self, fact: &Fact<'_>) {
+        match fact.status {
+            StatusKind::Missed if fact.is_cdr => {}
+            _ if fact.is_cdr => self.is_over = true,
+            StatusKind::Bridged => self.bridged += 1,
+            StatusKind::Answered => self.answered += 1,
+            StatusKind::Hangup => self.hung_up += 1,
+            _ => {}
+        }
+    }
 
     /// Leg b's `answered` is how profiles without a bridged event say it.
-    fn is_bridged_leg(&self) -> bool {
-        !self.is_leg_a && !self.is_cdr && matches!(self.status, StatusKind::Bridged | StatusKind::Answered)
+    fn talks(&self) -> bool {
+        !self.is_over && self.hung_up < self.bridged.max(self.answered)
     }
 }
 

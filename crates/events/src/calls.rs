@@ -102,6 +102,37 @@ impl Calls {
         self.state(key).map(|state| state.phase())
     }
 
+    /// Forgets the call with this key, lest memory grow with every call there ever was; its state as it was. What comes of it later begins a
+    /// call anew.
+    ///
+    /// # Examples
+    /// ```
+    /// use piopiy_events::{Calls, Webhook};
+    ///
+    /// let mut calls = Calls::default();
+    /// calls.apply(&Webhook::parse(br#"{"cmiuuid":"leg","conversation_uuid":"c","leg":"a","status":"missed","duration":0}"#)?);
+    /// assert!(calls.forget("c").is_some());
+    /// assert_eq!(calls, Calls::default());
+    /// # Ok::<(), piopiy_events::ParseError>(())
+    /// ```
+    pub fn forget(&mut self, key: &str) -> Option<CallState> {
+        let state = self.state(key)?;
+        let legs: BTreeSet<&str> = state.seen().map(Identity::cmiuuid).chain([key]).collect();
+        for leg in legs {
+            if self.owner(leg).unwrap_or(leg) == key {
+                self.loose.remove(leg);
+            }
+            if let Some(claims) = self.claims.get_mut(leg) {
+                claims.remove(key);
+                if claims.is_empty() {
+                    self.claims.remove(leg);
+                }
+            }
+        }
+        self.conversations.remove(key);
+        Some(state)
+    }
+
     /// All calls by key, with their states.
     #[must_use]
     pub fn states(&self) -> BTreeMap<String, CallState> {

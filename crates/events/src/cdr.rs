@@ -16,7 +16,8 @@ open_object! {
         to: PhoneNumber = "to",
         /// The account's app id. Source: inbound-webhooks-missed.
         appid: AppId = "appid",
-        /// When the record was made, in milliseconds since 1970. Source: inbound-webhooks-missed.
+        /// About when the leg was set up, in milliseconds since 1970: within 3 s of `start_time` in every sample, before the pick-up. Source:
+        /// inbound-webhooks-missed.
         time: EpochMillis = "time",
         /// When the leg was set up, in seconds since 1970; global only. Source: inbound-webhooks-missed.
         start_time: EpochSeconds = "start_time",

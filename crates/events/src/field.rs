@@ -22,11 +22,12 @@ pub use time::{EpochMillis, EpochSeconds};
 pub use vocabulary::{Direction, DirectionKind, Leg, LegKind, PayloadType, Status, StatusKind, Text};
 pub use ws_status::{WsDetail, WsReport, WsReportKind, WsStatus};
 
-/// A field value that keeps any JSON value, with a constructor and a reading for the documented type.
+/// A field value that keeps any JSON value, with a constructor and a reading for the documented type. It has no order: what is kept is
+/// a text, and by that 13 would be less than 9.
 macro_rules! field_value {
     ($(#[$meta:meta])* $name:ident: $shape:ident) => {
         $(#[$meta])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
         pub struct $name(crate::Raw);
 
@@ -73,7 +74,7 @@ macro_rules! field_value {
 /// A field value that is documented as a string.
 macro_rules! string_value {
     ($(#[$meta:meta])* $name:ident) => {
-        crate::field::string_value!($(#[$meta])* $name: Text);
+        crate::field::string_value!(#[derive(PartialOrd, Ord)] $(#[$meta])* $name: Text);
     };
     ($(#[$meta:meta])* $name:ident: $shape:ident) => {
         crate::field::field_value!($(#[$meta])* $name: $shape);

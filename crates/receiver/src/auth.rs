@@ -6,6 +6,7 @@
 mod credentials;
 mod ip_range;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -52,10 +53,13 @@ pub(crate) struct AllowedAppIds(Arc<[String]>);
 
 impl AllowedAppIds {
     pub(crate) fn admits(&self, webhook: &Webhook) -> bool {
-        // The wire has `appid`, some tables of the documentation `app_id`.
-        let app_id = webhook.text("appid").or_else(|| webhook.text("app_id"));
-        app_id.is_some_and(|app_id| self.0.iter().any(|allowed| *allowed == app_id))
+        app_id(webhook).is_some_and(|app_id| self.0.iter().any(|allowed| *allowed == app_id))
     }
+}
+
+/// The wire has `appid`, some tables of the documentation `app_id`.
+pub(crate) fn app_id(webhook: &Webhook) -> Option<Cow<'_, str>> {
+    webhook.text("appid").or_else(|| webhook.text("app_id"))
 }
 
 impl Authentication {

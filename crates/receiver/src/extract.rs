@@ -122,16 +122,6 @@ impl PiopiyWebhook {
         limits: &ReadLimits,
         allowed: Option<&AllowedAppIds>,
     ) -> Result<Self, WebhookRejection> {
-        let webhook = Self::read(body, limits)?;
-        match allowed {
-            Some(allowed) if !allowed.admits(&webhook.webhook) => {
-                Err(AppIdNotAllowed { body: webhook.body }.into())
-            }
-            _ => Ok(webhook),
-        }
-    }
-
-    fn read(body: Bytes, limits: &ReadLimits) -> Result<Self, WebhookRejection> {
         if body.is_empty() {
             return Err(EmptyBody.into());
         }
@@ -140,6 +130,10 @@ impl PiopiyWebhook {
             Ok(webhook) => webhook,
             Err(error) => return Err(MalformedBody { error, body }.into()),
         };
+        // First: what is of a type yet to come is kept whatever else holds, so it has to be of whom it is taken from.
+        if allowed.is_some_and(|allowed| !allowed.admits(&webhook)) {
+            return Err(AppIdNotAllowed { body }.into());
+        }
         match webhook.identity() {
             Some(identity) => Ok(Self { webhook, identity, body }),
             None => Err(UnrecognisedBody::new(&webhook, body).into()),

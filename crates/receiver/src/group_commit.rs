@@ -25,7 +25,8 @@ pub struct GroupCommitOptions {
     pub max_waiting_bytes: usize,
     /// How long an entry waits for its commit before its sender is told to try again; default 10 s.
     pub deadline: Duration,
-    /// How often a store that failed is tried, while nothing comes in; default 1 s.
+    /// How often a store that failed is tried, while nothing comes in, and how long one that works is taken to do so while nothing is written, where
+    /// [`GroupCommit::is_ready`] asks; default 1 s.
     pub probe_interval: Duration,
 }
 
@@ -90,6 +91,7 @@ struct Shared {
     max_waiting: usize,
     max_waiting_bytes: usize,
     deadline: Duration,
+    probe_interval: Duration,
 }
 
 /// What waits. The channel itself is unbounded: a bounded one takes its memory at once.
@@ -162,6 +164,7 @@ impl GroupCommit {
             max_waiting: options.max_waiting,
             max_waiting_bytes: options.max_waiting_bytes,
             deadline: options.deadline,
+            probe_interval: options.probe_interval,
         }))
     }
 
@@ -232,6 +235,20 @@ impl GroupCommit {
         self.0.health.is_well(self.0.deadline)
     }
 
+    /// Whether the store takes webhooks. As [`GroupCommit::is_healthy`], but one that had nothing to write for a while
+    /// ([`GroupCommitOptions::probe_interval`]) is asked, for it may have failed unseen. That may take as long as a deadline for an entry.
+    pub async fn is_ready(&self) -> bool {
+        let Shared { health, deadline, probe_interval, .. } = &*self.0;
+        if health.is_well(*deadline) && health.is_to_be_looked_at(*probe_interval) {
+            let asked = Arc::clone(health);
+            let looked = tokio::time::timeout(*deadline, self.run(move |store| asked.look(store))).await;
+            if looked.is_err() {
+                return false;
+            }
+        }
+        self.is_healthy()
+    }
+
     /// Takes no more entries, writes those that wait, and lets go of the store. A store that hangs, past the deadline
     /// for an entry, is left behind.
     pub async fn close(&self) {
@@ -294,7 +311,12 @@ impl<S: Store> Writer<S> {
                 batch.clear();
             }
             if let Some(job) = job {
+                let worked = self.health.works();
                 self.health.during(|| job(&mut self.store));
+                if worked && !self.health.works() {
+                    // It was a look, and found that it fails.
+                    self.probed = Instant::now();
+                }
             }
             // Repeats may come in without a pause, and show nothing.
             if !self.health.works() && self.probed.elapsed() >= self.probe_interval {
@@ -318,12 +340,8 @@ impl<S: Store> Writer<S> {
     }
 
     fn probe(&mut self) {
-        let probed = self.health.during(|| self.store.append(&[]));
+        self.health.during(|| self.health.look(&mut self.store));
         self.probed = Instant::now();
-        match probed {
-            Ok(_) => self.health.note_success(),
-            Err(error) => self.health.note_failure(&error),
-        }
     }
 
     fn write(

@@ -102,7 +102,8 @@ impl Retention {
     /// The destination that needs the oldest record, by the state of another process or by this one of a server.
     fn holder(&self, state: Option<&Path>) -> Result<Option<Settled>, ForwardError> {
         let mut holder: Option<Settled> = None;
-        for path in [self.forward_state.as_deref(), state].into_iter().flatten().filter(|path| path.exists())
+        for path in
+            [self.forward_state.as_deref(), state].into_iter().flatten().filter(|path| !is_missing(path))
         {
             let last = ForwardState::open_to_read(path)?.last_settled()?;
             holder = holder.into_iter().chain(last).min_by_key(|last| last.through);
@@ -122,8 +123,13 @@ pub(crate) fn newest(records: &dyn Records) -> Result<Option<i64>, StoreError> {
     Ok(records.page(before, 1, 0)?.last().map(|record| record.received_at))
 }
 
+/// Whether it is known that there is no such file. One that cannot be looked at is opened, and the error told.
+fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
 fn settled_through(path: &Path) -> Result<u64, ForwardError> {
-    if !path.exists() {
+    if is_missing(path) {
         return Ok(u64::MAX);
     }
     Ok(ForwardState::open_to_read(path)?.settled_through()?.unwrap_or(u64::MAX))

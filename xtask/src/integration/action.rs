@@ -57,6 +57,12 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let runner = Runner::new()?;
     let built = runner.run("install.sh", &[("INPUT_VERSION", "source"), ("BUILD_PROFILE", "dev")]).await?;
     ensure!(built.status.success(), "install.sh: {}", said(&built));
+    let refused = runner.run("install.sh", &[("INPUT_COMMAND", "laod")]).await?;
+    let told = said(&refused);
+    ensure!(refused.status.code() == Some(2) && told.contains("can be check or load"), "a command: {told}");
+    let outputs = std::fs::read_to_string(runner.at("output"))?;
+    ensure!(outputs == "result=usage\nexit-code=2\n", "a command: {outputs}");
+    std::fs::write(runner.at("output"), "")?;
     let program = runner.at("piopiy-mock/bin/piopiy-mock");
     ensure!(program.is_file(), "install.sh built nothing: {}", said(&built));
     checks(world, &runner).await?;
@@ -83,9 +89,14 @@ async fn checks(world: &World, runner: &Runner) -> anyhow::Result<()> {
     let summary = std::fs::read_to_string(runner.at("summary"))?;
     ensure!(!summary.is_empty(), "the summary of the step is empty");
     // What stands for a command in a shell is a word here.
+    std::fs::write(runner.at("output"), "")?;
     let tricked = runner.run("check.sh", &inputs("--only '$(touch tricked)' ; touch tricked")).await?;
     ensure!(tricked.status.code() == Some(2), "check.sh took `;` for a word: {}", said(&tricked));
     ensure!(!runner.at("tricked").exists(), "check.sh ran what it was given as arguments");
+    let outputs = std::fs::read_to_string(runner.at("output"))?;
+    for line in ["exit-code=2", "result=usage", "report-dir=reports"] {
+        ensure!(outputs.lines().any(|told| told == line), "{line} is not among the outputs: {outputs}");
+    }
     receiver.stop().await
 }
 

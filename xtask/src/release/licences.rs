@@ -11,6 +11,8 @@ use crate::workspace;
 
 /// The crates with the programs.
 const PROGRAMS: [&str; 2] = ["piopiy-mock-platform", "piopiy-receiver"];
+/// What the programs of a release are built with, as the release workflow and the image's file have it.
+const FEATURES: &str = "piopiy-receiver/parquet";
 /// What files begin with that have such a text.
 const FILES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 
@@ -59,7 +61,9 @@ struct Kind {
 /// # Errors
 /// Where cargo does not say what is linked, a text cannot be read, or a crate has neither text nor the name of a licence.
 pub(crate) fn text() -> anyhow::Result<String> {
-    let output = workspace::cargo().args(["metadata", "--locked", "--format-version=1"]).output()?;
+    let output = workspace::cargo()
+        .args(["metadata", "--locked", "--format-version=1", "--features", FEATURES])
+        .output()?;
     ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
     let metadata: Metadata = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let linked = linked(&metadata);
@@ -126,12 +130,29 @@ fn texts_in(folder: &Path) -> anyhow::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use crate::workspace;
+
+    #[test]
+    fn what_a_release_builds_has_the_same_features() {
+        for file in [".github/workflows/release.yml", "examples/container/Dockerfile"] {
+            let text = fs::read_to_string(workspace::root().join(file)).unwrap();
+            assert!(text.contains(&format!("--features {}", super::FEATURES)), "{file}");
+        }
+    }
+
     #[test]
     fn whatever_is_linked_says_under_which_licence() {
         let text = super::text().unwrap();
-        for linked in
-            ["\ntokio ", "\nrustls ", "\nring ", "\nlibsqlite3-sys ", "Permission is hereby granted"]
-        {
+        for linked in [
+            "\ntokio ",
+            "\nrustls ",
+            "\nring ",
+            "\nparquet ",
+            "\nlibsqlite3-sys ",
+            "Permission is hereby granted",
+        ] {
             assert!(text.contains(linked), "{linked:?} is not in it");
         }
         for other in ["\ninsta ", "\npiopiy-events ", "\nwiremock "] {

@@ -1,5 +1,7 @@
 //! Values inside values: kept as they came, read when asked for.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -224,7 +226,7 @@ impl<T: OpenObject + Clone + fmt::Debug + PartialEq> OneOrMany<T> {
 }
 
 impl Map {
-    /// An object of these members, in this order.
+    /// An object of these members, in this order. Of those with one key the last has its say, in the place of the first.
     ///
     /// # Examples
     /// ```
@@ -232,11 +234,23 @@ impl Map {
     /// let map = Map::new([("order_id", "ORD12345".into()), ("vip", true.into())]);
     /// assert_eq!(map.as_json(), r#"{"order_id":"ORD12345","vip":true}"#);
     /// assert_eq!(map.get("vip"), Some(Raw::boolean(true)));
+    /// assert_eq!(Map::new([("a", 1.into()), ("b", 2.into()), ("a", 3.into())]).as_json(), r#"{"a":3,"b":2}"#);
     /// ```
     #[must_use]
     pub fn new<'a>(members: impl IntoIterator<Item = (&'a str, Raw)>) -> Self {
-        let mut json = "{".to_owned();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut once: Vec<(&str, Raw)> = Vec::new();
         for (key, value) in members {
+            match places.entry(key) {
+                Entry::Occupied(place) => once[*place.get()].1 = value,
+                Entry::Vacant(place) => {
+                    place.insert(once.len());
+                    once.push((key, value));
+                }
+            }
+        }
+        let mut json = "{".to_owned();
+        for (key, value) in once {
             if json.len() > 1 {
                 json.push(',');
             }

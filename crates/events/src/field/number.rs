@@ -18,7 +18,7 @@ integer_value! {
     seconds
 }
 integer_value! {
-    /// How many: attempts, digits, hertz; never negative.
+    /// How many: attempts, digits, hertz. What came is kept, a negative number too.
     Count,
     /// The number.
     count

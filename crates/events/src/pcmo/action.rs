@@ -176,7 +176,8 @@ impl Action {
         .into()
     }
 
-    /// v3: calls endpoints one after the other.
+    /// v3: calls endpoints one after the other. Without a `caller_id` in its `params`, which a flow that places a call has to have
+    /// (`/voice/pcmo/call` refuses it otherwise): a transfer shows that of the call.
     #[must_use]
     pub fn connect(endpoints: &[Endpoint]) -> Self {
         Connect {

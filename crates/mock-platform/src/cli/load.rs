@@ -92,7 +92,7 @@ struct LoadArgs {
     /// Allow a host that is not this machine, as HOST or HOST:PORT; may be given several times
     #[arg(long, value_name = "HOST", help_heading = "Target")]
     allow_host: Vec<String>,
-    /// More than 100 webhooks a second, each as often as it may be sent again, or more than 256 connections for a host that is not this
+    /// More than 100 webhooks a second, each as often as it may be sent again, a rate that is not known before, or more than 256 connections for a host that is not this
     /// machine: it is mine, and may be loaded
     #[arg(long, help_heading = "Target")]
     i_own_this_target: bool,
@@ -403,7 +403,7 @@ impl LoadArgs {
         if is_modest || self.i_own_this_target || Target::parse(self.url(), &[]).is_ok() {
             return Ok(());
         }
-        let text = "more than 100 webhooks a second, each as often as it may be sent again, and more than 256 connections are for a host of one's own: if it is yours, say `--i-own-this-target`";
+        let text = "more than 100 webhooks a second, each as often as it may be sent again, a rate that is not known before, and more than 256 connections are for a host of one's own: if it is yours, say `--i-own-this-target`";
         Err(Failure::new(Exit::Usage, anyhow::anyhow!("{text}")))
     }
 }

@@ -50,6 +50,7 @@ impl LoadComparison {
     pub fn annotations(&self) -> String {
         let figures = self.figures.iter().filter_map(|figure| {
             let (kind, word) = match figure.change {
+                Change::Worse if self.inconclusive.is_some() => ("warning", "seems to be worse"),
                 Change::Worse => ("error", "is worse"),
                 Change::Unclear => ("warning", "may be worse"),
                 _ => return None,
@@ -65,10 +66,11 @@ impl LoadComparison {
         figures.chain(warnings).chain(unfit).collect()
     }
 
-    /// Lines of `$GITHUB_OUTPUT`: `result`, and `failed` with the figures that are worse.
+    /// Lines of `$GITHUB_OUTPUT`: `result`, and `failed` with the figures that are worse, where the comparison says anything.
     #[must_use]
     pub fn outputs(&self) -> String {
-        let worse: Vec<&str> = self.regressions().map(|figure| figure.name).collect();
+        let is_sure = self.inconclusive.is_none();
+        let worse: Vec<&str> = self.regressions().filter(|_| is_sure).map(|figure| figure.name).collect();
         let result = match () {
             () if self.inconclusive.is_some() => "inconclusive",
             () if worse.is_empty() => "passed",

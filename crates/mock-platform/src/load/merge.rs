@@ -250,9 +250,10 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
 }
 
 /// What became of the webhooks of all shards, where somebody looked for each. Whoever looks sees the effects of all of them. What
-/// one shard has lost is lost, though those of another could not be seen to the end.
+/// one shard has lost is lost, though nobody looked for those of another, or not to the end.
 fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
-    if reports.iter().any(|report| report.audit.is_none() && report.audit_failed.is_none()) {
+    let is_one_unseen = reports.iter().any(|report| report.audit.is_none() && report.audit_failed.is_none());
+    if is_one_unseen && !reports.iter().any(LoadReport::is_proven_wrong) {
         return None;
     }
     let audits: Vec<&LoadAudit> = reports.iter().filter_map(|report| report.audit.as_ref()).collect();

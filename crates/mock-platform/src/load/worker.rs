@@ -329,3 +329,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,10 @@ use piopiy_events::Profile;
 use super::draw::scale;
 use super::scenario::Region;
 
-/// Digits of a phone number, with the country code and without `+`.
+/// Digits of a phone number, with the country code and without `+`; as many as a number has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Digits {
-    bytes: [u8; 15],
+    bytes: [u8; 20],
     len: u8,
 }
 
@@ -16,7 +16,7 @@ impl Digits {
     pub(crate) fn new(number: u64) -> Self {
         let mut text = itoa::Buffer::new();
         let text = text.format(number).as_bytes();
-        let mut bytes = [0; 15];
+        let mut bytes = [0; 20];
         let len = text.len().min(bytes.len());
         bytes[..len].copy_from_slice(&text[..len]);
         Self { bytes, len: len as u8 }

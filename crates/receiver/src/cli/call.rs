@@ -50,6 +50,11 @@ impl Call {
     }
 }
 
+/// Where the webhooks of a call are in the store.
+pub(super) fn seqs_of_call(records: &dyn Records, id: &str) -> Result<BTreeSet<u64>, Failure> {
+    Ok(rungs(records, id)?.into_iter().map(|(record, _)| record.seq).collect())
+}
+
 /// The webhooks of a call. Its legs share a `conversation_uuid`, and stream events have a `cmiuuid` alone, so names lead
 /// to more names: the store is read until there are no new ones.
 fn rungs(records: &dyn Records, id: &str) -> Result<Vec<Rung>, Failure> {

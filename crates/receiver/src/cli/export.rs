@@ -1,3 +1,6 @@
+#[cfg(feature = "parquet")]
+mod parquet_file;
+
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -9,17 +12,18 @@ use super::StoreArg;
 use super::exit::Failure;
 use super::output::{self, Output};
 
-/// Write the webhooks of a store as JSON Lines or CSV
+/// Write the webhooks of a store as JSON Lines, CSV or Parquet
 ///
 /// JSON Lines hold each webhook as received, every digit of it. CSV has a column for each documented field and one,
 /// `webhook`, for the whole. A cell that a spreadsheet would take for a formula (it begins with = + - @ or a tab) gets
 /// a ' in front, except where it is a plain number. What was quarantined may be no text: CSV has it as text, for people,
-/// and byte for byte in `body_base64`.
+/// and byte for byte in `body_base64`. Parquet has the columns of CSV, without the ', and null where a field is not there;
+/// it is in programs that were built with the feature `parquet`.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     #[command(flatten)]
     store: StoreArg,
-    /// The format
+    /// The format; parquet goes to a file alone
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     format: ExportFormat,
     /// Where to write; - is stdout. A file appears once it is whole
@@ -37,6 +41,7 @@ pub(crate) struct Export {
 enum ExportFormat {
     Jsonl,
     Csv,
+    Parquet,
 }
 
 /// The fields that have a column, in the order of the documentation.
@@ -65,6 +70,9 @@ const FIELDS: &[&str] = &[
 
 impl Export {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        if matches!(self.format, ExportFormat::Parquet) {
+            return self.parquet();
+        }
         let records = self.store.open()?;
         let mut output = Output::open(Some(&self.output))?;
         if matches!(self.format, ExportFormat::Csv) {
@@ -75,36 +83,70 @@ impl Export {
                 return Ok(());
             }
             match self.format {
-                ExportFormat::Jsonl => output.write(output::json_line(record).as_bytes()),
-                ExportFormat::Csv => output.write(&csv_row(self.cells(record))?),
+                ExportFormat::Csv => output.write(&csv_row(cells(record))?),
+                _ => output.write(output::json_line(record).as_bytes()),
             }
         })?;
         output.finish()
     }
 
-    fn header(&self) -> Vec<String> {
-        let own = ["seq", "received_at"];
-        let rest: &[&str] = if self.quarantine { &["reason", "body", "body_base64"] } else { FIELDS };
-        let whole = (!self.quarantine).then_some("webhook");
-        own.iter().chain(rest).copied().chain(whole).map(str::to_owned).collect()
+    #[cfg(not(feature = "parquet"))]
+    fn parquet(&self) -> Result<(), Failure> {
+        Err(Failure::usage(
+            "--format parquet: this program was built without it; build it with `--features parquet`, or take one of a release",
+        ))
     }
 
-    fn cells(&self, record: &Record) -> Vec<String> {
-        let mut cells = vec![record.seq.to_string(), record.received_at.to_string()];
-        match record.webhook() {
-            Some(webhook) => {
-                let fields = FIELDS.iter().map(|key| webhook.text(key).unwrap_or_default().into_owned());
-                cells.extend(fields);
-                cells.push(webhook.to_json());
-            }
-            None => {
-                cells.push(record.reason.clone().unwrap_or_default());
-                cells.push(String::from_utf8_lossy(&record.body).into_owned());
-                cells.push(STANDARD.encode(&record.body));
-            }
+    #[cfg(feature = "parquet")]
+    fn parquet(&self) -> Result<(), Failure> {
+        if self.output.as_os_str() == "-" {
+            return Err(Failure::usage("--format parquet: give a file with --output FILE"));
         }
-        cells
+        let failed = |error| {
+            let place = format!("cannot write to --output {}", self.output.display());
+            Failure::environment(anyhow::Error::new(error).context(place))
+        };
+        let records = self.store.open()?;
+        let mut output = Output::open(Some(&self.output))?;
+        let mut file = parquet_file::ParquetFile::begin(output.writer(), &self.columns()).map_err(failed)?;
+        output::each(&*records, self.since, |record| {
+            if record.reason.is_some() != self.quarantine {
+                return Ok(());
+            }
+            file.row(record.seq, record.received_at, texts(record)).map_err(failed)
+        })?;
+        file.finish().map_err(failed)?;
+        output.finish()
     }
+
+    fn header(&self) -> Vec<String> {
+        ["seq", "received_at"].into_iter().chain(self.columns()).map(str::to_owned).collect()
+    }
+
+    /// The columns of texts.
+    fn columns(&self) -> Vec<&'static str> {
+        if self.quarantine {
+            return vec!["reason", "body", "body_base64"];
+        }
+        FIELDS.iter().copied().chain(["webhook"]).collect()
+    }
+}
+
+fn cells(record: &Record) -> Vec<String> {
+    let own = [record.seq.to_string(), record.received_at.to_string()];
+    own.into_iter().chain(texts(record).into_iter().map(Option::unwrap_or_default)).collect()
+}
+
+/// What stands in the columns of texts. A damaged record that is none any more has its text alone.
+fn texts(record: &Record) -> Vec<Option<String>> {
+    let text = || String::from_utf8_lossy(&record.body).into_owned();
+    if record.reason.is_some() {
+        return vec![record.reason.clone(), Some(text()), Some(STANDARD.encode(&record.body))];
+    }
+    let webhook = record.webhook();
+    let field = |key: &&str| webhook.as_ref()?.text(key).map(|text| text.into_owned());
+    let whole = webhook.as_ref().map_or_else(text, |webhook| webhook.to_json());
+    FIELDS.iter().map(field).chain([Some(whole)]).collect()
 }
 
 fn csv_row(cells: Vec<String>) -> Result<Vec<u8>, Failure> {

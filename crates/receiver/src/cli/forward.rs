@@ -6,6 +6,7 @@ use piopiy_events::Kind;
 use piopiy_receiver::{ForwardState, Record, Records, StoreLocation};
 
 use super::StoreArg;
+use super::call::seqs_of_call;
 use super::exit::Failure;
 use super::instant;
 use super::output::{self, Output};
@@ -146,7 +147,7 @@ struct Replay {
     /// What was given up
     #[arg(long)]
     dead: bool,
-    /// This call's: a conversation_uuid or cmiuuid
+    /// This call's, with all its legs and streams: its conversation_uuid, or the cmiuuid of a leg
     #[arg(long, value_name = "ID")]
     call: Option<String>,
     /// Of this status, such as answered
@@ -155,11 +156,11 @@ struct Replay {
     /// CDRs or live events only
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
-    /// Received since this instant, in seconds since the epoch
-    #[arg(long, value_name = "SECONDS")]
+    /// Received since this instant, such as 2026-11-28T12:00:00Z (UTC), or 24h ago
+    #[arg(long, value_name = "TIME", value_parser = instant::instant)]
     since: Option<i64>,
-    /// Received before this instant, in seconds since the epoch
-    #[arg(long, value_name = "SECONDS")]
+    /// Received before this instant
+    #[arg(long, value_name = "TIME", value_parser = instant::instant)]
     until: Option<i64>,
     /// Stored from this place on
     #[arg(long, value_name = "SEQ")]
@@ -384,9 +385,13 @@ impl Replay {
         } else {
             None
         };
+        let of_call = self.call.as_ref().map(|id| seqs_of_call(&*records, id)).transpose()?;
         let mut seqs = Vec::new();
         output::each(&*records, self.from_seq.unwrap_or(1).saturating_sub(1), |record| {
-            if dead.as_ref().is_none_or(|dead| dead.contains(&record.seq)) && self.fits(record) {
+            let is_among = [&dead, &of_call]
+                .iter()
+                .all(|some| some.as_ref().is_none_or(|some| some.contains(&record.seq)));
+            if is_among && self.fits(record) {
                 seqs.push(record.seq);
             }
             Ok(())
@@ -398,20 +403,16 @@ impl Replay {
     }
 
     fn fits(&self, record: &Record) -> bool {
-        let seconds = record.received_at.div_euclid(1_000_000);
-        if self.since.is_some_and(|since| seconds < since) || self.until.is_some_and(|until| seconds >= until)
-        {
+        let at = record.received_at;
+        if self.since.is_some_and(|since| at < since) || self.until.is_some_and(|until| at >= until) {
             return false;
         }
         let Some(webhook) = record.webhook() else { return false };
-        let is = |key, wanted: &str| webhook.text(key).is_some_and(|text| text == wanted);
-        let is_of_call = |id: &String| is("conversation_uuid", id) || is("cmiuuid", id);
+        let is_of_status = |wanted: &String| webhook.text("status").is_some_and(|text| text == *wanted);
         let is_of_kind = |kind| match kind {
             KindArg::Cdr => webhook.kind() == Some(Kind::Cdr),
             KindArg::LiveEvent => webhook.kind() == Some(Kind::LiveEvent),
         };
-        self.call.as_ref().is_none_or(is_of_call)
-            && self.status.as_ref().is_none_or(|status| is("status", status))
-            && self.kind.is_none_or(is_of_kind)
+        self.status.as_ref().is_none_or(is_of_status) && self.kind.is_none_or(is_of_kind)
     }
 }

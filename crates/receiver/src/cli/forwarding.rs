@@ -101,8 +101,8 @@ impl Forwarding {
         };
         let place = format!("--forward-file {}", file.display());
         let text = std::fs::read_to_string(file).context(place.clone()).map_err(Failure::environment)?;
-        let tables: File =
-            toml::from_str(&text).map_err(|error| Failure::usage(format!("{place}: {error}")))?;
+        let tables: File = toml::from_str(&text)
+            .map_err(|error| Failure::usage(told_without_text(&place, &text, &error)))?;
         if tables.destination.is_empty() {
             return Err(Failure::usage(format!("{place}: it has no [[destination]]")));
         }
@@ -187,4 +187,11 @@ impl Forwarding {
 fn secret_in(file: &Path) -> Result<SigningSecret, Failure> {
     let text = secret::read(file)?;
     text.parse().map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+}
+
+/// What is wrong and in which line, without the line, for a secret may stand in it.
+fn told_without_text(place: &str, text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = 1 + before.matches('\n').count();
+    format!("{place}, line {line}: {}", error.message())
 }

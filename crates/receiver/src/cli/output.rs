@@ -20,7 +20,7 @@ const OWNER_ONLY: u32 = 0o600;
 /// Stdout or a file; a file appears under its name only once it is whole. What is no regular file (a pipe, a device) is
 /// written to as it is, and stays.
 pub(crate) struct Output {
-    to: Box<dyn Write>,
+    to: Box<dyn Write + Send>,
     place: String,
     partial: Option<Partial>,
 }
@@ -28,6 +28,8 @@ pub(crate) struct Output {
 /// A file that is not whole yet. Dropped, it is removed.
 struct Partial {
     path: PathBuf,
+    /// Whoever deletes what was written down here wants it to be on the disk.
+    file: File,
     /// The name that it gets.
     name: PathBuf,
     is_whole: bool,
@@ -37,7 +39,7 @@ impl Output {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             let stdout = io::stdout();
-            let to: Box<dyn Write> = if stdout.is_terminal() {
+            let to: Box<dyn Write + Send> = if stdout.is_terminal() {
                 Box::new(stdout)
             } else {
                 Box::new(BufWriter::with_capacity(1 << 16, stdout))
@@ -51,6 +53,12 @@ impl Output {
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.to.write_all(bytes).map_err(|error| Failure::write(&self.place, error))
+    }
+
+    /// For what writes by itself. Its failures do not name the place.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn writer(&mut self) -> &mut (dyn Write + Send) {
+        &mut *self.to
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
@@ -94,7 +102,7 @@ impl Partial {
             _ => {}
         }
         let file = File::options().write(true).create_new(true).mode(OWNER_ONLY).open(&path)?;
-        let partial = Self { path, name, is_whole: false };
+        let partial = Self { path, file: file.try_clone()?, name, is_whole: false };
         if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;
         }
@@ -102,9 +110,19 @@ impl Partial {
     }
 
     fn finish(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
         std::fs::rename(&self.path, &self.name)?;
         self.is_whole = true;
-        Ok(())
+        let folder = self.name.parent().filter(|folder| !folder.as_os_str().is_empty());
+        match File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()) {
+            // Not every folder may be read, and not every file system writes one down when asked.
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) =>
+            {
+                Err(error)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -49,17 +49,20 @@ impl Verify {
             StoreLocation::Sqlite(path) => look_at_file(path, &mut findings)?,
             _ => Some(look(&*self.store.open()?, &mut findings)?),
         };
-        if let Some(seen) = &seen
+        if seen.is_some()
             && let Some((state, status)) = forwarding?
         {
-            match state.check_store(&*self.store.open()?) {
+            let records = self.store.open()?;
+            match state.check_store(&*records) {
                 Err(ForwardError::OtherStore { .. }) => {
                     let text = "the forwarder's state is of another store";
                     findings.tell(&StoreFault::new(None, text.to_owned()));
                 }
-                checked => checked.map_err(Failure::environment)?,
+                checked => {
+                    checked.map_err(Failure::environment)?;
+                    look_at_forwarding(&state, &status, &*records, &mut findings)?;
+                }
             }
-            look_at_forwarding(&status, seen.last, &mut findings);
         }
         let count = findings.finish()?;
         if count > 0 {
@@ -88,14 +91,29 @@ impl Verify {
     }
 }
 
-fn look_at_forwarding(forwarding: &[DestinationStatus], last_seq: u64, findings: &mut Findings) {
-    for status in forwarding.iter().filter(|status| status.read_through > last_seq) {
+/// Whether the store still has what each destination has had last.
+fn look_at_forwarding(
+    state: &ForwardState,
+    forwarding: &[DestinationStatus],
+    records: &dyn Records,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    for DestinationStatus { name, read_through, .. } in forwarding {
+        if !state.has_store_gone_back(name, records).map_err(Failure::environment)? {
+            continue;
+        }
+        let last_seq = records.last_seq().map_err(Failure::environment)?;
+        let has = if last_seq < *read_through {
+            format!("the store ends at {last_seq}")
+        } else {
+            "the store has another there".to_owned()
+        };
         let text = format!(
-            "destination `{}` has had record {}, and the store ends at {last_seq}: it is older than the forwarder's state",
-            status.name, status.read_through
+            "destination `{name}` has had record {read_through}, and {has}: it is older than the forwarder's state"
         );
         findings.tell(&StoreFault::new(None, text));
     }
+    Ok(())
 }
 
 impl Findings {

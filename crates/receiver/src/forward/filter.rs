@@ -1,6 +1,10 @@
 //! Which webhooks a destination gets.
 
+use std::borrow::Cow;
+
 use piopiy_events::{Kind, Webhook};
+
+use crate::auth::app_id;
 
 /// What a webhook must be to be forwarded to a destination. Each list that is empty takes any; a webhook must fit all.
 ///
@@ -31,13 +35,13 @@ impl ForwardFilter {
     /// Whether this webhook is forwarded.
     #[must_use]
     pub fn takes(&self, webhook: &Webhook) -> bool {
-        let has = |list: &[String], key| {
-            list.is_empty() || webhook.text(key).is_some_and(|text| list.iter().any(|wanted| *wanted == text))
+        let is_in = |list: &[String], text: Option<Cow<'_, str>>| {
+            list.is_empty() || text.is_some_and(|text| list.iter().any(|wanted| *wanted == text))
         };
         (self.kinds.is_empty() || webhook.kind().is_some_and(|kind| self.kinds.contains(&kind)))
-            && has(&self.statuses, "status")
-            && has(&self.legs, "leg")
-            && has(&self.app_ids, "appid")
+            && is_in(&self.statuses, webhook.text("status"))
+            && is_in(&self.legs, webhook.text("leg"))
+            && is_in(&self.app_ids, app_id(webhook))
     }
 }
 
@@ -60,5 +64,10 @@ mod tests {
         check(ForwardFilter { legs: texts("a"), app_ids: texts("7"), ..any() }, true);
         check(ForwardFilter { legs: texts("b"), ..any() }, false);
         check(ForwardFilter { app_ids: texts("8"), ..any() }, false);
+        let other = Webhook::parse(cdr.replace("appid", "app_id").as_bytes()).unwrap();
+        assert!(
+            ForwardFilter { app_ids: texts("7"), ..any() }.takes(&other),
+            "whoever is let in is forwarded"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::StoreError;
+use crate::{Store, StoreError};
 
 /// Written by the store's thread, read by whoever asks.
 #[derive(Debug)]
@@ -16,6 +16,10 @@ pub(super) struct Health {
     ended: AtomicBool,
     /// When the store was given what it is at, in microseconds since the epoch; [`IDLE`] where it is at nothing.
     busy_since: AtomicU64,
+    /// When it was last seen to work, or began to, in microseconds since the epoch.
+    seen_at: AtomicU64,
+    /// Somebody has asked for a look, and it was not taken yet.
+    is_asked: AtomicBool,
 }
 
 const IDLE: u64 = u64::MAX;
@@ -51,6 +55,8 @@ impl Health {
             works: AtomicBool::new(works),
             ended: AtomicBool::new(false),
             busy_since: AtomicU64::new(IDLE),
+            seen_at: AtomicU64::new(0),
+            is_asked: AtomicBool::new(false),
         }
     }
 
@@ -67,6 +73,24 @@ impl Health {
         }
     }
 
+    /// Whether it has nothing to do, and was last seen to work so long ago, and nobody else has asked for a look; whoever is told so is to take one.
+    pub(super) fn is_to_be_looked_at(&self, after: Duration) -> bool {
+        let seen_at = Duration::from_micros(self.seen_at.load(Ordering::Relaxed));
+        self.busy_since.load(Ordering::Relaxed) == IDLE
+            && self.epoch.elapsed().saturating_sub(seen_at) >= after
+            && !self.is_asked.swap(true, Ordering::Relaxed)
+    }
+
+    /// Has the store write something that is nothing.
+    pub(super) fn look(&self, store: &mut dyn Store) {
+        let looked = store.append(&[]);
+        self.is_asked.store(false, Ordering::Relaxed);
+        match looked {
+            Ok(_) => self.note_success(),
+            Err(error) => self.note_failure(&error),
+        }
+    }
+
     /// Whether the last that was to be written was.
     pub(super) fn works(&self) -> bool {
         self.works.load(Ordering::Relaxed)
@@ -74,14 +98,18 @@ impl Health {
 
     /// Does something with the store, which may take long.
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        let now = u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(IDLE - 1);
-        self.busy_since.store(now, Ordering::Relaxed);
+        self.busy_since.store(self.now(), Ordering::Relaxed);
         let outcome = work();
         self.busy_since.store(IDLE, Ordering::Relaxed);
         outcome
     }
 
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(IDLE - 1)
+    }
+
     pub(super) fn note_success(&self) {
+        self.seen_at.store(self.now(), Ordering::Relaxed);
         if !self.works.swap(true, Ordering::Relaxed) {
             tracing::info!("the store works again");
         }

@@ -33,7 +33,8 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
     if let Some(state) = &state {
         for status in state.status()? {
             let dead = state.last_dead_letters(&status.name, LISTED)?;
-            destinations.push((status, dead));
+            let is_held_up = state.has_store_gone_back(&status.name, pages.recent.records())?;
+            destinations.push((status, is_held_up, dead));
         }
     }
     let last = pages.recent.last_seq()?;
@@ -48,14 +49,20 @@ fn page(pages: &Pages, window: &Window, ask: &Ask) -> Result<Response, PageError
                         @else { "Nothing is forwarded: start the receiver with --forward-to URL." }
                     }
                 }
-                @for (status, dead) in &destinations { (destination(status, dead, last, ask)) }
+                @for (status, is_held_up, dead) in &destinations { (destination(status, *is_held_up, dead, last, ask)) }
             }
         }
     };
     Ok(shell.respond(StatusCode::OK))
 }
 
-fn destination(status: &DestinationStatus, dead: &[DeadLetter], last: u64, ask: &Ask) -> Markup {
+fn destination(
+    status: &DestinationStatus,
+    is_held_up: bool,
+    dead: &[DeadLetter],
+    last: u64,
+    ask: &Ask,
+) -> Markup {
     let name = &status.name;
     let behind = last.saturating_sub(status.read_through);
     let button = |what: &str, label: Markup, fields: &[(&str, &str)]| {
@@ -72,7 +79,7 @@ fn destination(status: &DestinationStatus, dead: &[DeadLetter], last: u64, ask: 
     html! {
         h3 data-say {
             (name) " "
-            @if status.read_through > last { span.tag.bad { "held up: the store went back" } }
+            @if is_held_up { span.tag.bad { "held up: the store went back" } }
             @else if !status.is_wanted { span.tag.warn { "not forwarded to any more" } }
             @else if status.is_paused { span.tag.warn { "paused" } } @else if status.dead > 0 { span.tag.bad { (status.dead) " given up" } }
             @else { span.tag.ok { "delivering" } }
@@ -157,7 +164,9 @@ fn carry_out(
                     "There is no such webhook among the records that were looked at.".to_owned(),
                 ));
             }
-            state.replay(name, seqs).map(|count| ("replayed", count))
+            let count = state.replay(name, seqs)?;
+            tracing::info!(destination = name, count, "it was asked for: these are delivered again");
+            Ok(("replayed", count))
         }
         _ => return Err(PageError::Wrong("Say what is to be done: pause, resume or replay.".to_owned())),
     }

@@ -239,6 +239,10 @@ impl Recent {
     pub(super) fn last_seq(&self) -> Result<u64, StoreError> {
         self.records.last_seq()
     }
+
+    pub(super) fn records(&self) -> &dyn Records {
+        &*self.records
+    }
 }
 
 #[cfg(test)]

@@ -5,22 +5,55 @@ use std::borrow::Cow;
 /// Digits in a row that are taken for a phone number.
 const NUMBER: usize = 7;
 
-/// The text with `…` in place of what may be a phone number. Keys and ids come from outside, so they may hold one too.
+/// The text with `…` in place of what may be a phone number. Keys and ids come from outside, so they may hold one too, and written as people
+/// do: a run of digits goes on behind one of ` -.()`. What has the form of a UUID is one.
 pub(super) fn without_numbers(text: &str) -> Cow<'_, str> {
-    let runs = || text.split(|c: char| !c.is_ascii_digit());
-    if runs().all(|run| run.len() < NUMBER) {
+    if is_uuid(text) {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    for run in runs() {
-        shown.push_str(if run.len() < NUMBER { run } else { "…" });
-        // A run ends at a character that is no digit, or at the end.
-        let mut others = rest[run.len()..].chars();
-        shown.extend(others.next());
-        rest = others.as_str();
+    let mut shown = String::new();
+    // Up to where it is shown or left out.
+    let mut done = 0;
+    let mut chars = text.char_indices();
+    while let Some((start, first)) = chars.next() {
+        if !first.is_numeric() {
+            continue;
+        }
+        let (mut digits, mut end) = (1, start + first.len_utf8());
+        let mut ahead = chars.clone();
+        let mut between = 0;
+        while let Some((at, next)) = ahead.next() {
+            if next.is_numeric() {
+                (digits, end, between) = (digits + 1, at + next.len_utf8(), 0);
+                chars = ahead.clone();
+            } else if between < MOST_BETWEEN && matches!(next, ' ' | '-' | '.' | '(' | ')') {
+                between += 1;
+            } else {
+                break;
+            }
+        }
+        if digits >= NUMBER {
+            shown.push_str(&text[done..start]);
+            shown.push('…');
+            done = end;
+        }
     }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(&text[done..]);
     Cow::Owned(shown)
+}
+
+/// So many characters may be between two digits of a number: `) `.
+const MOST_BETWEEN: usize = 2;
+
+fn is_uuid(text: &str) -> bool {
+    let is_form = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_form)
 }
 
 #[cfg(test)]
@@ -38,5 +71,10 @@ mod tests {
         check("123456", "123456");
         check("at byte 123456", "at byte 123456");
         check("c4ec9bd2-efad-4296-aa5b-eeafa6aeeea0", "c4ec9bd2-efad-4296-aa5b-eeafa6aeeea0");
+        check("12345678-1234-4296-aa5b-123456789012", "12345678-1234-4296-aa5b-123456789012");
+        check("+44 7700 900123 called", "+… called");
+        check("(0) 7700-900.123, 12 34", "(…, 12 34");
+        check("at /٤٤٧٧٠٠٩٠٠/x", "at /…/x");
+        check("12 - 34, 56 -- 78", "12 - 34, 56 -- 78");
     }
 }

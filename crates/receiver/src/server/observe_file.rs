@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,8 +33,10 @@ impl ObserveFile {
         let told = |error: io::Error| {
             io::Error::new(error.kind(), format!("the observe file {}: {error}", path.display()))
         };
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = file.map_err(told)?;
+        // Effects hold phone numbers.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(path).map_err(told)?;
         let (length, since) = last_line(&mut file).map_err(told)?;
         if since > last_seq {
             let text = format!(
@@ -133,6 +136,20 @@ mod tests {
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text:?}: {error}"),
             (found, _) => panic!("{text:?}: {found:?}"),
         }
+    }
+
+    #[test]
+    fn a_file_that_it_makes_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("effects.jsonl");
+        ObserveFile::open(&path, 0).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        // What somebody made for it stays as they made it.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        ObserveFile::open(&path, 0).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
     }
 
     #[test]

@@ -90,9 +90,10 @@ impl ServerOptions {
         let invalid = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         // Some of these have a meaning in URLs or in routes, others must be encoded.
         let fits = |byte: u8| byte.is_ascii_graphic() && !b"{}?#*\"<>\\^`|".contains(&byte);
-        if !path.starts_with('/') || !path.bytes().all(fits) {
+        // A colon at the start of a part was a parameter of routes once, and is refused by them.
+        if !path.starts_with('/') || !path.bytes().all(fits) || path.contains("/:") {
             return invalid(format!(
-                "the path `{path}` must start with / and hold nothing but letters, digits and - . _ ~ % / and the like"
+                "the path `{path}` must start with / and hold nothing but letters, digits and - . _ ~ % / and the like, with no : behind a /"
             ));
         }
         if OWN_PATHS.contains(&path.as_str()) {

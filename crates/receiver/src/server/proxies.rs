@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::IpRange;
 
@@ -14,10 +14,10 @@ pub(super) fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpRange])
     if !is_trusted(peer.ip()) {
         return peer;
     }
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
-    for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        match address(entry.trim()) {
+    // Of bytes: what a client wrote before need be no text.
+    let lines: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+    for entry in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+        match std::str::from_utf8(entry.trim_ascii()).ok().and_then(address) {
             Some(address) if is_trusted(address) => {}
             Some(address) => return SocketAddr::new(address, 0),
             // Nobody can tell: whoever it is, it came from the proxy.
@@ -35,20 +35,22 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
     fn the_last_that_is_no_proxy_is_the_client() {
         let trusted = ["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
-        let check = |peer: &str, lines: &[&'static str], expected: &str| {
+        let check_bytes = |peer: &str, lines: &[&[u8]], expected: &str| {
             let mut headers = HeaderMap::new();
             for line in lines {
-                headers.append("x-forwarded-for", HeaderValue::from_static(line));
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
             }
             let peer = SocketAddr::new(peer.parse().unwrap(), 7);
             assert_eq!(client(peer, &headers, &trusted).ip().to_string(), expected, "{peer} {lines:?}");
+        };
+        let check = |peer: &str, lines: &[&'static str], expected: &str| {
+            let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            check_bytes(peer, &lines, expected);
         };
         check("10.0.0.1", &["203.0.113.7"], "203.0.113.7");
         check("10.0.0.1", &["198.51.100.1, 203.0.113.7"], "203.0.113.7");
@@ -60,5 +62,8 @@ mod tests {
         check("10.0.0.1", &["10.0.0.3"], "10.0.0.1");
         check("10.0.0.1", &["203.0.113.7, unknown"], "10.0.0.1");
         check("203.0.113.9", &["10.0.0.1"], "203.0.113.9");
+        // What the client wrote before the proxy went on is no text, and hides nothing of what the proxy says.
+        check_bytes("10.0.0.1", &[b"\xff, 203.0.113.7"], "203.0.113.7");
+        check_bytes("10.0.0.1", &[b"\xff", b"203.0.113.7, 10.0.0.2"], "203.0.113.7");
     }
 }

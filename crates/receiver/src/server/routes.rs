@@ -48,9 +48,13 @@ impl App {
         Self { options, commits, metrics, observer, authentication, reading, pace, tracer }
     }
 
-    /// A text that came over the network, as it may stand in a log.
+    /// A text that came over the network, as it may stand in a log: on one line, and without what a terminal obeys.
     fn loggable<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.options.log_numbers { Cow::Borrowed(text) } else { without_numbers(text) }
+        let shown = if self.options.log_numbers { Cow::Borrowed(text) } else { without_numbers(text) };
+        if shown.chars().any(char::is_control) {
+            return Cow::Owned(shown.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect());
+        }
+        shown
     }
 }
 
@@ -198,7 +202,7 @@ fn log_webhook(app: &App, webhook: &Webhook, outcome: Result<Append, AppendError
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.commits.is_healthy() {
+    if app.commits.is_ready().await {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the store fails\n").into_response()

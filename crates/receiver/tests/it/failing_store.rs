@@ -233,11 +233,28 @@ async fn repeats_without_a_pause_do_not_put_off_the_probe() {
 }
 
 #[tokio::test]
+async fn a_store_that_fails_while_nothing_comes_in_is_not_ready() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let store = Failing { inner: MemoryStore::new(), fails: Arc::clone(&fails) };
+    let commits = GroupCommitOptions { probe_interval: Duration::ZERO, ..GroupCommitOptions::default() };
+    let options = ServerOptions { commits, ..ServerOptions::default() };
+    let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
+    assert_eq!(ready(&server).await, 200);
+    fails.store(true, Ordering::SeqCst);
+    // No webhook has to be refused for it.
+    until_ready_is(&server, 503).await;
+    fails.store(false, Ordering::SeqCst);
+    until_ready_is(&server, 200).await;
+}
+
+#[tokio::test]
 async fn a_store_that_hangs_is_not_ready() {
     let (go, wait) = channel();
     let (tell, _lengths) = channel();
     let store = Stalling { inner: MemoryStore::new(), go: Mutex::new(wait), lengths: Mutex::new(tell) };
-    let commits = GroupCommitOptions { deadline: Duration::from_millis(20), ..GroupCommitOptions::default() };
+    // Nobody looks at a store that has nothing to do.
+    let (deadline, probe_interval) = (Duration::from_millis(20), PATIENCE * 10);
+    let commits = GroupCommitOptions { deadline, probe_interval, ..GroupCommitOptions::default() };
     let options = ServerOptions { commits, ..ServerOptions::default() };
     let server = Server::builder(store).options(options).bind("127.0.0.1:0").await.unwrap();
     assert_eq!(ready(&server).await, 200);
@@ -264,6 +281,8 @@ async fn a_store_that_panicked_is_not_ready() {
     let commits = GroupCommitOptions {
         max_batch: usize::MAX,
         max_waiting: usize::MAX,
+        // Nobody looks at a store that has nothing to do.
+        probe_interval: PATIENCE * 10,
         ..GroupCommitOptions::default()
     };
     let options = ServerOptions { commits, ..ServerOptions::default() };

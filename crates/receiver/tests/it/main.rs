@@ -23,6 +23,7 @@ mod malformed;
 mod model;
 mod observe;
 mod page;
+mod parquet;
 mod postgres;
 mod retention;
 mod serve;

@@ -79,7 +79,7 @@ fn arguments(manifest: &str, start: &str) -> anyhow::Result<Vec<String>> {
     let mut lines = manifest.lines().skip_while(|line| line.trim() != "args:").skip(1);
     let mut arguments = Vec::new();
     while let Some(argument) = lines.next().and_then(|line| line.trim().strip_prefix("- ")) {
-        let mut argument = argument.trim_matches('"').replace("START_AT", start);
+        let mut argument = argument.trim_matches('"').replace("START_AT", start).replace("NONCE", "1");
         if let Some((_, smaller)) = SMALLER.iter().find(|(in_the_example, _)| *in_the_example == argument) {
             argument = (*smaller).to_owned();
         }

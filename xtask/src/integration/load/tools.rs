@@ -1,18 +1,16 @@
 //! What `piopiy-mock load` writes, read by the tools of others.
 
-use std::process::Stdio;
-
 use anyhow::{Context as _, ensure};
 use piopiy_mock_platform::load::LoadReport;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
 
 use super::{load, sink};
+use crate::integration::python::python;
 use crate::process::Process;
-use crate::receivers::{venv, venv_python};
+use crate::receivers::venv;
 use crate::workspace::{self, Profile};
 
-/// Where the tools are named: HdrHistogram and Prometheus's parser in Python, and the schemas of Kubernetes.
+/// Where the tools are named: HdrHistogram and Prometheus's parser in Python.
 fn folder() -> std::path::PathBuf {
     workspace::root().join("fixtures/sdk/load-tools")
 }
@@ -22,7 +20,7 @@ pub(in crate::integration) fn set_up() -> anyhow::Result<()> {
     venv(&folder())
 }
 
-/// A log, a histogram and a scrape say the same as the report, and the manifest of the example is one.
+/// A log, a histogram and a scrape say the same as the report.
 ///
 /// # Errors
 /// Where a tool reads anything else, or cannot read it.
@@ -45,7 +43,7 @@ pub(in crate::integration) async fn run() -> anyhow::Result<String> {
             break rest.split(',').next().unwrap_or_default().to_owned();
         }
     };
-    let scraped = python("scrape.py", &[&url]).await?;
+    let scraped = python(&folder(), &["scrape.py", &url]).await?;
     let reading = tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
     let output = child.wait_with_output().await?;
     reading.await?;
@@ -53,27 +51,11 @@ pub(in crate::integration) async fn run() -> anyhow::Result<String> {
     let report = LoadReport::parse(std::str::from_utf8(&output.stdout)?)?;
     let file = reports.path().join("load.json");
     std::fs::write(&file, &output.stdout)?;
-    let read = python("histograms.py", &[&log.display().to_string(), &file.display().to_string()]).await?;
+    let read = python(&folder(), &["histograms.py", &log.display().to_string(), &file.display().to_string()])
+        .await?;
     let summary = &report.summary;
     let latency = &summary.latency_us;
     let expected = format!("{} {} {}\n", summary.attempts, latency.p50, latency.p99);
     ensure!(read == expected.repeat(2), "log and report say {expected:?}, and HdrHistogram reads {read:?}");
-    let manifest = workspace::root().join("examples/load/kubernetes.yaml");
-    python("-mkubernetes_validate", &["--strict", &manifest.display().to_string()]).await?;
     Ok(format!("{} in the log and the report, {scraped}", summary.attempts))
-}
-
-async fn python(script: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    let mut command = Command::new(venv_python(&folder().join(".venv")));
-    command.arg(script).args(arguments).current_dir(folder()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.with_context(|| format!("cannot start {script}"))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    ensure!(
-        output.status.success(),
-        "{script}: {}\n{}{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    Ok(text(&output.stdout))
 }

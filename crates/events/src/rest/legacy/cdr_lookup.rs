@@ -56,7 +56,7 @@ open_object! {
         from: PhoneNumber = "from",
         /// The number called. Source: get-cmiuuid.
         to: PhoneNumber = "to",
-        /// When the record was made, in milliseconds since 1970. Source: get-cmiuuid.
+        /// About when the leg was set up, as `time` of a CDR, in milliseconds since 1970. Source: get-cmiuuid.
         time: EpochMillis = "time",
         /// `a` or `b`. Source: get-cmiuuid.
         leg: Leg = "leg",

@@ -158,6 +158,15 @@ fn what_cannot_be_compared_is_told() {
     let mut saturated = one.clone();
     saturated.saturation = Some("its threads were busy".to_owned());
     assert!(inconclusive(&saturated).contains("its threads were busy"));
+    // What seems to be worse is no failure then, for whoever reads outputs and annotations either.
+    let mut slow = run(2, 50_000, 0);
+    slow.saturation.clone_from(&saturated.saturation);
+    let comparison = LoadComparison::of(from_ref(&one), from_ref(&slow), &tolerances).unwrap();
+    assert!(comparison.regressions().any(|figure| figure.name == "p99"));
+    let (told, outputs) = (comparison.annotations(), comparison.outputs());
+    assert!(told.contains("::warning title=piopiy-mock load::p99 seems to be worse"), "{told}");
+    assert!(!told.contains("::error"), "{told}");
+    assert_eq!(outputs, "result=inconclusive\nfailed=\n");
     let audit = crate::load::audit::LoadAudit { lost: 1, ..Default::default() };
     saturated.audit = Some(audit);
     assert_eq!(saturated.verdict(), "failed");

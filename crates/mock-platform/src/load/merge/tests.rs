@@ -130,7 +130,9 @@ fn what_one_shard_has_lost_is_lost_though_another_could_not_see_to_the_end() {
     assert_eq!(merge(&[one.clone(), other.clone()]).unwrap().verdict(), "inconclusive");
     // One that was never to look says nothing of what the others saw.
     other.audit_failed = None;
-    assert!(merge(&[one, other]).unwrap().audit.is_none());
+    assert!(merge(&[one.clone(), other.clone()]).unwrap().audit.is_none());
+    one.audit = Some(LoadAudit { lost: 5, ..LoadAudit::default() });
+    assert_eq!(merge(&[one, other]).unwrap().verdict(), "failed");
 }
 
 #[test]
@@ -148,7 +150,8 @@ fn effects_are_of_all_shards_and_trouble_is_of_one() {
     };
     let (mut one, mut other) = (shard(&sent, 0, 2), shard(&sent, 1, 2));
     one.audit = Some(audit(1, "y"));
-    assert_eq!(merge(&[one.clone(), other.clone()]).unwrap().audit, None, "nobody looked for one of them");
+    let known = merge(&[one.clone(), other.clone()]).unwrap();
+    assert_eq!(known.audit.map(|audit| audit.lost), Some(1), "nobody looked for the other's");
     other.audit = Some(audit(2, "z"));
     let joined = merge(&[one, other]).unwrap();
     let audit = joined.audit.as_ref().unwrap();

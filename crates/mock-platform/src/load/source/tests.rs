@@ -300,14 +300,19 @@ fn wire(options: &LoadOptions, shard: Option<(u64, u64)>, part: u64, parts: u64)
 #[test]
 fn the_plans_of_the_shards_joined_are_the_plan_of_one_process_byte_for_byte() {
     proptest!(ProptestConfig::with_cases(16), |(
-        rate in rates(), shards in 2..6u64, parts in 1..3u64, calls in 1..60u64, is_faulty: bool, is_staged: bool
+        rate in rates(), shards in 2..6u64, parts in 1..3u64, calls in 1..60u64, is_faulty: bool, is_staged: bool,
+        mut listed in proptest::option::of(proptest::collection::vec(0..4_000_000_000u64, 1..60)),
     )| {
+        let rate = if listed.is_some() && !is_staged { Rate::Calls(1.0) } else { rate };
         let mut options = if is_faulty { faulty(rate) } else { LoadOptions::new(rate) };
         options.calls = Some(calls);
         if is_staged && rate != Rate::Max {
             let over = Duration::from_secs(2);
             options.duration = None;
             options.stages = vec![Stage::Soak { over }, Stage::Ramp { to: 700.0, over }];
+        } else if let (Rate::Calls(_), Some(listed)) = (rate, &mut listed) {
+            listed.sort_unstable();
+            options.arrivals_at = Some(listed.as_slice().into());
         }
         let mut whole = wire(&options, None, 0, 1);
         let shares: Vec<Vec<(u64, Vec<u8>)>> = (0..shards)

@@ -103,15 +103,16 @@ impl Call {
     /// How long a file lasts: milliseconds. With `until_key`, none where a key was pressed while it was looked at.
     pub(super) async fn length_of(&mut self, play: &Play, until_key: bool) -> Result<Option<u64>, Break> {
         let unknown = self.config.choices.unknown_file.millis();
-        let measuring = self.measured(play);
-        Ok(match self.meanwhile(measuring, until_key).await? {
-            Some(Err(reason)) => {
-                self.choose(reason, &format!("it is taken to last {:.1} s", unknown as f64 / 1_000.0));
-                Some(unknown)
-            }
-            Some(Ok(millis)) => Some(millis),
-            None => None,
-        })
+        let measuring = Box::pin(self.measured(play));
+        let (millis, odd) = match self.meanwhile(measuring, until_key).await? {
+            Some(Ok(measured)) => measured,
+            Some(Err(reason)) => (unknown, Some(reason)),
+            None => return Ok(None),
+        };
+        if let Some(odd) = odd {
+            self.choose(odd, &format!("it is taken to last {:.1} s", millis as f64 / 1_000.0));
+        }
+        Ok(Some(millis))
     }
 
     fn length_of_text(&self, speak: &Speak) -> u64 {

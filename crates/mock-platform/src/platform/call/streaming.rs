@@ -239,8 +239,11 @@ impl Call {
         }
     }
 
-    /// How long a file lasts: milliseconds. Why it is not known, where it is not.
-    pub(super) fn measured(&self, play: &Play) -> impl Future<Output = Result<u64, String>> + use<> {
+    /// How long a file lasts, in milliseconds, and what is odd about it. Why it is not known, where it is not.
+    pub(super) fn measured(
+        &self,
+        play: &Play,
+    ) -> impl Future<Output = Result<(u64, Option<String>), String>> + use<> {
         // The Python SDK sends the URL in both.
         let named = play.file_url.as_ref().or(play.file_name.as_ref());
         let name = named.map(|name| name.text().into_owned());
@@ -253,7 +256,9 @@ impl Call {
                 found(&config, &name).await
             };
             let shown = crate::deliver::without_secrets(&name);
-            clip.map(|clip| clip.millis()).map_err(|why| format!("{shown} is not measured: {why}"))
+            let clip = clip.map_err(|why| format!("{shown} is not measured: {why}"))?;
+            let odd = clip.is_cut.then(|| format!("{shown} is longer than what is decoded of a file"));
+            Ok((clip.millis(), odd))
         }
     }
 

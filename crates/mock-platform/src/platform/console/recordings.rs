@@ -22,15 +22,16 @@ use crate::platform::outgoing::Outgoing;
 
 /// How much a player gets that asks for all behind a place: it asks again, and who stops playing holds no connection.
 const PART: u64 = 4 * 1024 * 1024;
-/// So many are shown of a call.
-const SHOWN: usize = 16;
+/// So many of a call are drawn, which takes reading them.
+const DRAWN: usize = 16;
 
 /// The recordings of a call, if it has any.
 pub(super) async fn of(exchange: &Exchange, waves: &Arc<Waves>, view: &CallView) -> Markup {
     let (folders, ids, waves) = (folders(exchange), ids(view), Arc::clone(waves));
     let found = tokio::task::spawn_blocking(move || {
         let files = files(&folders, &ids);
-        files.into_iter().map(|(file, path)| (waves.of(&path), file)).collect::<Vec<_>>()
+        let drawn = |nth: usize, path: &PathBuf| (nth < DRAWN).then(|| waves.of(path)).flatten();
+        files.into_iter().enumerate().map(|(nth, (file, path))| (drawn(nth, &path), file)).collect::<Vec<_>>()
     });
     let found = found.await.unwrap_or_default();
     html! {
@@ -117,7 +118,6 @@ fn files(folders: &[PathBuf], ids: &[String]) -> BTreeMap<String, PathBuf> {
     for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
         let Ok(entry) = entry else { continue };
         if let Ok(name) = entry.file_name().into_string()
-            && files.len() < SHOWN
             && is_of_call(&name)
         {
             files.entry(name).or_insert_with(|| entry.path());

@@ -15,7 +15,8 @@ use crate::platform::config::{App, Choices};
 pub(super) use calls::{act, make_call, make_call_asking};
 pub(super) use records::{cdr_of_leg, cdrs_of_request, recording};
 
-/// The codes that the pages name: wrong credentials, a property that is not what it has to be, one that is not there.
+/// Codes that the pages name: wrong credentials, and two or three that they all call a missing property. Which of those is for what is
+/// guessed: one for a property that is not what it has to be, one for a property that is not there.
 const DENIED: u16 = 420;
 const WRONG: u16 = 422;
 const MISSING: u16 = 502;

@@ -146,6 +146,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_behind_ten_minutes_is_left_out() {
+        let clip = decode(wav(1, 1_000, &[7; 600_001]), "wav").unwrap();
+        assert_eq!((clip.millis(), clip.is_cut), (600_000, true));
+        assert!(!decode(wav(1, 1_000, &[7; 600_000]), "wav").unwrap().is_cut);
+    }
+
+    #[test]
     fn channels_are_mixed() {
         let clip = decode(wav(2, 16_000, &[100, 300, -100, -300, i16::MAX, i16::MAX]), "wav").unwrap();
         assert_eq!(clip.samples, [200, -200, i16::MAX]);

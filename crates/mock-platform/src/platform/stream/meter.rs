@@ -22,7 +22,7 @@ pub(super) struct Meter {
     is_playing: bool,
     /// For how many frames the caller was silent.
     still: u32,
-    /// When the caller began to speak while something was played.
+    /// When the caller began to speak into what is played.
     barged_at: Option<u64>,
 }
 
@@ -51,6 +51,9 @@ impl Meter {
             if silent <= GAP_MS {
                 self.figures.gaps += 1;
                 self.figures.longest_gap_ms = self.figures.longest_gap_ms.max(silent);
+            } else {
+                // What they spoke into came to its own end.
+                self.barged_at = None;
             }
         }
     }
@@ -74,7 +77,9 @@ impl Meter {
         if sum / (frame.len().max(1) as u64) < LOUD {
             self.still = self.still.saturating_add(1);
         } else {
-            if self.still >= STILL_FRAMES && self.is_playing {
+            // Whoever is not heeded speaks again, and waits since the first time.
+            let waits = self.barged_at.is_some_and(|at| now_ms.saturating_sub(at) <= BARGE_MS);
+            if self.still >= STILL_FRAMES && self.is_playing && !waits {
                 self.barged_at = Some(now_ms);
             }
             self.still = 0;
@@ -139,5 +144,39 @@ mod tests {
         meter.broke(1_180, 4_000);
         let figures = meter.figures(2_000);
         assert_eq!((figures.breaks, figures.break_ms, figures.discarded_ms), (1, Some(180), 500));
+    }
+
+    /// What a break took after words at these instants into something that is played on and on.
+    fn break_after(words: &[u64], at: u64) -> Option<u64> {
+        let mut meter = Meter::new(8_000);
+        for now in (0..at).step_by(20) {
+            meter.came(now, 8_000, 0);
+            meter.played(now, 160, 160);
+            meter.sent(now, &[if words.contains(&now) { 2_000 } else { 0 }; 160], true);
+        }
+        meter.broke(at, 4_000);
+        meter.figures(at).break_ms
+    }
+
+    #[test]
+    fn who_has_to_say_it_again_waits_since_the_first_time() {
+        assert_eq!(break_after(&[1_000], 1_200), Some(200));
+        assert_eq!(break_after(&[1_000, 2_000, 3_000], 3_200), Some(2_200));
+        // What nobody heeded for so long was not meant as one.
+        assert_eq!(break_after(&[1_000, 7_000], 7_300), Some(300));
+        assert_eq!(break_after(&[1_000], 7_000), None);
+    }
+
+    #[test]
+    fn what_was_said_into_something_that_has_ended_is_no_wait() {
+        let mut meter = Meter::new(8_000);
+        meter.came(0, 160, 0);
+        meter.played(0, 160, 160);
+        meter.sent(20, &[2_000; 160], true);
+        meter.played(20, 0, 160);
+        meter.came(1_000, 160, 0);
+        meter.played(1_000, 160, 160);
+        meter.broke(1_100, 0);
+        assert_eq!(meter.figures(2_000).break_ms, None);
     }
 }

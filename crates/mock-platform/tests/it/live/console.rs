@@ -275,6 +275,15 @@ async fn a_recording_is_drawn_and_played() {
             "{other}"
         );
     }
+    // As many as a call can have: those behind the first ones are not drawn, and played all the same.
+    let more: Vec<String> = (2..=20).map(|n| format!("{}-{n}-heard.wav", placed.cmiuuid)).collect();
+    more.iter().for_each(|name| std::fs::write(folder.path().join(name), &wav).unwrap());
+    let (_, page) = console.get("/calls/0").await;
+    assert_eq!(page.matches("Waveform, 1.0 seconds").count(), 16);
+    for name in &more {
+        assert!(page.contains(name.as_str()), "{name}");
+        assert_eq!(console.get(&format!("/calls/0/recordings/{name}")).await.0, StatusCode::OK, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ async fn files() -> String {
         ("tone.ogg", VORBIS.to_vec()),
         ("opus.ogg", OPUS.to_vec()),
         ("tone.wav", wav(&[9; 24_000])),
+        ("long.wav", wav_at(1_000, &[9; 600_001])),
         ("page.mp3", b"<html>there is no such file</html>".to_vec()),
         ("large.wav", vec![0; (64 << 20) + 1]),
     ]));
@@ -51,10 +52,14 @@ async fn file(State(files): State<Files>, Path(name): Path<String>) -> Response 
 }
 
 fn wav(samples: &[i16]) -> Vec<u8> {
+    wav_at(8_000, samples)
+}
+
+fn wav_at(rate: u32, samples: &[i16]) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: 8_000,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
@@ -119,6 +124,22 @@ async fn a_file_is_fetched_within_limits_and_lasts_as_long_as_it_is() {
     let view = over(&exchange, call).await;
     at(&view, "10.0.0.1/x.mp3 is not measured");
     at(&view, "not on this machine");
+}
+
+#[tokio::test]
+async fn of_a_file_that_is_too_long_the_timeline_says_so() {
+    let url = files().await;
+    let (_app, app_url) = App::start().await;
+    let text = format!(
+        "[platform]\ntime-scale = 600\n[[platform.number]]\nnumber = {NUMBER}\nevent-url = \"{app_url}/webhooks\"\n"
+    );
+    let exchange = Exchange::start(Config::parse("test", &text).unwrap(), None).unwrap();
+    let call = calls(
+        &exchange,
+        &format!(r#"[{{"action":"play","file_url":"{url}/long.wav"}},{{"action":"hangup"}}]"#),
+    );
+    let view = over(&exchange, call).await;
+    at(&view, "/long.wav is longer than what is decoded of a file");
 }
 
 #[tokio::test]

@@ -50,7 +50,8 @@ async fn a_call_is_gone_as_soon_as_it_has_ended() {
     let (call, _, leg) = placed(&api).await;
     let path = format!("/v3/calls/{leg}");
     assert_eq!(api.get(&path).await.0, 200);
-    let (status, _) = api.post(&format!("{path}/actions/hangup"), json!({ "cause": "normal" })).await;
+    let (status, body) = api.post(&format!("{path}/actions/hangup"), json!({ "cause": "normal" })).await;
+    assert!(body["request_id"].as_str().is_some_and(|id| id.starts_with("hu-")), "{body}");
     assert_eq!(status, 200);
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(2);
     while api.get(&path).await.0 == 200 {

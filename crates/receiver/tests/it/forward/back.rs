@@ -5,12 +5,13 @@ use std::sync::{Arc, RwLock};
 use axum::http::StatusCode;
 use piopiy_events::{Limits, Webhook};
 use piopiy_receiver::{
-    Entry, ForwardError, ForwardState, Forwarder, MemoryStore, OpenStore, Record, Records, Server,
-    Store as _, StoreError,
+    Entry, ForwardError, ForwardState, Forwarder, MemoryStore, OpenStore, Page, Record, Records, Server,
+    SqliteRecords, SqliteStore, Store as _, StoreError, StoreLocation,
 };
 
 use super::{App, state_in, until};
-use crate::support::{cdr, client, entry};
+use crate::cli::{STORE, run};
+use crate::support::{cdr, client, entry, once_free, open as open_store};
 
 /// One store before, and another after.
 #[derive(Debug)]
@@ -182,4 +183,46 @@ async fn a_body_that_is_no_page_with_another_is_read_on() {
     app.has(5).await;
     forwarder.shutdown().await;
     assert_eq!(state_in(&folder).status().unwrap()[0].read_through, 5);
+}
+
+#[tokio::test]
+async fn of_a_backup_that_outgrew_what_was_forwarded_everybody_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("calls.sqlite");
+    let append = |calls: &[&str]| {
+        let entries: Vec<Entry> = calls.iter().map(|call| entry(&cdr(call))).collect();
+        once_free(|| SqliteStore::open(&path)).append(&entries).unwrap();
+    };
+    append(&["one", "two"]);
+    run(folder.path(), &["backup", "copy.sqlite", STORE]);
+    append(&["three"]);
+    let app = App::start(|_, _| StatusCode::OK).await;
+    let open = || ForwardState::open(folder.path().join("calls.sqlite.forward")).unwrap();
+    let records: Arc<dyn Records> = Arc::new(SqliteRecords::open(&path).unwrap());
+    let forwarder = Forwarder::start(&records, open(), vec![app.destination("app")]).unwrap();
+    app.has(3).await;
+    forwarder.shutdown().await;
+    drop(records);
+    let told = run(folder.path(), &["verify", STORE]);
+    assert!(told.contains("exit code 0"), "{told}");
+
+    std::fs::rename(folder.path().join("copy.sqlite"), &path).unwrap();
+    append(&["other", "later"]);
+    let told = run(folder.path(), &["verify", STORE]);
+    let expected = "destination `app` has had record 3, and the store has another there: it is older than the forwarder's state";
+    assert!(told.contains("exit code 1") && told.contains(expected), "{told}");
+    let told = run(folder.path(), &["forward", "status", STORE]);
+    assert!(told.contains("held up: the store went back"), "{told}");
+    let page = Page::on(piopiy_receiver::listen("127.0.0.1:0").await.unwrap());
+    let (location, state) = (StoreLocation::Sqlite(path.clone()), open());
+    let server = Server::builder(open_store(&location))
+        .forward(state, vec![app.destination("app")])
+        .page(page)
+        .bind("127.0.0.1:0")
+        .await
+        .unwrap();
+    let shown = client().get(format!("{}forwarding", server.page_url().unwrap())).send().await.unwrap();
+    let shown = shown.text().await.unwrap();
+    assert!(shown.contains("held up: the store went back"), "{shown}");
+    server.shutdown().await;
 }

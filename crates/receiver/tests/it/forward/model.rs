@@ -6,6 +6,7 @@
 mod expected;
 mod steps;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -223,20 +224,22 @@ impl<'a> World<'a> {
     fn replay(&mut self, to: usize, again: Again) -> Result<(), TestCaseError> {
         let second = match again {
             Again::Since(index) if !self.records.0.is_empty() => index.get(&self.records.0).second,
-            _ => i64::MAX,
+            // Long after all of them.
+            _ => 4_000_000_000,
         };
         let dead: Vec<u64> = {
             let letters = self.life().state.dead_letters(NAMES[to]).unwrap();
             letters.iter().map(|letter| letter.seq).collect()
         };
+        let of_call = match again {
+            Again::Call(call) => self.records.of_call(&conversation(call)),
+            _ => BTreeSet::new(),
+        };
         let fits = |seq: u64| {
             let kept = &self.records.0[usize::try_from(seq).unwrap() - 1];
             match again {
                 _ if kept.webhook.is_none() => false,
-                Again::Call(call) => {
-                    let conversation = conversation(call);
-                    kept.has("conversation_uuid", &conversation) || kept.has("cmiuuid", &conversation)
-                }
+                Again::Call(_) => of_call.contains(&seq),
                 Again::Status(status) => kept.has("status", status),
                 Again::Since(_) => kept.second >= second,
                 Again::Dead => dead.contains(&seq),

@@ -197,10 +197,12 @@ fn drained(evidence: &Evidence<'_>) -> Findings {
                 findings.fail("", format!("half an answer: {outcome}"));
             } else if !transcript.answers.is_empty() || transcript.connect_error.is_some() && is_new {
             } else if !is_new {
-                findings.fail("", format!("in flight at SIGTERM: {outcome}, expected an answer"));
+                // On a busy machine it may not have been read in a second.
+                let text = format!("in flight at SIGTERM: {outcome}, expected an answer");
+                findings.fail_if_repeated("", text);
             } else if is_left_alone(transcript) {
                 let text = format!("a new connection after SIGTERM was taken and left alone: {outcome}");
-                findings.fail("", text);
+                findings.fail_if_repeated("", text);
             }
         }
     }

@@ -12,12 +12,16 @@ use crate::platform::rest::reply::Reply;
 
 /// `POST /voice/call/hangup`.
 pub(in crate::platform::rest) fn hang_up(request: &Request<'_>) -> Reply {
-    by_body(request, valid::HANG_UP, |call, _| ended(request, call))
+    by_body(request, valid::HANG_UP, |call, _| ended(request, call, None))
 }
 
 /// `POST /calls/{id}/actions/hangup`.
 pub(in crate::platform::rest) fn hang_up_by_id(request: &Request<'_>) -> Reply {
-    by_path(request, valid::HANG_UP_ACTION, |call, _| ended(request, call))
+    by_path(request, valid::HANG_UP_ACTION, |call, _| {
+        // The vendor's agents want an id of what they ask for by path; there is one such thing to a call.
+        let id = id_of(request, call).map(|call| format!("hu-{call}"));
+        ended(request, call, id)
+    })
 }
 
 /// `POST /voice/pcmo/transfer`.
@@ -125,9 +129,13 @@ fn checked(request: &Request<'_>, shape: valid::Shape) -> Result<(App, Map<Strin
     Ok((app, body))
 }
 
-fn ended(request: &Request<'_>, call: u64) -> Reply {
+fn ended(request: &Request<'_>, call: u64, id: Option<String>) -> Reply {
+    let mut told = json!({ "message": "queued", "call_id": id_of(request, call) });
+    if let Some(id) = id {
+        told["request_id"] = id.into();
+    }
     match request.exchange.end(call) {
-        Ok(()) => Reply::ok(json!({ "message": "queued", "call_id": id_of(request, call) })).about(call),
+        Ok(()) => Reply::ok(told).about(call),
         Err(_) => gone().about(call),
     }
 }

@@ -1,6 +1,6 @@
 //! What must be so, whatever was done: of the store as a list of what is new, of each destination as what the app has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -102,6 +102,22 @@ impl Kept {
 pub(super) struct Records(pub(super) Vec<Kept>);
 
 impl Records {
+    /// Where the webhooks of a call are, of which this is a name: names lead to names.
+    pub(super) fn of_call(&self, name: &str) -> BTreeSet<u64> {
+        let mut names = BTreeSet::from([name.to_owned()]);
+        loop {
+            let known = names.len();
+            let is_of_call = |kept: &&Kept| kept.names.iter().any(|name| names.contains(name));
+            let more: Vec<String> =
+                self.0.iter().filter(is_of_call).flat_map(|kept| kept.names.clone()).collect();
+            let seqs = (1..).zip(&self.0).filter(|(_, kept)| is_of_call(kept)).map(|(seq, _)| seq).collect();
+            names.extend(more);
+            if names.len() == known {
+                return seqs;
+            }
+        }
+    }
+
     /// What is given to the store now, and what it must say.
     pub(super) fn append(&mut self, batch: &[Sent]) -> (Vec<Entry>, Vec<Append>) {
         let second = FIRST_SECOND + i64::try_from(self.0.len()).unwrap();
