@@ -236,13 +236,22 @@ impl GroupCommit {
     }
 
     /// Whether the store takes webhooks. As [`GroupCommit::is_healthy`], but one that had nothing to write for a while
-    /// ([`GroupCommitOptions::probe_interval`]) is asked, for it may have failed unseen. That may take as long as a deadline for an entry.
+    /// ([`GroupCommitOptions::probe_interval`]) is asked, for it may have failed unseen. That may take as long as a deadline for an entry;
+    /// whoever comes meanwhile waits for the same answer.
     pub async fn is_ready(&self) -> bool {
         let Shared { health, deadline, probe_interval, .. } = &*self.0;
-        if health.is_well(*deadline) && health.is_to_be_looked_at(*probe_interval) {
-            let asked = Arc::clone(health);
-            let looked = tokio::time::timeout(*deadline, self.run(move |store| asked.look(store))).await;
-            if looked.is_err() {
+        if health.is_well(*deadline) {
+            let look = async {
+                if health.is_to_be_looked_at(*probe_interval) {
+                    let asked = Arc::clone(health);
+                    self.run(move |store| asked.look(store)).await.is_ok()
+                } else {
+                    health.looked().await;
+                    true
+                }
+            };
+            // Nobody is left to look, or whoever looks hangs.
+            if !tokio::time::timeout(*deadline, look).await.unwrap_or_default() {
                 return false;
             }
         }

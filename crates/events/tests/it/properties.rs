@@ -374,4 +374,24 @@ proptest! {
             prop_assert!(state.seen().any(|seen| *seen == identity), "{key} has {identity}");
         }
     }
+
+    #[test]
+    fn a_call_is_forgotten_whole_and_alone(
+        (mut calls, keys) in crowd().prop_flat_map(|webhooks| {
+            let mut calls = Calls::default();
+            for webhook in &webhooks {
+                calls.apply(webhook);
+            }
+            let keys: Vec<String> = calls.states().into_keys().collect();
+            (Just(calls), Just(keys).prop_shuffle())
+        }),
+    ) {
+        let mut others = calls.states();
+        for key in &keys {
+            prop_assert_eq!(calls.forget(key), others.remove(key));
+            prop_assert_eq!(&calls.states(), &others);
+            prop_assert_eq!(calls.forget(key), None);
+        }
+        prop_assert_eq!(calls, Calls::default());
+    }
 }

@@ -50,31 +50,38 @@ impl Call {
     }
 }
 
-/// Where the webhooks of a call are in the store.
+/// Where the webhooks of a call are in the store. Its legs share a `conversation_uuid`, and stream events have a `cmiuuid`
+/// alone, so names lead to more names: the store is read until there are no new ones.
 pub(super) fn seqs_of_call(records: &dyn Records, id: &str) -> Result<BTreeSet<u64>, Failure> {
-    Ok(rungs(records, id)?.into_iter().map(|(record, _)| record.seq).collect())
-}
-
-/// The webhooks of a call. Its legs share a `conversation_uuid`, and stream events have a `cmiuuid` alone, so names lead
-/// to more names: the store is read until there are no new ones.
-fn rungs(records: &dyn Records, id: &str) -> Result<Vec<Rung>, Failure> {
     let mut names = BTreeSet::from([id.to_owned()]);
     loop {
         let known = names.len();
-        let mut rungs = Vec::new();
+        let mut seqs = BTreeSet::new();
         output::each(records, 0, |record| {
             let Some(webhook) = record.webhook() else { return Ok(()) };
             let of_this: Vec<String> = names_of(&webhook);
             if of_this.iter().any(|name| names.contains(name)) {
                 names.extend(of_this);
-                rungs.push((record.clone(), webhook));
+                seqs.insert(record.seq);
             }
             Ok(())
         })?;
         if names.len() == known {
-            return Ok(rungs);
+            return Ok(seqs);
         }
     }
+}
+
+/// The webhooks of a call.
+fn rungs(records: &dyn Records, id: &str) -> Result<Vec<Rung>, Failure> {
+    let mut rungs = Vec::new();
+    for seq in seqs_of_call(records, id)? {
+        let page = records.page(seq.saturating_sub(1), 1, 0).map_err(Failure::environment)?;
+        // One that was forgotten meanwhile has another in its place.
+        let found = page.into_iter().find(|record| record.seq == seq);
+        rungs.extend(found.and_then(|record| record.webhook().map(|webhook| (record, webhook))));
+    }
+    Ok(rungs)
 }
 
 fn names_of(webhook: &Webhook) -> Vec<String> {

@@ -102,10 +102,8 @@ impl Export {
         if self.output.as_os_str() == "-" {
             return Err(Failure::usage("--format parquet: give a file with --output FILE"));
         }
-        let failed = |error| {
-            let place = format!("cannot write to --output {}", self.output.display());
-            Failure::environment(anyhow::Error::new(error).context(place))
-        };
+        let place = format!("--output {}", self.output.display());
+        let failed = |error| parquet_file::failure(&place, error);
         let records = self.store.open()?;
         let mut output = Output::open(Some(&self.output))?;
         let mut file = parquet_file::ParquetFile::begin(output.writer(), &self.columns()).map_err(failed)?;

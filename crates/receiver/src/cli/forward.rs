@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -61,11 +61,11 @@ impl ForwardStateArg {
     /// Where it is; `None` where there is none.
     pub(super) fn found(&self, store: &StoreLocation) -> Result<Option<PathBuf>, Failure> {
         match &self.forward_state {
-            Some(named) if named.exists() => Ok(Some(named.clone())),
-            Some(named) => {
+            Some(named) if is_missing(named) => {
                 Err(Failure::usage(format!("--forward-state {}: there is no such file", named.display())))
             }
-            None => Ok(default_state(store).filter(|state| state.exists())),
+            Some(named) => Ok(Some(named.clone())),
+            None => Ok(default_state(store).filter(|state| !is_missing(state))),
         }
     }
 }
@@ -103,6 +103,11 @@ impl StateArg {
         state.check_store(&*records).map_err(Failure::environment)?;
         Ok(records)
     }
+}
+
+/// Whether it is known that there is no such file. One that cannot be looked at is opened, and the error told.
+pub(super) fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
 }
 
 /// Where the state of a store's forwarder is, unless somebody says otherwise.

@@ -8,7 +8,7 @@ use piopiy_receiver::{
 };
 
 use super::exit::Failure;
-use super::forward::default_state;
+use super::forward::{default_state, is_missing};
 use super::instant::{now, shown};
 use super::logging::say;
 use super::output::Output;
@@ -61,7 +61,7 @@ impl RetentionArgs {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut retention =
             Retention::new(self.keep).map_err(|error| Failure::usage(format!("--keep: {error}")))?;
-        if let Some(state) = self.state.as_ref().filter(|state| !state.exists()) {
+        if let Some(state) = self.state.as_ref().filter(|state| is_missing(state)) {
             return Err(Failure::usage(format!("--state {}: there is no such file", state.display())));
         }
         if self.vacuum {
@@ -71,7 +71,7 @@ impl RetentionArgs {
         // Before a store is made where there is none.
         let kept = self.store.open()?;
         match &retention.forward_state {
-            Some(state) if !state.exists() => say(&format!(
+            Some(state) if is_missing(state) => say(&format!(
                 "there is no forwarder's state at {}: unless a receiver runs that forwards, nothing is held back; --state FILE says where one is",
                 state.display()
             )),

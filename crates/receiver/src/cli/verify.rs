@@ -17,7 +17,8 @@ use super::output::{self, Output};
 ///
 /// Every record is read: whether one is missing, whether its body is what it is stored as, whether one webhook is there
 /// twice. Of an SQLite store the file itself and the index that knows repeats are looked at, too, and of a forwarder's
-/// state, beside it or where --forward-state says, whether it is of this store. Exit code 1 says that something is wrong; each fault is a line.
+/// state, beside it or where --forward-state says, whether it is of this store and the store still has what each
+/// destination has had last. Exit code 1 says that something is wrong; each fault is a line.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
@@ -40,7 +41,7 @@ struct Findings {
 impl Verify {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut findings = Findings { output: Output::open(None)?, json: self.json, count: 0, failure: None };
-        // Before the store is frozen: a forwarder that runs has had nothing then that the store is without.
+        // Before all records are read: a file that was named and is not there is told at once.
         let forwarding = match self.forwarding() {
             Err(failure @ Failure::Usage(_)) => return Err(failure),
             found => found,
@@ -50,7 +51,7 @@ impl Verify {
             _ => Some(look(&*self.store.open()?, &mut findings)?),
         };
         if seen.is_some()
-            && let Some((state, status)) = forwarding?
+            && let Some(state) = forwarding?
         {
             let records = self.store.open()?;
             match state.check_store(&*records) {
@@ -60,7 +61,7 @@ impl Verify {
                 }
                 checked => {
                     checked.map_err(Failure::environment)?;
-                    look_at_forwarding(&state, &status, &*records, &mut findings)?;
+                    look_at_forwarding(&state, &*records, &mut findings)?;
                 }
             }
         }
@@ -80,30 +81,31 @@ impl Verify {
         Ok(())
     }
 
-    /// The forwarder's state, where there is one, and how far the destinations are.
-    fn forwarding(&self) -> Result<Option<(ForwardState, Vec<DestinationStatus>)>, Failure> {
+    /// The forwarder's state, where there is one.
+    fn forwarding(&self) -> Result<Option<ForwardState>, Failure> {
         let Some(path) = self.state.found(&self.store.store)? else {
             return Ok(None);
         };
-        let state = ForwardState::open_to_read(path).map_err(Failure::environment)?;
-        let status = state.status().map_err(Failure::environment)?;
-        Ok(Some((state, status)))
+        ForwardState::open_to_read(path).map(Some).map_err(Failure::environment)
     }
 }
 
-/// Whether the store still has what each destination has had last.
+/// Whether the store still has what each destination has had last. How far each is has to be read first: a forwarder that
+/// runs has had nothing then that the store is without.
 fn look_at_forwarding(
     state: &ForwardState,
-    forwarding: &[DestinationStatus],
     records: &dyn Records,
     findings: &mut Findings,
 ) -> Result<(), Failure> {
-    for DestinationStatus { name, read_through, .. } in forwarding {
-        if !state.has_store_gone_back(name, records).map_err(Failure::environment)? {
-            continue;
+    for DestinationStatus { name, read_through, .. } in state.status().map_err(Failure::environment)? {
+        match state.has_store_gone_back(&name, records) {
+            Ok(true) => {}
+            // Somebody removed it just now.
+            Ok(false) | Err(ForwardError::NoDestination { .. }) => continue,
+            Err(error) => return Err(Failure::environment(error)),
         }
         let last_seq = records.last_seq().map_err(Failure::environment)?;
-        let has = if last_seq < *read_through {
+        let has = if last_seq < read_through {
             format!("the store ends at {last_seq}")
         } else {
             "the store has another there".to_owned()

@@ -28,6 +28,14 @@ pub enum ForwardError {
         /// The state file.
         path: PathBuf,
     },
+    /// It cannot be told whether the state file is there.
+    #[error("cannot look for the forwarder's state {}: check that its folder is one, and may be entered", path.display())]
+    Find {
+        /// The state file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The file is something else.
     #[error("{} is no forwarder's state: give another file", path.display())]
     Foreign {

@@ -158,13 +158,9 @@ impl ForwardState {
     /// Opens the file, which must be there.
     ///
     /// # Errors
-    /// As [`ForwardState::open`], and where it is not there.
+    /// As [`ForwardState::open`], and where it is not there, or that cannot be told.
     pub fn open_existing(path: impl Into<PathBuf>) -> Result<Self, ForwardError> {
-        let path = path.into();
-        if !path.exists() {
-            return Err(ForwardError::NotFound { path });
-        }
-        Self::connect(path)
+        Self::connect(existing(path.into())?)
     }
 
     /// Opens the file to look at it, and changes nothing: not even one of an older version becomes one of this.
@@ -172,10 +168,7 @@ impl ForwardState {
     /// # Errors
     /// As [`ForwardState::open_existing`].
     pub fn open_to_read(path: impl Into<PathBuf>) -> Result<Self, ForwardError> {
-        let path = path.into();
-        if !path.exists() {
-            return Err(ForwardError::NotFound { path });
-        }
+        let path = existing(path.into())?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let fail = |source| ForwardError::Open { path: path.clone(), source };
         let connection = Connection::open_with_flags(&path, flags).map_err(fail)?;
@@ -424,6 +417,15 @@ impl ForwardState {
             }
         }
         transaction.commit()
+    }
+}
+
+/// The path of a file that is there. One that cannot be looked at may be, too.
+fn existing(path: PathBuf) -> Result<PathBuf, ForwardError> {
+    match path.try_exists() {
+        Ok(true) => Ok(path),
+        Ok(false) => Err(ForwardError::NotFound { path }),
+        Err(source) => Err(ForwardError::Find { path, source }),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::{Store, StoreError};
 
@@ -18,8 +18,8 @@ pub(super) struct Health {
     busy_since: AtomicU64,
     /// When it was last seen to work, or began to, in microseconds since the epoch.
     seen_at: AtomicU64,
-    /// Somebody has asked for a look, and it was not taken yet.
-    is_asked: AtomicBool,
+    /// Somebody has asked for a look, and it is not over yet.
+    is_asked: watch::Sender<bool>,
 }
 
 const IDLE: u64 = u64::MAX;
@@ -40,6 +40,8 @@ pub(super) struct Ends {
 impl Drop for Ends {
     fn drop(&mut self) {
         self.health.ended.store(true, Ordering::Relaxed);
+        // Whoever waits for a look waits in vain.
+        self.health.is_asked.send_replace(false);
         let ended = if std::thread::panicking() { Ended::Panicked } else { Ended::Closed };
         if let Some(tell) = self.tell.take() {
             // Nobody may ask any more.
@@ -56,7 +58,7 @@ impl Health {
             ended: AtomicBool::new(false),
             busy_since: AtomicU64::new(IDLE),
             seen_at: AtomicU64::new(0),
-            is_asked: AtomicBool::new(false),
+            is_asked: watch::Sender::new(false),
         }
     }
 
@@ -78,17 +80,23 @@ impl Health {
         let seen_at = Duration::from_micros(self.seen_at.load(Ordering::Relaxed));
         self.busy_since.load(Ordering::Relaxed) == IDLE
             && self.epoch.elapsed().saturating_sub(seen_at) >= after
-            && !self.is_asked.swap(true, Ordering::Relaxed)
+            && self.is_asked.send_if_modified(|is_asked| !std::mem::replace(is_asked, true))
+    }
+
+    /// Waits for the look that somebody has asked for; not at all where nobody has.
+    pub(super) async fn looked(&self) {
+        // This is the sender, so it is there.
+        drop(self.is_asked.subscribe().wait_for(|is_asked| !is_asked).await);
     }
 
     /// Has the store write something that is nothing.
     pub(super) fn look(&self, store: &mut dyn Store) {
-        let looked = store.append(&[]);
-        self.is_asked.store(false, Ordering::Relaxed);
-        match looked {
+        match store.append(&[]) {
             Ok(_) => self.note_success(),
             Err(error) => self.note_failure(&error),
         }
+        // Last: whoever waits for it goes by what was noted.
+        self.is_asked.send_replace(false);
     }
 
     /// Whether the last that was to be written was.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const NUMBER: usize = 7;
 
 /// The text with `…` in place of what may be a phone number. Keys and ids come from outside, so they may hold one too, and written as people
-/// do: a run of digits goes on behind one of ` -.()`. What has the form of a UUID is one.
+/// do: a run of digits goes on behind up to three characters that [`may_be_between`] them. What has the form of a UUID is one.
 pub(super) fn without_numbers(text: &str) -> Cow<'_, str> {
     if is_uuid(text) {
         return Cow::Borrowed(text);
@@ -26,7 +26,7 @@ pub(super) fn without_numbers(text: &str) -> Cow<'_, str> {
             if next.is_numeric() {
                 (digits, end, between) = (digits + 1, at + next.len_utf8(), 0);
                 chars = ahead.clone();
-            } else if between < MOST_BETWEEN && matches!(next, ' ' | '-' | '.' | '(' | ')') {
+            } else if between < MOST_BETWEEN && may_be_between(next) {
                 between += 1;
             } else {
                 break;
@@ -45,8 +45,13 @@ pub(super) fn without_numbers(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// So many characters may be between two digits of a number: `) `.
-const MOST_BETWEEN: usize = 2;
+/// So many characters may be between two digits of a number: ` - `.
+const MOST_BETWEEN: usize = 3;
+
+/// What people put between digits: white space and hyphens of any kind, those of typesetters too, points and brackets.
+fn may_be_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '.' | '(' | ')' | '\u{2010}'..='\u{2015}')
+}
 
 fn is_uuid(text: &str) -> bool {
     let is_form = |(at, byte): (usize, u8)| match at {
@@ -76,5 +81,11 @@ mod tests {
         check("(0) 7700-900.123, 12 34", "(…, 12 34");
         check("at /٤٤٧٧٠٠٩٠٠/x", "at /…/x");
         check("12 - 34, 56 -- 78", "12 - 34, 56 -- 78");
+        check("12 - 34", "12 - 34");
+        check("030 - 12 34 56", "…");
+        check("030 -- 12 34 56", "030 -- 12 34 56");
+        check("+33 6 12 34 56 78", "+…");
+        check("+33\u{A0}6\u{202F}12\u{202F}34\u{A0}56\u{202F}78\u{202F}é", "+…\u{202F}é");
+        check("030\u{2013}12\u{2010}34\u{2011}56\u{2015}", "…\u{2015}");
     }
 }

@@ -53,8 +53,8 @@ pub enum Malformed {
     #[default]
     Quarantine,
     /// It is refused with 4xx, and the reason as text. A JSON object that has all that a webhook has, but a `type` that is
-    /// not known, is no mistake of the sender's: it is kept aside and acknowledged all the same, for refused it would only
-    /// come again.
+    /// not known, is no mistake of the sender's: where its `appid` is allowed it is kept aside and acknowledged all the
+    /// same, for refused it would only come again.
     Reject,
 }
 

@@ -156,6 +156,8 @@ fn mistakes() {
         vec!["serve", "--listen", "127.0.0.1:0", "--store", "sqlite:text"],
         vec!["serve", "--store", "memory", "--path", "/metrics"],
         vec!["serve", "--store", "memory", "--path", "/a b"],
+        vec!["serve", "--store", "memory", "--path", "/:x"],
+        vec!["serve", "--store", "memory", "--path", "/a/:b"],
         vec!["serve", "--store", "memory", "--max-head", "8191"],
         vec!["serve", "--store", "memory", "--max-depth", "0"],
         vec!["serve", "--store", "memory", "--max-connections", "0"],

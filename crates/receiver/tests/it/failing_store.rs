@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use piopiy_receiver::{
-    Append, Entry, GroupCommitOptions, MemoryStore, Server, ServerOptions, Store, StoreError,
+    Append, Entry, GroupCommit, GroupCommitOptions, MemoryStore, Server, ServerOptions, Store, StoreError,
 };
 
 use crate::support::{PATIENCE, cdr, client};
@@ -265,6 +266,22 @@ async fn a_store_that_hangs_is_not_ready() {
     assert_eq!(post(&client(), &server.url(), cdr("hangs again")).await, (503, true));
     tokio::time::timeout(PATIENCE, server.shutdown()).await.expect("a store that hangs is left behind");
     drop(go);
+}
+
+#[tokio::test]
+async fn whoever_asks_while_somebody_looks_waits_for_that_look() {
+    let (go, wait) = channel();
+    let (tell, looks) = channel();
+    let store = Stalling { inner: MemoryStore::new(), go: Mutex::new(wait), lengths: Mutex::new(tell) };
+    let options = GroupCommitOptions { probe_interval: Duration::ZERO, ..GroupCommitOptions::default() };
+    let commits = GroupCommit::start(store, options);
+    let asked = commits.clone();
+    let first = tokio::spawn(async move { asked.is_ready().await });
+    let begun = crate::support::blocking(move || looks.recv_timeout(PATIENCE)).await;
+    assert_eq!(begun, Ok(0), "a look writes nothing");
+    assert_eq!(commits.is_ready().now_or_never(), None, "it is not known yet");
+    go.send(()).unwrap();
+    assert!(first.await.unwrap());
 }
 
 /// A store with a bug.

@@ -313,6 +313,14 @@ async fn what_cannot_be_right_is_refused() {
     drop(piopiy_receiver::SqliteStore::open(&other).unwrap());
     let error = ForwardState::open(&other).unwrap_err();
     assert!(error.to_string().ends_with("is no forwarder's state: give another file"), "{error}");
+    let check = |path: std::path::PathBuf, expected: &str| {
+        for opened in [ForwardState::open_to_read(&path), ForwardState::open_existing(&path)] {
+            let error = opened.unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    };
+    check(folder.path().join("none"), "no forwarder's state at ");
+    check(other.join("behind-a-file"), "cannot look for the forwarder's state ");
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ fn a_program_without_it_says_what_has_it() {
 #[cfg(feature = "parquet")]
 mod built_in {
     use std::fs::File;
+    use std::io::Read as _;
     use std::path::Path;
+    use std::process::Command;
 
     use parquet::file::reader::{FileReader as _, SerializedFileReader};
     use parquet::record::{Field, Row};
@@ -50,11 +52,15 @@ mod built_in {
                     names.iter().collect::<Vec<_>>()
                 );
                 for ((name, field), cell) in cells.into_iter().zip(line) {
-                    let text = match field {
-                        Field::Null => String::new(),
-                        Field::Str(text) => text.clone(),
-                        Field::Long(number) | Field::TimestampMicros(number) => number.to_string(),
-                        other => panic!("{other:?}"),
+                    let text = match (name.as_str(), field) {
+                        ("seq", Field::Long(number)) => number.to_string(),
+                        ("received_at", Field::TimestampMicros(at)) => at.to_string(),
+                        // No webhook of this store has it.
+                        ("request_id", Field::Null) => String::new(),
+                        ("seq" | "received_at" | "request_id", other) => panic!("{name}: {other:?}"),
+                        (_, Field::Null) => String::new(),
+                        (_, Field::Str(text)) => text.clone(),
+                        (_, other) => panic!("{name}: {other:?}"),
                     };
                     // What is for spreadsheets alone.
                     assert_eq!(text, cell.strip_prefix('\'').unwrap_or(cell), "{name}");
@@ -74,6 +80,29 @@ mod built_in {
         assert!(told.contains("exit code 0"), "{told}");
         let (groups, rows) = read(&folder.path().join("out"));
         assert_eq!((groups, rows.len()), (3, 10), "4 of them, as text and in base 64, are more than 8 MiB");
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(folder.path().join("calls.sqlite")).unwrap();
+        // More than a pipe holds, of bytes that cannot be made fewer.
+        let mut state = 1_u32;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_be_bytes()[0]
+        };
+        let body: Vec<u8> = (0..1 << 20).map(|_| next()).collect();
+        store.append(&[Entry::quarantined("not JSON".to_owned(), body.into(), 0)]).unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn(move || File::open(pipe).unwrap().read_exact(&mut [0; 4]).unwrap());
+        let arguments = ["export", STORE, "--quarantine", "--format", "parquet", "--output", "pipe"];
+        let told = run(folder.path(), &arguments);
+        reader.join().unwrap();
+        assert!(told.contains("exit code 0") && told.ends_with("--- stderr\n"), "{told}");
     }
 
     #[test]

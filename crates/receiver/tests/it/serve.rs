@@ -111,6 +111,25 @@ fn no_number_reaches_a_log_by_way_of_a_key_or_an_id() {
 }
 
 #[test]
+fn what_is_posted_stays_on_its_line_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r"x\u001b[2J\u009b\r\nforged";
+    let shown = "x\u{FFFD}[2J\u{FFFD}\u{FFFD}\u{FFFD}forged";
+    for mode in ["quarantine", "reject"] {
+        let serving = Serving::start(folder.path(), &["--log", "debug", "--malformed", mode]);
+        serving.post(&format!(r#"{{"{text}":1,"{text}":2}}"#));
+        serving.post(&cdr(text));
+        serving.signal("-TERM");
+        let (_, logs) = serving.end();
+        for expected in [format!("(/{shown})"), format!("cmiuuid=Some(\"{shown}\")")] {
+            assert!(logs.contains(&expected), "no {expected} in {logs:?}");
+        }
+        assert!(!logs.contains(['\u{1b}', '\u{9b}', '\r']), "{logs:?}");
+        assert!(!logs.contains("\nforged"), "{logs:?}");
+    }
+}
+
+#[test]
 fn limits_without_end_are_limits() {
     let folder = tempfile::tempdir().unwrap();
     let most = usize::MAX.to_string();

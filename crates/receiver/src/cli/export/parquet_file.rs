@@ -1,22 +1,25 @@
 //! Records as a Parquet file: the columns of the CSV, a row group at a time.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{Type, TypePtr};
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
+use super::super::exit::Failure;
 use super::super::output::LINE_SCHEMA;
 
 /// Rows of one group.
 const ROWS: usize = 10_000;
 /// Bytes of the texts of one group, beyond those of its last row: so much is held in memory.
 const BYTES: usize = 8 << 20;
+/// Columns of whole bodies: nobody looks for the least and the greatest of them.
+const WHOLE: [&str; 3] = ["webhook", "body", "body_base64"];
 
 /// A file that is being written.
 pub(super) struct ParquetFile<W: Write + Send> {
@@ -38,9 +41,15 @@ impl<W: Write + Send> ParquetFile<W> {
     /// Begins a file with `seq`, `received_at` and columns of texts with these names.
     pub(super) fn begin(to: W, names: &[&str]) -> Result<Self, ParquetError> {
         let schema = KeyValue::new("piopiy.schema".to_owned(), LINE_SCHEMA.to_owned());
-        let properties = WriterProperties::builder()
+        // What is told of a group is kept until the file ends, so the values of its pages are not told of.
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
-            .set_key_value_metadata(Some(vec![schema]));
+            .set_key_value_metadata(Some(vec![schema]))
+            .set_statistics_enabled(EnabledStatistics::Chunk);
+        for name in WHOLE {
+            properties =
+                properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
+        }
         let writer = SerializedFileWriter::new(to, columns(names)?, Arc::new(properties.build()))?;
         let group = Group { texts: vec![Vec::new(); names.len()], ..Group::default() };
         Ok(Self { writer, group })
@@ -83,6 +92,17 @@ impl<W: Write + Send> ParquetFile<W> {
         }
         to.close().map(drop)
     }
+}
+
+/// Why a file could not be written to `place`. What the system said comes wrapped: it may be that a pipe was closed.
+pub(super) fn failure(place: &str, error: ParquetError) -> Failure {
+    let error = match error {
+        ParquetError::External(cause) => {
+            cause.downcast::<io::Error>().map_or_else(io::Error::other, |error| *error)
+        }
+        other => io::Error::other(other),
+    };
+    Failure::write(place, error)
 }
 
 fn columns(names: &[&str]) -> Result<TypePtr, ParquetError> {
