@@ -17,7 +17,7 @@ open_object! {
         message: Text = "message",
         /// The call's UUID. Source: pipecat tests/test_control.py.
         call_id: LegId = "call_id",
-        /// The id of the transfer; the SDK needs it. Source: pipecat tests/test_control.py.
+        /// The id of the transfer, or of the hang-up; the SDK needs it. Source: pipecat tests/test_control.py.
         request_id: Text = "request_id",
         /// Of a transfer: `queued`, `started`, `completed` or `failed`. Source: pipecat control.py.
         status: Text = "status",

@@ -29,7 +29,8 @@ const DRAWN: usize = 16;
 pub(super) async fn of(exchange: &Exchange, waves: &Arc<Waves>, view: &CallView) -> Markup {
     let (folders, ids, waves) = (folders(exchange), ids(view), Arc::clone(waves));
     let found = tokio::task::spawn_blocking(move || {
-        let files = files(&folders, &ids);
+        let mut files: Vec<_> = files(&folders, &ids).into_iter().collect();
+        files.sort_by_cached_key(|(name, _)| place(name, &ids));
         let drawn = |nth: usize, path: &PathBuf| (nth < DRAWN).then(|| waves.of(path)).flatten();
         files.into_iter().enumerate().map(|(nth, (file, path))| (drawn(nth, &path), file)).collect::<Vec<_>>()
     });
@@ -126,6 +127,18 @@ fn files(folders: &[PathBuf], ids: &[String]) -> BTreeMap<String, PathBuf> {
     files
 }
 
+/// Where a recording comes: the whole call, then its streams in their order, `ID-said.wav`, `ID-2-said.wav` and so on.
+fn place(name: &str, ids: &[String]) -> (usize, u32, String) {
+    let of = |(nth, id): (usize, &String)| Some((nth, name.strip_prefix(id.as_str())?.strip_suffix(".wav")?));
+    let (leg, rest) = ids.iter().enumerate().find_map(of).unwrap_or_default();
+    let track = rest.trim_start_matches('-');
+    let (number, track) = match track.split_once('-') {
+        Some((number, track)) => (number.parse().unwrap_or(u32::MAX), track),
+        None => (u32::from(!track.is_empty()), track),
+    };
+    (leg, number, track.to_owned())
+}
+
 fn drawn(wave: &Wave) -> Markup {
     let mut path = String::new();
     for (at, peak) in wave.peaks.iter().enumerate() {
@@ -168,7 +181,32 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, PART};
+    use super::{Asked, PART, place};
+
+    #[test]
+    fn a_call_comes_before_its_streams_and_they_in_their_order() {
+        let ids = ["a1".to_owned(), "b2".to_owned()];
+        let mut names = [
+            "a1-10-heard.wav",
+            "a1-2-heard.wav",
+            "b2.wav",
+            "a1-heard.wav",
+            "a1-said.wav",
+            "a1.wav",
+            "a1-2-said.wav",
+        ];
+        names.sort_by_cached_key(|name| place(name, &ids));
+        let expected = [
+            "a1.wav",
+            "a1-heard.wav",
+            "a1-said.wav",
+            "a1-2-heard.wav",
+            "a1-2-said.wav",
+            "a1-10-heard.wav",
+            "b2.wav",
+        ];
+        assert_eq!(names, expected);
+    }
 
     #[test]
     fn a_player_gets_the_part_that_it_asks_for() {

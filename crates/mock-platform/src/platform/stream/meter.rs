@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use crate::deliver::ledger::StreamFigures;
 
 /// Silence of the application that ends within this is a gap; a longer one is a pause between two things it says.
@@ -22,8 +24,8 @@ pub(super) struct Meter {
     is_playing: bool,
     /// For how many frames the caller was silent.
     still: u32,
-    /// When the caller began to speak into what is played.
-    barged_at: Option<u64>,
+    /// When the caller began to speak into what is played: each time that may still be what is broken off for, the first in front.
+    barged_at: VecDeque<u64>,
 }
 
 impl Meter {
@@ -37,7 +39,7 @@ impl Meter {
             dry_at: None,
             is_playing: false,
             still: STILL_FRAMES,
-            barged_at: None,
+            barged_at: VecDeque::new(),
         }
     }
 
@@ -53,7 +55,7 @@ impl Meter {
                 self.figures.longest_gap_ms = self.figures.longest_gap_ms.max(silent);
             } else {
                 // What they spoke into came to its own end.
-                self.barged_at = None;
+                self.barged_at.clear();
             }
         }
     }
@@ -77,10 +79,9 @@ impl Meter {
         if sum / (frame.len().max(1) as u64) < LOUD {
             self.still = self.still.saturating_add(1);
         } else {
-            // Whoever is not heeded speaks again, and waits since the first time.
-            let waits = self.barged_at.is_some_and(|at| now_ms.saturating_sub(at) <= BARGE_MS);
-            if self.still >= STILL_FRAMES && self.is_playing && !waits {
-                self.barged_at = Some(now_ms);
+            if self.still >= STILL_FRAMES && self.is_playing {
+                self.forget_before(now_ms);
+                self.barged_at.push_back(now_ms);
             }
             self.still = 0;
         }
@@ -93,12 +94,18 @@ impl Meter {
         // Silence is meant.
         self.dry_at = None;
         self.is_playing = false;
-        if let Some(at) = self.barged_at.take() {
-            let after = now_ms.saturating_sub(at);
-            if after <= BARGE_MS {
-                self.figures.break_ms = Some(self.figures.break_ms.unwrap_or(0).max(after));
-            }
+        self.forget_before(now_ms);
+        // Whoever is not heeded speaks again, and waits since the first time.
+        if let Some(first) = self.barged_at.front() {
+            let after = now_ms.saturating_sub(*first);
+            self.figures.break_ms = Some(self.figures.break_ms.unwrap_or(0).max(after));
         }
+        self.barged_at.clear();
+    }
+
+    /// Forgets words that nothing answers any more.
+    fn forget_before(&mut self, now_ms: u64) {
+        self.barged_at.retain(|at| now_ms.saturating_sub(*at) <= BARGE_MS);
     }
 
     pub(super) fn figures(&self, now_ms: u64) -> StreamFigures {
@@ -165,6 +172,7 @@ mod tests {
         // What nobody heeded for so long was not meant as one.
         assert_eq!(break_after(&[1_000, 7_000], 7_300), Some(300));
         assert_eq!(break_after(&[1_000], 7_000), None);
+        assert_eq!(break_after(&[1_000, 5_900], 6_100), Some(200));
     }
 
     #[test]

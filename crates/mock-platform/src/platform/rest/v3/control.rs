@@ -20,7 +20,12 @@ pub(in crate::platform::rest) fn hang_up_by_id(request: &Request<'_>) -> Reply {
     by_path(request, valid::HANG_UP_ACTION, |call, _| {
         // The vendor's agents want an id of what they ask for by path; there is one such thing to a call.
         let id = id_of(request, call).map(|call| format!("hu-{call}"));
-        ended(request, call, id)
+        let reply = ended(request, call, id);
+        if reply.status.is_success() {
+            reply.choosing("the form of its request_id is not documented")
+        } else {
+            reply
+        }
     })
 }
 
