@@ -63,7 +63,7 @@ pub use self::merge::{MergeError, merge};
 pub use self::options::{LoadOptions, LoadOptionsError, Rate};
 pub use self::packed::HistogramError;
 pub use self::planned::{LoadPlan, PlannedSend};
-pub use self::progress::{Moment, Progress};
+pub use self::progress::{Moment, Progress, Seen};
 use self::report::Started;
 pub use self::report::{
     KINDS, LoadAsked, LoadHistograms, LoadInterval, LoadReport, LoadReportError, LoadSummary, LoadThreshold,

@@ -2,6 +2,7 @@ mod actions;
 mod awake;
 mod capacity;
 mod course;
+mod outcome;
 mod saved;
 mod scraped;
 mod shard;
@@ -58,7 +59,8 @@ Exit codes:
     2  the command line, or a file that it names, is wrong
     3  something outside is not there: the target, a port, a disk; or the receiver's effects could not be seen to the end,
        and nothing else was wrong: the report is written all the same
-    4  inconclusive: the generator was the bottleneck, nothing was sent, or a search did not come to its end
+    4  inconclusive: the generator was the bottleneck, a threshold is of effects and nobody looked,
+       nothing was sent, or a search did not come to its end
     5  a bug of this program
   130  stopped with Ctrl-C (143 with SIGTERM); the report is written all the same";
 
@@ -223,13 +225,16 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
     }
     args.sinks.begin()?;
     untold::check(&simulator, &scenario.name)?;
-    say(&format!(
-        "piopiy-mock {}, to {}, seed {}, nonce {}\n",
-        env!("CARGO_PKG_VERSION"),
-        target.shown(),
-        simulator.options().seed,
-        simulator.options().nonce
-    ));
+    let rerun = outcome::rerun(&simulator, &target);
+    say(&rerun);
+    if options.observation.is_none() {
+        let mut unseen = args.assert.iter().filter(|threshold| threshold.is_of_effects());
+        if let Some(threshold) = unseen.next() {
+            say(&format!(
+                "warning: nobody will know whether {threshold}: give --observe-url, --observe-file or --verify-cmd\n"
+            ));
+        }
+    }
     let signals = Signals::listen();
     let progress = Arc::new(Progress::default());
     let scraped = args.sinks.serve(&progress).await?;
@@ -244,38 +249,9 @@ async fn load(args: LoadArgs) -> Result<Exit, Failure> {
         report => report?,
     };
     report.judge(&args.assert);
-    let ended = finish(&report, &args.sinks)?;
+    let ended = outcome::finish(&report, &args.sinks)?;
+    say(&rerun);
     Ok(signals.seen().unwrap_or(ended))
-}
-
-/// Shows and writes a report; what it comes to.
-fn finish(report: &LoadReport, sinks: &sinks::SinkArgs) -> Result<Exit, Failure> {
-    // First, for nobody may be reading what is printed.
-    let written = sinks.write(report);
-    if sinks.has_stdout() {
-        say(&report.to_string());
-    } else {
-        sinks::print(&report.to_string())?;
-    }
-    for reason in report.thresholds.iter().filter_map(|threshold| threshold.broken.as_ref()) {
-        say(&format!("{reason}\n"));
-    }
-    if let Some(reason) = &report.audit_failed {
-        say(&format!("what the receiver did could not be seen to the end: {reason}\n"));
-    }
-    if let Some(reason) = &report.ledger_failed {
-        say(&format!("the load ended early: {reason}\n"));
-    }
-    actions::tell(&report.annotations(), &report.markdown(), &report.outputs());
-    written?;
-    Ok(match report.verdict() {
-        "passed" => Exit::Fine,
-        "failed" => Exit::Failed,
-        // Nothing speaks against the receiver, but that it shows no effects any more.
-        "inconclusive" if report.ledger_failed.is_some() => Exit::Environment,
-        "inconclusive" if report.audit_failed.is_some() && report.saturation.is_none() => Exit::Environment,
-        _ => Exit::Inconclusive,
-    })
 }
 
 /// Runs the load beside the runtime, which looks after signals and tells how far it is.

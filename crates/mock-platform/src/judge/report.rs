@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Group, Observability, Outcome, Severity, Verdict};
 
+pub(crate) use account::one_line;
 pub use comparison::Comparison;
 pub use exploration::{Exploration, Find};
 pub use human::{Human, TextStyle};

@@ -25,6 +25,8 @@ use self::pages::Pages;
 use self::seen::{Known, final_state, is_earlier, matched, webhooks_of};
 use self::told::Told;
 pub(super) use self::told::{Ended, Teller};
+use super::progress::Seen;
+use crate::judge::report::one_line;
 use crate::plan::{CallBuffer, Simulator};
 
 /// What the receiver did with a load, webhook by webhook.
@@ -84,7 +86,8 @@ impl fmt::Display for LoadAudit {
         }
         for (kind, names) in &self.named {
             for name in names.iter().take(SHOWN) {
-                writeln!(f, "  {kind}: {name}")?;
+                // A name is the receiver's: it neither ends the line nor steers a terminal.
+                writeln!(f, "  {kind}: {}", one_line(name))?;
             }
         }
         Ok(())
@@ -187,6 +190,17 @@ impl Audit {
             ambiguous: count(|state| state & TOLD == AMBIGUOUS),
             refused: count(|state| state & TOLD == REFUSED),
             ..self.found.clone()
+        }
+    }
+
+    /// The same in short, while it goes on.
+    pub(super) fn seen(&self) -> Seen {
+        let figures = self.figures();
+        Seen {
+            effects: figures.effects,
+            unseen: figures.lost,
+            duplicated: figures.duplicated,
+            wrong: figures.corrupted + figures.stale_overwrite + figures.phantom,
         }
     }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use self::resample::{Measure, Sample, Side};
 pub use self::tolerance::{Tolerance, ToleranceError, Tolerances};
 use super::report::{Difference, LoadReport};
+use super::saturation::is_own_lateness;
 
 /// Why loads do not compare.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,20 @@ pub struct ComparedFigure {
 }
 
 impl ComparedFigure {
+    /// Takes back that it is worse where the generator, which woke up so late, may be all that was: why, then.
+    fn excused(&mut self, lag_us: u64, tolerances: &Tolerances) -> Option<String> {
+        let (before, after) = self.before.zip(self.after).filter(|_| self.change == Change::Worse)?;
+        let bound = (before * (1.0 + self.tolerated?)).max(before + tolerances.floor_us());
+        is_own_lateness(after as u64, lag_us, bound).then(|| {
+            self.change = Change::Unclear;
+            let ms = lag_us as f64 / 1e3;
+            format!(
+                "{} may be worse only because the generator woke up {ms} ms late for as many itself",
+                self.name
+            )
+        })
+    }
+
     fn is_of_effects(&self) -> bool {
         [Measure::Lost, Measure::Duplicated].iter().any(|measure| measure.name() == self.name)
     }
@@ -135,12 +150,18 @@ impl LoadComparison {
             let values = [sides[0].value(measure), sides[1].value(measure)];
             compared(measure, values, interval(measure, place, &samples), tolerances)
         });
+        let mut figures: Vec<ComparedFigure> = figures.collect();
+        let late: Vec<String> = Measure::ALL
+            .into_iter()
+            .zip(&mut figures)
+            .filter_map(|(measure, figure)| figure.excused(latest(measure, after)?, tolerances))
+            .collect();
         let mut comparison = Self {
             pace: first.pace.clone(),
             runs: [before.len(), after.len()],
-            warnings: warnings(first, before.iter().chain(after)),
+            warnings: warnings(first, before.iter().chain(after)).into_iter().chain(late).collect(),
             inconclusive: inconclusive(before, after, &sides),
-            figures: figures.collect(),
+            figures,
         };
         if after.iter().any(LoadReport::is_proven_wrong) {
             comparison.keep_what_is_proven();
@@ -266,6 +287,12 @@ fn compared(
         tolerated,
         change,
     }
+}
+
+/// How late the generator woke up for as many as a time leaves out, in microseconds, in every one of these runs at least.
+fn latest(measure: Measure, runs: &[LoadReport]) -> Option<u64> {
+    let thousandths = measure.thousandths()?;
+    runs.iter().map(|report| report.summary.scheduling_lag_us.at(thousandths)).min()
 }
 
 /// Where 95 of 100 samples are.

@@ -11,6 +11,9 @@ pub(super) struct Composer {
     head: Vec<u8>,
     /// How many of each form were sent.
     forms: Vec<(&'static str, u64)>,
+    ready: Option<(Due, Option<&'static str>)>,
+    /// The request of what is ready.
+    prepared: Vec<u8>,
 }
 
 /// The payloads of webhooks.
@@ -33,7 +36,13 @@ impl Composer {
         }
         head.push_str(concat!("User-Agent: piopiy-mock/", env!("CARGO_PKG_VERSION"), "\r\n"));
         head.push_str("Content-Type: application/json\r\nContent-Length: ");
-        Self { bodies: Bodies::new(simulator), head: head.into_bytes(), forms: Vec::new() }
+        Self {
+            bodies: Bodies::new(simulator),
+            head: head.into_bytes(),
+            forms: Vec::new(),
+            ready: None,
+            prepared: Vec::new(),
+        }
     }
 
     /// How many webhooks of each form were sent.
@@ -51,8 +60,28 @@ impl Composer {
         }
     }
 
+    /// Makes the request of a webhook while there is time: it is sent soon.
+    pub(super) fn prepare(&mut self, due: Due) {
+        if self.ready.is_none_or(|(ready, _)| ready != due) {
+            let mut request = std::mem::take(&mut self.prepared);
+            let form = self.compose(due, &mut request);
+            (self.prepared, self.ready) = (request, Some((due, form)));
+        }
+    }
+
     /// Puts the request of a webhook in the place of what is there; of which form it is.
     pub(super) fn write(&mut self, due: Due, request: &mut Vec<u8>) -> Option<&'static str> {
+        match self.ready {
+            Some((ready, form)) if ready == due => {
+                self.ready = None;
+                std::mem::swap(request, &mut self.prepared);
+                form
+            }
+            _ => self.compose(due, request),
+        }
+    }
+
+    fn compose(&mut self, due: Due, request: &mut Vec<u8>) -> Option<&'static str> {
         let webhook = self.bodies.webhook(due);
         let body = webhook.map_or(&b""[..], |(_, body)| body);
         let form = webhook.map(|(written, _)| written.form.name);

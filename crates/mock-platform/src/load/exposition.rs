@@ -28,6 +28,23 @@ pub fn exposition(moment: &Moment) -> String {
             "# HELP {PREFIX}_{name}_total {help}\n# TYPE {PREFIX}_{name}_total counter\n{PREFIX}_{name}_total {count}\n"
         );
     }
+    if let Some(seen) = &moment.seen {
+        for (name, help, count) in [
+            ("effects", "Effects that were seen.", seen.effects),
+            (
+                "effects_missing",
+                "Webhooks that are acknowledged and had no effect when it was looked last.",
+                seen.unseen,
+            ),
+            ("effects_duplicated", "Webhooks that had more than one effect.", seen.duplicated),
+            ("effects_wrong", "Effects and states of calls that are not what was sent.", seen.wrong),
+        ] {
+            let _ = write!(
+                text,
+                "# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} gauge\n{PREFIX}_{name} {count}\n"
+            );
+        }
+    }
     let _ = write!(
         text,
         "# HELP {PREFIX}_in_flight Attempts that wait for an answer.\n# TYPE {PREFIX}_in_flight gauge\n{PREFIX}_in_flight {}\n",
@@ -56,7 +73,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::load::progress::{Progress, Told};
+    use crate::load::progress::{Progress, Seen, Told};
     use crate::load::tally::{End, Tally};
 
     #[test]
@@ -70,10 +87,16 @@ mod tests {
         progress.tell(&mut told, &tally, 7);
         // What was told before is not added again.
         progress.tell(&mut told, &tally, 3);
+        assert!(!exposition(&progress.now()).contains("effects"), "nobody looks");
+        progress.see(Some(Seen { effects: 90, unseen: 4, duplicated: 2, wrong: 1 }));
         let text = exposition(&progress.now());
         for line in [
             "piopiy_mock_load_errors_total 100",
             "piopiy_mock_load_in_flight 3",
+            "piopiy_mock_load_effects 90",
+            "piopiy_mock_load_effects_missing 4",
+            "piopiy_mock_load_effects_duplicated 2",
+            "piopiy_mock_load_effects_wrong 1",
             "piopiy_mock_load_latency_seconds_bucket{le=\"0.000512\"} 0",
             "piopiy_mock_load_latency_seconds_bucket{le=\"0.001024\"} 1",
             "piopiy_mock_load_latency_seconds_bucket{le=\"0.065536\"} 65",

@@ -11,15 +11,39 @@ impl LoadReport {
     #[must_use]
     pub fn annotations(&self) -> String {
         let broken = self.thresholds.iter().filter_map(|threshold| {
-            let kind = if threshold.is_by_generator { "warning" } else { "error" };
+            let kind = if threshold.is_failed() && self.is_measured() { "error" } else { "warning" };
             Some(command(kind, TITLE, threshold.broken.as_ref()?))
+        });
+        let wrong = self.audit.iter().filter(|audit| !audit.is_clean()).map(|audit| {
+            let counts = [
+                ("lost", audit.lost),
+                ("duplicated", audit.duplicated),
+                ("corrupted", audit.corrupted),
+                ("stale_overwrite", audit.stale_overwrite),
+                ("phantom", audit.phantom),
+            ];
+            let told = counts.iter().filter(|(_, count)| *count > 0);
+            let told: Vec<String> = told.map(|(name, count)| format!("{name} {count}")).collect();
+            command(
+                if self.verdict() == "failed" { "error" } else { "warning" },
+                TITLE,
+                &format!("effects: {}", told.join(", ")),
+            )
+        });
+        let refused = (self.judged().1 == Some("not_acknowledged")).then(|| {
+            command("error", TITLE, &format!("none of {} webhooks was acknowledged", self.summary.attempts))
         });
         let saturated = self
             .saturation
             .iter()
             .map(|reason| command("warning", TITLE, &format!("inconclusive: {reason}")));
-        let gave_way =
-            self.gave_way.iter().map(|reason| command("error", TITLE, &format!("gave way: {reason}")));
+        let gave_way = self.gave_way.iter().map(|reason| {
+            command(
+                if self.is_measured() { "error" } else { "warning" },
+                TITLE,
+                &format!("gave way: {reason}"),
+            )
+        });
         let unseen = self.audit_failed.iter().map(|reason| {
             command("warning", TITLE, &format!("inconclusive: effects could not be seen: {reason}"))
         });
@@ -32,15 +56,30 @@ impl LoadReport {
             let told = format!("inconclusive: the search did not come to its end: {reason}");
             command("warning", TITLE, &told)
         });
-        broken.chain(gave_way).chain(saturated).chain(unseen).chain(cut_short).chain(unfinished).collect()
+        broken
+            .chain(wrong)
+            .chain(refused)
+            .chain(gave_way)
+            .chain(saturated)
+            .chain(unseen)
+            .chain(cut_short)
+            .chain(unfinished)
+            .collect()
     }
 
     /// Lines of `$GITHUB_OUTPUT`: `result`, `failed` with the thresholds that do not hold, `seed`.
     #[must_use]
     pub fn outputs(&self) -> String {
-        let broken = self.thresholds.iter().filter(|threshold| threshold.is_failed());
+        let broken = self.thresholds.iter().filter(|threshold| threshold.is_failed() && self.is_measured());
         let failed: Vec<&str> = broken.map(|threshold| threshold.threshold.as_str()).collect();
         lines(&[("result", self.verdict()), ("failed", &failed.join(",")), ("seed", &self.seed)])
+    }
+}
+
+impl LoadReport {
+    /// Whether its figures say anything of the receiver.
+    fn is_measured(&self) -> bool {
+        !self.stopped && self.saturation.is_none() && self.ledger_failed.is_none()
     }
 }
 
@@ -82,6 +121,7 @@ impl LoadComparison {
 
 #[cfg(test)]
 mod tests {
+    use crate::load::audit::LoadAudit;
     use crate::load::report::testing::{Sent, report};
 
     #[test]
@@ -97,7 +137,24 @@ mod tests {
             "::error title=piopiy-mock load::p99<1us does not hold: it is 1 ms\n"
         );
         assert!(report.outputs().starts_with("result=failed\nfailed=p99<1us\n"), "{}", report.outputs());
+        report.audit = Some(LoadAudit { lost: 5, phantom: 1, ..LoadAudit::default() });
+        assert!(
+            report.annotations().ends_with("::error title=piopiy-mock load::effects: lost 5, phantom 1\n"),
+            "{}",
+            report.annotations()
+        );
+        report.audit = None;
         report.saturation = Some("it dropped 100 %".to_owned());
+        let told = report.annotations();
+        assert!(told.starts_with("::warning title=piopiy-mock load::p99<1us does not hold"), "{told}");
+        assert!(report.outputs().starts_with("result=inconclusive\nfailed=\n"), "{}", report.outputs());
+        report.audit = Some(LoadAudit { duplicated: 1, ..LoadAudit::default() });
+        assert!(report.outputs().starts_with("result=failed\nfailed=\n"), "{}", report.outputs());
+        let told = report.annotations();
+        assert!(
+            told.starts_with("::warning") && told.contains("::error title=piopiy-mock load::effects:"),
+            "{told}"
+        );
         assert!(
             report
                 .annotations()

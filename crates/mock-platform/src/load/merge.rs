@@ -69,17 +69,20 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
     let parts: Vec<(f64, &LoadReport)> =
         reports.iter().map(|report| ((report.started_ms - began_ms) as f64 / 1e3, report)).collect();
     let histograms = LoadHistograms::joined(reports);
-    let reasons = |of: fn(&LoadReport) -> Option<&String>| {
+    let reasons = |of: &dyn Fn(&LoadReport) -> Option<&str>| {
         let told = reports
             .iter()
             .filter_map(|report| Some(format!("shard {}: {}", report.shard.as_deref()?, of(report)?)));
         let told: Vec<String> = told.collect();
         (!told.is_empty()).then(|| told.join("; "))
     };
+    let audit = audit(reports);
     let mut mix = BTreeMap::new();
     reports.iter().for_each(|report| add_counts(&mut mix, &report.mix));
     let targets: BTreeSet<&str> = reports.iter().map(|report| report.target.as_str()).collect();
     Ok(LoadReport {
+        verdict: String::new(),
+        reason: None,
         target: targets.into_iter().collect::<Vec<_>>().join(", "),
         connections: reports.iter().map(|report| report.connections).sum(),
         threads: reports.iter().map(|report| report.threads).sum(),
@@ -87,16 +90,19 @@ pub fn merge(reports: &[LoadReport]) -> Result<LoadReport, MergeError> {
         started_ms: began_ms,
         // Those of several machines cannot be compared.
         started_at_monotonic_ns: 0,
-        saturation: reasons(|report| report.saturation.as_ref()),
+        saturation: reasons(&|report| report.saturation.as_deref()),
         fine_at: fine_at(reports),
-        gave_way: reasons(|report| report.gave_way.as_ref()),
+        gave_way: reasons(&|report| report.gave_way.as_deref()),
         stopped: reports.iter().any(|report| report.stopped),
         thresholds: Vec::new(),
-        summary: summary(&parts, &histograms),
+        summary: summary(&parts, &histograms, audit.as_ref()),
         capacity: None,
-        audit: audit(reports),
-        audit_failed: reasons(|report| report.audit_failed.as_ref()),
-        ledger_failed: reasons(|report| report.ledger_failed.as_ref()),
+        audit_failed: reasons(&|report| {
+            let nobody = report.audit.is_none() && audit.is_some();
+            report.audit_failed.as_deref().or(nobody.then_some(NOBODY))
+        }),
+        audit,
+        ledger_failed: reasons(&|report| report.ledger_failed.as_deref()),
         mix,
         series: series(&parts),
         histograms,
@@ -199,11 +205,18 @@ fn fine_at(reports: &[LoadReport]) -> Option<f64> {
     rates.into_iter().min_by(f64::total_cmp)
 }
 
-fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSummary {
+fn summary(
+    parts: &[(f64, &LoadReport)],
+    histograms: &LoadHistograms,
+    audit: Option<&LoadAudit>,
+) -> LoadSummary {
     let total =
         |of: fn(&LoadSummary) -> u64| parts.iter().map(|(_, report)| of(&report.summary)).sum::<u64>();
-    let known =
-        |of: fn(&LoadSummary) -> Option<u64>| parts.iter().map(|(_, report)| of(&report.summary)).sum();
+    let known = |of: fn(&LoadSummary) -> Option<u64>| {
+        parts.iter().map(|(_, report)| of(&report.summary)).sum::<Option<u64>>()
+    };
+    // Trouble that is known is told, though not all of it may be.
+    let least = |of: fn(&LoadAudit) -> u64| audit.map(of).filter(|count| *count > 0);
     let mean = |of: fn(&LoadSummary) -> Option<f64>, weight: fn(&LoadReport) -> f64| {
         let weighed =
             parts.iter().map(|(_, report)| Some((of(&report.summary)? * weight(report), weight(report))));
@@ -231,8 +244,8 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
         errors_by_kind,
         injected,
         ambiguous: total(|one| one.ambiguous),
-        lost: known(|one| one.lost),
-        duplicated: known(|one| one.duplicated),
+        lost: known(|one| one.lost).or(least(|audit| audit.lost)),
+        duplicated: known(|one| one.duplicated).or(least(|audit| audit.duplicated)),
         due_for_s: latest(|one| one.due_for_s),
         seconds: latest(|one| one.seconds),
         sent_per_second: if sent_s > 0.0 { attempts as f64 / sent_s } else { 0.0 },
@@ -249,14 +262,17 @@ fn summary(parts: &[(f64, &LoadReport)], histograms: &LoadHistograms) -> LoadSum
     }
 }
 
+/// Said of a shard whose effects were not to be seen, beside others that have found trouble.
+const NOBODY: &str = "nobody looked at its effects";
+
 /// What became of the webhooks of all shards, where somebody looked for each. Whoever looks sees the effects of all of them. What
 /// one shard has lost is lost, though nobody looked for those of another, or not to the end.
 fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
+    let audits: Vec<&LoadAudit> = reports.iter().filter_map(|report| report.audit.as_ref()).collect();
     let is_one_unseen = reports.iter().any(|report| report.audit.is_none() && report.audit_failed.is_none());
-    if is_one_unseen && !reports.iter().any(LoadReport::is_proven_wrong) {
+    if is_one_unseen && audits.iter().all(|audit| audit.is_clean()) {
         return None;
     }
-    let audits: Vec<&LoadAudit> = reports.iter().filter_map(|report| report.audit.as_ref()).collect();
     let total = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).sum::<u64>();
     let most = |of: fn(&LoadAudit) -> u64| audits.iter().map(|audit| of(audit)).max().unwrap_or_default();
     let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -284,7 +300,9 @@ fn audit(reports: &[LoadReport]) -> Option<LoadAudit> {
         of_earlier_loads: most(|audit| audit.of_earlier_loads),
         ambiguous: total(|audit| audit.ambiguous),
         refused: total(|audit| audit.refused),
-        is_unsettled: audits.iter().any(|audit| audit.is_unsettled),
+        // What one has lost when it had come to rest is lost, though another had not.
+        is_unsettled: audits.iter().any(|audit| audit.is_unsettled)
+            && audits.iter().all(|audit| audit.is_unsettled || audit.lost == 0),
         named,
     })
 }

@@ -32,6 +32,8 @@ pub struct Progress {
     in_flight: AtomicU64,
     latency_sum_us: AtomicU64,
     latencies: [AtomicU64; STEPS],
+    /// What an audit sees of the load that is on.
+    seen: Mutex<Option<Seen>>,
     /// What has come to pass that whoever watches wants to know at once.
     troubles: Mutex<Vec<String>>,
 }
@@ -62,7 +64,23 @@ pub struct Moment {
     pub in_flight: u64,
     /// The sum of all latencies, in microseconds.
     pub latency_sum_us: u64,
+    /// What the receiver has done so far; `None` where nobody looks, or only counts in the end.
+    pub seen: Option<Seen>,
     latencies: Coarse,
+}
+
+/// What an audit has seen so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// Effects, all of them.
+    pub effects: u64,
+    /// Webhooks that are acknowledged and had no effect when it was looked last. What stays among them is lost.
+    pub unseen: u64,
+    /// Webhooks that had more than one effect.
+    pub duplicated: u64,
+    /// Effects that say something else than was sent, or are of nothing that was, and calls whose state is an old or a wrong one.
+    pub wrong: u64,
 }
 
 impl Default for Moment {
@@ -79,6 +97,7 @@ impl Default for Moment {
             dropped: 0,
             in_flight: 0,
             latency_sum_us: 0,
+            seen: None,
             latencies: [0; STEPS],
         }
     }
@@ -161,6 +180,7 @@ impl Default for Progress {
             in_flight: AtomicU64::new(0),
             latency_sum_us: AtomicU64::new(0),
             latencies: [const { AtomicU64::new(0) }; STEPS],
+            seen: Mutex::default(),
             troubles: Mutex::default(),
         }
     }
@@ -203,12 +223,21 @@ impl Progress {
             dropped: of(&self.dropped),
             in_flight: of(&self.in_flight),
             latency_sum_us: of(&self.latency_sum_us),
+            seen: self.seen.lock().map(|seen| *seen).unwrap_or_default(),
             latencies,
+        }
+    }
+
+    /// What an audit has seen.
+    pub(super) fn see(&self, now: Option<Seen>) {
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = now;
         }
     }
 
     /// A load is made ready, one of several where there is a search.
     pub(super) fn prepare(&self) {
+        self.see(None);
         self.start_ns.store(0, Ordering::Relaxed);
         self.is_settling.store(false, Ordering::Relaxed);
     }

@@ -20,7 +20,7 @@ use super::audit::LoadAudit;
 use super::capacity::Capacity;
 use super::options::{LoadOptions, Rate};
 use super::packed::{self, HistogramError};
-use super::saturation::{Room, Signs, gave_way, out_of_sockets, saturation};
+use super::saturation::{CPU_AFTER_S, Room, Signs, gave_way, out_of_sockets, saturation};
 use super::tally::Tally;
 use super::threshold::Threshold;
 use crate::deliver::Target;
@@ -53,8 +53,11 @@ pub const KINDS: &[(&str, Render)] = &[
 ];
 
 fn json(report: &LoadReport) -> String {
+    let (verdict, reason) = report.judged();
+    let (verdict, reason) = (verdict.to_owned(), reason.map(ToOwned::to_owned));
+    let report = LoadReport { verdict, reason, ..report.clone() };
     // Numbers and texts: nothing that could not be written.
-    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
 }
 
 /// Why a text is no [`LoadReport`].
@@ -79,6 +82,11 @@ pub enum LoadReportError {
 pub struct LoadReport {
     /// The kind and version of this document.
     pub schema: String,
+    /// What it came to where it is written, as [`LoadReport::verdict`] has it.
+    pub verdict: String,
+    /// Why it came to that, in a word: of `failed` that is `effects`, `threshold`, `in_flight_limit`, `not_acknowledged` or `no_safe_rate`; of
+    /// `inconclusive` `generator`, `ledger`, `nothing_sent`, `effects_unseen` or `unfinished`; `null` otherwise.
+    pub reason: Option<String>,
     /// The version of the program.
     pub version: String,
     /// The version of the generator of calls.
@@ -203,6 +211,9 @@ impl LoadReport {
         };
         Self {
             schema: SCHEMA.to_owned(),
+            // They follow from the rest, when it is written.
+            verdict: String::new(),
+            reason: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             generator: GENERATOR.to_owned(),
             target: target.shown(),
@@ -263,25 +274,53 @@ impl LoadReport {
 
     /// What it came to, in a word: `stopped` where it was stopped before its end, `inconclusive`, `failed` where a threshold does not hold, an effect is not as it
     /// must be, webhooks found no room, none was acknowledged, or a search found no rate that is safe; or `passed`. What was lost or
-    /// doubled is so, however late the generator was and whoever stopped it; a time that is beyond its bound for want of the generator is inconclusive; where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
+    /// doubled is so, however late the generator was and whoever stopped it; a time that is beyond its bound for want of the generator is inconclusive, and a
+    /// bound on effects that nobody looked at; where effects were to be seen and could not, or a search did not come to its end, nothing has passed.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
+        self.judged().0
+    }
+
+    /// The verdict, and its reason in a word where it is `failed` or `inconclusive`.
+    #[must_use]
+    pub fn judged(&self) -> (&'static str, Option<&'static str>) {
+        let failed = |reason| ("failed", Some(reason));
+        let inconclusive = |reason| ("inconclusive", Some(reason));
         match () {
-            () if self.is_proven_wrong() => "failed",
-            () if self.stopped => "stopped",
-            () if self.ledger_failed.is_some() => "inconclusive",
-            () if self.saturation.is_some() || self.summary.attempts == 0 => "inconclusive",
-            () if self.thresholds.iter().any(LoadThreshold::is_failed) => "failed",
-            () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => "failed",
-            () if self.gave_way.is_some() || self.summary.acknowledged == 0 => "failed",
-            () if self.thresholds.iter().any(|threshold| threshold.is_by_generator) => "inconclusive",
-            () if self.audit_failed.is_some() => "inconclusive",
+            () if self.is_proven_wrong() => failed("effects"),
+            () if self.stopped => ("stopped", None),
+            () if self.ledger_failed.is_some() => inconclusive("ledger"),
+            () if self.saturation.is_some() => inconclusive("generator"),
+            () if self.summary.attempts == 0 => inconclusive("nothing_sent"),
+            () if self.thresholds.iter().any(LoadThreshold::is_failed) => failed("threshold"),
+            () if !self.audit.as_ref().is_none_or(LoadAudit::is_clean) => failed("effects"),
+            () if self.gave_way.is_some() => failed("in_flight_limit"),
+            () if self.summary.acknowledged == 0 => failed("not_acknowledged"),
+            () if self.thresholds.iter().any(|threshold| threshold.is_by_generator) => {
+                inconclusive("generator")
+            }
+            () if self.thresholds.iter().any(|threshold| threshold.is_unknown) => {
+                inconclusive("effects_unseen")
+            }
+            () if self.audit_failed.is_some() => inconclusive("effects_unseen"),
             () => match &self.capacity {
-                Some(capacity) if capacity.unfinished.is_some() => "inconclusive",
-                Some(capacity) if capacity.per_second.is_none() => "failed",
-                _ => "passed",
+                Some(capacity) if capacity.unfinished.is_some() => inconclusive("unfinished"),
+                Some(capacity) if capacity.per_second.is_none() => failed("no_safe_rate"),
+                _ => ("passed", None),
             },
         }
+    }
+
+    /// The part of their time in which the threads ran on a CPU, from the start to the end; `None` where that is not known, or it was over in a moment.
+    pub(super) fn busy_throughout(&self) -> Option<f64> {
+        let LoadSummary { attempts, seconds, cpu_us_per_attempt, .. } = self.summary;
+        let spent_s = cpu_us_per_attempt? * attempts as f64 / 1e6;
+        (seconds >= CPU_AFTER_S).then(|| spent_s / (seconds * self.threads.max(1) as f64))
+    }
+
+    /// Whether it was as fast as it was answered.
+    pub(super) fn is_at_full_speed(&self) -> bool {
+        self.pace == FULL_SPEED
     }
 
     /// Whether the receiver lost, doubled or changed something, whatever else is said of the run.

@@ -32,7 +32,7 @@ const LAG_P99_US: u64 = 20_000;
 /// A thread that is busier has no reserve.
 const CPU: f64 = 0.95;
 /// So long it takes to tell.
-const CPU_AFTER_S: f64 = 1.0;
+pub(super) const CPU_AFTER_S: f64 = 1.0;
 /// So busy a thread does with ease what it does; one that was less so and late had no core to run on.
 const EASE: f64 = 0.7;
 
@@ -44,8 +44,7 @@ pub(super) fn saturation(signs: &Signs) -> Option<Saturation> {
     // A run of a moment is over before there is anything to tell.
     let cpu = signs.cpu.filter(|_| signs.seconds >= CPU_AFTER_S);
     let is_late = signs.lag_p50_us > LAG_P50_US || signs.lag_p99_us > LAG_P99_US;
-    let is_busy = cpu.is_some_and(|cpu| cpu > CPU);
-    if !is_late && !is_busy {
+    if !is_late && !cpu.is_some_and(is_busy) {
         return None;
     }
     let ms = |us: u64| us as f64 / 1e3;
@@ -72,6 +71,11 @@ pub(super) fn saturation(signs: &Signs) -> Option<Saturation> {
         }
     };
     Some(Saturation { why: format!("{}; {fine}", told.join(", and ")), fine_at })
+}
+
+/// Whether threads that were on a CPU for such a part of their time have no reserve.
+pub(super) fn is_busy(cpu: f64) -> bool {
+    cpu > CPU
 }
 
 /// Whether a time that is not within its bound may be so for want of the generator alone: that it was late is much of the bound, and but for

@@ -25,6 +25,8 @@ pub(super) struct Watch {
 const NEW: u64 = 16;
 /// So shortly before an instant the core is kept.
 const KEEPS_NS: u64 = 30_000;
+/// So near, nothing else is looked after.
+const SPIN_NS: u64 = 4_000;
 /// What takes longer between two looks at the clock was no waiting: the core was somebody else's.
 const LOOK_NS: u64 = 20_000;
 
@@ -59,6 +61,14 @@ impl Watch {
         }
         let mut done_before = done();
         while now < at_ns {
+            if at_ns - now < SPIN_NS {
+                // The runtime would be at something else when it is time.
+                std::hint::spin_loop();
+                let later = now_ns();
+                self.waited_ns.set(self.waited_ns.get() + (later - now).min(SPIN_NS));
+                now = later;
+                continue;
+            }
             yield_now().await;
             if gives_way(sleeps, at_ns - now) {
                 std::thread::yield_now();

@@ -179,7 +179,11 @@ impl Shared {
                     count(&mut state.tally.lag, now - due.at_ns);
                     self.dispatch(&mut state, due);
                 }
-                state.source.peek()
+                let next = state.source.peek();
+                if let Some(due) = next {
+                    state.composer.prepare(due);
+                }
+                next
             };
             match next {
                 Some(due) => {

@@ -376,6 +376,16 @@ fn the_command_prints_one_document_and_ends_as_its_thresholds_say() {
     assert!(stderr(&output).contains("max<0us does not hold"), "{}", stderr(&output));
     assert!(stderr(&output).contains("lost==0 does not hold: it is unknown"), "{}", stderr(&output));
     assert!(stdout(&output).contains("acknowledged"), "{}", stdout(&output));
+    assert!(stderr(&output).contains(", profile global, to http://"), "{}", stderr(&output));
+    let again = stderr(&output).matches("; rerun: piopiy-mock load http://").count();
+    assert_eq!(again, 2, "in the first line and in the last one: {}", stderr(&output));
+
+    // Nobody knows, and nobody says that it was the receiver.
+    let output = load(&["--assert", "lost==0", "--report", "json=-"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("warning: nobody will know whether lost==0"), "{}", stderr(&output));
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!([&report["verdict"], &report["reason"]], ["inconclusive", "effects_unseen"]);
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub(crate) const ONE_CHECK: [(&str, bool); 17] = [
 ];
 
 pub(crate) fn again(without: &[(&str, bool)]) -> String {
-    rewrite(std::env::args().skip(1), without)
+    // A file's name need not be UTF-8: then the line shows what can be shown.
+    rewrite(std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()), without)
 }
 
 /// The command line without some of its options, and without the receiver's command, which comes behind what is added.

@@ -111,7 +111,7 @@ pub(super) fn join(args: &MergeArgs) -> Result<Exit, Failure> {
     let reports = args.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let mut report = merge(&reports).or_exit(Exit::Usage)?;
     report.judge(&args.assert);
-    super::finish(&report, &args.sinks)
+    super::outcome::finish(&report, &args.sinks)
 }
 
 fn read(path: &Path) -> Result<LoadReport, Failure> {

@@ -208,9 +208,9 @@ impl State {
         let (second, third) = if is_wide {
             let sent =
                 format!("{} sent, {rate}, {in_flight} in flight, {}{dropped}", moment.sent, errors(moment));
-            (sent, self.p99(at, moment))
+            (sent, format!("{}{}", self.p99(at, moment), seen(moment)))
         } else {
-            let p99 = format!("{}{dropped}, {}", errors(moment), self.p99(at, moment));
+            let p99 = format!("{}{dropped}, {}{}", errors(moment), self.p99(at, moment), seen(moment));
             (format!("{rate}, {in_flight} in flight"), p99)
         };
         let room = columns.saturating_sub(third.chars().count() + 1);
@@ -223,15 +223,24 @@ impl State {
         let dropped =
             if moment.dropped > 0 { format!(", {} dropped", moment.dropped) } else { String::new() };
         format!(
-            "{}: {} sent, {}, {} in flight, {}, {}{dropped}",
+            "{}: {} sent, {}, {} in flight, {}, {}{dropped}{}",
             self.stands(moment, part),
             moment.sent,
             self.rate(at, moment),
             moment.in_flight,
             self.p99(at, moment),
             errors(moment),
+            seen(moment),
         )
     }
+}
+
+/// What the receiver did, where somebody looks.
+fn seen(moment: &Moment) -> String {
+    let Some(seen) = &moment.seen else { return String::new() };
+    let parts = [(seen.unseen, "not seen yet"), (seen.duplicated, "doubled"), (seen.wrong, "wrong")];
+    let told = parts.iter().filter(|(count, name)| *count > 0 || *name == "doubled");
+    told.map(|(count, name)| format!(", {count} {name}")).collect()
 }
 
 fn errors(moment: &Moment) -> String {
@@ -257,6 +266,8 @@ fn sparkline(bars: &VecDeque<Option<u64>>, room: usize, is_utf8: bool) -> String
 
 #[cfg(test)]
 mod tests {
+    use piopiy_mock_platform::load::Seen;
+
     use super::*;
 
     /// A moment with so many sent, planned, errors and in flight, after twelve seconds.
@@ -313,6 +324,15 @@ mod tests {
             state.line(at(12.0), &now),
             "12 s, 18 s left: 23990 sent, 1990/s of 2000/s, 10 in flight, p99 -, 1 error"
         );
+        let mut watched = now;
+        watched.seen = Some(Seen::default());
+        assert!(state.line(at(12.0), &watched).ends_with("p99 -, 1 error, 0 doubled"));
+        if let Some(seen) = &mut watched.seen {
+            (seen.unseen, seen.duplicated, seen.wrong) = (7, 2, 1);
+        }
+        assert!(state.line(at(12.0), &watched).ends_with("1 error, 7 not seen yet, 2 doubled, 1 wrong"));
+        let drawn = state.lines(at(12.0), &watched, 79, true);
+        assert_eq!(drawn[2].trim_end(), "p99 -, 7 not seen yet, 2 doubled, 1 wrong");
         state.is_stopping = true;
         assert!(state.line(at(12.0), &now).contains("12 s, stopping: "));
         state = State::new(Expected::default(), true);

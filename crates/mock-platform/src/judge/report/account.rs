@@ -130,6 +130,6 @@ pub(super) fn word(verdict: Verdict) -> &'static str {
 }
 
 /// In one line: whatever breaks one, or could steer a terminal, becomes a space.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

@@ -226,8 +226,9 @@ async fn watch(
                     progress.trouble(format!("from here on nobody sees what the receiver does: {error}"));
                     return Err(error);
                 }
+                Ok(_) => see(&eye, &audit, progress),
                 // A receiver that has no time for this now has when the load is over.
-                Ok(_) | Err(_) => {}
+                Err(_) => {}
             }
             let mut rest = EVERY;
             while !is_over.get() && !rest.is_zero() {
@@ -245,7 +246,7 @@ async fn watch(
         return Audited { found, next: Some(Followed { eye, earlier: Earlier::default() }) };
     }
     let settled = match looked {
-        Ok(()) => settled(&mut eye, &audit, settle).await,
+        Ok(()) => settled(&mut eye, &audit, settle, progress).await,
         Err(error) => Err(error),
     };
     let (closed, earlier) = audit.into_inner().close();
@@ -253,6 +254,13 @@ async fn watch(
         Ok(LoadAudit { rung: eye.rung().to_owned(), is_unsettled: !is_settled, ..closed? })
     });
     Audited { found, next: Some(Followed { eye, earlier }) }
+}
+
+/// Tells what was seen so far, where it is seen and not counted.
+fn see(eye: &Eye, audit: &RefCell<Following>, progress: &Progress) {
+    if !matches!(eye, Eye::Count { .. }) {
+        progress.see(Some(audit.borrow().audit.seen()));
+    }
 }
 
 /// What follows from how many effects there are.
@@ -293,12 +301,20 @@ fn is_final(error: &ObserverError) -> bool {
 }
 
 /// Looks until nothing has changed for a while; false where that does not end.
-async fn settled(eye: &mut Eye, audit: &RefCell<Following>, settle: Duration) -> Result<bool, ObserverError> {
+async fn settled(
+    eye: &mut Eye,
+    audit: &RefCell<Following>,
+    settle: Duration,
+    progress: &Progress,
+) -> Result<bool, ObserverError> {
     let begun = Instant::now();
     let mut settling = Settling::new(settle);
     loop {
         let began = begun.elapsed();
         let looked = eye.look(audit).await;
+        if looked.is_ok() {
+            see(eye, audit, progress);
+        }
         let rest = settling.looked(began, begun.elapsed(), looked.as_ref().ok().copied());
         match (looked, rest) {
             (Err(error), Rest::Unseen) => return Err(error),

@@ -58,14 +58,19 @@ impl Measure {
         }
     }
 
-    const fn quantile(self) -> Option<f64> {
+    /// Which quantile it is.
+    pub(super) const fn thousandths(self) -> Option<u16> {
         match self {
-            Self::P50 => Some(0.5),
-            Self::P90 => Some(0.9),
-            Self::P99 => Some(0.99),
-            Self::P999 => Some(0.999),
+            Self::P50 => Some(500),
+            Self::P90 => Some(900),
+            Self::P99 => Some(990),
+            Self::P999 => Some(999),
             _ => None,
         }
+    }
+
+    fn quantile(self) -> Option<f64> {
+        Some(f64::from(self.thousandths()?) / 1e3)
     }
 }
 

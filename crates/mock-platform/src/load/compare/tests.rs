@@ -77,6 +77,28 @@ fn loads_that_were_not_asked_for_alike_are_compared_with_a_warning() {
 }
 
 #[test]
+fn what_the_generator_was_late_for_is_no_regression() {
+    let tolerances = Tolerances::default();
+    let (before, mut after) = (run(1, 900, 0), run(2, 9_000, 0));
+    let of_all = |after: &[LoadReport]| {
+        let comparison = LoadComparison::of(from_ref(&before), after, &tolerances).unwrap();
+        let p50 = comparison.figures.iter().find(|figure| figure.name == "p50").unwrap().change;
+        (p50, comparison.warnings.join("; "))
+    };
+    let of = |after: &LoadReport| of_all(from_ref(after));
+    assert_eq!(of(&after), (Change::Worse, String::new()));
+    let punctual = after.clone();
+    after.summary.scheduling_lag_us.p50 = 8_900;
+    let (change, told) = of(&after);
+    assert_eq!(change, Change::Unclear);
+    assert!(told.starts_with("p50 may be worse only because the generator woke up 8.9 ms late"), "{told}");
+    assert_eq!(of_all(&[after.clone(), punctual]).0, Change::Worse, "another run was as slow without it");
+    // Without that it would have been worse as well.
+    after.summary.scheduling_lag_us.p50 = 4_000;
+    assert_eq!(of(&after).0, Change::Worse);
+}
+
+#[test]
 fn what_is_little_is_nothing() {
     let tolerances = Tolerances::default();
     let little = compared(&[run(1, 100, 0)], &[run(2, 150, 0)], &tolerances);

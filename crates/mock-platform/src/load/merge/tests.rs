@@ -132,6 +132,15 @@ fn what_one_shard_has_lost_is_lost_though_another_could_not_see_to_the_end() {
     other.audit_failed = None;
     assert!(merge(&[one.clone(), other.clone()]).unwrap().audit.is_none());
     one.audit = Some(LoadAudit { lost: 5, ..LoadAudit::default() });
+    let joined = merge(&[one.clone(), other.clone()]).unwrap();
+    assert_eq!((joined.verdict(), joined.summary.lost, joined.summary.duplicated), ("failed", Some(5), None));
+    assert_eq!(joined.audit_failed.as_deref(), Some("shard 1/2: nobody looked at its effects"));
+    // Nor does another receiver's unrest take anything back, and what fails alone fails beside one that nobody looked at.
+    other.audit = Some(LoadAudit { is_unsettled: true, ..LoadAudit::default() });
+    other.stopped = true;
+    assert_eq!(merge(&[one.clone(), other.clone()]).unwrap().verdict(), "failed");
+    (other.audit, other.stopped) = (None, false);
+    one.audit = Some(LoadAudit { phantom: 1, ..LoadAudit::default() });
     assert_eq!(merge(&[one, other]).unwrap().verdict(), "failed");
 }
 

@@ -115,7 +115,7 @@ fn summary(report: &LoadReport) -> Markup {
                 ul.held {
                     @for threshold in &report.thresholds {
                         @match &threshold.broken {
-                            Some(reason) if threshold.is_by_generator => li.warn { b { "?" } (reason) },
+                            Some(reason) if threshold.is_undecided() => li.warn { b { "?" } (reason) },
                             Some(reason) => li.fail { b { "✗" } (reason) },
                             None => li.pass { b { "✓" } (threshold.threshold) " holds" },
                         }

@@ -39,7 +39,7 @@ pub(super) fn render(report: &LoadReport) -> String {
     }
     for threshold in &report.thresholds {
         let Some(reason) = &threshold.broken else { continue };
-        let _ = writeln!(text, "- {} {}", if threshold.is_by_generator { "?" } else { "✗" }, code(reason));
+        let _ = writeln!(text, "- {} {}", if threshold.is_undecided() { "?" } else { "✗" }, code(reason));
     }
     for threshold in report.thresholds.iter().filter(|threshold| threshold.broken.is_none()) {
         let _ = writeln!(text, "- ✓ {} holds", code(&threshold.threshold));

@@ -53,14 +53,21 @@ pub struct LoadThreshold {
     pub threshold: String,
     /// Why it does not hold; `null` where it does.
     pub broken: Option<String>,
-    /// Whether it may not hold only because the generator was late itself, so that nothing is said of the receiver.
+    /// Whether it may not hold only because the generator was late, or at its limit, itself, so that nothing is said of the receiver.
     pub is_by_generator: bool,
+    /// Whether it is of effects, and nobody looked at them, or not at all of them: then it is not known to hold.
+    pub is_unknown: bool,
 }
 
 impl LoadThreshold {
     /// Whether it is the receiver by whom it does not hold.
     pub(in crate::load) fn is_failed(&self) -> bool {
-        self.broken.is_some() && !self.is_by_generator
+        self.broken.is_some() && !self.is_undecided()
+    }
+
+    /// Whether it says nothing of the receiver.
+    pub(in crate::load) fn is_undecided(&self) -> bool {
+        self.is_by_generator || self.is_unknown
     }
 }
 
