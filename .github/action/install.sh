@@ -55,18 +55,18 @@ release() {
     version=${version%"-$(target).tar.gz"}
     local releases=${RELEASES:-${GITHUB_SERVER_URL:-https://github.com}/$ACTION_REPOSITORY/releases/download}
     curl --proto "${RELEASES_PROTOCOL:-=https}" --fail --silent --show-error --location --retry 3 \
-        --output "$root/$archive" "$releases/v$version/$archive"
+        --output "$root/$archive" "$releases/v$version/$archive" || fail "$archive could not be fetched from $releases/v$version"
     local found
     found=$( (sha256sum "$root/$archive" 2>/dev/null || shasum -a 256 "$root/$archive") | awk '{ print $1 }')
     [[ $found == "$sha256" ]] || fail "$archive has the checksum $found, and not $sha256: it is not installed"
-    tar -xzf "$root/$archive" -C "$root/bin"
+    tar -xzf "$root/$archive" -C "$root/bin" || fail "$archive could not be unpacked into $root/bin"
     installed "$archive, checksum compared"
 }
 
 source_build() {
     command -v cargo >/dev/null || fail "no release is known for $(target), and there is no cargo to build with: install Rust first"
     cargo install --quiet --locked --path "$here/../../crates/mock-platform" --root "$root" --force \
-        --profile "${BUILD_PROFILE:-release}"
+        --profile "${BUILD_PROFILE:-release}" || fail "piopiy-mock could not be built from source: see what cargo says above"
     installed "built from source"
 }
 
@@ -76,7 +76,7 @@ installed() {
 }
 
 fail() {
-    echo "::error title=piopiy-mock::$1"
+    error "$1"
     ended "${2:-3}"
 }
 

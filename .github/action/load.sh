@@ -18,9 +18,7 @@ if [[ $code == 0 && -n $INPUT_BASELINE ]]; then
     piopiy-mock load compare "$INPUT_BASELINE" "$dir/load.json" \
         --report "markdown=$dir/changes.md" ${compare_words[@]+"${compare_words[@]}"} || code=$?
     # The load itself has passed; what is told last counts.
-    case $code in
-        2) echo "result=usage" >>"$GITHUB_OUTPUT" ;;
-        3) echo "result=environment" >>"$GITHUB_OUTPUT" ;;
-    esac
+    word=$(word_of "$code")
+    [[ -z $word ]] || echo "result=$word" >>"$GITHUB_OUTPUT"
 fi
 ended "$code"

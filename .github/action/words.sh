@@ -9,7 +9,7 @@ split() {
     local parsed
     parsed=$(mktemp)
     if ! xargs printf '%s\0' <<<"$2" >"$parsed"; then
-        echo "::error title=piopiy-mock::the input $1 has a quote without its other one"
+        error "the input $1 has a quote without its other one in the same line (inside quotes a backslash is no escape)"
         ended 2
     fi
     while IFS= read -r -d '' word; do

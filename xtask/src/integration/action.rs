@@ -139,9 +139,17 @@ async fn loads(world: &World, runner: &Runner) -> anyhow::Result<()> {
         interval["sent"] = (interval["sent"].as_u64().unwrap_or_default() * 2).into();
     }
     std::fs::write(&baseline, twice.to_string())?;
-    let outputs = load(&baseline, 1).await?;
-    for line in ["exit-code=1", "result=regression", "failed=rate"] {
-        ensure!(outputs.lines().any(|told| told == line), "{line} is not among the outputs: {outputs}");
+    for (baseline, code, expected) in [
+        (baseline.as_str(), 1, ["exit-code=1", "result=regression", "failed=rate"]),
+        ("/nowhere.json", 2, ["exit-code=2", "result=usage", "failed="]),
+    ] {
+        let outputs = load(baseline, code).await?;
+        for line in expected {
+            // Of what is told twice the last counts.
+            let name = line.split('=').next().unwrap_or_default();
+            let told = outputs.lines().rfind(|told| told.split('=').next() == Some(name));
+            ensure!(told == Some(line), "{line} is not what the outputs come to: {outputs}");
+        }
     }
     receiver.stop().await
 }
@@ -185,6 +193,17 @@ async fn releases(program: &Path) -> anyhow::Result<()> {
         ensure!(refused.status.code() == Some(3) && told.contains(expected), "checksum {sum:?}: {told}");
         ensure!(!runner.at("piopiy-mock/bin/piopiy-mock").exists(), "installed in spite of checksum {sum:?}");
     }
+    std::fs::write(runner.at("output"), "")?;
+    let elsewhere = [inputs(&sum).as_slice(), &[("RELEASES", "file:///nowhere")]].concat();
+    let unfetched = runner.run("install.sh", &elsewhere).await?;
+    let outputs = std::fs::read_to_string(runner.at("output"))?;
+    ensure!(unfetched.status.code() == Some(3), "a release that is not there: {}", said(&unfetched));
+    ensure!(
+        said(&unfetched).contains("::error title=piopiy-mock::"),
+        "nothing is told: {}",
+        said(&unfetched)
+    );
+    ensure!(outputs == "result=environment\nexit-code=3\n", "a release that is not there: {outputs}");
     let installed = runner.run("install.sh", &inputs(&sum)).await?;
     ensure!(installed.status.success(), "install.sh: {}", said(&installed));
     ensure!(runner.at("piopiy-mock/bin/piopiy-mock").is_file(), "the release was not installed");

@@ -73,21 +73,22 @@ fn the_action_says_what_it_takes_and_runs_scripts_that_are_there() {
         let (_, script) = run.split_once("$GITHUB_ACTION_PATH/").unwrap();
         let script = workspace::root().join(script.trim_end_matches('"'));
         assert!(script.is_file(), "{}", script.display());
-        assert!(
-            workspace::works("bash", &["-n", script.to_str().unwrap()]),
-            "{} is no bash",
-            script.display()
-        );
         if workspace::works("shellcheck", &["--version"]) {
-            assert!(
-                workspace::works("shellcheck", &[script.to_str().unwrap()]),
-                "see shellcheck {}",
-                script.display()
-            );
+            // What it sources is beside it.
+            let lint = ["-x", "-P", "SCRIPTDIR", script.to_str().unwrap()];
+            assert!(workspace::works("shellcheck", &lint), "see shellcheck {}", lint.join(" "));
         }
         scripts += 1;
     }
     assert_eq!(scripts, 3);
+    let folder = workspace::root().join(".github/action");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let scripts: Vec<_> = files.filter(|file| file.extension().is_some_and(|name| name == "sh")).collect();
+    assert_eq!(scripts.len(), 5, "{scripts:?}");
+    for script in &scripts {
+        let is_bash = workspace::works("bash", &["-n", script.to_str().unwrap()]);
+        assert!(is_bash, "{} is no bash", script.display());
+    }
     let upload = all.as_array().unwrap().last().unwrap();
     assert!(
         upload["if"].as_str().unwrap().contains("always()"),
