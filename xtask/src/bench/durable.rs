@@ -1,7 +1,7 @@
 //! Webhooks received durably: as fast as they are acknowledged, beside the same receiver without a disk and beside one that stores
 //! nothing; with many stored; and at a rate, beside what the disk itself takes.
 
-use super::rounds::{Section, Series};
+use super::rounds::{Goal, Row, Section, Series};
 use super::{Effort, RECEIVER_CORE, load};
 
 mod clients;

@@ -7,7 +7,7 @@ use piopiy_events::Profile;
 use piopiy_mock_platform::plan::CallBuffer;
 
 use super::Effort;
-use super::rounds::{Section, Series};
+use super::rounds::{Goal, Row, Section, Series};
 use crate::traffic;
 
 /// Webhooks per second, each with its own ids, times and numbers, written as JSON; every profile in every round.
@@ -35,12 +35,15 @@ pub(super) fn run(effort: Effort) -> Section {
     }
     let mut rows: Vec<_> = profiles
         .iter()
-        .map(|(profile, rate)| (format!("`{profile}`"), rate.told(|rate| format!("{rate:.2} M webhooks/s"))))
+        .map(|(profile, rate)| {
+            let form = |rate| format!("{rate:.2} M webhooks/s");
+            Row::with_goal(format!("`{profile}`"), rate, form, Goal::AtLeast(3.0))
+        })
         .collect();
-    rows.push(("length of a body".to_owned(), bytes.told(|bytes| format!("{bytes:.0} bytes"))));
+    rows.push(Row::new("length of a body", &bytes, |bytes| format!("{bytes:.0} bytes")));
     Section {
-        title: "Generate and serialise whole random calls, one core (goal: at least 3 M webhooks/s)"
-            .to_owned(),
+        title: "Generate and serialise whole random calls, one core".to_owned(),
+        note: format!("{} rounds of {} webhooks", effort.rounds, effort.iterations),
         rows,
     }
 }

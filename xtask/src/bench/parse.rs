@@ -8,7 +8,7 @@ use piopiy_events::Webhook;
 use serde::Deserialize;
 
 use super::Effort;
-use super::rounds::{Section, Series};
+use super::rounds::{Goal, Row, Section, Series};
 use crate::workspace;
 
 /// What most people write first: it refuses a documented variant and drops what it does not know.
@@ -84,10 +84,11 @@ fn compare<Plain: for<'a> Deserialize<'a>>(
     let (time, ratio) = (|value: f64| format!("{value:.3} µs"), |value: f64| format!("{value:.2}"));
     Ok(Section {
         title: format!("Parse to typed: {name}, {} bytes", body.len()),
+        note: format!("{} rounds of {} webhooks", effort.rounds, effort.iterations),
         rows: vec![
-            (format!("`Webhook::parse`, lossless (goal: at most {goal} µs)"), typed.told(time)),
-            ("a plain serde derive of the same fields".to_owned(), plain.told(time)),
-            ("ratio".to_owned(), typed.over(&plain).told(ratio)),
+            Row::with_goal("`Webhook::parse`, lossless", &typed, time, Goal::AtMost(goal)),
+            Row::new("a plain serde derive of the same fields", &plain, time),
+            Row::new("ratio", &typed.over(&plain), ratio),
         ],
     })
 }

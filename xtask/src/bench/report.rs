@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, bail};
 
-use super::Effort;
 use super::rounds::Section;
 use crate::workspace;
 
@@ -17,11 +16,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(machine: &str, effort: Effort) -> Self {
-        let head = format!(
-            "Machine: {machine}.\n{} interleaved rounds; ratios are taken inside a round.\n",
-            effort.rounds
-        );
+    pub(super) fn new(machine: &str) -> Self {
+        let head = format!("Machine: {machine}.\nRounds are interleaved; ratios are taken inside a round.\n");
         println!("{head}");
         Self { text: head }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::contender::{Contender, Programs};
 use super::disk::Disk;
 use super::filled::Filled;
-use super::{CONNECTIONS, Effort, Section, Series, load, runtime, us};
+use super::{CONNECTIONS, Effort, Goal, Row, Section, Series, load, runtime, us};
 use crate::workspace;
 
 const RATE: u64 = 2_000;
@@ -55,25 +55,24 @@ pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
     let mut rows = Vec::new();
     let disks = [("300 bytes behind the end of a file", &appended), ("a page that is there", &overwritten)];
     for (written, disk) in disks {
-        rows.push((format!("the disk, fdatasync of {written}: p50"), disk.p50.told(us)));
-        rows.push((format!("the disk, fdatasync of {written}: p99"), disk.p99.told(us)));
+        rows.push(Row::new(format!("the disk, fdatasync of {written}: p50"), &disk.p50, us));
+        rows.push(Row::new(format!("the disk, fdatasync of {written}: p99"), &disk.p99, us));
     }
     for (store, times) in [("sqlite:FILE", &sqlite), ("memory", &memory)] {
-        rows.push((format!("`--store {store}`: p50"), times.p50.told(us)));
-        rows.push((format!("`--store {store}`: p99"), times.p99.told(us)));
+        rows.push(Row::new(format!("`--store {store}`: p50"), &times.p50, us));
+        rows.push(Row::new(format!("`--store {store}`: p99"), &times.p99, us));
     }
     for (written, disk) in disks {
         for (quantile, times, most) in [("p50", &sqlite.p50, 2.5), ("p99", &sqlite.p99, 8.0)] {
-            let name =
-                format!("SQLite's {quantile} over the p50 of the disk, {written} (goal: at most {most})");
-            rows.push((name, times.over(&disk.p50).told(ratio)));
+            let name = format!("SQLite's {quantile} over the p50 of the disk, {written}");
+            rows.push(Row::with_goal(name, &times.over(&disk.p50), ratio, Goal::AtMost(most)));
         }
     }
     Ok(Section {
         title: format!(
-            "Durable receive at {RATE}/s: constant arrivals for {} s over {CONNECTIONS} connections, from the planned instant to the answer, {} rounds",
-            effort.seconds, effort.rounds
+            "Durable receive at {RATE}/s: constant arrivals over {CONNECTIONS} connections, from the planned instant to the answer"
         ),
+        note: format!("{} rounds of {} s", effort.rounds, effort.seconds),
         rows,
     })
 }

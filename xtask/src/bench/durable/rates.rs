@@ -5,7 +5,7 @@ use piopiy_events::Profile as Wire;
 
 use super::clients::Clients;
 use super::contender::{Contender, Programs};
-use super::{CONNECTIONS, Effort, Section, Series, per_second, percent, runtime, us};
+use super::{CONNECTIONS, Effort, Goal, Row, Section, Series, per_second, percent, runtime, us};
 use crate::{process, traffic};
 
 /// What came of a contender, round by round.
@@ -39,6 +39,7 @@ pub(in crate::bench) fn rates(effort: Effort) -> anyhow::Result<Section> {
             "Durable receive: {} webhooks with fresh ids over {CONNECTIONS} connections, receiver on one core",
             effort.webhooks
         ),
+        note: format!("{} rounds", effort.rounds),
         rows: rows(&all)?,
     })
 }
@@ -71,36 +72,31 @@ async fn round(
     programs.stop(started, first.len() + rest.len()).await
 }
 
-fn rows(all: &[(Contender, Measured)]) -> anyhow::Result<Vec<(String, String)>> {
+fn rows(all: &[(Contender, Measured)]) -> anyhow::Result<Vec<Row>> {
     let of = |it| all.iter().find(|(contender, _)| *contender == it).map(|(_, measured)| measured);
     let (memory, sqlite) =
         of(Contender::Memory).zip(of(Contender::Sqlite)).context("not all was measured")?;
     let mut rows = Vec::new();
     for (contender, shown, name, goal) in [
-        (Contender::Memory, "`--store memory`", "", 0),
-        (Contender::Sqlite, "`--store sqlite:FILE`", "SQLite", 70),
-        (Contender::Postgres, "`--store postgres://…`, the server on the same machine", "PostgreSQL", 35),
-        (Contender::Express, "Express and body-parser, which store nothing, a third as many", "", 0),
+        (Contender::Memory, "`--store memory`", "", 0.0),
+        (Contender::Sqlite, "`--store sqlite:FILE`", "SQLite", 0.70),
+        (Contender::Postgres, "`--store postgres://…`, the server on the same machine", "PostgreSQL", 0.35),
+        (Contender::Express, "Express and body-parser, which store nothing, a third as many", "", 0.0),
     ] {
         let Some(measured) = of(contender) else { continue };
-        rows.push((format!("{shown}: rate"), measured.rate.told(per_second)));
-        rows.push((format!("{shown}: CPU of the receiver for each"), measured.cpu.told(us)));
-        if goal > 0 {
-            rows.push((
-                format!("webhooks per commit, {name}"),
-                measured.per_commit.told(|count| format!("{count:.1}")),
-            ));
-            rows.push((
-                format!("{name} over memory (goal: at least {goal} %)"),
-                measured.rate.over(&memory.rate).told(percent),
-            ));
+        rows.push(Row::new(format!("{shown}: rate"), &measured.rate, per_second));
+        rows.push(Row::new(format!("{shown}: CPU of the receiver for each"), &measured.cpu, us));
+        if goal > 0.0 {
+            let per_commit = |count| format!("{count:.1}");
+            rows.push(Row::new(format!("webhooks per commit, {name}"), &measured.per_commit, per_commit));
+            let over = measured.rate.over(&memory.rate);
+            rows.push(Row::with_goal(format!("{name} over memory"), &over, percent, Goal::AtLeast(goal)));
         }
     }
     if let Some(express) = of(Contender::Express) {
-        rows.push((
-            "SQLite over Express and body-parser (goal: at least 4)".to_owned(),
-            sqlite.rate.over(&express.rate).told(|ratio| format!("{ratio:.2}")),
-        ));
+        let over = sqlite.rate.over(&express.rate);
+        let form = |ratio| format!("{ratio:.2}");
+        rows.push(Row::with_goal("SQLite over Express and body-parser", &over, form, Goal::AtLeast(4.0)));
     }
     Ok(rows)
 }

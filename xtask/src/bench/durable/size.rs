@@ -5,7 +5,7 @@ use piopiy_events::Profile as Wire;
 use super::clients::Clients;
 use super::contender::{Contender, Programs};
 use super::filled::Filled;
-use super::{CONNECTIONS, Effort, Section, Series, per_second, percent, runtime, us};
+use super::{CONNECTIONS, Effort, Goal, Row, Section, Series, per_second, percent, runtime, us};
 use crate::{process, traffic};
 
 const FEW: usize = 100_000;
@@ -52,26 +52,24 @@ pub(in crate::bench) fn size(effort: Effort) -> anyhow::Result<Section> {
         anyhow::Ok((small_mib, large_mib))
     })?;
     let mib = |mib: f64| format!("{mib:.1} MiB");
+    let of_same = Series::of(with_many.rate.median() / early.rate.median());
     let rows = vec![
-        (format!("with {few} stored: rate"), with_few.rate.told(per_second)),
-        (format!("with {many} stored: rate"), with_many.rate.told(per_second)),
-        ("many over few (goal: at least 85 %)".to_owned(), with_many.rate.over(&with_few.rate).told(percent)),
-        (format!("with {few} stored: CPU of the receiver for each"), with_few.cpu.told(us)),
-        (format!("with {many} stored: CPU of the receiver for each"), with_many.cpu.told(us)),
-        (format!("the same store with {few}, before it was filled: rate"), early.rate.told(per_second)),
-        (
-            "many over few, of the same store".to_owned(),
-            percent(with_many.rate.median() / early.rate.median()),
-        ),
-        (format!("with {few} stored: resident memory"), mib(small_mib)),
-        (format!("with {many} stored: resident memory"), mib(large_mib)),
-        ("growth between them (goal: less than 32 MiB)".to_owned(), mib(large_mib - small_mib)),
+        Row::new(format!("with {few} stored: rate"), &with_few.rate, per_second),
+        Row::new(format!("with {many} stored: rate"), &with_many.rate, per_second),
+        Row::with_goal("many over few", &with_many.rate.over(&with_few.rate), percent, Goal::AtLeast(0.85)),
+        Row::new(format!("with {few} stored: CPU of the receiver for each"), &with_few.cpu, us),
+        Row::new(format!("with {many} stored: CPU of the receiver for each"), &with_many.cpu, us),
+        Row::new(format!("the same store with {few}, before it was filled: rate"), &early.rate, per_second),
+        Row::new("many over few, of the same store", &of_same, percent),
+        Row::new(format!("with {few} stored: resident memory"), &Series::of(small_mib), mib),
+        Row::new(format!("with {many} stored: resident memory"), &Series::of(large_mib), mib),
+        Row::with_goal("growth between them", &Series::of(large_mib - small_mib), mib, Goal::LessThan(32.0)),
     ];
     Ok(Section {
         title: format!(
-            "Durable receive with many stored: `--store sqlite:FILE`, {CONNECTIONS} connections, {few} webhooks and {many}, {} rounds",
-            effort.rounds
+            "Durable receive with many stored: `--store sqlite:FILE`, {CONNECTIONS} connections, {few} webhooks and {many}"
         ),
+        note: format!("{} rounds; memory of one store", effort.rounds),
         rows,
     })
 }

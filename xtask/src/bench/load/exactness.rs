@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::ensure;
 use serde_json::Value;
 
-use super::{CONNECTIONS, Effort, Section, Series, measure, mock, sink};
+use super::{CONNECTIONS, Effort, Goal, Row, Section, Series, measure, mock, sink};
 use crate::load_ledger::LoadLedger;
 use crate::pace::{Pace, arrivals, quantile_us};
 use crate::workspace;
@@ -37,29 +37,27 @@ pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
             }
         }
         let us = |it: f64| format!("{it:.0} µs");
-        let mut row = |name: String, series: &Series, form: &dyn Fn(f64) -> String| {
-            rows.push((format!("{rate}/s: {name}"), series.told(form)));
-        };
-        row("deviation, p50 (goal: at most 20 µs)".to_owned(), &ours.p50, &us);
-        row("deviation, p99 (goal: at most 150 µs)".to_owned(), &ours.p99, &us);
-        row("of it the generator's, sent late: p50".to_owned(), &ours.late_p50, &us);
-        row("of it the generator's, sent late: p99".to_owned(), &ours.late_p99, &us);
-        row("the rate is off by (goal: at most 0.1 %)".to_owned(), &ours.off, &|it| format!("{it:.4} %"));
-        row("control, a sender that only waits: deviation, p50".to_owned(), &control.p50, &us);
-        row("control, a sender that only waits: deviation, p99".to_owned(), &control.p99, &us);
-        row("deviation p99 over that of the control".to_owned(), &ours.p99.over(&control.p99), &|it| {
-            format!("{it:.2}")
-        });
-        row("with `--awake=never`: deviation, p50".to_owned(), &sleeping.p50, &us);
-        row("with `--awake=never`: deviation, p99".to_owned(), &sleeping.p99, &us);
-        row("and a sink that sleeps: deviation, p50".to_owned(), &asleep.p50, &us);
-        row("and a sink that sleeps: deviation, p99".to_owned(), &asleep.p99, &us);
+        let (off, over) = (|it| format!("{it:.4} %"), |it| format!("{it:.2}"));
+        let named = |name: &str| format!("{rate}/s: {name}");
+        rows.extend([
+            Row::with_goal(named("deviation, p50"), &ours.p50, us, Goal::AtMost(20.0)),
+            Row::with_goal(named("deviation, p99"), &ours.p99, us, Goal::AtMost(150.0)),
+            Row::new(named("of it the generator's, sent late: p50"), &ours.late_p50, us),
+            Row::new(named("of it the generator's, sent late: p99"), &ours.late_p99, us),
+            Row::with_goal(named("the rate is off by"), &ours.off, off, Goal::AtMost(0.1)),
+            Row::new(named("control, a sender that only waits: deviation, p50"), &control.p50, us),
+            Row::new(named("control, a sender that only waits: deviation, p99"), &control.p99, us),
+            Row::new(named("deviation p99 over that of the control"), &ours.p99.over(&control.p99), over),
+            Row::new(named("with `--awake=never`, once: deviation, p50"), &sleeping.p50, us),
+            Row::new(named("with `--awake=never`, once: deviation, p99"), &sleeping.p99, us),
+            Row::new(named("and a sink that sleeps, once: deviation, p50"), &asleep.p50, us),
+            Row::new(named("and a sink that sleeps, once: deviation, p99"), &asleep.p99, us),
+        ]);
     }
     Ok(Section {
-        title: format!(
-            "Load at a rate: constant arrivals, {} s, arrivals at a sink that is awake against planned instants",
-            effort.seconds
-        ),
+        title: "Load at a rate: constant arrivals, arrivals at a sink that is awake against planned instants"
+            .to_owned(),
+        note: format!("{} rounds of {} s", effort.rounds, effort.seconds),
         rows,
     })
 }
@@ -144,17 +142,20 @@ pub(in crate::bench) fn stall(effort: Effort) -> anyhow::Result<Section> {
         }
         let shown = |it: f64| format!("{it:.1} ms");
         for ((name, truth), series) in &quantiles {
-            let row =
-                format!("{connections} connections: {name} (by arithmetic {truth} ms, goal: within 5 %)");
-            rows.push((row, series.told(shown)));
+            let truth = f64::from(*truth);
+            let goal = Goal::Within(0.95 * truth, 1.05 * truth);
+            let row = format!("{connections} connections: {name}, by arithmetic {truth} ms");
+            rows.push(Row::with_goal(row, series, shown, goal));
         }
-        rows.push((
-            format!("{connections} connections: p99 of the service time alone"),
-            uncorrected.told(shown),
-        ));
+        let alone = format!("{connections} connections: p99 of the service time alone");
+        rows.push(Row::new(alone, &uncorrected, shown));
     }
     Ok(Section {
         title: "Load at 2000/s on a receiver that stalls for 200 ms of every second".to_owned(),
+        note: format!(
+            "{} rounds of {} s; every planned webhook was sent and acknowledged",
+            effort.rounds, effort.seconds
+        ),
         rows,
     })
 }

@@ -8,7 +8,7 @@ use piopiy_events::Profile as Wire;
 use piopiy_mock_platform::load::{LoadOptions, LoadPlan, Rate};
 use piopiy_mock_platform::plan::CallBuffer;
 
-use super::{CONNECTIONS, Effort, Section, Series, measure, mock, sink};
+use super::{CONNECTIONS, Effort, Goal, Row, Section, Series, measure, mock, sink};
 use crate::traffic::{LONG_CALLS, LONG_CALLS_BEGUN, LONG_CALLS_PER_SECOND, LONG_CALLS_SCENARIO};
 use crate::{traffic, workspace};
 
@@ -20,24 +20,31 @@ const MANY: u64 = 10_000_000;
 /// # Errors
 /// Where the generator does not run.
 pub(in crate::bench) fn memory(effort: Effort) -> anyhow::Result<Section> {
-    let few = peak_mib(&["--rate", "max", "--calls", &calls_with(FEW).to_string()])?;
     let many = if effort.is_quick { FEW * 10 } else { MANY };
-    let much = peak_mib(&["--rate", "max", "--calls", &calls_with(many).to_string()])?;
     let folder = tempfile::tempdir()?;
     let scenario = folder.path().join("long.toml");
     std::fs::write(&scenario, LONG_CALLS_SCENARIO)?;
     let scenario = scenario.to_str().context("the temporary folder has no name")?;
     let (calls, per_second) = (LONG_CALLS_BEGUN.to_string(), LONG_CALLS_PER_SECOND.to_string());
-    let busy = peak_mib(&["--scenario", scenario, "--cps", &per_second, "--calls", &calls])?;
+    let at_full_speed = |webhooks| peak_mib(&["--rate", "max", "--calls", &calls_with(webhooks).to_string()]);
+    let [mut of_few, mut of_many, mut growth, mut busy] = [(); 4].map(|()| Series::default());
+    for _ in 0..effort.rounds {
+        let (few, many) = (at_full_speed(FEW)?, at_full_speed(many)?);
+        of_few.push(few);
+        of_many.push(many);
+        growth.push(many - few);
+        busy.push(peak_mib(&["--scenario", scenario, "--cps", &per_second, "--calls", &calls])?);
+    }
     let mib = |it: f64| format!("{it:.1} MiB");
     let rows = vec![
-        (format!("at full speed, {FEW} webhooks"), mib(few)),
-        (format!("at full speed, {many} webhooks (goal: at most 32 MiB)"), mib(much)),
-        ("growth between them (goal: less than 2 MiB)".to_owned(), mib(much - few)),
-        (format!("{LONG_CALLS} calls in progress (goal: less than 200 MiB)"), mib(busy)),
+        Row::new(format!("at full speed, {FEW} webhooks"), &of_few, mib),
+        Row::with_goal(format!("at full speed, {many} webhooks"), &of_many, mib, Goal::AtMost(32.0)),
+        Row::with_goal("growth between them", &growth, mib, Goal::LessThan(2.0)),
+        Row::with_goal(format!("{LONG_CALLS} calls in progress"), &busy, mib, Goal::LessThan(200.0)),
     ];
     Ok(Section {
         title: format!("Memory of a load: {CONNECTIONS} connections, with a ledger, at its peak"),
+        note: format!("{} rounds", effort.rounds),
         rows,
     })
 }
@@ -76,9 +83,11 @@ pub(in crate::bench) fn planning(effort: Effort) -> anyhow::Result<Section> {
         ("--rate max", Rate::Max),
         ("--erlangs 100000", Rate::Erlangs(LONG_CALLS as f64)),
     ];
-    let mut all = paces.map(|(name, rate)| (name, rate, Series::default()));
+    let [instants, payloads] = [("", false), (", and its payload written", true)];
+    let ways = paces.into_iter().flat_map(|(name, rate)| [instants, payloads].map(|way| (name, rate, way)));
+    let mut all: Vec<_> = ways.map(|(name, rate, way)| (name, rate, way, Series::default())).collect();
     for round in 0..effort.rounds {
-        for (_, rate, series) in &mut all {
+        for (_, rate, (_, has_payload), series) in &mut all {
             let simulator = traffic::simulator(Wire::Global, round as u64);
             let mut options = LoadOptions::new(*rate);
             (options.duration, options.calls) = (None, Some(webhooks));
@@ -86,15 +95,19 @@ pub(in crate::bench) fn planning(effort: Effort) -> anyhow::Result<Section> {
             let began = Instant::now();
             for _ in 0..webhooks {
                 black_box(plan.next_webhook()).context("the plan has an end")?;
+                if *has_payload {
+                    black_box(plan.body());
+                }
             }
             series.push(began.elapsed().as_secs_f64());
         }
     }
-    let rows = all.iter().map(|(name, _, series)| {
-        (format!("`{name}` (goal: at most 5 s)"), series.told(|it| format!("{it:.2} s")))
+    let rows = all.iter().map(|(name, _, (way, _), series)| {
+        Row::with_goal(format!("`{name}`{way}"), series, |it| format!("{it:.2} s"), Goal::AtMost(5.0))
     });
     Ok(Section {
         title: format!("Planning of a load: {webhooks} webhooks on one core"),
+        note: format!("{} rounds", effort.rounds),
         rows: rows.collect(),
     })
 }

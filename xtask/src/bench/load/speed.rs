@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::{CONNECTIONS, Effort, Section, Series, measure, mock, sink};
+use super::{CONNECTIONS, Effort, Goal, Row, Section, Series, measure, mock, sink};
 use crate::workspace;
 
 /// As `stream_connected` in the documentation; wrk puts another id in each.
@@ -39,24 +39,42 @@ impl Generator {
     }
 
     /// What our rate over its is to be at least.
-    fn goal(self) -> &'static str {
+    fn goal(self) -> Option<f64> {
         match self {
-            Self::Wrk => " (goal: at least 1.1)",
-            Self::Oha => " (goal: at least 1.35)",
-            Self::Ours | Self::Hey | Self::Autocannon => "",
+            Self::Wrk => Some(1.1),
+            Self::Oha => Some(1.35),
+            Self::Ours | Self::Hey | Self::Autocannon => None,
+        }
+    }
+
+    fn program(self) -> Option<&'static str> {
+        match self {
+            Self::Ours => None,
+            Self::Wrk => Some("wrk"),
+            Self::Oha => Some("oha"),
+            Self::Hey => Some("hey"),
+            Self::Autocannon => Some("autocannon"),
         }
     }
 
     fn is_here(self) -> bool {
-        let program = match self {
-            Self::Ours => return true,
-            Self::Wrk => "wrk",
-            Self::Oha => "oha",
-            Self::Hey => "hey",
-            Self::Autocannon => "autocannon",
-        };
         // wrk, asked for its version, ends as if it had failed.
-        workspace::works("sh", &["-c", &format!("command -v {program}")])
+        self.program().is_none_or(|program| workspace::works("sh", &["-c", &format!("command -v {program}")]))
+    }
+
+    /// Its name and version, where it says which it is: hey does not.
+    fn version(self) -> Option<String> {
+        let program = self.program()?;
+        let output = Command::new(program).arg("--version").output().ok()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let is_version =
+            |word: &&str| word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.');
+        // As `1.16.0`, `v9.0.0` or `debian/4.1.0-3`.
+        let words = said.lines().next().unwrap_or_default().split_whitespace();
+        let version = words
+            .map(|word| word.rsplit('/').next().unwrap_or_default().trim_start_matches('v'))
+            .find(is_version);
+        Some(format!("{program} {}", version.unwrap_or("of unknown version")))
     }
 
     fn command(self, mock: &Path, folder: &Path, url: &str, seconds: u64) -> Command {
@@ -80,6 +98,8 @@ impl Generator {
                 .arg(url),
             Self::Oha => command
                 .args(["--no-tui", "--output-format", "json", "-c", CONNECTIONS, "-z", &duration])
+                // One for each core of the machine would take turns on the one that it has.
+                .args(["--worker-threads", "1"])
                 .args(post)
                 .args(["-d", BODY.trim(), url]),
             Self::Hey => {
@@ -143,26 +163,33 @@ pub(in crate::bench) fn full_speed(effort: Effort) -> anyhow::Result<Section> {
     }
     let mut rows = Vec::new();
     for (generator, measured) in generators.iter().zip(&all) {
-        rows.push((format!("{}: rate", generator.name()), measured.rate.told(|it| format!("{it:.0}/s"))));
-        let goal = if *generator == Generator::Ours { " (goal: at most 6.5 µs)" } else { "" };
-        rows.push((
-            format!("{}: CPU for each{goal}", generator.name()),
-            measured.cpu.told(|it| format!("{it:.2} µs")),
-        ));
-        rows.push((
-            format!("{}: memory", generator.name()),
-            measured.memory.told(|it| format!("{it:.0} MiB")),
-        ));
+        let (name, us) = (generator.name(), |it| format!("{it:.2} µs"));
+        rows.push(Row::new(format!("{name}: rate"), &measured.rate, |it| format!("{it:.0}/s")));
+        let cpu = format!("{name}: CPU for each");
+        rows.push(match generator {
+            Generator::Ours => Row::with_goal(cpu, &measured.cpu, us, Goal::AtMost(6.5)),
+            _ => Row::new(cpu, &measured.cpu, us),
+        });
+        rows.push(Row::new(format!("{name}: memory"), &measured.memory, |it| format!("{it:.0} MiB")));
         if *generator != Generator::Ours {
-            let ratio = all[0].rate.over(&measured.rate);
-            rows.push((
-                format!("our rate over that of {}{}", generator.name(), generator.goal()),
-                ratio.told(|it| format!("{it:.2}")),
+            let (over, times) = (all[0].rate.over(&measured.rate), |it| format!("{it:.2}"));
+            rows.push(Row::new(
+                format!("our CPU for each over that of {name}"),
+                &all[0].cpu.over(&measured.cpu),
+                times,
             ));
+            let name = format!("our rate over that of {name}");
+            rows.push(match generator.goal() {
+                Some(least) => Row::with_goal(name, &over, times, Goal::AtLeast(least)),
+                None => Row::new(name, &over, times),
+            });
         }
     }
+    let versions: Vec<String> = generators.iter().filter_map(|generator| generator.version()).collect();
+    let beside = if versions.is_empty() { String::new() } else { format!("; {}", versions.join(", ")) };
     Ok(Section {
         title: format!("Load at full speed: {CONNECTIONS} connections, generator and sink on a core each"),
+        note: format!("{} rounds of {} s{beside}", effort.rounds, effort.seconds),
         rows,
     })
 }

@@ -6,7 +6,6 @@ use anyhow::ensure;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{load, sink};
 use crate::load_ledger::LoadLedger;
 use crate::pace::{Pace, arrivals};
 use crate::process::Process;
@@ -47,8 +46,13 @@ pub(in crate::integration) async fn pace() -> anyhow::Result<String> {
                 ours <= bound,
                 "{rate}/s{way}: {name} of what webhooks came late is {ours:.0} µs, more than {bound:.0} µs; {control:.0} µs where a sender only waits"
             );
-            let missed =
-                if ours > goal { format!(", the goal of {goal:.0} µs is missed") } else { String::new() };
+            let missed = match () {
+                () if control > goal => {
+                    format!(", itself beyond the goal of {goal:.0} µs, which cannot be measured here now")
+                }
+                () if ours > goal => format!(", the goal of {goal:.0} µs is missed"),
+                () => String::new(),
+            };
             told.push(format!("{rate}/s{way}: {name} {ours:.0} µs (control {control:.0} µs{missed})"));
         }
     }
@@ -103,12 +107,15 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 pub(in crate::integration) async fn stall() -> anyhow::Result<String> {
     let mut told = Vec::new();
     for connections in ["8", "64", "512"] {
-        let mut command = sink()?;
-        command.args(["--stall-ms", "200"]);
-        let receiver = Process::start(command).await?;
-        let arguments =
-            ["--rate", "2000", "--duration", "10s", "--threads", "1", "--connections", connections];
-        let output = load(Profile::Release, receiver.url(), &arguments)?.output().await?;
+        // What is left of the 200 ms is lengthened by the drain of what waited, which two on one core would share.
+        let mut command = workspace::pinned(CORES[1], std::env::current_exe()?);
+        command.args(["sink", "--stall-ms", "200"]);
+        let receiver = Process::start(command.into()).await?;
+        let mock = workspace::build("piopiy-mock-platform", "piopiy-mock", Profile::Release)?;
+        let mut command: Command = workspace::pinned(CORES[0], mock).into();
+        command.args(["load", receiver.url(), "--rate", "2000", "--duration", "10s", "--threads", "1"]);
+        command.args(["--connections", connections, "--report", "json=-"]);
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
         ensure!(super::has_sent(output.status), "{}", String::from_utf8_lossy(&output.stderr));
         let report: Value = serde_json::from_slice(&output.stdout)?;
         let summary = &report["summary"];
