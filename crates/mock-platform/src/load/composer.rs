@@ -11,8 +11,9 @@ pub(super) struct Composer {
     head: Vec<u8>,
     /// How many of each form were sent.
     forms: Vec<(&'static str, u64)>,
+    /// What was made ahead, and of which form it is.
     ready: Option<(Due, Option<&'static str>)>,
-    /// The request of what is ready.
+    /// Its request.
     prepared: Vec<u8>,
 }
 
