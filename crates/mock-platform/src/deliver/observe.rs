@@ -127,7 +127,7 @@ pub(crate) async fn capabilities_at_url(url: &Target) -> Option<Shows> {
         }
     }
     let Said { fields, state, quarantine, .. } = serde_json::from_slice(&body).ok()?;
-    Some(Shows { fields, state, quarantine })
+    Some(Shows { fields, state, quarantine, ..Shows::default() })
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {

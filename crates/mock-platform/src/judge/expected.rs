@@ -229,7 +229,7 @@ impl Clues {
     /// A time may be kept in another notation than the one that was sent.
     fn is_of_time(&self, identity: &Identity) -> bool {
         match (self.time.as_deref(), identity.time()) {
-            (Some(kept), Some(sent)) => kept == sent || super::check::value::is_same_instant_text(sent, kept),
+            (Some(kept), Some(sent)) => kept == sent || super::check::value::may_be_same_instant(sent, kept),
             (kept, sent) => kept.is_none() || kept == sent,
         }
     }

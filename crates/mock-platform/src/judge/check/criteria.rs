@@ -52,10 +52,19 @@ pub(crate) fn refused_or_quarantined(evidence: &Evidence<'_>) -> Findings {
         let mut answers = case.transcripts().flat_map(|transcript| &transcript.answers);
         let is_taken = answers.any(Answer::is_2xx);
         all_refused &= !is_taken;
-        if is_taken && matches!(case.seen, Seen::Records(_)) && !evidence.terms.shows.quarantine {
+        let Seen::Records(records) = &case.seen else { continue };
+        let is_kept_aside = records.iter().any(|effect| effect.quarantined);
+        let shows = evidence.terms.shows;
+        if is_taken && !shows.quarantine {
             findings.not_observed(
                 &case.case.name,
                 "acknowledged, and neither `?capabilities` nor any record shows whether it is kept aside",
+            );
+        } else if is_taken && !is_kept_aside && !shows.kept_nameless_aside {
+            // A record of what is kept aside need not say whose it is: any such may be this one's.
+            findings.fail(
+                &case.case.name,
+                "acknowledged, and no record shows that it was kept aside: it is lost",
             );
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct Shows {
     pub(crate) fields: bool,
     pub(crate) state: bool,
     pub(crate) quarantine: bool,
+    /// Whether anything was kept aside of which it is not said whose it is.
+    pub(crate) kept_nameless_aside: bool,
 }
 
 impl Shows {
@@ -48,8 +50,14 @@ impl Shows {
             fields: self.fields || effect.fields.is_some(),
             state: self.state || effect.state.is_some(),
             quarantine: self.quarantine || effect.quarantined,
+            kept_nameless_aside: self.kept_nameless_aside || effect.quarantined && is_nameless(effect),
         }
     }
+}
+
+/// Whether it has no id of a webhook, which are UUIDs here.
+fn is_nameless(effect: &Effect) -> bool {
+    effect.cmiuuid.as_deref().is_none_or(|id| id.len() < 32)
 }
 
 impl Terms {

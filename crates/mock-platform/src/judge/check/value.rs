@@ -40,17 +40,38 @@ pub(crate) fn is_same(sent: &Raw, stored: &Raw) -> bool {
 }
 
 /// Whether both are the same point in time, as far as that can be told: numbers of seconds, milliseconds or less, and
-/// ISO 8601. What is in another notation is given the benefit of the doubt.
+/// ISO 8601, to the second; of two numbers of milliseconds each digit counts. What may be a date in another notation is
+/// given the benefit of the doubt.
 pub(crate) fn is_same_instant(sent: &Raw, stored: &Raw) -> bool {
-    is_same_instant_text(&sent.plain(), &stored.plain())
+    let (plain, kept) = (sent.plain(), stored.plain());
+    match (instant_ms(&plain), instant_ms(&kept)) {
+        (None, _) => true,
+        (Some(sent), Some(stored)) if is_in_ms(&plain, sent) && is_in_ms(&kept, stored) => sent == stored,
+        (Some(sent), Some(stored)) => sent / 1_000 == stored / 1_000,
+        // Of a call that nobody answered, say.
+        (Some(sent), None) if stored.is_null() => sent == 0,
+        (Some(_), None) => is_composite(stored) || may_be_a_date(&kept),
+    }
 }
 
-/// The same of texts.
-pub(crate) fn is_same_instant_text(sent: &str, stored: &str) -> bool {
+/// Whether nothing that is known of the two says that they are different points in time, to the second: enough to tell
+/// whose an effect is.
+pub(crate) fn may_be_same_instant(sent: &str, stored: &str) -> bool {
     match (instant_ms(sent), instant_ms(stored)) {
         (Some(sent), Some(stored)) => sent / 1_000 == stored / 1_000,
         _ => true,
     }
+}
+
+/// Whether the text is a number, and that of the milliseconds.
+fn is_in_ms(text: &str, ms: i128) -> bool {
+    decimal(text).is_some_and(|number| decimal(&ms.to_string()) == Some(number))
+}
+
+/// Whether it has two numbers at least, as a day and a year, and is none itself: no `Invalid Date`, no `-1`.
+fn may_be_a_date(text: &str) -> bool {
+    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty()).count();
+    numbers >= 2 && decimal(text).is_none()
 }
 
 fn is_composite(value: &Raw) -> bool {
@@ -206,5 +227,17 @@ mod tests {
         check("1632317068000", r#""+053697-01-01T00:00:00Z""#, false);
         check("1632317068", r#""Wed, 22 Sep 2021 13:24:28 GMT""#, true);
         check("0", r#""1970-01-01T00:00:00Z""#, true);
+        check("1632317068", r#""22.09.2021, 13:24:28""#, true);
+        check("1632317068", r#"{"$date":1632317068000}"#, true);
+        check("1632317068123", "1632317068000", false);
+        check("1632317068123", r#""1632317068123""#, true);
+        check("1632317068123", "1632317068", true);
+        check("1632317068123", "1632317068.123", true);
+        check("1632317068123", r#""2021-09-22T13:24:28Z""#, true);
+        check("0", "null", true);
+        for lost in ["null", r#""Invalid Date""#, r#""NaN""#, r#""""#, "-1632317068", r#""today at 9""#] {
+            check("1632317068", lost, false);
+            check(r#""2021-09-22T13:24:28Z""#, lost, false);
+        }
     }
 }

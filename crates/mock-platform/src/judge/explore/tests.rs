@@ -34,7 +34,12 @@ fn terms() -> Terms {
         ack_limit: Duration::from_secs(5),
         malformed: Malformed::Either,
         is_observed: true,
-        shows: crate::judge::check::Shows { fields: true, state: true, quarantine: true },
+        shows: crate::judge::check::Shows {
+            fields: true,
+            state: true,
+            quarantine: true,
+            kept_nameless_aside: false,
+        },
         start_limit: Duration::from_secs(30),
         is_local_name: false,
         takes_pings: false,

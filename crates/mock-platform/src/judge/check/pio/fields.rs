@@ -114,9 +114,12 @@ pub(super) const PIO_007: Check = Check {
         flask: "`fromtimestamp(time / 1000, UTC)`, but `fromtimestamp(start_time, UTC)`.",
     },
     stimulus: |composer| {
-        let cdr = composer.cdr().with("time", "1632317071000").with("start_time", "1632317068");
-        let cdr = cdr.with("end_time", "1632317073");
-        vec![Case::new("").send(&composer.post(&cdr)).expect(&cdr, Count::Once)]
+        let case = |(name, time)| {
+            let cdr = composer.cdr().with("time", time).with("start_time", "1632317068");
+            let cdr = cdr.with("end_time", "1632317073");
+            Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once)
+        };
+        [("as documented", "1632317071000"), ("a time within a second", "1632317071123")].map(case).into()
     },
     judge: |evidence| criteria::stored_as_sent(evidence, &["time", "start_time", "end_time"]),
     ..Check::BASE

@@ -11,6 +11,9 @@ const OPEN: Fixes = Fixes {
     flask: "In pydantic `extra='ignore'`, and `str` in place of `Literal` or `Enum`.",
 };
 
+/// Every limit that protects a receiver is far from here, and a webhook with some `extra_params` is near.
+const LONG: usize = 4096;
+
 pub(super) const SCH_001: Check = Check {
     id: "SCH-001",
     title: "a member that no page lists",
@@ -18,8 +21,10 @@ pub(super) const SCH_001: Check = Check {
     why: "The platform adds members without notice; whoever refuses them loses every webhook from that day on.",
     fixes: OPEN,
     stimulus: |composer| {
+        let long = format!("\"{}\"", "x".repeat(LONG));
         let values = [
             ("a text", "\"x\""),
+            ("a text of 4 KiB", &long),
             ("a number", "1.5"),
             ("a boolean", "true"),
             ("null", "null"),

@@ -84,7 +84,9 @@ fn let_go(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
     for transcript in evidence.cases.iter().flat_map(CaseEvidence::transcripts) {
         let is_over = transcript.end != End::Open || !transcript.answers.is_empty();
-        if !is_over && transcript.write_error.is_none() && transcript.connect_error.is_none() {
+        if let Some(error) = &transcript.connect_error {
+            findings.not_observed("", format!("no connection came about: {error}"));
+        } else if !is_over && transcript.write_error.is_none() {
             findings.warn("", "neither answered nor closed within a minute");
         }
     }
