@@ -110,8 +110,7 @@ pub(crate) async fn capabilities_at_url(url: &Target) -> Option<Shows> {
         fields: bool,
         #[serde(default)]
         state: bool,
-        #[serde(default)]
-        quarantine: bool,
+        quarantine: Option<bool>,
     }
     let mut asked = url.url().clone();
     let query =
@@ -127,7 +126,13 @@ pub(crate) async fn capabilities_at_url(url: &Target) -> Option<Shows> {
         }
     }
     let Said { fields, state, quarantine, .. } = serde_json::from_slice(&body).ok()?;
-    Some(Shows { fields, state, quarantine, ..Shows::default() })
+    Some(Shows {
+        fields,
+        state,
+        quarantine: quarantine.unwrap_or_default(),
+        keeps_none_aside: quarantine == Some(false),
+        ..Shows::default()
+    })
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {

@@ -8,7 +8,7 @@ use super::{Answer, CaseEvidence, Evidence, Findings, Malformed, Seen, Transcrip
 
 pub(crate) use effects::{effects, name_of, shown};
 pub(crate) use fields::{another_text, compare, is_as_sent, unchanged, uncorrupted};
-pub(crate) use state::final_state;
+pub(crate) use state::{final_state, not_over};
 
 /// Every request is acknowledged, and the effects are those expected.
 pub(crate) fn acknowledged(evidence: &Evidence<'_>) -> Findings {
@@ -55,7 +55,12 @@ pub(crate) fn refused_or_quarantined(evidence: &Evidence<'_>) -> Findings {
         let Seen::Records(records) = &case.seen else { continue };
         let is_kept_aside = records.iter().any(|effect| effect.quarantined);
         let shows = evidence.terms.shows;
-        if is_taken && !shows.quarantine {
+        if is_taken && shows.keeps_none_aside {
+            findings.fail(
+                &case.case.name,
+                "acknowledged, and lost: `?capabilities` says `\"quarantine\": false`, so it is not kept aside",
+            );
+        } else if is_taken && !shows.quarantine {
             findings.not_observed(
                 &case.case.name,
                 "acknowledged, and neither `?capabilities` nor any record shows whether it is kept aside",

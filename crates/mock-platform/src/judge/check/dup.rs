@@ -88,7 +88,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "DUP-007",
-        title: "the same CDR again with a corrected balance",
+        title: "the same CDR again with a corrected balance, and with a later time",
         severity: Severity::Should,
         observability: Observability::Effects,
         source: "piopiy docs: CDR webhook, balance",
@@ -97,8 +97,11 @@ pub(super) const CHECKS: &[Check] = &[
         stimulus: |composer| {
             let cdr = composer.cdr().with("balance", "\"41.250000\"");
             let corrected = cdr.clone().with("balance", "\"40.750000\"");
-            let case = Case::new("").send(&composer.post(&cdr)).send(&composer.post(&corrected));
-            vec![case.expect(&cdr, Count::Once)]
+            let case = Case::new("a balance").send(&composer.post(&cdr)).send(&composer.post(&corrected));
+            let time = composer.cdr().with("time", "1767225600000");
+            let later = time.clone().with("time", "1767225661000");
+            let other = Case::new("a time").send(&composer.post(&time)).send(&composer.post(&later));
+            vec![case.expect(&cdr, Count::Once), other.expect(&time, Count::Once)]
         },
         judge: criteria::acknowledged,
         ..Check::BASE

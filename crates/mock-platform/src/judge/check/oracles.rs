@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Answer, CaseEvidence, Evidence, Findings, Terms, Transcript};
 
 /// Text that a receiver gives away about its inside.
-const LEAKS: [&str; 18] = [
+const LEAKS: [&str; 23] = [
     "Traceback (most recent call last)",
     "Werkzeug Debugger",
     "site-packages/",
@@ -24,6 +24,11 @@ const LEAKS: [&str; 18] = [
     "Stack trace:\n#0 ",
     "net/http.(*conn)",
     "/gems/",
+    ".pl line ",
+    ".php on line ",
+    ".java:",
+    ".cs:line ",
+    ":in `",
 ];
 
 /// Applies all of them but [`leaks`].

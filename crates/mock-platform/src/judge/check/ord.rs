@@ -4,8 +4,11 @@ mod orders;
 
 use std::time::Duration;
 
+use piopiy_events::{Kind, StatusKind};
+
 use super::{
-    Case, Check, Composer, Count, Fixes, Observability, Payload, Severity, Step, Tag, Time, criteria,
+    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Severity, Step, Tag,
+    Time, criteria,
 };
 
 const FIXES: Fixes = Fixes {
@@ -27,12 +30,20 @@ const ORD: Check = Check {
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "ORD-001",
-        title: "whole calls, in the order in which things happen",
+        title: "whole calls, in the order in which things happen, and two that are not over",
         why: "Where even the plain order ends in another state, every report on answered and missed calls is wrong.",
         stimulus: |composer| {
             let names = ["inbound-answered", "inbound-missed", "inbound-bridged", "outbound-streamed"];
-            names.map(|name| in_order(composer, name, name, |_| {})).into()
+            let whole = names.map(|name| in_order(composer, name, name, |_| {}));
+            let open = [("inbound-bridged", "leg b is over"), ("inbound-streamed", "the stream is over")];
+            let open = open.map(|(scenario, what)| {
+                in_order(composer, scenario, &format!("{GOES_ON}: {what}"), |all| {
+                    all.retain(|it| !ends_it(it))
+                })
+            });
+            whole.into_iter().chain(open).collect()
         },
+        judge: settled_or_open,
         ..ORD
     },
     Check {
@@ -96,14 +107,24 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "ORD-007",
-        title: "only the CDR, and no live event at all",
+        title: "only the CDR, or with the hang-up, and no other live event",
         severity: Severity::Should,
         why: "Live events are not sent where they are not asked for, and get lost; the CDR says all that is billed.",
         stimulus: |composer| {
             let only = |payloads: &mut Vec<Payload>| drop(payloads.drain(..payloads.len() - 1));
-            ["inbound-answered", "inbound-missed", "outbound-answered"]
+            let mut cases: Vec<Case> = ["inbound-answered", "inbound-missed", "outbound-answered"]
                 .map(|name| in_order(composer, name, name, only))
-                .into()
+                .into();
+            cases.push(in_order(composer, "inbound-answered", "the hang-up and the CDR", |all| {
+                drop(all.drain(..all.len() - 2));
+            }));
+            cases.push(in_order(composer, "inbound-answered", "answered, and of no second", |all| {
+                drop(all.drain(..all.len() - 1));
+                for cdr in all {
+                    *cdr = cdr.clone().with("duration", "0");
+                }
+            }));
+            cases
         },
         ..ORD
     },
@@ -140,6 +161,28 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// How the name of a case begins whose call is not over.
+const GOES_ON: &str = "goes on";
+
+/// Leg a's end is that of the call.
+fn ends_it(payload: &Payload) -> bool {
+    payload.identity().is_some_and(|identity| {
+        let is_hangup = StatusKind::of(identity.status()) == StatusKind::Hangup;
+        identity.leg() != Some("b") && (identity.kind() == Kind::Cdr || is_hangup)
+    })
+}
+
+fn settled_or_open(evidence: &Evidence<'_>) -> Findings {
+    let is_open = |name: &str| name.starts_with(GOES_ON);
+    let at = evidence.cases.iter().position(|case| is_open(&case.case.name)).unwrap_or(evidence.cases.len());
+    let (whole, open) = evidence.cases.split_at(at);
+    let mut findings = criteria::acknowledged_and_settled(&Evidence { cases: whole, ..*evidence });
+    let open = Evidence { cases: open, ..*evidence };
+    findings.extend(criteria::acknowledged(&open));
+    findings.extend(criteria::not_over(&open));
+    findings
+}
+
 /// One call of a scenario, one webhook after another, each on a connection of its own.
 fn in_order(composer: &mut Composer, scenario: &str, name: &str, arrange: fn(&mut Vec<Payload>)) -> Case {
     let (_, mut payloads) = composer.call(scenario);
@@ -163,8 +206,7 @@ fn leg_b_first(composer: &mut Composer) -> Vec<Case> {
     let all = one_by_one(composer, "all of leg b, then all of leg a", &payloads);
     // Nobody picked leg b up, and its CDR comes last.
     let (_, payloads) = composer.call("inbound-bridged");
-    let is_cdr =
-        |payload: &Payload| payload.identity().is_some_and(|it| it.kind() == piopiy_events::Kind::Cdr);
+    let is_cdr = |payload: &Payload| payload.identity().is_some_and(|it| it.kind() == Kind::Cdr);
     let (b, a): (Vec<Payload>, Vec<Payload>) = payloads.into_iter().partition(is_leg_b);
     let started = b.first().cloned();
     let missed = b.into_iter().find(is_cdr).map(|cdr| cdr.with("status", "\"missed\""));

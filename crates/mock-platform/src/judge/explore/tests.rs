@@ -38,7 +38,7 @@ fn terms() -> Terms {
             fields: true,
             state: true,
             quarantine: true,
-            kept_nameless_aside: false,
+            ..crate::judge::check::Shows::default()
         },
         start_limit: Duration::from_secs(30),
         is_local_name: false,

@@ -57,6 +57,27 @@ fn states(case: &CaseEvidence, records: &[Effect], known: &Known, findings: &mut
     }
 }
 
+/// No call is said to have ended after its last effect. In which of the other states each is, the words of receivers leave open.
+pub(crate) fn not_over(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    for case in evidence.cases {
+        let Seen::Records(records) = &case.seen else { continue };
+        let last = records.iter().rfind(|effect| !effect.quarantined);
+        if let Some(state) = last.and_then(|effect| effect.state.as_deref())
+            && (state == Phase::EndedAnswered.as_str() || state == Phase::EndedMissed.as_str())
+        {
+            let text = format!("the call stands at `{state}`, and nothing has ended it");
+            let discrepancy = Discrepancy::new(DiscrepancyKind::Corrupted, &case.case.name);
+            findings.differs(
+                &case.case.name,
+                discrepancy.at("/state", "\"active\"", format!("\"{state}\"")),
+                &text,
+            );
+        }
+    }
+    findings
+}
+
 /// A call as the model has it.
 struct Call {
     key: String,

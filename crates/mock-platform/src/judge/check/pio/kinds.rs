@@ -47,22 +47,23 @@ pub(super) const PIO_004: Check = Check {
 
 pub(super) const PIO_008: Check = Check {
     id: "PIO-008",
-    title: "the CDRs of both legs of one conversation",
+    title: "the CDRs of the legs of one conversation",
     observability: Observability::Effects,
     source: "piopiy docs: inbound-webhooks-missed, whose legs a and b seem to share their cmiuuid",
     why: "Whoever takes the second leg for a repeat of the first loses the half of the call that was paid for.",
     fixes: EACH,
     stimulus: |composer| {
         let mut cases = Vec::new();
-        for is_shared in [true, false] {
+        for (name, first, is_shared) in
+            [("one cmiuuid", "a", true), ("two cmiuuids", "a", false), ("two legs b", "b", false)]
+        {
             let leg = |composer: &mut Composer, leg: &str| {
                 composer.payload_of("cdr.inbound.missed", None, None).with("leg", &format!("\"{leg}\""))
             };
-            let a = leg(composer, "a");
+            let a = leg(composer, first);
             let b = leg(composer, "b").with("conversation_uuid", &format!("\"{}\"", a.cmiuuid));
             let a = a.clone().with("conversation_uuid", &format!("\"{}\"", a.cmiuuid));
             let b = if is_shared { b.with_cmiuuid(&a.cmiuuid) } else { b };
-            let name = if is_shared { "one cmiuuid" } else { "two cmiuuids" };
             let case = Case::new(name).send(&composer.post(&a)).send(&composer.post(&b));
             cases.push(case.expect(&a, Count::Once).expect(&b, Count::Once));
         }

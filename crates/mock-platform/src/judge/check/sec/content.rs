@@ -65,11 +65,21 @@ pub(super) const INJECTIONS: Check = Check {
             let case = Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once);
             if name == "CRLF" { case.marking_the_log(&mark) } else { case }
         });
-        cases.into()
+        let elsewhere = ["status", "from", "conversation_uuid"].map(|key| {
+            let cdr = composer.cdr().with(key, &forged);
+            let case = Case::new(format!("CRLF in {key}")).send(&composer.post(&cdr));
+            case.expect(&cdr, Count::AtMostOnce).marking_the_log(&mark)
+        });
+        cases.into_iter().chain(elsewhere).collect()
     },
     judge: |evidence| {
         let mut findings = criteria::effects(evidence);
         for case in evidence.cases {
+            let answers = case.transcripts().flat_map(|transcript| &transcript.answers);
+            let forged = |name: &str| name.starts_with("forged-");
+            if answers.flat_map(|answer| &answer.headers).any(|(name, _)| forged(name)) {
+                findings.fail(&case.case.name, "its field wrote a header of its own into the answer");
+            }
             let mark = case.case.log_mark.as_deref().unwrap_or_default();
             if case.log.iter().any(|line| line.starts_with(mark)) {
                 findings.fail(&case.case.name, "its field wrote a line of its own into the receiver's log");

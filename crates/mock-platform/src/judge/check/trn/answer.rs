@@ -87,6 +87,8 @@ fn framing(name: &str, answer: &Answer, findings: &mut Findings) {
     let is_coded = answer.header("transfer-encoding").is_some();
     if lengths.iter().any(|length| *length != lengths[0]) {
         findings.fail(name, format!("the {status} has two lengths"));
+    } else if lengths.len() > 1 {
+        findings.warn(name, format!("the {status} tells its length {} times", lengths.len()));
     }
     if !lengths.is_empty() && is_coded {
         findings.fail(name, format!("the {status} has Content-Length and Transfer-Encoding"));

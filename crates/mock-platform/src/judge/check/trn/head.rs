@@ -80,7 +80,7 @@ pub(super) const TRN_017: Check = Check {
 
 pub(super) const TRN_027: Check = Check {
     id: "TRN-027",
-    title: "names of headers in any case, and a folded line",
+    title: "names of headers in any case, no blank behind the colon, and a folded line",
     severity: Severity::Should,
     source: "RFC 9110 §5.1; RFC 9112 §5.2: folding is refused with 400 or read as a space",
     why: "HTTP/2 proxies write every name in lower case. A receiver that compares bytes finds no Content-Type there.",
@@ -174,6 +174,11 @@ fn names(composer: &mut Composer) -> Vec<Case> {
         }),
     ];
     let cdr = composer.cdr();
+    let bare = |request: Request, name: &str, value: &str| request.line(format!("{name}:{value}"));
+    cases.push(
+        Case::new("no blank behind the colon").send(&written(composer, &cdr, bare)).expect(&cdr, Count::Once),
+    );
+    let cdr = composer.cdr();
     let folded = composer.post(&cdr).line("X-Note: one\r\n two");
     cases.push(Case::new(FOLDED).send(&folded).expect(&cdr, Count::Once));
     cases
@@ -183,6 +188,11 @@ const FOLDED: &str = "a folded line";
 
 /// The request that the platform would send, with every name as `spell` has it.
 fn spelled(composer: &Composer, cdr: &Payload, spell: fn(&str) -> String) -> Request {
+    written(composer, cdr, |request, name, value| request.header(&spell(name), value))
+}
+
+/// The request that the platform would send, with every line of its head written by `write`.
+fn written(composer: &Composer, cdr: &Payload, write: impl Fn(Request, &str, &str) -> Request) -> Request {
     let length = cdr.bytes.len().to_string();
     let known = [
         ("Host", composer.sources.host.as_str()),
@@ -191,10 +201,8 @@ fn spelled(composer: &Composer, cdr: &Payload, spell: fn(&str) -> String) -> Req
     ];
     let given = composer.sources.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let request = Request::new("POST", &composer.sources.target).framing(Framing::Untold).payload(cdr);
-    let request = known
-        .into_iter()
-        .chain(given)
-        .fold(request, |request, (name, value)| request.header(&spell(name), value));
+    let request =
+        known.into_iter().chain(given).fold(request, |request, (name, value)| write(request, name, value));
     composer.sign(request, cdr)
 }
 
