@@ -195,7 +195,7 @@ fn run_after(
     let interval = interval(Expected::of(simulator, options).seconds);
     let works = (0..options.threads).map(|thread| Work {
         source: Source::new(simulator, options, thread as u64, options.threads as u64),
-        composer: Composer::new(simulator, target),
+        composer: Composer::new(simulator, options.rate, target),
         address,
         tls: tls.clone(),
         connections: part(options.connections, thread, options.threads),

@@ -1,6 +1,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::options::Rate;
 use super::source::Due;
 use crate::deliver::Target;
 use crate::plan::{CallBuffer, Simulator, WrittenWebhook};
@@ -21,12 +22,14 @@ pub(super) struct Composer {
 pub(super) struct Bodies {
     simulator: Simulator,
     buffer: CallBuffer,
-    /// The call in the buffer.
-    call: Option<u64>,
+    /// The call in the buffer, and which of its webhooks where that is the only one.
+    written: Option<(u64, Option<usize>)>,
+    /// Whether each webhook is of another call than the last, as it is where calls keep their own timing.
+    are_mixed: bool,
 }
 
 impl Composer {
-    pub(super) fn new(simulator: &Simulator, target: &Target) -> Self {
+    pub(super) fn new(simulator: &Simulator, rate: Rate, target: &Target) -> Self {
         let url = target.url();
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -38,7 +41,7 @@ impl Composer {
         head.push_str(concat!("User-Agent: piopiy-mock/", env!("CARGO_PKG_VERSION"), "\r\n"));
         head.push_str("Content-Type: application/json\r\nContent-Length: ");
         Self {
-            bodies: Bodies::new(simulator),
+            bodies: Bodies::new(simulator, rate),
             head: head.into_bytes(),
             forms: Vec::new(),
             ready: None,
@@ -96,8 +99,9 @@ impl Composer {
 }
 
 impl Bodies {
-    pub(super) fn new(simulator: &Simulator) -> Self {
-        Self { simulator: simulator.clone(), buffer: CallBuffer::default(), call: None }
+    pub(super) fn new(simulator: &Simulator, rate: Rate) -> Self {
+        let are_mixed = matches!(rate, Rate::Calls(_) | Rate::Erlangs(_));
+        Self { simulator: simulator.clone(), buffer: CallBuffer::default(), written: None, are_mixed }
     }
 
     pub(super) fn of(&mut self, due: Due) -> &[u8] {
@@ -106,10 +110,39 @@ impl Bodies {
 
     /// A call has the webhooks that were counted.
     fn webhook(&mut self, due: Due) -> Option<(&WrittenWebhook, &[u8])> {
-        if self.call != Some(due.call) {
-            self.simulator.write_call_that_starts(due.call, due.starts_at_ms, &mut self.buffer);
-            self.call = Some(due.call);
+        let webhook = due.webhook as usize;
+        let wanted = (due.call, self.are_mixed.then_some(webhook));
+        if self.written != Some(wanted) {
+            let (call, only) = wanted;
+            self.simulator.write_call_that_starts(call, due.starts_at_ms, only, &mut self.buffer);
+            self.written = Some(wanted);
         }
-        self.buffer.webhook(due.webhook as usize)
+        self.buffer.webhook(webhook)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::PlanOptions;
+
+    #[test]
+    fn a_webhook_by_itself_is_what_it_is_in_its_call() {
+        let simulator = Simulator::builtin("default", PlanOptions::default()).unwrap();
+        let (mut alone, mut whole) =
+            (Bodies::new(&simulator, Rate::Calls(1.0)), Bodies::new(&simulator, Rate::Max));
+        let mut compared = 0;
+        for call in 0..500 {
+            for webhook in 0.. {
+                let due = Due { at_ns: 0, call, webhook, starts_at_ms: 997 * call, attempt: 0, marks: 0 };
+                let expected = whole.of(due);
+                if expected.is_empty() {
+                    break;
+                }
+                assert_eq!(alone.of(due), expected, "{due:?}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 500, "{compared}");
     }
 }

@@ -55,7 +55,7 @@ impl LoadPlan {
         options.check()?;
         let is_asked = options.rate == Rate::Max;
         let source = Source::new(simulator, options, 0, 1);
-        Ok(Self { is_asked, source, last: None, bodies: Bodies::new(simulator) })
+        Ok(Self { is_asked, source, last: None, bodies: Bodies::new(simulator, options.rate) })
     }
 
     /// What is due next. With [`Rate::Max`] only a number of calls makes an end.

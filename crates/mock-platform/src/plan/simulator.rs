@@ -227,12 +227,18 @@ impl Simulator {
     /// grown.
     pub fn write_call(&self, index: u64, buffer: &mut CallBuffer) {
         let start = self.arrivals.at_ms(index, &mut buffer.scratch.block);
-        self.write_call_that_starts(index, start, buffer);
+        self.write_call_that_starts(index, start, None, buffer);
     }
 
     /// The same, with the start that the call is known to have: to compute it takes longer than all else, where calls are not written one
-    /// after another.
-    pub(crate) fn write_call_that_starts(&self, index: u64, start: u64, buffer: &mut CallBuffer) {
+    /// after another. Of all its webhooks or of that `only` one; the payloads of the others are empty then.
+    pub(crate) fn write_call_that_starts(
+        &self,
+        index: u64,
+        start: u64,
+        only: Option<usize>,
+        buffer: &mut CallBuffer,
+    ) {
         let CallBuffer { bytes, webhooks, story, starts_at_ms, scratch } = buffer;
         bytes.clear();
         webhooks.clear();
@@ -261,6 +267,11 @@ impl Simulator {
             let has_extra_params = !scratch.extra_params.is_empty();
             let form = self.forms.get(timeline.story.direction, entry.happening, leg.is_b, has_extra_params);
             let Some(form) = form else { continue };
+            if only.is_some_and(|only| only != webhooks.len()) {
+                let body = bytes.len()..bytes.len();
+                webhooks.push(WrittenWebhook { at_ms: entry.at_ms, form: form.form, leg: form.leg, body });
+                continue;
+            }
             let is_record = form.form.kind == Kind::Cdr;
             let at_ms = if is_record { leg.start } else { entry.at_ms };
             let time = self.options.epoch_ms.saturating_add(at_ms);

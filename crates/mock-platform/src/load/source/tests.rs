@@ -286,7 +286,7 @@ fn stages_and_lists_of_arrivals_say_when_calls_begin_and_end() {
 fn wire(options: &LoadOptions, shard: Option<(u64, u64)>, part: u64, parts: u64) -> Vec<(u64, Vec<u8>)> {
     let simulator = simulator(shard);
     let target = crate::deliver::Target::parse("http://127.0.0.1:9/webhook", &[]).unwrap();
-    let mut composer = super::super::composer::Composer::new(&simulator, &target);
+    let mut composer = super::super::composer::Composer::new(&simulator, options.rate, &target);
     let mut source = Source::new(&simulator, options, part, parts);
     std::iter::from_fn(|| source.take())
         .map(|due| {

@@ -49,7 +49,7 @@ fn sent(rate: Rate, calls: u64) -> (u64, u64) {
     let start_ns = now_ns();
     let work = Work {
         source: Source::new(&simulator, &options, 0, 1),
-        composer: Composer::new(&simulator, &target),
+        composer: Composer::new(&simulator, options.rate, &target),
         address,
         tls: None,
         connections: 4,

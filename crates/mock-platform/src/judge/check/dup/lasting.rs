@@ -16,8 +16,15 @@ pub(super) const RESTART: Check = Check {
     fixes: FIXES,
     stimulus: |composer| {
         let mut cases = Vec::new();
-        for (name, signal) in [("SIGTERM", Signal::Terminate), ("SIGKILL", Signal::Kill)] {
-            let cdr = composer.cdr();
+        for (name, signal) in
+            [("SIGTERM", Signal::Terminate), ("SIGKILL, and a body of two lines", Signal::Kill)]
+        {
+            let mut cdr = composer.cdr();
+            if signal == Signal::Kill {
+                // Who keeps bodies as lines of a file, as they came, finds two that are none when it starts again.
+                let text = String::from_utf8_lossy(&cdr.bytes).replacen(',', ",\n", 1);
+                cdr = cdr.of_bytes(text);
+            }
             let request = composer.post(&cdr);
             let case = Case::new(name).send(&request).step(Step::Look).step(Step::Stop(signal));
             let case = case.step(Step::Start).step(Step::Look).send(&request);
