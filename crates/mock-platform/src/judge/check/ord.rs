@@ -38,7 +38,7 @@ pub(super) const CHECKS: &[Check] = &[
             let open = [("inbound-bridged", "leg b is over"), ("inbound-streamed", "the stream is over")];
             let open = open.map(|(scenario, what)| {
                 in_order(composer, scenario, &format!("{GOES_ON}: {what}"), |all| {
-                    all.retain(|it| !ends_it(it))
+                    all.retain(|it| !ends_it(it));
                 })
             });
             whole.into_iter().chain(open).collect()
