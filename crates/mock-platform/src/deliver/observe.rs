@@ -126,13 +126,7 @@ pub(crate) async fn capabilities_at_url(url: &Target) -> Option<Shows> {
         }
     }
     let Said { fields, state, quarantine, .. } = serde_json::from_slice(&body).ok()?;
-    Some(Shows {
-        fields,
-        state,
-        quarantine: quarantine.unwrap_or_default(),
-        keeps_none_aside: quarantine == Some(false),
-        ..Shows::default()
-    })
+    Some(Shows { fields, state, quarantine, ..Shows::default() })
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {

@@ -4,7 +4,9 @@ mod effects;
 mod fields;
 mod state;
 
+use super::evidence::Shows;
 use super::{Answer, CaseEvidence, Evidence, Findings, Malformed, Seen, Transcript};
+use crate::judge::Effect;
 
 pub(crate) use effects::{effects, name_of, shown};
 pub(crate) use fields::{another_text, compare, is_as_sent, unchanged, uncorrupted};
@@ -53,30 +55,34 @@ pub(crate) fn refused_or_quarantined(evidence: &Evidence<'_>) -> Findings {
         let is_taken = answers.any(Answer::is_2xx);
         all_refused &= !is_taken;
         let Seen::Records(records) = &case.seen else { continue };
-        let is_kept_aside = records.iter().any(|effect| effect.quarantined);
-        let shows = evidence.terms.shows;
-        if is_taken && shows.keeps_none_aside {
-            findings.fail(
-                &case.case.name,
-                "acknowledged, and lost: `?capabilities` says `\"quarantine\": false`, so it is not kept aside",
-            );
-        } else if is_taken && !shows.quarantine {
-            findings.not_observed(
-                &case.case.name,
-                "acknowledged, and neither `?capabilities` nor any record shows whether it is kept aside",
-            );
-        } else if is_taken && !is_kept_aside && !shows.kept_nameless_aside {
-            // A record of what is kept aside need not say whose it is: any such may be this one's.
-            findings.fail(
-                &case.case.name,
-                "acknowledged, and no record shows that it was kept aside: it is lost",
-            );
+        if is_taken {
+            kept_aside(&case.case.name, records, evidence.terms.shows, &mut findings);
         }
     }
     if all_refused {
         findings.decided_by_answers();
     }
     findings
+}
+
+/// What was acknowledged and cannot be understood is kept aside, as far as records show that.
+fn kept_aside(case: &str, records: &[Effect], shows: Shows, findings: &mut Findings) {
+    // A record of what is kept aside need not say whose it is: any such may be this one's.
+    let is_shown = shows.kept_nameless_aside || records.iter().any(|effect| effect.quarantined);
+    match shows.quarantine {
+        Some(true) if is_shown => {}
+        Some(true) => {
+            findings.fail(case, "acknowledged, and no record shows that it was kept aside: it is lost");
+        }
+        Some(false) => findings.fail(
+            case,
+            "acknowledged, and lost: `?capabilities` says `\"quarantine\": false`, so it is not kept aside",
+        ),
+        None => findings.not_observed(
+            case,
+            "acknowledged, and neither `?capabilities` nor any record shows whether it is kept aside",
+        ),
+    }
 }
 
 /// Every request is acknowledged, the effects are those expected, and have these members as they were sent.

@@ -38,9 +38,8 @@ pub(crate) struct Terms {
 pub(crate) struct Shows {
     pub(crate) fields: bool,
     pub(crate) state: bool,
-    pub(crate) quarantine: bool,
-    /// Whether the receiver says that it shows nothing that is kept aside.
-    pub(crate) keeps_none_aside: bool,
+    /// What is kept aside; `None` where nobody says and nothing has shown it.
+    pub(crate) quarantine: Option<bool>,
     /// Whether anything was kept aside of which it is not said whose it is.
     pub(crate) kept_nameless_aside: bool,
 }
@@ -51,8 +50,7 @@ impl Shows {
         Self {
             fields: self.fields || effect.fields.is_some(),
             state: self.state || effect.state.is_some(),
-            quarantine: self.quarantine || effect.quarantined,
-            keeps_none_aside: self.keeps_none_aside && !effect.quarantined,
+            quarantine: if effect.quarantined { Some(true) } else { self.quarantine },
             kept_nameless_aside: self.kept_nameless_aside || effect.quarantined && is_nameless(effect),
         }
     }

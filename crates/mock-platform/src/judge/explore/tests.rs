@@ -37,7 +37,7 @@ fn terms() -> Terms {
         shows: crate::judge::check::Shows {
             fields: true,
             state: true,
-            quarantine: true,
+            quarantine: Some(true),
             ..crate::judge::check::Shows::default()
         },
         start_limit: Duration::from_secs(30),

@@ -39,6 +39,9 @@ pub(super) const ERROR_PAGES: Check = Check {
     ..Check::BASE
 };
 
+/// How a line begins that a field writes where it may not.
+const FORGED: &str = "forged-";
+
 pub(super) const INJECTIONS: Check = Check {
     id: "SEC-012",
     title: "CRLF, ANSI escapes, %n, ${jndi:…}, templates and SQL in fields",
@@ -48,8 +51,8 @@ pub(super) const INJECTIONS: Check = Check {
     why: "A caller chooses their name; whoever pastes it into a query, a template or a log line lets them write there.",
     fixes: Fixes::all("Bind values (`WHERE cmiuuid = ?`), never paste them; log them as JSON or escaped."),
     stimulus: |composer| {
-        let mark = format!("forged-{:016x}", composer.key() ^ composer.sources.nonce.0);
-        let forged = format!(r#""x\r\n{mark} ERROR""#);
+        let mark = format!("{FORGED}{:016x}", composer.key() ^ composer.sources.nonce.0);
+        let forged = format!(r#""x\r\n{mark}: 1""#);
         let values = [
             ("CRLF", forged.as_str()),
             ("an ANSI escape", r#""\u001b[2J\u001b]0;x\u0007""#),
@@ -76,8 +79,7 @@ pub(super) const INJECTIONS: Check = Check {
         let mut findings = criteria::effects(evidence);
         for case in evidence.cases {
             let answers = case.transcripts().flat_map(|transcript| &transcript.answers);
-            let forged = |name: &str| name.starts_with("forged-");
-            if answers.flat_map(|answer| &answer.headers).any(|(name, _)| forged(name)) {
+            if answers.flat_map(|answer| &answer.headers).any(|(name, _)| name.starts_with(FORGED)) {
                 findings.fail(&case.case.name, "its field wrote a header of its own into the answer");
             }
             let mark = case.case.log_mark.as_deref().unwrap_or_default();
