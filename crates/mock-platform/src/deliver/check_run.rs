@@ -82,6 +82,8 @@ pub enum CheckRunError {
 
 /// Checks that run side by side; those that wait do not count.
 const SIDE_BY_SIDE: usize = 8;
+/// How long a receiver is watched where something listens before it is started: some servers try for five seconds.
+const TAKEN: Duration = Duration::from_secs(6);
 /// Plain webhooks that the baseline is measured with.
 const BASELINE: usize = 10;
 
@@ -161,10 +163,32 @@ impl<'a> Run<'a> {
         file: Option<&CaseFile>,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Self>, CheckRunError> {
-        let process = options.command.as_deref().map(Process::start).transpose()?;
+        let mut stop = pin!(stop);
+        let is_taken = tokio::select! {
+            biased;
+            () = stop.as_mut() => return Ok(None),
+            is_taken = is_taken(target, options) => is_taken,
+        };
+        let mut process = options.command.as_deref().map(Process::start).transpose()?;
+        let failure = async {
+            match &mut process {
+                Some(process) => process.failure(is_taken).await,
+                None => std::future::pending().await,
+            }
+        };
+        let begin = async {
+            if is_taken {
+                // It may be a proxy. What is none does not leave the receiver its port, which finds that out by then.
+                tokio::time::sleep(TAKEN).await;
+            }
+            Self::begin(target, options, file).await
+        };
         let begun = tokio::select! {
-            begun = Box::pin(Self::begin(target, options, file)) => Some(begun?),
+            // Ctrl-C ends the receiver, too.
+            biased;
             () = stop => None,
+            failure = failure => return Err(failure.into()),
+            begun = Box::pin(begin) => Some(begun?),
         };
         match (begun, process) {
             (Some(run), process) => Ok(Some(Self { process: Mutex::new(process), ..run })),
@@ -402,6 +426,15 @@ async fn observer(
             started => return started,
         }
     }
+}
+
+/// Whether something listens where the receiver that is to be started should.
+async fn is_taken(target: &Target, options: &CheckOptions) -> bool {
+    if options.command.is_none() {
+        return false;
+    }
+    let Ok(probe) = Probe::new(target, None, options.ack_limit).await else { return false };
+    probe.is_listening().await.map_or_else(|error| is_of_tls(&error), |()| true)
 }
 
 async fn wait_for(probe: &Probe, patience: Duration) -> std::io::Result<()> {

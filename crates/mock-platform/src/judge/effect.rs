@@ -98,8 +98,13 @@ impl Effect {
         Ok(Self { seq, cmiuuid, leg, kind, status, fields: None, state, quarantined })
     }
 
+    /// Its `fields`, as far as they are a webhook's.
+    pub(crate) fn stored(&self) -> Option<Webhook> {
+        self.fields.as_ref().and_then(|fields| Webhook::parse(fields.as_json().as_bytes()).ok())
+    }
+
     pub(crate) fn clues(&self) -> Clues {
-        let stored = self.fields.as_ref().and_then(|fields| Webhook::parse(fields.as_json().as_bytes()).ok());
+        let stored = self.stored();
         let field = |key: &str| {
             let value = stored.as_ref()?.get(key)?;
             (!value.is_null()).then(|| value.plain().into_owned())

@@ -1,7 +1,7 @@
 mod log;
 mod usage;
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +23,28 @@ pub enum ProcessError {
         /// Why.
         source: std::io::Error,
     },
+    /// It was started, and failed at once.
+    #[error("`{command}` ended ({status}) before the first check: {}", taken(*.is_taken))]
+    Ended {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// Whether something listened there before it was started.
+        is_taken: bool,
+    },
     /// A signal could not be sent, or its end not be awaited.
     #[error("the receiver's process could not be stopped")]
     Stop(#[source] std::io::Error),
+}
+
+/// What the owner of a receiver may do that does not stay up.
+fn taken(is_taken: bool) -> &'static str {
+    if is_taken {
+        "something else listens where it should; stop that first"
+    } else {
+        "see above what it said"
+    }
 }
 
 /// A receiver that the suite has started. It ends with the suite.
@@ -72,6 +91,15 @@ impl Process {
     pub(super) fn restart(&mut self) -> Result<(), ProcessError> {
         *self = Self::start_with(&self.command, Arc::clone(&self.log))?;
         Ok(())
+    }
+
+    /// Waits until it fails. One that ends well may have started what listens.
+    pub(super) async fn failure(&mut self, is_taken: bool) -> ProcessError {
+        match self.child.wait().await {
+            Ok(status) if status.success() => std::future::pending().await,
+            Ok(status) => ProcessError::Ended { command: self.command.join(" "), status, is_taken },
+            Err(error) => ProcessError::Stop(error),
+        }
     }
 
     /// Whether it has not ended.

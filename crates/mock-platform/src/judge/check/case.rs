@@ -110,6 +110,11 @@ pub(crate) enum Count {
 }
 
 impl Count {
+    /// The same of a live event, which a receiver may have no use for.
+    pub(crate) fn of_event(self) -> Self {
+        if self == Self::Once { Self::OnceIfKnown } else { self }
+    }
+
     /// The least and the most.
     pub(crate) fn range(self, is_acknowledged: bool) -> (usize, usize) {
         match self {
@@ -172,7 +177,7 @@ impl Case {
     pub(crate) fn expect_call<'a>(self, payloads: impl IntoIterator<Item = &'a Payload>) -> Self {
         payloads.into_iter().fold(self, |case, payload| {
             let is_cdr = payload.identity().is_none_or(|identity| identity.kind() == Kind::Cdr);
-            case.expect(payload, if is_cdr { Count::Once } else { Count::OnceIfKnown })
+            case.expect(payload, if is_cdr { Count::Once } else { Count::Once.of_event() })
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use piopiy_events::{CallDirection, Profile, Webhook};
 
-use super::{Form, Payload, PayloadId, Request, Signature, SigningKey, Time};
+use super::{Case, Count, Form, Payload, PayloadId, Request, Signature, SigningKey, Time};
 use crate::plan::{Nonce, PlanOptions, PlannedCall, Seed, Simulator, SingleOptions, single};
 
 /// What all stimuli of a run follow from.
@@ -129,6 +129,33 @@ impl Composer {
     pub(crate) fn live(&mut self) -> Payload {
         let name = if self.has("live.out_started") { "live.out_started" } else { "live.started" };
         self.payload(name)
+    }
+
+    /// One of each kind that receivers have code of their own for, by a name for people: CDRs of both outcomes and legs,
+    /// and live events.
+    pub(crate) fn kinds(&mut self) -> [(&'static str, Payload); 5] {
+        let leg_b = self.payload_of("cdr.inbound.missed", Some("b"), Some(CallDirection::Inbound));
+        [
+            ("a CDR", self.cdr()),
+            ("a live event", self.payload("live.stream_connected")),
+            ("the CDR of an answered call", self.payload("cdr.inbound.answered")),
+            ("the CDR of a leg b", leg_b),
+            ("the start of a call", self.live()),
+        ]
+    }
+
+    /// Two cases, a CDR and a live event that are changed the same way. A receiver may have no use for the event.
+    pub(crate) fn both(
+        &mut self,
+        name: impl Into<String>,
+        count: Count,
+        change: impl Fn(Payload) -> Payload,
+    ) -> [Case; 2] {
+        let name = name.into();
+        let (cdr, event) = (change(self.cdr()), change(self.live()));
+        let of_event = Case::new(format!("{name}, of a live event")).send(&self.post(&event));
+        let of_cdr = Case::new(name).send(&self.post(&cdr));
+        [of_cdr.expect(&cdr, count), of_event.expect(&event, count.of_event())]
     }
 
     /// Whether the profile has an event.

@@ -9,8 +9,10 @@ use super::{Answer, CaseEvidence, Evidence, Findings, Malformed, Seen, Transcrip
 use crate::judge::Effect;
 
 pub(crate) use effects::{effects, name_of, shown};
-pub(crate) use fields::{another_text, compare, is_as_sent, unchanged, uncorrupted};
-pub(crate) use state::{final_state, not_over};
+pub(crate) use fields::{
+    Stored, another_text, compare, compare_if_stored, is_as_sent, unchanged, uncorrupted,
+};
+pub(crate) use state::final_state;
 
 /// Every request is acknowledged, and the effects are those expected.
 pub(crate) fn acknowledged(evidence: &Evidence<'_>) -> Findings {
@@ -21,14 +23,39 @@ pub(crate) fn acknowledged(evidence: &Evidence<'_>) -> Findings {
     findings
 }
 
-/// Every request is acknowledged, the effects are those expected, as they were sent, and each call stands in the end
-/// where the model says.
-pub(crate) fn acknowledged_and_settled(evidence: &Evidence<'_>) -> Findings {
+/// Every request is acknowledged, and the effects are those expected, as they were sent.
+pub(crate) fn acknowledged_as_sent(evidence: &Evidence<'_>) -> Findings {
     let mut findings = acknowledged(evidence);
     for case in evidence.cases {
         uncorrupted(case, &mut findings);
     }
+    findings
+}
+
+/// The same, and each call stands in the end where the model says.
+pub(crate) fn acknowledged_and_settled(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = acknowledged_as_sent(evidence);
     findings.extend(final_state(evidence));
+    findings
+}
+
+/// Every request is acknowledged, the effects are those expected, and each webhook is taken for what it is: a CDR or a live
+/// event. An effect need not say which.
+pub(crate) fn taken_for_what_it_is(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = acknowledged(evidence);
+    for case in evidence.cases {
+        for expected in &case.case.expected {
+            let Some(identity) = expected.payload.identity() else { continue };
+            let wanted = identity.kind().as_str();
+            for effect in case.effects_of(expected).unwrap_or_default() {
+                if let Some(kind) =
+                    effect.kind.as_deref().filter(|kind| !effect.quarantined && *kind != wanted)
+                {
+                    findings.fail(&case.case.name, format!("taken for {kind}, and it is {wanted}"));
+                }
+            }
+        }
+    }
     findings
 }
 
@@ -88,8 +115,9 @@ fn kept_aside(case: &str, records: &[Effect], shows: Shows, findings: &mut Findi
 /// Every request is acknowledged, the effects are those expected, and have these members as they were sent.
 pub(crate) fn stored_as_sent(evidence: &Evidence<'_>, keys: &[&str]) -> Findings {
     let mut findings = acknowledged(evidence);
+    let others = Stored::of(evidence);
     for case in evidence.cases {
-        unchanged(case, keys, &mut findings);
+        unchanged(case, &others, keys, &mut findings);
     }
     findings
 }
@@ -97,8 +125,9 @@ pub(crate) fn stored_as_sent(evidence: &Evidence<'_>, keys: &[&str]) -> Findings
 /// Every body is refused with 4xx, or acknowledged, and what is stored of it has these members as they were sent.
 pub(crate) fn refused_or_stored_as_sent(evidence: &Evidence<'_>, keys: &[&str]) -> Findings {
     let mut findings = taken_or_refused(evidence);
+    let others = Stored::of(evidence);
     for case in evidence.cases {
-        unchanged(case, keys, &mut findings);
+        unchanged(case, &others, keys, &mut findings);
     }
     findings
 }

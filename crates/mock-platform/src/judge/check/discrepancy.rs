@@ -17,7 +17,7 @@ pub struct Discrepancy {
     /// What was sent, or what the model says, as JSON; cut where it is long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
-    /// What is stored, as JSON; cut where it is long.
+    /// What is stored, as JSON; cut where it is long. Absent where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
 }
@@ -36,6 +36,12 @@ impl Discrepancy {
     ) -> Self {
         (self.pointer, self.sent, self.stored) =
             (Some(pointer.into()), Some(sent.into()), Some(stored.into()));
+        self
+    }
+
+    /// At a member of which nothing is stored.
+    pub(crate) fn left_out(mut self, pointer: impl Into<String>, sent: impl Into<String>) -> Self {
+        (self.pointer, self.sent) = (Some(pointer.into()), Some(sent.into()));
         self
     }
 }

@@ -28,14 +28,11 @@ pub(super) const CHECKS: &[Check] = &[
         why: "The platform repeats what it has no answer to, and may repeat what it has: twice charged, twice called back.",
         fixes: FIXES,
         stimulus: |composer| {
-            let cdr = composer.cdr();
-            let event = composer.payload("live.stream_connected");
-            let twice = |name: &str, payload: &Payload, count: Count| {
-                let request = composer.post(payload);
-                Case::new(name).send(&request).send(&request).expect(payload, count)
-            };
-            // A receiver may have no use for a live event; one that has, has it once.
-            vec![twice("a CDR", &cdr, Count::Once), twice("a live event", &event, Count::OnceIfKnown)]
+            let twice = composer.kinds().map(|(name, payload)| {
+                let request = composer.post(&payload);
+                Case::new(name).send(&request).send(&request).expect_call([&payload])
+            });
+            twice.into()
         },
         judge: criteria::acknowledged,
         ..Check::BASE
@@ -95,13 +92,17 @@ pub(super) const CHECKS: &[Check] = &[
         why: "A correction is the same record: counted as a second one, the call is billed twice.",
         fixes: FIXES,
         stimulus: |composer| {
-            let cdr = composer.cdr().with("balance", "\"41.250000\"");
-            let corrected = cdr.clone().with("balance", "\"40.750000\"");
-            let case = Case::new("a balance").send(&composer.post(&cdr)).send(&composer.post(&corrected));
-            let time = composer.cdr().with("time", "1767225600000");
-            let later = time.clone().with("time", "1767225661000");
-            let other = Case::new("a time").send(&composer.post(&time)).send(&composer.post(&later));
-            vec![case.expect(&cdr, Count::Once), other.expect(&time, Count::Once)]
+            let cdrs = |composer: &mut Composer| {
+                composer.kinds().into_iter().filter(|(_, payload)| payload.is_cdr()).collect::<Vec<_>>()
+            };
+            let (balance, time) = (cdrs(composer), cdrs(composer));
+            let balance = balance.into_iter().map(|(name, cdr)| {
+                again_with(composer, (name, "a balance"), cdr, "balance", ["\"41.250000\"", "\"40.750000\""])
+            });
+            let time = time.into_iter().map(|(name, cdr)| {
+                again_with(composer, (name, "a time"), cdr, "time", ["1767225600000", "1767225661000"])
+            });
+            balance.chain(time).collect()
         },
         judge: criteria::acknowledged,
         ..Check::BASE
@@ -141,42 +142,70 @@ pub(super) const CHECKS: &[Check] = &[
     memory::MEMORY,
 ];
 
+/// The same record twice, with one member corrected.
+fn again_with(
+    composer: &Composer,
+    (name, what): (&str, &str),
+    cdr: Payload,
+    key: &str,
+    [first, then]: [&str; 2],
+) -> Case {
+    let cdr = cdr.with(key, first);
+    let corrected = cdr.clone().with(key, then);
+    let case = Case::new(format!("{name}, {what}")).send(&composer.post(&cdr));
+    case.send(&composer.post(&corrected)).expect(&cdr, Count::Once)
+}
+
 /// All but the last byte is sent before, so that the copies arrive within microseconds.
 fn at_once(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
     for copies in [2, 2, 2, 4, 8, 32] {
         let cdr = composer.cdr();
-        let request = composer.post(&cdr);
-        let last = request.bytes().len() - 1;
-        let script = Script::default().request_around(&request, last, Action::Barrier).answered();
         let name = format!("{copies} copies, try {}", cases.len() + 1);
-        cases.push(Case::new(name).scripts(vec![script; copies]).expect(&cdr, Count::Once));
+        cases.push(copies_at_once(composer, name, &cdr, copies));
+    }
+    let [_, others @ ..] = composer.kinds();
+    for (name, payload) in others {
+        cases.push(copies_at_once(composer, format!("8 copies of {name}"), &payload, 8));
     }
     cases
+}
+
+fn copies_at_once(composer: &Composer, name: String, payload: &Payload, copies: usize) -> Case {
+    let request = composer.post(payload);
+    let last = request.bytes().len() - 1;
+    let script = Script::default().request_around(&request, last, Action::Barrier).answered();
+    Case::new(name).scripts(vec![script; copies]).expect_call([payload])
 }
 
 /// The same members, from the last to the first, one a line; and the same header lines the other way round.
 fn written_otherwise(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
-    for name in ["key order", "white space", "header order", "all three"] {
+    for name in ["key order", "white space", "header order"] {
         let cdr = composer.cdr();
-        let mut other = cdr.clone();
-        if let Some(webhook) = cdr.webhook() {
-            let mut members: Vec<String> =
-                webhook.members().iter().map(|(key, value)| member(key, value.as_json())).collect();
-            if matches!(name, "key order" | "all three") {
-                members.reverse();
-            }
-            let spread = matches!(name, "white space" | "all three");
-            let (open, between, close) = if spread { ("{\n  ", ",\r\n\t", "\n}\n") } else { ("{", ",", "}") };
-            other = other.of_bytes(format!("{open}{}{close}", members.join(between)));
-        }
-        let again = composer.post(&other);
-        let again = if matches!(name, "header order" | "all three") { again.lines_reversed() } else { again };
-        let case = Case::new(name).send(&composer.post(&cdr)).send(&again);
-        cases.push(case.expect(&cdr, Count::Once));
+        cases.push(again_otherwise(composer, name.to_owned(), name, &cdr));
+    }
+    for (kind, payload) in composer.kinds() {
+        cases.push(again_otherwise(composer, format!("all three, {kind}"), "all three", &payload));
     }
     cases
+}
+
+fn again_otherwise(composer: &Composer, name: String, what: &str, payload: &Payload) -> Case {
+    let mut other = payload.clone();
+    if let Some(webhook) = payload.webhook() {
+        let mut members: Vec<String> =
+            webhook.members().iter().map(|(key, value)| member(key, value.as_json())).collect();
+        if matches!(what, "key order" | "all three") {
+            members.reverse();
+        }
+        let spread = matches!(what, "white space" | "all three");
+        let (open, between, close) = if spread { ("{\n  ", ",\r\n\t", "\n}\n") } else { ("{", ",", "}") };
+        other = other.of_bytes(format!("{open}{}{close}", members.join(between)));
+    }
+    let again = composer.post(&other);
+    let again = if matches!(what, "header order" | "all three") { again.lines_reversed() } else { again };
+    Case::new(name).send(&composer.post(payload)).send(&again).expect_call([payload])
 }
 
 fn member(key: &str, json: &str) -> String {
@@ -219,7 +248,9 @@ fn siblings(composer: &mut Composer) -> Vec<Case> {
     let early = composer.payload("live.stream_connected").with("time", &(second + 100).to_string());
     let soon = (second + 400).to_string();
     let reconnected = pair(composer, "a second stream within a second", early, "time", &soon);
-    vec![legs, outcomes, streams, reconnected]
+    let start = composer.live().with("leg", "\"a\"");
+    let events = pair(composer, "a live event of leg a and of leg b", start, "leg", "\"b\"");
+    vec![legs, outcomes, streams, reconnected, events]
 }
 
 fn meanwhile(composer: &mut Composer) -> Vec<Case> {

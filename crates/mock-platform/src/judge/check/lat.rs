@@ -41,12 +41,11 @@ pub(super) const CHECKS: &[Check] = &[
         why: "An answer that comes too late is none: the platform sends again what was taken long ago.",
         fixes: FIXES,
         stimulus: |composer| {
-            let mut names: Vec<&str> =
-                piopiy_events::Form::all(composer.sources.profile).iter().map(|form| form.name).collect();
-            names.sort_unstable();
-            names.dedup();
-            let cases = names.into_iter().map(|name| {
-                let payload = composer.payload(name);
+            let forms = piopiy_events::Form::all(composer.sources.profile);
+            let legs = forms.iter().flat_map(|form| form.legs.iter().map(move |leg| (form, *leg)));
+            let cases = legs.map(|(form, leg)| {
+                let payload = composer.payload_of(form.name, Some(leg), Some(form.call));
+                let name = format!("{} of leg {leg} of an {} call", form.name, form.call.as_str());
                 Case::new(name).send(&composer.post(&payload))
             });
             cases.collect()

@@ -4,11 +4,10 @@ mod orders;
 
 use std::time::Duration;
 
-use piopiy_events::{Kind, StatusKind};
+use piopiy_events::StatusKind;
 
 use super::{
-    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Severity, Step, Tag,
-    Time, criteria,
+    Case, Check, Composer, Count, Fixes, Observability, Payload, Severity, Step, Tag, Time, criteria,
 };
 
 const FIXES: Fixes = Fixes {
@@ -30,20 +29,13 @@ const ORD: Check = Check {
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "ORD-001",
-        title: "whole calls, in the order in which things happen, and two that are not over",
+        title: "whole calls, in the order in which things happen, and some that are not over",
         why: "Where even the plain order ends in another state, every report on answered and missed calls is wrong.",
         stimulus: |composer| {
             let names = ["inbound-answered", "inbound-missed", "inbound-bridged", "outbound-streamed"];
             let whole = names.map(|name| in_order(composer, name, name, |_| {}));
-            let open = [("inbound-bridged", "leg b is over"), ("inbound-streamed", "the stream is over")];
-            let open = open.map(|(scenario, what)| {
-                in_order(composer, scenario, &format!("{GOES_ON}: {what}"), |all| {
-                    all.retain(|it| !ends_it(it));
-                })
-            });
-            whole.into_iter().chain(open).collect()
+            whole.into_iter().chain(open_calls(composer)).collect()
         },
-        judge: settled_or_open,
         ..ORD
     },
     Check {
@@ -59,6 +51,10 @@ pub(super) const CHECKS: &[Check] = &[
                 in_order(composer, "inbound-answered", "the CDR before the hang-up", early),
                 in_order(composer, "inbound-answered", "the CDR before the answer", |all| all.rotate_left(1)),
                 in_order(composer, "inbound-streamed", "the CDR first", |all| all.rotate_right(1)),
+                in_order(composer, "inbound-streamed", "the begin of the stream last", |all| {
+                    all.sort_by_key(|it| has_status(it, &StatusKind::StreamConnected));
+                }),
+                hung_up_after_the_cdr(composer),
                 in_order(composer, "inbound-missed", "the CDRs before the start", |all| all.rotate_left(1)),
             ]
         },
@@ -111,7 +107,8 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::Should,
         why: "Live events are not sent where they are not asked for, and get lost; the CDR says all that is billed.",
         stimulus: |composer| {
-            let only = |payloads: &mut Vec<Payload>| drop(payloads.drain(..payloads.len() - 1));
+            // Leg b's alone would leave open where the call stands.
+            let only = |payloads: &mut Vec<Payload>| payloads.retain(|it| it.is_cdr() && !it.is_leg_b());
             let mut cases: Vec<Case> = ["inbound-answered", "inbound-missed", "outbound-answered"]
                 .map(|name| in_order(composer, name, name, only))
                 .into();
@@ -161,30 +158,51 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// How the name of a case begins whose call is not over.
-const GOES_ON: &str = "goes on";
+/// Calls that nothing has ended.
+fn open_calls(composer: &mut Composer) -> Vec<Case> {
+    type Keep = fn(&Payload) -> bool;
+    let calls: [(&str, &str, Keep); 5] = [
+        ("outbound-answered", "it has begun", |it| has_status(it, &StatusKind::Started)),
+        ("outbound-answered", "it is answered", |it| !ends_it(it)),
+        ("inbound-bridged", "leg b is over", |it| !ends_it(it)),
+        ("inbound-streamed", "the stream is over", |it| !ends_it(it)),
+        ("inbound-streamed", "a stream is open", |it| {
+            !ends_it(it) && !has_status(it, &StatusKind::StreamDisconnected)
+        }),
+    ];
+    let case = |(scenario, what, keep): (&str, &str, Keep)| {
+        in_order(composer, scenario, &format!("goes on: {what}"), |all| all.retain(keep))
+    };
+    calls.map(case).into()
+}
 
 /// Leg a's end is that of the call.
 fn ends_it(payload: &Payload) -> bool {
-    payload.identity().is_some_and(|identity| {
-        let is_hangup = StatusKind::of(identity.status()) == StatusKind::Hangup;
-        identity.leg() != Some("b") && (identity.kind() == Kind::Cdr || is_hangup)
-    })
+    !payload.is_leg_b() && (payload.is_cdr() || has_status(payload, &StatusKind::Hangup))
 }
 
-fn settled_or_open(evidence: &Evidence<'_>) -> Findings {
-    let is_open = |name: &str| name.starts_with(GOES_ON);
-    let at = evidence.cases.iter().position(|case| is_open(&case.case.name)).unwrap_or(evidence.cases.len());
-    let (whole, open) = evidence.cases.split_at(at);
-    let mut findings = criteria::acknowledged_and_settled(&Evidence { cases: whole, ..*evidence });
-    let open = Evidence { cases: open, ..*evidence };
-    findings.extend(criteria::acknowledged(&open));
-    findings.extend(criteria::not_over(&open));
-    findings
+fn has_status(payload: &Payload, status: &StatusKind<'_>) -> bool {
+    payload.identity().is_some_and(|identity| StatusKind::of(identity.status()) == *status)
+}
+
+/// A call that nobody answered: that it was hung up, told late, makes it no answered one.
+fn hung_up_after_the_cdr(composer: &mut Composer) -> Case {
+    let cdr = composer.cdr();
+    let id = format!("\"{}\"", cdr.cmiuuid);
+    let cdr = cdr.with("conversation_uuid", &id);
+    let name = if composer.has("live.in_hangup") { "live.in_hangup" } else { "live.hangup" };
+    let hang_up = composer.payload_of(name, Some("a"), None).with_cmiuuid(&cdr.cmiuuid);
+    let hang_up = hang_up.with("conversation_uuid", &id);
+    one_by_one(composer, "the hang-up of a missed call after its CDR", &[cdr, hang_up])
 }
 
 /// One call of a scenario, one webhook after another, each on a connection of its own.
-fn in_order(composer: &mut Composer, scenario: &str, name: &str, arrange: fn(&mut Vec<Payload>)) -> Case {
+fn in_order(
+    composer: &mut Composer,
+    scenario: &str,
+    name: &str,
+    arrange: impl FnOnce(&mut Vec<Payload>),
+) -> Case {
     let (_, mut payloads) = composer.call(scenario);
     arrange(&mut payloads);
     one_by_one(composer, name, &payloads)
@@ -195,21 +213,16 @@ fn one_by_one(composer: &Composer, name: &str, payloads: &[Payload]) -> Case {
     payloads.iter().fold(case, |case, payload| case.send(&composer.post(payload)))
 }
 
-fn is_leg_b(payload: &Payload) -> bool {
-    payload.identity().is_some_and(|identity| identity.leg() == Some("b"))
-}
-
 fn leg_b_first(composer: &mut Composer) -> Vec<Case> {
     let (_, mut payloads) = composer.call("inbound-bridged");
     // Stable: each leg stays in its order.
-    payloads.sort_by_key(|payload| !is_leg_b(payload));
+    payloads.sort_by_key(|payload| !payload.is_leg_b());
     let all = one_by_one(composer, "all of leg b, then all of leg a", &payloads);
     // Nobody picked leg b up, and its CDR comes last.
     let (_, payloads) = composer.call("inbound-bridged");
-    let is_cdr = |payload: &Payload| payload.identity().is_some_and(|it| it.kind() == Kind::Cdr);
-    let (b, a): (Vec<Payload>, Vec<Payload>) = payloads.into_iter().partition(is_leg_b);
+    let (b, a): (Vec<Payload>, Vec<Payload>) = payloads.into_iter().partition(Payload::is_leg_b);
     let started = b.first().cloned();
-    let missed = b.into_iter().find(is_cdr).map(|cdr| cdr.with("status", "\"missed\""));
+    let missed = b.into_iter().find(Payload::is_cdr).map(|cdr| cdr.with("status", "\"missed\""));
     let payloads: Vec<Payload> = started.into_iter().chain(a).chain(missed).collect();
     vec![all, one_by_one(composer, "a missed leg b around an answered leg a", &payloads)]
 }

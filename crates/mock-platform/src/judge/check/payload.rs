@@ -1,4 +1,4 @@
-use piopiy_events::{Identity, Raw, Webhook};
+use piopiy_events::{Identity, Kind, Raw, Webhook};
 use serde::{Deserialize, Serialize};
 
 use super::case_file::bytes;
@@ -66,6 +66,16 @@ impl Payload {
 
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.webhook()?.identity()
+    }
+
+    /// Whether it is a CDR.
+    pub(crate) fn is_cdr(&self) -> bool {
+        self.identity().is_some_and(|identity| identity.kind() == Kind::Cdr)
+    }
+
+    /// Whether it says that it is of leg b.
+    pub(crate) fn is_leg_b(&self) -> bool {
+        self.identity().is_some_and(|identity| identity.leg() == Some("b"))
     }
 
     fn edit(mut self, edit: impl FnOnce(&mut Webhook)) -> Self {

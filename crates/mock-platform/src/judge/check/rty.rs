@@ -67,10 +67,11 @@ fn unread(request: &Request, after: Duration) -> Script {
 fn lost_answers(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
     for after in [20, 100].map(Duration::from_millis) {
-        let cdr = composer.cdr();
-        let request = composer.post(&cdr);
-        let case = Case::new(format!("reset after {after:?}")).script(unread(&request, after));
-        cases.push(case.send(&request).expect(&cdr, Count::Once));
+        for (name, payload) in composer.kinds() {
+            let request = composer.post(&payload);
+            let case = Case::new(format!("{name}, reset after {after:?}")).script(unread(&request, after));
+            cases.push(case.send(&request).expect_call([&payload]));
+        }
     }
     cases
 }
@@ -78,11 +79,11 @@ fn lost_answers(composer: &mut Composer) -> Vec<Case> {
 fn given_up(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
     for after in [0, 1, 2, 5].map(Duration::from_millis) {
-        let cdr = composer.cdr();
-        let request = composer.post(&cdr);
-        let closed = Case::new(format!("closed after {after:?}")).script(unread(&request, after));
-        cases.push(closed.send(&request).expect(&cdr, Count::Once));
-
+        for (name, payload) in [("a CDR", composer.cdr()), ("a live event", composer.live())] {
+            let request = composer.post(&payload);
+            let case = Case::new(format!("{name}, closed after {after:?}")).script(unread(&request, after));
+            cases.push(case.send(&request).expect_call([&payload]));
+        }
         let cdr = composer.cdr();
         let request = composer.post(&cdr);
         let left = Script::default().request(&request).act(Action::Pause(Duration::from_millis(300))).deaf();

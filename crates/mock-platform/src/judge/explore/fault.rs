@@ -18,7 +18,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Findings {
     for case in evidence.cases.iter().filter(|case| case.error.is_none()) {
         let one = Evidence { cases: std::slice::from_ref(case), terms: evidence.terms };
         findings.extend(criteria::acknowledged(&one));
-        criteria::unchanged(case, &STORED, &mut findings);
+        criteria::unchanged(case, &criteria::Stored::default(), &STORED, &mut findings);
         if !case.case.has_open_end {
             findings.extend(criteria::final_state(&one));
         }

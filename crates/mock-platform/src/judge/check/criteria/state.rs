@@ -9,7 +9,8 @@ use super::super::{CaseEvidence, Discrepancy, DiscrepancyKind, Evidence, Finding
 use super::effects::Known;
 use crate::judge::Effect;
 
-/// After its last effect each call stands where the model says, whatever the order was in which its webhooks came.
+/// After its last effect each call stands where the model says, whatever the order was in which its webhooks came. Which of
+/// the states before the end a receiver tells apart is its own affair: there it only must say nothing that is wrong.
 pub(crate) fn final_state(evidence: &Evidence<'_>) -> Findings {
     let mut findings = Findings::default();
     let known = Known::of(evidence);
@@ -38,38 +39,21 @@ fn states(case: &CaseEvidence, records: &[Effect], known: &Known, findings: &mut
         });
         // That there is none is another finding's.
         let Some(last) = last.filter(|_| call.is_whole) else { continue };
-        let Some(state) =
-            last.state.as_deref().filter(|word| Phase::ALL.iter().any(|it| it.as_str() == *word))
-        else {
+        let word = last.state.as_deref();
+        let Some(stands) = word.and_then(|word| Phase::ALL.into_iter().find(|it| it.as_str() == word)) else {
             findings.not_observed(name, "the effects carry no `state` of the protocol's words");
             return;
         };
-        if state != call.phase.as_str() {
-            let text = format!("the call ends as `{state}`, expected `{}` ({})", call.phase, call.key);
+        if let Some(text) = wrong(&call, stands) {
             // Where it stood there before, something old was written over something new.
-            let is_stale = call.before.iter().any(|phase| phase.as_str() == state);
+            let is_stale = call.before.contains(&stands);
             let kind = if is_stale { DiscrepancyKind::StaleOverwrite } else { DiscrepancyKind::Corrupted };
-            let quoted = |word: &str| format!("\"{word}\"");
+            let quoted = |phase: Phase| format!("\"{phase}\"");
             let discrepancy = Discrepancy::new(kind, &call.key);
-            let discrepancy = discrepancy.at("/state", quoted(call.phase.as_str()), quoted(state));
+            let discrepancy = discrepancy.at("/state", quoted(call.phase), quoted(stands));
             findings.differs(name, discrepancy, &text);
         }
     }
-}
-
-/// No call is said to have ended after its last effect. In which of the other states each is, the words of receivers leave open.
-pub(crate) fn not_over(evidence: &Evidence<'_>) -> Findings {
-    let mut findings = Findings::default();
-    for case in evidence.cases {
-        let Seen::Records(records) = &case.seen else { continue };
-        let last = records.iter().rfind(|effect| !effect.quarantined);
-        if let Some(state) = last.and_then(|effect| effect.state.as_deref())
-            && (state == Phase::EndedAnswered.as_str() || state == Phase::EndedMissed.as_str())
-        {
-            findings.fail(&case.case.name, format!("the call stands at `{state}`, and nothing has ended it"));
-        }
-    }
-    findings
 }
 
 /// A call as the model has it.
@@ -81,6 +65,9 @@ struct Call {
     before: BTreeSet<Phase>,
     /// Whether all of its webhooks were acknowledged.
     is_whole: bool,
+    /// Whether the receiver shows effects of all that was sent.
+    is_shown: bool,
+    has_leg_a: bool,
 }
 
 fn calls(case: &CaseEvidence, known: &Known) -> Vec<Call> {
@@ -95,6 +82,7 @@ fn calls(case: &CaseEvidence, known: &Known) -> Vec<Call> {
     for (_, webhook) in &taken {
         model.apply(webhook);
     }
+    let is_shown = taken.len() == case.case.expected.len();
     let mut own: BTreeMap<String, Vec<&Expected>> = BTreeMap::new();
     for (expected, webhook) in &taken {
         if let Some(key) = model.call_of(webhook) {
@@ -108,12 +96,36 @@ fn calls(case: &CaseEvidence, known: &Known) -> Vec<Call> {
             Call {
                 before: before(&own),
                 legs: own.iter().map(|expected| expected.payload.cmiuuid.clone()).collect(),
+                is_shown,
+                has_leg_a: own.iter().any(|expected| !expected.payload.is_leg_b()),
                 is_whole: own.iter().all(|expected| case.is_acknowledged(expected.payload.id)),
                 phase: state.phase(),
                 key,
             }
         })
         .collect()
+}
+
+/// What is wrong with where a call is said to stand.
+fn wrong(call: &Call, stands: Phase) -> Option<String> {
+    let key = &call.key;
+    let is_over = |phase| matches!(phase, Phase::EndedAnswered | Phase::EndedMissed);
+    if is_over(call.phase) {
+        return (stands != call.phase)
+            .then(|| format!("the call ends as `{stands}`, expected `{}` ({key})", call.phase));
+    }
+    let is_answered = !matches!(call.phase, Phase::Offered | Phase::Ringing);
+    let what = match stands {
+        // Who sees nothing of leg a cannot know.
+        _ if is_over(stands) => call.has_leg_a.then_some("nothing has ended it"),
+        // Of webhooks that it does not show nobody knows whether they are in its state.
+        _ if !call.is_shown => None,
+        Phase::Offered | Phase::Ringing => is_answered.then_some("it was answered"),
+        _ if !is_answered => Some("nobody has answered it"),
+        Phase::Streaming if call.phase == Phase::Active => Some("its stream is over"),
+        _ => None,
+    };
+    what.map(|what| format!("the call stands at `{stands}`, and {what} ({key})"))
 }
 
 /// The phases of a call on its way, and those that single webhooks of it make.

@@ -19,16 +19,21 @@ pub(super) const RESTART: Check = Check {
         for (name, signal) in
             [("SIGTERM", Signal::Terminate), ("SIGKILL, and a body of two lines", Signal::Kill)]
         {
-            let mut cdr = composer.cdr();
-            if signal == Signal::Kill {
+            let kinds = composer.kinds().map(|(_, payload)| {
+                if signal == Signal::Terminate {
+                    return payload;
+                }
                 // Who keeps bodies as lines of a file, as they came, finds two that are none when it starts again.
-                let text = String::from_utf8_lossy(&cdr.bytes).replacen(',', ",\n", 1);
-                cdr = cdr.of_bytes(text);
+                let text = payload.text().replacen(',', ",\n", 1);
+                payload.of_bytes(text)
+            });
+            let (cdrs, events): (Vec<_>, Vec<_>) = kinds.into_iter().partition(Payload::is_cdr);
+            for (of, kinds) in [("CDRs", cdrs), ("live events", events)] {
+                let send = |case: Case| kinds.iter().fold(case, |case, it| case.send(&composer.post(it)));
+                let case = Case::new(format!("{of}, {name}"));
+                let case = send(case).step(Step::Look).step(Step::Stop(signal)).step(Step::Start);
+                cases.push(send(case.step(Step::Look)).expect_call(&kinds));
             }
-            let request = composer.post(&cdr);
-            let case = Case::new(name).send(&request).step(Step::Look).step(Step::Stop(signal));
-            let case = case.step(Step::Start).step(Step::Look).send(&request);
-            cases.push(case.expect(&cdr, Count::Once));
         }
         cases
     },

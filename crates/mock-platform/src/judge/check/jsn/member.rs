@@ -47,7 +47,7 @@ pub(super) const JSN_025: Check = Check {
         "Read the whole object before deciding what it is; no regular expressions over the body.",
     ),
     stimulus: other_orders,
-    judge: criteria::acknowledged,
+    judge: criteria::taken_for_what_it_is,
     ..Check::BASE
 };
 
@@ -102,6 +102,9 @@ fn strange_keys(composer: &mut Composer) -> Vec<Case> {
     for (name, member, is_first) in [
         ("Status before status", r#""Status":"answered""#, true),
         ("Status after status", r#""Status":"answered""#, false),
+        ("Duration before duration", r#""Duration":77"#, true),
+        ("Duration after duration", r#""Duration":77"#, false),
+        ("TO after to", r#""TO":1"#, false),
         ("FROM before from", r#""FROM":1"#, true),
         ("FROM after from", r#""FROM":1"#, false),
     ] {

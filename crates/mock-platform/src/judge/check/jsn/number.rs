@@ -1,6 +1,7 @@
 //! Numbers that readers round, refuse or take though they are none.
 
 use super::broken::{broken, read_after_all};
+use crate::judge::check::value::is_same;
 use crate::judge::check::{
     Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Severity, criteria,
 };
@@ -47,9 +48,25 @@ pub(super) const JSN_017: Check = Check {
             ("2^63", "9223372036854775808"),
             ("30 digits", "123456789012345678901234567891"),
         ];
-        numbers.map(|(name, number)| with_number(composer, name, number)).into()
+        let to = numbers.into_iter().flat_map(|(name, number)| with_number(composer, name, number));
+        let mut cases: Vec<Case> = to.collect();
+        let [(name, number), ..] = numbers;
+        for key in ["from", "appid"] {
+            let cdr = composer.cdr().with(key, number);
+            let case = Case::new(format!("{name} as {key}"));
+            cases.push(case.send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+        }
+        cases
     },
-    judge: |evidence| criteria::refused_or_stored_as_sent(evidence, &["to"]),
+    judge: |evidence| {
+        let mut findings = criteria::refused_or_stored_as_sent(evidence, &["to"]);
+        for case in evidence.cases {
+            criteria::compare_if_stored(case, &["from", "appid"], &mut findings, |_, sent, stored| {
+                is_same(sent, stored)
+            });
+        }
+        findings
+    },
     ..Check::BASE
 };
 
@@ -68,7 +85,7 @@ pub(super) const JSN_018: Check = Check {
             ("1,000 digits", &long),
             ("an exponent of nine digits", "1e999999999"),
         ];
-        numbers.map(|(name, number)| with_number(composer, name, number)).into()
+        numbers.into_iter().flat_map(|(name, number)| with_number(composer, name, number)).collect()
     },
     judge: |evidence| criteria::refused_or_stored_as_sent(evidence, &["to"]),
     ..Check::BASE
@@ -87,13 +104,15 @@ pub(super) const JSN_019: Check = Check {
         flask: "`int(value)` where `value == int(value)`.",
     },
     stimulus: |composer| {
-        let cases = ["12.0", "1.2e1", "12E0"].map(|number| {
-            let cdr = composer.cdr().with("duration", number);
-            Case::new(number).send(&composer.post(&cdr)).expect(&cdr, Count::Once)
+        let numbers =
+            [("duration", "12.0"), ("duration", "1.2e1"), ("duration", "12E0"), ("time", "1632317071000.0")];
+        let cases = numbers.map(|(key, number)| {
+            let cdr = composer.cdr().with(key, number);
+            Case::new(format!("{key} {number}")).send(&composer.post(&cdr)).expect(&cdr, Count::Once)
         });
         cases.into()
     },
-    judge: |evidence| criteria::stored_as_sent(evidence, &["duration"]),
+    judge: |evidence| criteria::stored_as_sent(evidence, &["duration", "time"]),
     ..Check::BASE
 };
 
@@ -114,7 +133,6 @@ fn no_numbers(composer: &mut Composer) -> Vec<Case> {
     cases
 }
 
-fn with_number(composer: &mut Composer, name: &str, number: &str) -> Case {
-    let cdr = composer.cdr().with("to", number);
-    Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce)
+fn with_number(composer: &mut Composer, name: &str, number: &str) -> [Case; 2] {
+    composer.both(name, Count::AtMostOnce, |webhook| webhook.with("to", number))
 }

@@ -153,8 +153,8 @@ fn no_utf8(composer: &mut Composer) -> Vec<Case> {
     ];
     let mut cases = Vec::new();
     for (name, bytes) in sequences {
-        let payload = composer.cdr().with("name", "\"~\"").replacing(b"~", bytes);
-        cases.push(Case::new(name).send(&composer.post(&payload)).expect(&payload, Count::Never));
+        let other = |webhook: Payload| webhook.with("name", "\"~\"").replacing(b"~", bytes);
+        cases.extend(composer.both(name, Count::Never, other));
     }
     let half = composer.cdr().with("name", "\"~\"").replacing(b"\"~\"", b"\"\x80");
     cases.push(broken(composer, "half of it", &half));
@@ -162,20 +162,20 @@ fn no_utf8(composer: &mut Composer) -> Vec<Case> {
 }
 
 /// How many of the cases hold escapes; the others come after.
-const ESCAPED: usize = 2;
+const ESCAPED: usize = 4;
 
 fn control_characters(composer: &mut Composer) -> Vec<Case> {
     let escaped = [("an escaped NUL", r#""a\u0000b""#), ("an escaped U+001F", r#""a\u001fb""#)];
     let mut cases: Vec<Case> = Vec::new();
     for (name, value) in escaped {
-        let cdr = composer.cdr().with("extra_params", value);
-        cases.push(Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+        let other = |webhook: Payload| webhook.with("extra_params", value);
+        cases.extend(composer.both(name, Count::AtMostOnce, other));
     }
     for (name, byte) in
         [("a raw NUL", 0_u8), ("a raw line feed", b'\n'), ("a raw tab", b'\t'), ("a raw U+001F", 0x1f)]
     {
-        let cdr = composer.cdr().with("extra_params", "\"a~b\"").replacing(b"~", &[byte]);
-        cases.push(Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Never));
+        let other = |webhook: Payload| webhook.with("extra_params", "\"a~b\"").replacing(b"~", &[byte]);
+        cases.extend(composer.both(name, Count::Never, other));
     }
     cases
 }
@@ -183,8 +183,9 @@ fn control_characters(composer: &mut Composer) -> Vec<Case> {
 fn escapes_kept_and_raw_refused(evidence: &Evidence<'_>) -> Findings {
     let (escaped, raw) = evidence.cases.split_at(ESCAPED.min(evidence.cases.len()));
     let mut findings = criteria::taken_or_refused(evidence);
+    let others = criteria::Stored::of(evidence);
     for case in escaped {
-        criteria::unchanged(case, &["extra_params"], &mut findings);
+        criteria::unchanged(case, &others, &["extra_params"], &mut findings);
     }
     // Without what its answers decide: they may leave the escapes open.
     findings.extend_found(criteria::refused_or_quarantined(&Evidence { cases: raw, terms: evidence.terms }));
@@ -205,15 +206,11 @@ fn texts(composer: &mut Composer) -> Vec<Case> {
     ];
     let mut cases = Vec::new();
     for (name, text) in texts {
-        let cdr = composer.cdr().with("extra_params", &format!("\"{text}\""));
-        cases.push(stored(composer, name.to_owned(), &cdr));
+        let text = format!("\"{text}\"");
+        cases.extend(composer.both(name, Count::Once, |webhook| webhook.with("extra_params", &text)));
     }
     let escaped: String = "📞é".encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-    let cdr = composer.cdr().with("extra_params", &format!("\"{escaped}\""));
-    cases.push(stored(composer, "as escapes".to_owned(), &cdr));
+    let escaped = format!("\"{escaped}\"");
+    cases.extend(composer.both("as escapes", Count::Once, |webhook| webhook.with("extra_params", &escaped)));
     cases
-}
-
-fn stored(composer: &Composer, name: String, payload: &Payload) -> Case {
-    Case::new(name).send(&composer.post(payload)).expect(payload, Count::Once)
 }

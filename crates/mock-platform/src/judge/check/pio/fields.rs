@@ -1,6 +1,8 @@
 //! Fields whose type, unit or meaning is not what one would think.
 
-use crate::judge::check::{Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, criteria};
+use crate::judge::check::{
+    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, criteria,
+};
 
 pub(super) const PIO_002: Check = Check {
     id: "PIO-002",
@@ -20,6 +22,8 @@ pub(super) const PIO_002: Check = Check {
             ("call_rate", "0.45"),
             ("balance", "\"899.000000\""),
             ("balance", "899.000001"),
+            ("call_rate", "\"0.123456\""),
+            ("balance", "\"-12.345678\""),
         ];
         values.map(|(key, value)| with(composer, key, value)).into()
     },
@@ -71,9 +75,12 @@ pub(super) const PIO_005: Check = Check {
             r#"{"key":"value"}"#,
             r#""  blanks around it  ""#,
             r#""Tom & Jerry's <b>10%</b> C:\\new + \"quotes\"""#,
+            r#""a &lt;b&gt; &amp;amp; %41%20 +1\r\nanother line\n""#,
+            r#"{"a":{"b":[1,{"c":true}]},"n":2}"#,
             r#""""#,
         ] {
-            cases.push(with(composer, "extra_params", value));
+            let other = |webhook: Payload| webhook.with("extra_params", value);
+            cases.extend(composer.both(format!("extra_params {value}"), Count::Once, other));
         }
         cases
     },
@@ -135,7 +142,7 @@ pub(super) const PIO_009: Check = Check {
         "Keep both, as texts without a pattern; take cmiuuid for the leg, conversation_uuid for the call.",
     ),
     stimulus: |composer| {
-        let id = |cdr: &crate::judge::check::Payload| format!("\"{}\"", cdr.cmiuuid);
+        let id = |cdr: &Payload| format!("\"{}\"", cdr.cmiuuid);
         let equal = composer.cdr();
         let own = id(&equal);
         let equal = equal.with("conversation_uuid", &own);
@@ -144,11 +151,25 @@ pub(super) const PIO_009: Check = Check {
         let long = another.replace('-', "");
         let long = format!("\"{}AbCdEfGhIjK\"", long.trim_matches('"'));
         let no_uuid = composer.cdr().with("conversation_uuid", &long);
-        [("equal", equal), ("another", other), ("43 letters and digits", no_uuid)]
-            .map(|(name, cdr)| Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once))
-            .into()
+        let event = |composer: &mut Composer, of: &Payload| {
+            let event = composer.live().with("leg", "\"a\"");
+            event.with("conversation_uuid", &id(of))
+        };
+        let event_equal = composer.live();
+        let own = id(&event_equal);
+        let event_equal = event_equal.with("conversation_uuid", &own);
+        let event_other = event(composer, &other);
+        [
+            ("equal", equal),
+            ("another", other),
+            ("43 letters and digits", no_uuid),
+            ("equal, of a live event", event_equal),
+            ("another, of a live event", event_other),
+        ]
+        .map(|(name, it)| Case::new(name).send(&composer.post(&it)).expect_call([&it]))
+        .into()
     },
-    judge: criteria::acknowledged,
+    judge: criteria::acknowledged_as_sent,
     ..Check::BASE
 };
 

@@ -1,6 +1,6 @@
 //! What the pages show, literally.
 
-use crate::judge::check::{Case, Check, Composer, Count, Fixes, Severity, criteria};
+use crate::judge::check::{Case, Check, Composer, Count, Fixes, Payload, Severity, criteria};
 
 const AS_SHOWN: Fixes = Fixes {
     axum: "Read into `serde_json::Value`, or a struct whose fields are optional and take a number or a string.",
@@ -64,15 +64,12 @@ pub(super) const PIO_012: Check = Check {
             ("record", "\"true\""),
             ("filename", "\"call.mp3\""),
         ];
-        let mut all = composer.cdr();
-        let mut cases = Vec::new();
-        for (key, value) in members {
-            all = all.with(key, value);
-            let cdr = composer.cdr().with(key, value);
-            cases.push(Case::new(key).send(&composer.post(&cdr)).expect(&cdr, Count::Once));
-        }
-        cases.push(Case::new("all").send(&composer.post(&all)).expect(&all, Count::Once));
-        cases
+        let with = |webhook: Payload, members: &[(&str, &str)]| {
+            members.iter().fold(webhook, |webhook, (key, value)| webhook.with(key, value))
+        };
+        let each = members.chunks(1).map(|member| (member[0].0, member)).chain([("all", &members[..])]);
+        each.flat_map(|(name, some)| composer.both(name, Count::Once, |webhook| with(webhook, some)))
+            .collect()
     },
     judge: criteria::acknowledged,
     ..Check::BASE

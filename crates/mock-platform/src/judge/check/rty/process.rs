@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{
     Action, Case, CaseEvidence, Check, Composer, Count, Discrepancy, DiscrepancyKind, End, Evidence,
-    Findings, Need, Observability, Script, Seen, Severity, Signal, Step, criteria,
+    Findings, Need, Observability, Payload, Script, Seen, Severity, Signal, Step, criteria,
 };
 use super::RTY;
 
@@ -57,17 +57,25 @@ const MOMENTS: [(u64, u64); 3] = [(500, 700), (850, 1_200), (200, 250)];
 
 fn killed_after_ack(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
-    for name in ["first", "second", "third"] {
-        let witness = composer.cdr();
-        let burst: Vec<_> = (0..BURST).map(|_| composer.cdr()).collect();
-        let case = Case::new(name).send(&composer.post(&witness));
-        // Who writes now and then, and not before the answer, has the witness by then.
+    let (cdrs, events) = (burst(composer, true), burst(composer, false));
+    let bursts = [("a burst of CDRs", cdrs), ("a burst of live events", events)];
+    // Alone, the time between the answer and the kill is shorter.
+    let [_, alone @ .., _] = composer.kinds();
+    let alone = alone.map(|(name, payload)| (name, vec![payload]));
+    for (name, burst) in bursts.into_iter().chain(alone) {
+        // One of each kind: it shows that the receiver keeps any of them, and that it does so over the kill.
+        let of_cdrs = burst.iter().all(Payload::is_cdr);
+        let witnesses = composer.kinds().map(|(_, payload)| payload);
+        let witnesses: Vec<_> = witnesses.into_iter().filter(|it| it.is_cdr() == of_cdrs).collect();
+        let send = |case: Case| witnesses.iter().fold(case, |case, it| case.send(&composer.post(it)));
+        let case = send(Case::new(name));
+        // Who writes now and then, and not before the answer, has the witnesses by then.
         let case = case.step(Step::Pause(Duration::from_millis(1_500))).step(Step::Look);
-        let scripts = burst.iter().map(|cdr| Script::default().request(&composer.post(cdr)).answered());
+        let scripts = burst.iter().map(|it| Script::default().request(&composer.post(it)).answered());
         let case = case.scripts(scripts.collect()).step(Step::Stop(Signal::Kill)).step(Step::Start);
-        // The witness comes again: who forgot it takes it for new.
-        let case = case.step(Step::Look).send(&composer.post(&witness)).expect(&witness, Count::Once);
-        cases.push(burst.iter().fold(case, |case, cdr| case.expect(cdr, Count::Once)));
+        // The witnesses come again: who forgot them takes them for new.
+        let case = send(case.step(Step::Look));
+        cases.push(case.expect_call(witnesses.iter().chain(&burst)));
     }
     cases
 }
@@ -112,7 +120,7 @@ fn kills(composer: &mut Composer, tries: usize) -> Vec<Case> {
     let (first, apart) = MOMENTS[tries];
     let mut cases = Vec::new();
     for n in 0..KILLS as u64 {
-        let burst: Vec<_> = (0..BURST).map(|_| composer.cdr()).collect();
+        let burst = burst(composer, n % 4 != 3);
         let after = Duration::from_micros(first + n * apart);
         let requests: Vec<_> = burst.iter().map(|cdr| composer.post(cdr)).collect();
         let flight = requests.iter().map(|request| Script::default().request(request).answered());
@@ -122,9 +130,20 @@ fn kills(composer: &mut Composer, tries: usize) -> Vec<Case> {
             .step(Step::Start)
             .step(Step::Look)
             .scripts(again.collect());
-        cases.push(burst.iter().fold(case, |case, cdr| case.expect(cdr, Count::Once)));
+        cases.push(case.expect_call(&burst));
     }
     cases
+}
+
+/// CDRs, or live events, of all kinds by turns.
+fn burst(composer: &mut Composer, of_cdrs: bool) -> Vec<Payload> {
+    let mut burst = Vec::new();
+    while burst.len() < BURST {
+        let kinds = composer.kinds().into_iter().map(|(_, payload)| payload);
+        burst.extend(kinds.filter(|payload| payload.is_cdr() == of_cdrs));
+    }
+    burst.truncate(BURST);
+    burst
 }
 
 /// Webhooks that had their effect before the kill, and no acknowledgement.
@@ -171,14 +190,13 @@ fn terminated(composer: &mut Composer) -> Vec<Case> {
     const REST_AFTER: Duration = Duration::from_secs(2);
     let cdrs: Vec<_> = (0..IN_FLIGHT).map(|_| composer.cdr()).collect();
     let late: Vec<_> = (0..NEW).map(|_| composer.cdr()).collect();
-    let half_sent = |cdr: &super::super::Payload| {
+    let half_sent = |cdr: &Payload| {
         let request = composer.post(cdr);
         let last = request.bytes().len() - 1;
         Script::default().request_around(&request, last, Action::Pause(REST_AFTER)).answered()
     };
-    let new = |cdr: &super::super::Payload| {
-        Script::default().request(&composer.post(cdr)).answered().arriving_after(NEW_AFTER)
-    };
+    let new =
+        |cdr: &Payload| Script::default().request(&composer.post(cdr)).answered().arriving_after(NEW_AFTER);
     let scripts = cdrs.iter().map(half_sent).chain(late.iter().map(new)).collect();
     let case = Case::new("").step(Step::StopDuring(Signal::Terminate, SIGNAL_AFTER, scripts));
     let case = case.step(Step::Start).may_overload().may_be_silent();

@@ -81,14 +81,14 @@ pub(super) const SCH_015: Check = Check {
         "A column without a length (`TEXT`), or 413 and 422 for what is too long; the store in strict mode, so that it never cuts.",
     ),
     stimulus: |composer| {
-        let cdr = composer.cdr().with("extra_params", &format!("\"{}\"", "x".repeat(64 * 1024)));
-        vec![Case::new("").send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce)]
+        let long = format!("\"{}\"", "x".repeat(64 * 1024));
+        composer.both("64 KB", Count::AtMostOnce, |webhook| webhook.with("extra_params", &long)).into()
     },
     judge: |evidence| criteria::refused_or_stored_as_sent(evidence, &["extra_params"]),
     ..Check::BASE
 };
 
-const OPTIONAL: [&str; 4] = ["answer_time", "callerid", "extra_params", "call_rate"];
+const OPTIONAL: [&str; 5] = ["answer_time", "callerid", "extra_params", "call_rate", "vn"];
 
 fn optional(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -111,10 +111,7 @@ fn never_zero(evidence: &Evidence<'_>) -> Findings {
     for case in evidence.cases {
         for expected in &case.case.expected {
             for effect in case.effects_of(expected).unwrap_or_default() {
-                let fields = effect.fields.as_ref();
-                let stored =
-                    fields.and_then(|fields| piopiy_events::Webhook::parse(fields.as_json().as_bytes()).ok());
-                let Some(stored) = stored else {
+                let Some(stored) = effect.stored() else {
                     findings.not_observed(&case.case.name, "its effect has no `fields`");
                     continue;
                 };
@@ -126,6 +123,16 @@ fn never_zero(evidence: &Evidence<'_>) -> Findings {
                     let discrepancy = Discrepancy::new(DiscrepancyKind::Corrupted, webhook);
                     let discrepancy = discrepancy.at(format!("/{key}"), "", "0");
                     findings.differs(&case.case.name, discrepancy, &format!("{key} is stored as 0"));
+                }
+                let made_up = stored.get("answer_time").filter(|time| {
+                    about == Some("answer_time") && time.integer().is_some_and(|time| time != 0)
+                });
+                if let Some(time) = made_up {
+                    let webhook = criteria::name_of(&expected.payload);
+                    let discrepancy = Discrepancy::new(DiscrepancyKind::Corrupted, webhook);
+                    let discrepancy = discrepancy.at("/answer_time", "", time.as_json());
+                    let text = format!("answer_time is stored as {}, and there was none", time.as_json());
+                    findings.differs(&case.case.name, discrepancy, &text);
                 }
                 // What a program writes for nothing is a text like any other to the next one.
                 let word = about.and_then(|key| Some((key, stored.get(key)?.text()?)));

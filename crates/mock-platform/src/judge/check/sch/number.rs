@@ -4,7 +4,7 @@ use piopiy_events::{JsonType, Raw};
 
 use crate::judge::check::value::{is_same, is_same_instant};
 use crate::judge::check::{
-    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Severity, criteria,
+    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Severity, criteria,
 };
 
 const EITHER: Fixes = Fixes {
@@ -65,7 +65,12 @@ pub(super) const SCH_006: Check = Check {
             ("to", "\"440000000000\""),
             ("duration", "\"0\""),
         ];
-        values.map(|(key, value)| with(composer, key, value, Count::Once)).into()
+        // With a duration, a live event would be none.
+        let case = |(key, value)| match key {
+            "from" | "to" | "callerid" => of_both(composer, key, value, Count::Once).into(),
+            _ => vec![with(composer, key, value, Count::Once)],
+        };
+        values.into_iter().flat_map(case).collect()
     },
     judge: |evidence| {
         criteria::stored_as_sent(evidence, &["call_rate", "balance", "callerid", "from", "to", "duration"])
@@ -93,16 +98,24 @@ pub(super) const SCH_007: Check = Check {
             "\"anonymous\"",
             "\"\"",
         ];
-        values.map(|value| with(composer, "from", value, Count::Once)).into()
+        let others = ["\"+440000000001\"", "\"0440000001\"", "\"sip:alice@example.com\"", "\"\""];
+        let of = |key: &'static str, values: &[&'static str]| {
+            values.iter().map(|value| (key, *value)).collect::<Vec<_>>()
+        };
+        let all = [of("from", &values), of("to", &others), of("vn", &others[..2])].concat();
+        all.into_iter().flat_map(|(key, value)| of_both(composer, key, value, Count::Once)).collect()
     },
     judge: |evidence| {
         let mut findings = criteria::acknowledged(evidence);
         for case in evidence.cases {
             // White space around a number is none of it.
-            criteria::compare(case, &["from"], &mut findings, |_, sent, stored| {
+            let is_fine = |_: &str, sent: &Raw, stored: &Raw| {
                 let trimmed = Raw::string(sent.plain().trim());
                 is_same(sent, stored) || is_same(&trimmed, stored)
-            });
+            };
+            criteria::compare(case, &["from"], &mut findings, is_fine);
+            // Not every form has the others.
+            criteria::compare_if_stored(case, &["to", "vn"], &mut findings, is_fine);
         }
         findings
     },
@@ -118,30 +131,26 @@ pub(super) const SCH_010: Check = Check {
     why: "They come and go between the revisions; nothing else depends on them.",
     fixes: EITHER,
     stimulus: |composer| {
-        ["true", "false", "1", "0", "\"true\"", "\"false\""]
-            .map(|value| with(composer, "out", value, Count::Once))
-            .into()
+        let values = ["true", "false", "1", "0", "\"true\"", "\"false\""];
+        let cases = BOOLEANS.into_iter().flat_map(|key| values.map(|value| (key, value)));
+        cases.map(|(key, value)| with(composer, key, value, Count::Once)).collect()
     },
     // Whether a member that only one revision has is stored at all is the receiver's own affair.
     judge: |evidence| {
         let mut findings = criteria::acknowledged(evidence);
         for case in evidence.cases {
-            let is_stored = |expected| {
-                case.effects_of(expected).unwrap_or_default().iter().any(|effect| {
-                    effect.fields.as_ref().is_some_and(|fields| fields.as_json().contains("\"out\""))
-                })
-            };
-            if case.case.expected.iter().any(is_stored) {
-                criteria::compare(case, &["out"], &mut findings, |_, sent, stored| {
-                    let truth = |text: &str| matches!(text, "true" | "1");
-                    is_same(sent, stored) || truth(&sent.plain()) == truth(&stored.plain())
-                });
-            }
+            criteria::compare_if_stored(case, &BOOLEANS, &mut findings, |_, sent, stored| {
+                let truth = |text: &str| matches!(text, "true" | "1");
+                is_same(sent, stored) || truth(&sent.plain()) == truth(&stored.plain())
+            });
         }
         findings
     },
     ..Check::BASE
 };
+
+/// Members that only one revision has.
+const BOOLEANS: [&str; 2] = ["out", "api_init"];
 
 pub(super) const SCH_011: Check = Check {
     id: "SCH-011",
@@ -178,6 +187,8 @@ pub(super) const SCH_012: Check = Check {
             ("start_time", "1632317068000"),
             ("start_time", "\"2021-09-22T13:24:28Z\""),
             ("start_time", "\"1632317068\""),
+            ("end_time", "1632317073"),
+            ("end_time", "\"2021-09-22T13:24:33Z\""),
             ("time", "1632317071000"),
             ("time", "1632317071"),
             ("time", "\"1632317071000\""),
@@ -189,8 +200,10 @@ pub(super) const SCH_012: Check = Check {
         let mut findings = criteria::taken_or_refused(evidence);
         for case in evidence.cases {
             // Others than the one that the case is about may hold what they like.
-            let key = if case.case.name.starts_with("time") { "time" } else { "start_time" };
-            criteria::compare(case, &[key], &mut findings, |_, sent, stored| {
+            let key = ["time", "start_time", "end_time"]
+                .into_iter()
+                .find(|key| case.case.name.split(' ').next() == Some(key));
+            criteria::compare(case, key.as_slice(), &mut findings, |_, sent, stored| {
                 is_same(sent, stored) || is_same_instant(sent, stored)
             });
         }
@@ -225,23 +238,34 @@ fn with(composer: &mut Composer, key: &str, value: &str, count: Count) -> Case {
     Case::new(format!("{key} {value}")).send(&composer.post(&cdr)).expect(&cdr, count)
 }
 
+/// Of a CDR and of a live event.
+fn of_both(composer: &mut Composer, key: &str, value: &str, count: Count) -> [Case; 2] {
+    composer.both(format!("{key} {value}"), count, |webhook| webhook.with(key, value))
+}
+
 /// Each by itself, and all at once.
 fn quoted(composer: &mut Composer) -> Vec<Case> {
-    let members = composer.cdr().webhook().map(|webhook| webhook.members()).unwrap_or_default();
-    let numbers: Vec<String> = members
-        .into_iter()
-        .filter(|(key, value)| value.json_type() == JsonType::Number && NUMBERS.contains(&key.as_str()))
-        .map(|(key, _)| key)
-        .collect();
     let mut cases = Vec::new();
-    for keys in numbers.chunks(1).chain([&numbers[..]]) {
-        let mut cdr = composer.cdr();
-        for key in keys {
-            let value = cdr.webhook().and_then(|webhook| Some(webhook.text(key)?.into_owned()));
-            cdr = cdr.with(key, &format!("\"{}\"", value.unwrap_or_default()));
+    type Make = fn(&mut Composer) -> Payload;
+    let kinds: [(&str, Make, Count); 2] =
+        [("", Composer::cdr, Count::Once), (" of a live event", Composer::live, Count::OnceIfKnown)];
+    for (of, make, count) in kinds {
+        let members = make(composer).webhook().map(|webhook| webhook.members()).unwrap_or_default();
+        let numbers: Vec<String> = members
+            .into_iter()
+            .filter(|(key, value)| value.json_type() == JsonType::Number && NUMBERS.contains(&key.as_str()))
+            .map(|(key, _)| key)
+            .collect();
+        for keys in numbers.chunks(1).chain([&numbers[..]]) {
+            let mut payload = make(composer);
+            for key in keys {
+                let value = payload.webhook().and_then(|webhook| Some(webhook.text(key)?.into_owned()));
+                payload = payload.with(key, &format!("\"{}\"", value.unwrap_or_default()));
+            }
+            let name = if let [key] = keys { key } else { "all" };
+            let case = Case::new(format!("{name}{of}")).send(&composer.post(&payload));
+            cases.push(case.expect(&payload, count));
         }
-        let name = if let [key] = keys { key.clone() } else { "all".to_owned() };
-        cases.push(Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once));
     }
     cases
 }

@@ -1,9 +1,9 @@
 //! Members and values that no page lists.
 
-use piopiy_events::Webhook;
-
 use crate::judge::Effect;
-use crate::judge::check::{Answer, Case, Check, Count, Evidence, Findings, Fixes, Observability, criteria};
+use crate::judge::check::{
+    Answer, Case, Check, Count, Evidence, Findings, Fixes, Observability, Payload, criteria,
+};
 
 const OPEN: Fixes = Fixes {
     axum: "No `#[serde(deny_unknown_fields)]`; in place of an enum a `String`, or an enum with `#[serde(other)]` beside the raw text.",
@@ -31,11 +31,10 @@ pub(super) const SCH_001: Check = Check {
             ("an object", r#"{"a":{"b":[1]}}"#),
             ("an array", "[1,[],{}]"),
         ];
-        let cases = values.map(|(name, value)| {
-            let cdr = composer.cdr().with("something_new", value);
-            Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once)
+        let cases = values.into_iter().flat_map(|(name, value)| {
+            composer.both(name, Count::Once, |webhook| webhook.with("something_new", value))
         });
-        cases.into()
+        cases.collect()
     },
     judge: criteria::acknowledged,
     ..Check::BASE
@@ -75,9 +74,9 @@ pub(super) const SCH_003: Check = Check {
     stimulus: |composer| {
         let mut cases = Vec::new();
         for (key, value) in [("direction", "internal"), ("leg", "c")] {
-            let cdr = composer.cdr().with(key, &format!("\"{value}\""));
-            let case = Case::new(format!("{key} {value}"));
-            cases.push(case.send(&composer.post(&cdr)).expect(&cdr, Count::AtMostOnce));
+            let value = format!("\"{value}\"");
+            let other = |webhook: Payload| webhook.with(key, &value);
+            cases.extend(composer.both(format!("{key} {value}"), Count::AtMostOnce, other));
         }
         cases
     },
@@ -140,8 +139,7 @@ fn stored(effect: &Effect, key: &str) -> Option<String> {
     if let ("leg", Some(leg)) = (key, &effect.leg) {
         return Some(leg.clone());
     }
-    let fields = Webhook::parse(effect.fields.as_ref()?.as_json().as_bytes()).ok()?;
-    Some(fields.text(key)?.into_owned())
+    Some(effect.stored()?.text(key)?.into_owned())
 }
 
 /// None or one effect, and that with the status that was sent.

@@ -168,10 +168,12 @@ pub(super) const PERSONAL_DATA: Check = Check {
     stimulus: |composer| {
         let fine = numbered(composer);
         let broken = numbered(composer).without("cmiuuid").without("status");
+        let event = composer.live().with("from", NUMBERS[0]).with("to", NUMBERS[1]);
         let repeat = numbered(composer);
         let request = composer.post(&repeat);
         vec![
             Case::new("a webhook").send(&composer.post(&fine)),
+            Case::new("a live event").send(&composer.post(&event)),
             Case::new("without what it needs").send(&composer.post(&broken)),
             Case::new("a repeat").send(&request).send(&request),
         ]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::reuse::garbled;
 use crate::judge::check::{
-    Action, Case, Check, Composer, Count, Evidence, Findings, Fixes, Need, Observability, Script, Severity,
-    Step, criteria,
+    Action, Case, Check, Composer, Count, Evidence, Findings, Fixes, Need, Observability, Payload, Script,
+    Severity, Step, criteria,
 };
 
 pub(super) const TRN_023: Check = Check {
@@ -70,17 +70,24 @@ const BEFORE_AGAIN: Duration = Duration::from_millis(200);
 
 fn gone(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
-    for (name, last) in [("closed", Action::HalfClose), ("reset", Action::Reset)] {
+    type Make = fn(&mut Composer) -> Payload;
+    let kinds: [(&str, Make, Action); 4] = [
+        ("closed", Composer::cdr, Action::HalfClose),
+        ("reset", Composer::cdr, Action::Reset),
+        ("closed, live events", Composer::live, Action::HalfClose),
+        ("reset, live events", Composer::live, Action::Reset),
+    ];
+    for (name, make, last) in kinds {
         let mut case = Case::new(name);
         let (mut gone, mut again) = (Vec::new(), Vec::new());
         for n in 0..CLIENTS {
-            let cdr = composer.cdr();
-            let request = composer.post(&cdr);
+            let payload = make(composer);
+            let request = composer.post(&payload);
             // From at once to a few milliseconds later, to meet the receiver at several points of its work.
             let pause = Action::Pause(Duration::from_millis(n as u64));
             gone.push(Script::default().request(&request).act(pause).act(last.clone()).deaf());
             again.push(Script::default().request(&request).answered());
-            case = case.expect(&cdr, Count::Once);
+            case = case.expect_call([&payload]);
         }
         cases.push(case.scripts(gone).step(Step::Pause(BEFORE_AGAIN)).scripts(again));
     }

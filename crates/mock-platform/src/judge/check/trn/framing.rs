@@ -95,11 +95,7 @@ pub(super) const TRN_018: Check = Check {
         if !findings.is_empty() {
             return findings;
         }
-        findings = criteria::acknowledged(evidence);
-        for case in evidence.cases {
-            criteria::uncorrupted(case, &mut findings);
-        }
-        findings
+        criteria::acknowledged_as_sent(evidence)
     },
     ..Check::BASE
 };
