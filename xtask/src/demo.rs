@@ -89,9 +89,9 @@ async fn show(options: &Options, durable: &Durable, mock: &Path, whole: Instant)
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// How long the calls took, and that with the builds before them.
+/// How long the calls took, and that with the builds of both programs before them; what built this one is over by then.
 fn times(calls: Duration, whole: Duration) -> String {
-    format!("{:.1} s, with the builds {:.1} s in all", calls.as_secs_f64(), whole.as_secs_f64())
+    format!("{:.1} s, with the builds of both programs {:.1} s", calls.as_secs_f64(), whole.as_secs_f64())
 }
 
 /// Many calls at once, and what came of them.
@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn the_time_of_the_builds_is_told_too() {
         let told = super::times(Duration::from_millis(27_340), Duration::from_millis(95_100));
-        assert_eq!(told, "27.3 s, with the builds 95.1 s in all");
+        assert_eq!(told, "27.3 s, with the builds of both programs 95.1 s");
     }
 }
