@@ -86,6 +86,32 @@ async fn a_command_that_does_not_listen_is_told() {
     assert!(stderr.contains("`no-such-receiver` cannot be started"), "{stderr}");
 }
 
+/// Another program that has its port is not taken for it.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_ends_before_the_first_check_is_told() {
+    let (closed, other) = (crate::receivers::closed().await, gallery::start("none").await);
+    for (url, why) in
+        [(&closed, "see above what it said"), (&other.url, "something else listens where it should")]
+    {
+        let (exit, _, stderr) = run(&["check", url, "--only", "TRN-001", "--", "sh", "-c", "exit 7"]).await;
+        assert_eq!(exit, 3);
+        assert!(stderr.contains("ended (exit status: 7) before the first check"), "{stderr}");
+        assert!(stderr.contains(why), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pattern_selects_nothing_that_takes_many_minutes() {
+    let listed = async |only: &'static str| {
+        let (_, stdout, _) = run(&["check", "http://127.0.0.1:9/", "--list", "--only", only]).await;
+        stdout
+    };
+    assert!(listed("DUP-013").await.contains("DUP-013"));
+    let pattern = listed("DUP-*").await;
+    assert!(pattern.contains("DUP-001") && !pattern.contains("DUP-013"), "{pattern}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_that_do_not_agree_are_inconclusive_and_said_so() {
     let fine = gallery::start("none").await;

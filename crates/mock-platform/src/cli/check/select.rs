@@ -55,7 +55,7 @@ impl SelectArgs {
         let fits = |globs: &[GlobMatcher], check: &Check| globs.iter().any(|glob| glob.is_match(check.id));
         let is_wanted = |check: &&'static Check| {
             let has = |tag| check.tags.contains(&tag);
-            // What is asked for by name is run, however long it takes; a pattern names nothing that takes many minutes.
+            // What is asked for by name is run, however long it takes. A pattern selects from what else would be run.
             let is_named = self.only.iter().any(|name| name.eq_ignore_ascii_case(check.id));
             let by_name = is_named || self.tag.iter().any(|tag| has(*tag));
             let in_time = by_name || ((!has(Tag::Slow) || self.all) && (!has(Tag::Soak) || self.soak));

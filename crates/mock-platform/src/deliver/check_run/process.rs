@@ -24,7 +24,7 @@ pub enum ProcessError {
         source: std::io::Error,
     },
     /// It was started, and failed at once.
-    #[error("`{command}` ended ({status}) before the first check: {}", taken(*.is_taken))]
+    #[error("`{command}` ended ({status}) before the first check: {}", advice(*.is_taken))]
     Ended {
         /// The command.
         command: String,
@@ -38,8 +38,8 @@ pub enum ProcessError {
     Stop(#[source] std::io::Error),
 }
 
-/// What the owner of a receiver may do that does not stay up.
-fn taken(is_taken: bool) -> &'static str {
+/// What its owner may do about it.
+fn advice(is_taken: bool) -> &'static str {
     if is_taken {
         "something else listens where it should; stop that first"
     } else {

@@ -177,7 +177,7 @@ impl Case {
     pub(crate) fn expect_call<'a>(self, payloads: impl IntoIterator<Item = &'a Payload>) -> Self {
         payloads.into_iter().fold(self, |case, payload| {
             let is_cdr = payload.identity().is_none_or(|identity| identity.kind() == Kind::Cdr);
-            case.expect(payload, if is_cdr { Count::Once } else { Count::Once.of_event() })
+            case.expect(payload, if is_cdr { Count::Once } else { Count::OnceIfKnown })
         })
     }
 

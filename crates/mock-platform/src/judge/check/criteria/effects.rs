@@ -186,8 +186,8 @@ impl Known {
         let mut known = BTreeSet::new();
         for case in evidence.cases {
             for expected in &case.case.expected {
-                // Some revisions have the same words for CDRs.
                 let shown = case.effects_only_of(expected).is_some_and(|effects| !effects.is_empty());
+                // Some revisions have the same words for CDRs.
                 if shown
                     && let Some(identity) = expected.payload.identity()
                     && identity.kind() == Kind::LiveEvent

@@ -20,7 +20,9 @@ pub(crate) fn unchanged(case: &CaseEvidence, others: &Stored, keys: &[&str], fin
                 Some(stored) if is_as_sent(key, sent, stored) => {}
                 Some(stored) => corrupted(case, &pair, key, (sent, stored), findings),
                 None if is_nothing(sent) => {}
-                None if others.have(&pair.sent, key) => left_out(case, &pair, key, sent, findings),
+                None if !is_zero(sent) && others.have(&pair.sent, key) => {
+                    left_out(case, &pair, key, sent, findings);
+                }
                 None => unseen(case, &pair, key, findings),
             }
         }
@@ -176,10 +178,13 @@ pub(crate) fn another_text(
     another(case, webhook, key, (&Raw::string(sent), &Raw::string(stored)), findings);
 }
 
-/// Whether who leaves it out loses little: null, an empty text, or what some writers of JSON take for nothing.
 fn is_nothing(sent: &Raw) -> bool {
-    let plain = sent.plain();
-    sent.is_null() || matches!(plain.trim(), "" | "0" | "false")
+    sent.is_null() || sent.plain().trim().is_empty()
+}
+
+/// Whether it is what some writers of JSON leave out.
+fn is_zero(sent: &Raw) -> bool {
+    matches!(&*sent.plain(), "0" | "false")
 }
 
 /// The value, cut where it is long.
