@@ -17,7 +17,7 @@ mod sighting;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, RwLock, Semaphore};
@@ -139,6 +139,8 @@ struct Run<'a> {
     probe: Probe,
     observer: Option<Observer>,
     process: Mutex<Option<Process>>,
+    /// Whether something listened still, long after the receiver's process had ended.
+    is_behind_proxy: AtomicBool,
     hooks: Hooks,
     terms: Terms,
     slots: Semaphore,
@@ -277,6 +279,7 @@ impl<'a> Run<'a> {
             },
             observer,
             process: Mutex::default(),
+            is_behind_proxy: AtomicBool::new(false),
             hooks: Hooks::new(&options.hooks),
             slots: Semaphore::new(SIDE_BY_SIDE),
             strays: RwLock::new(()),

@@ -39,8 +39,8 @@ pub(crate) struct ReceiverArgs {
     /// What is right for a body that cannot be understood: either, reject or quarantine [default: either]
     #[arg(long, value_name = "POLICY")]
     malformed: Option<Malformed>,
-    /// What the receiver has, as NAME or NAME=VALUE, one a line: secret, appid, health=/PATH, reconcile=/PATH (or
-    /// reconcile=CMD), http2, ping (an empty body is one, and 2xx right), signature=KEY (or signature=env:NAME, signature=file:PATH)
+    /// What the receiver has, as NAME or NAME=VALUE, one a line: secret, appid (it takes webhooks of the app 2222224, and
+    /// of no other), health=/PATH, reconcile=/PATH (or reconcile=CMD), http2, ping (an empty body is one, and 2xx right), signature=KEY (or signature=env:NAME, signature=file:PATH)
     #[arg(long, value_name = "FILE")]
     capabilities: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::process::shell;
 use crate::deliver::Target;
+use crate::deliver::attempt::causes;
 use crate::deliver::observe::{
     ObserveError, capabilities_at_url, effects_from_file, effects_from_url, last_effect_at_url,
 };
@@ -73,6 +74,24 @@ pub enum ObserverError {
         /// What it printed.
         printed: String,
     },
+}
+
+impl ObserverError {
+    /// Whether it may be another a moment later, while the receiver starts.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Records(ObserveError::Request { .. } | ObserveError::Status { status: 502..=504, .. })
+        )
+    }
+
+    /// What is wrong, with its cause.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Records(ObserveError::Request { source, .. }) => format!("{self}: {}", causes(source)),
+            _ => self.to_string(),
+        }
+    }
 }
 
 /// Between two looks.

@@ -70,14 +70,14 @@ impl Process {
         let failed = |source| ProcessError::Start { command: command.join(" "), source };
         let (program, args) =
             command.split_first().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-        let mut child = Command::new(program)
+        let mut receiver = Command::new(program);
+        receiver
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
+            .kill_on_drop(true);
+        let mut child = receiver.spawn().map_err(failed)?;
         if let Some(stdout) = child.stdout.take() {
             log.listen(stdout);
         }
@@ -115,7 +115,11 @@ impl Process {
                 Err(_) => tracing::warn!("the receiver did not end within {END_LIMIT:?} of SIGTERM; killed"),
             }
         }
-        self.child.kill().await.map_err(ProcessError::Stop)
+        // As when a machine fails: all of it at once, the first that would start others anew.
+        let family = self.child.id().map(usage::family).unwrap_or_default();
+        let killed = self.child.kill().await;
+        family.into_iter().skip(1).for_each(kill);
+        killed.map_err(ProcessError::Stop)
     }
 
     /// What it and the processes that it has started take up; `None` where it has ended, or the system does not tell.
@@ -187,6 +191,14 @@ pub(super) async fn shell_with(command: &str, set: &[(&str, String)]) -> Result<
     }
 }
 
+/// Sends SIGKILL to a process, which may be over by itself.
+fn kill(pid: u32) {
+    #[cfg(unix)]
+    if let Some(pid) = rustix::process::Pid::from_raw(pid.cast_signed()) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
 /// The processes of a shell command; killed when this is dropped.
 struct Group(Option<u32>);
 
@@ -223,6 +235,25 @@ mod tests {
             assert_ne!(process.child.id(), Some(pid));
         }
         process.end().await;
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_it_has_started_is_killed_with_it() {
+        let command = ["sh", "-c", "sleep 600 & echo $! started; wait"].map(str::to_owned);
+        let mut process = Process::start(&command).unwrap();
+        let worker = loop {
+            if let Some(line) = process.lines_with("started").pop() {
+                break line.split(' ').next().unwrap().to_owned();
+            }
+            tokio::task::yield_now().await;
+        };
+        process.stop(Signal::Kill).await.unwrap();
+        // Whoever inherits it may not have waited for it yet: a zombie runs no more.
+        let stat = format!("/proc/{worker}/stat");
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

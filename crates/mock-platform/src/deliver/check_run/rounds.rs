@@ -1,5 +1,6 @@
 //! One check from its stimulus to what was seen of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -37,6 +38,10 @@ const MOST_ROUNDS: usize = 64;
 const SOAK_LIMIT: Duration = Duration::from_secs(3_600);
 /// Receivers take signatures of five minutes ago, as Standard Webhooks has it, or less.
 const SIGNED_FOR: Duration = Duration::from_secs(30);
+/// How long what the receiver has started may listen after its end.
+const GONE_LIMIT: Duration = Duration::from_secs(3);
+/// How long after it listens the receiver may take until its effects can be seen.
+const AWAKE_LIMIT: Duration = Duration::from_secs(5);
 /// A receiver may give up on a webhook that is half sent for longer.
 const BYSTANDER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -276,6 +281,10 @@ impl Run<'_> {
                     stopped
                 }
                 Step::Look => self.look_at(case).await.map(|seen| all.looks.push(seen)),
+                Step::Glance => {
+                    self.catch_up().await;
+                    Ok(())
+                }
                 Step::Measure => {
                     all.usage.push(self.usage().await);
                     Ok(())
@@ -314,6 +323,7 @@ impl Run<'_> {
     /// Starts the receiver's process again; how long it took until it listens. One that may be late is waited for twice as
     /// long.
     async fn restart(&self, may_be_late: bool) -> Result<Duration, String> {
+        self.wait_until_gone().await;
         let began = Instant::now();
         match &mut *self.process.lock().await {
             Some(process) => process.restart().map_err(|error| error.to_string())?,
@@ -330,12 +340,40 @@ impl Run<'_> {
             }
         }
         let took = began.elapsed();
-        self.forget().await.map(|()| took)
+        // Behind a proxy, what listens is not the receiver yet.
+        let deadline = Instant::now() + AWAKE_LIMIT;
+        loop {
+            let Some(observer) = &self.observer else { return Ok(took) };
+            match observer.forget().await {
+                Ok(()) => return Ok(took),
+                Err(error) if error.may_pass() && Instant::now() < deadline => {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                Err(error) => return Err(format!("after its restart: {}", error.told())),
+            }
+        }
+    }
+
+    /// Waits until nobody listens any more: processes that the receiver has started may end a little after it, and what
+    /// reaches one of them is lost. Where somebody still did, a proxy it may be, the next restart does not wait.
+    async fn wait_until_gone(&self) {
+        let deadline = Instant::now() + GONE_LIMIT;
+        while self.probe.is_listening().await.is_ok() {
+            if self.is_behind_proxy.load(Ordering::Relaxed) {
+                return;
+            }
+            if Instant::now() >= deadline {
+                self.is_behind_proxy.store(true, Ordering::Relaxed);
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.is_behind_proxy.store(false, Ordering::Relaxed);
     }
 
     pub(super) async fn forget(&self) -> Result<(), String> {
         match &self.observer {
-            Some(observer) => observer.forget().await.map_err(|error| error.to_string()),
+            Some(observer) => observer.forget().await.map_err(|error| error.told()),
             None => Ok(()),
         }
     }

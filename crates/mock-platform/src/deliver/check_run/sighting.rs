@@ -20,7 +20,7 @@ impl Run<'_> {
         let Some(observer) = self.observer.as_ref().filter(|observer| observer.sees_records()) else {
             return Ok(Vec::new());
         };
-        let effects = observer.settled().await.map_err(|error| error.to_string())?;
+        let effects = observer.settled().await.map_err(|error| error.told())?;
         Ok(effects.into_iter().filter(|effect| is_of(case, effect)).collect())
     }
 
@@ -28,7 +28,7 @@ impl Run<'_> {
     pub(super) async fn count_before(&self) -> Result<i64, String> {
         match &self.observer {
             Some(observer) if !observer.sees_records() => {
-                observer.count_before().await.map_err(|error| error.to_string())
+                observer.count_before().await.map_err(|error| error.told())
             }
             _ => Ok(0),
         }
@@ -38,7 +38,7 @@ impl Run<'_> {
     pub(super) async fn count(&self) -> Result<i64, String> {
         match &self.observer {
             Some(observer) if !observer.sees_records() => {
-                observer.count().await.map_err(|error| error.to_string())
+                observer.count().await.map_err(|error| error.told())
             }
             _ => Ok(0),
         }
@@ -57,9 +57,7 @@ impl Run<'_> {
     /// The number of the last effect so far.
     pub(super) async fn last_effect(&self) -> Result<u64, String> {
         match &self.observer {
-            Some(observer) if observer.sees_records() => {
-                observer.last().await.map_err(|error| error.to_string())
-            }
+            Some(observer) if observer.sees_records() => observer.last().await.map_err(|error| error.told()),
             _ => Ok(0),
         }
     }
@@ -74,7 +72,7 @@ impl Run<'_> {
         };
         let is_own = |effect: &Effect| is_stray(effect) || is_of(&case.case, effect);
         if let Err(error) = observer.one_behind(*begin, is_own).await {
-            ran.unseen = Some(error.to_string());
+            ran.unseen = Some(error.told());
         }
     }
 
@@ -132,7 +130,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 for ran in &mut ran {
-                    ran.unseen = Some(format!("its effects could not be seen: {error}"));
+                    ran.unseen = Some(format!("its effects could not be seen: {}", error.told()));
                 }
             }
         }

@@ -62,6 +62,8 @@ pub(crate) enum Step {
     StopDuring(Signal, Duration, Vec<Script>),
     /// Looks at the effects once there are no more for a while.
     Look,
+    /// Reads the effects that there are by now, so that one that is taken back later was seen.
+    Glance,
     /// Writes down what the receiver's processes take up, where the suite has started them; see
     /// [`CaseEvidence::usage`](super::CaseEvidence::usage).
     Measure,
@@ -263,7 +265,7 @@ impl Step {
             Self::StopDuring(signal, after, _) => {
                 format!("the receiver is stopped meanwhile, after {after:?}: {signal:?}")
             }
-            Self::Look => "the effects are looked at".to_owned(),
+            Self::Look | Self::Glance => "the effects are looked at".to_owned(),
             Self::Measure => "memory and descriptors of the receiver are measured".to_owned(),
         }
     }

@@ -144,6 +144,19 @@ impl Composer {
         ]
     }
 
+    /// One of every form that the profile has, of each leg, by a name for people; CDRs first.
+    pub(crate) fn forms(&mut self) -> Vec<(String, Payload)> {
+        let forms = piopiy_events::Form::all(self.sources.profile);
+        let legs = forms.iter().flat_map(|form| form.legs.iter().map(move |leg| (form, *leg)));
+        let one = |(form, leg): (&piopiy_events::Form, &str)| {
+            let name = format!("{} of leg {leg} of an {} call", form.name, form.call.as_str());
+            (name, self.payload_of(form.name, Some(leg), Some(form.call)))
+        };
+        let mut all: Vec<_> = legs.map(one).collect();
+        all.sort_by_key(|(_, payload)| !payload.is_cdr());
+        all
+    }
+
     /// Two cases, a CDR and a live event that are changed the same way. A receiver may have no use for the event.
     pub(crate) fn both(
         &mut self,
@@ -178,7 +191,20 @@ impl Composer {
     /// A sample of the platform's documentation, literally but for its ids, which are fresh.
     pub(crate) fn sample(&mut self, bytes: &[u8]) -> Payload {
         let (n, nonce) = self.next();
-        Self::wrap(n, crate::deliver::rekey(bytes, nonce.0))
+        self.of_own_app(Self::wrap(n, crate::deliver::rekey(bytes, nonce.0)))
+    }
+
+    /// Where the receiver takes webhooks of one app only, as one of that: the app that all others are of.
+    pub(crate) fn of_own_app(&mut self, payload: Payload) -> Payload {
+        if !self.sources.capabilities.contains("appid") {
+            return payload;
+        }
+        let own = self.cdr().webhook().and_then(|webhook| Some(webhook.get("appid")?.as_json().to_owned()));
+        let has = |payload: &Payload, key| payload.webhook().is_some_and(|it| it.get(key).is_some());
+        ["appid", "app_id"].into_iter().fold(payload, |payload, key| match &own {
+            Some(own) if has(&payload, key) => payload.with(key, own),
+            _ => payload,
+        })
     }
 
     /// A whole call of a built-in scenario, each webhook with the payload that it is sent as.

@@ -8,9 +8,9 @@ use super::evidence::Shows;
 use super::{Answer, CaseEvidence, Evidence, Findings, Malformed, Seen, Transcript};
 use crate::judge::Effect;
 
-pub(crate) use effects::{effects, name_of, shown};
+pub(crate) use effects::{effects, identity_as_sent, name_of, shown};
 pub(crate) use fields::{
-    Stored, another_text, compare, compare_if_stored, is_as_sent, unchanged, uncorrupted,
+    Stored, another_text, compare, compare_if_stored, cut_to_seconds, is_as_sent, unchanged, uncorrupted,
 };
 pub(crate) use state::final_state;
 

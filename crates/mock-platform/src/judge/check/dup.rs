@@ -10,13 +10,13 @@ use piopiy_events::CallDirection;
 
 use super::{
     Action, Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Script,
-    Severity, criteria,
+    Severity, Step, criteria,
 };
 
 const FIXES: Fixes = Fixes {
-    axum: "A unique index on (cmiuuid, leg, kind, status, time) and `INSERT … ON CONFLICT DO NOTHING`; answer 200 either way.",
-    express: "A unique index on (cmiuuid, leg, kind, status, time) and `INSERT … ON CONFLICT DO NOTHING`; `res.sendStatus(200)` either way.",
-    flask: "A unique index on (cmiuuid, leg, kind, status, time) and `INSERT … ON CONFLICT DO NOTHING`; return 200 either way.",
+    axum: "A unique index on (cmiuuid, leg, kind, status, and the time of a live event, 0 for a CDR) and `INSERT … ON CONFLICT DO NOTHING`; answer 200 either way.",
+    express: "A unique index on (cmiuuid, leg, kind, status, and the time of a live event, 0 for a CDR) and `INSERT … ON CONFLICT DO NOTHING`; `res.sendStatus(200)` either way.",
+    flask: "A unique index on (cmiuuid, leg, kind, status, and the time of a live event, 0 for a CDR) and `INSERT … ON CONFLICT DO NOTHING`; return 200 either way.",
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -28,11 +28,13 @@ pub(super) const CHECKS: &[Check] = &[
         why: "The platform repeats what it has no answer to, and may repeat what it has: twice charged, twice called back.",
         fixes: FIXES,
         stimulus: |composer| {
-            let twice = composer.kinds().map(|(name, payload)| {
+            // Looked at in between: who replaces the first effect by a second does its work twice, too.
+            let twice = composer.forms().into_iter().map(|(name, payload)| {
                 let request = composer.post(&payload);
-                Case::new(name).send(&request).send(&request).expect_call([&payload])
+                let once = Case::new(name).send(&request).step(Step::Glance);
+                once.send(&request).expect_call([&payload])
             });
-            twice.into()
+            twice.collect()
         },
         judge: criteria::acknowledged,
         ..Check::BASE
@@ -85,7 +87,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "DUP-007",
-        title: "the same CDR again with a corrected balance, and with a later time",
+        title: "the same CDR again with a corrected balance or rate, and with a later time",
         severity: Severity::Should,
         observability: Observability::Effects,
         source: "piopiy docs: CDR webhook, balance",
@@ -95,14 +97,17 @@ pub(super) const CHECKS: &[Check] = &[
             let cdrs = |composer: &mut Composer| {
                 composer.kinds().into_iter().filter(|(_, payload)| payload.is_cdr()).collect::<Vec<_>>()
             };
-            let (balance, time) = (cdrs(composer), cdrs(composer));
+            let (balance, rate, time) = (cdrs(composer), cdrs(composer), cdrs(composer));
             let balance = balance.into_iter().map(|(name, cdr)| {
                 again_with(composer, (name, "a balance"), cdr, "balance", ["\"41.250000\"", "\"40.750000\""])
             });
             let time = time.into_iter().map(|(name, cdr)| {
                 again_with(composer, (name, "a time"), cdr, "time", ["1767225600000", "1767225661000"])
             });
-            balance.chain(time).collect()
+            let rate = rate.into_iter().map(|(name, cdr)| {
+                again_with(composer, (name, "a rate"), cdr, "call_rate", ["\"0.450000\"", "\"0.500000\""])
+            });
+            balance.chain(rate).chain(time).collect()
         },
         judge: criteria::acknowledged,
         ..Check::BASE
@@ -129,11 +134,11 @@ pub(super) const CHECKS: &[Check] = &[
         stimulus: |composer| {
             let cdr = composer.cdr();
             let event = composer.payload("live.stream_connected");
-            let thrice = |name: &str, payload: &Payload| {
+            let again = |name: &str, payload: &Payload| {
                 let request = composer.post(payload);
                 Case::new(name).send(&request).send(&request).send(&request)
             };
-            vec![thrice("a CDR", &cdr), thrice("a live event", &event)]
+            vec![again("a CDR", &cdr), again("a live event", &event)]
         },
         judge: every_one_acknowledged,
         ..Check::BASE
@@ -164,8 +169,7 @@ fn at_once(composer: &mut Composer) -> Vec<Case> {
         let name = format!("{copies} copies, try {}", cases.len() + 1);
         cases.push(copies_at_once(composer, name, &cdr, copies));
     }
-    let [_, others @ ..] = composer.kinds();
-    for (name, payload) in others {
+    for (name, payload) in composer.forms() {
         cases.push(copies_at_once(composer, format!("8 copies of {name}"), &payload, 8));
     }
     cases
@@ -248,9 +252,11 @@ fn siblings(composer: &mut Composer) -> Vec<Case> {
     let early = composer.payload("live.stream_connected").with("time", &(second + 100).to_string());
     let soon = (second + 400).to_string();
     let reconnected = pair(composer, "a second stream within a second", early, "time", &soon);
+    let disconnected = composer.payload("live.stream_disconnected").with("time", &second.to_string());
+    let ends = pair(composer, "the ends of two streams", disconnected, "time", &later);
     let start = composer.live().with("leg", "\"a\"");
     let events = pair(composer, "a live event of leg a and of leg b", start, "leg", "\"b\"");
-    vec![legs, outcomes, streams, reconnected, events]
+    vec![legs, outcomes, streams, reconnected, ends, events]
 }
 
 fn meanwhile(composer: &mut Composer) -> Vec<Case> {

@@ -41,14 +41,8 @@ pub(super) const CHECKS: &[Check] = &[
         why: "An answer that comes too late is none: the platform sends again what was taken long ago.",
         fixes: FIXES,
         stimulus: |composer| {
-            let forms = piopiy_events::Form::all(composer.sources.profile);
-            let legs = forms.iter().flat_map(|form| form.legs.iter().map(move |leg| (form, *leg)));
-            let cases = legs.map(|(form, leg)| {
-                let payload = composer.payload_of(form.name, Some(leg), Some(form.call));
-                let name = format!("{} of leg {leg} of an {} call", form.name, form.call.as_str());
-                Case::new(name).send(&composer.post(&payload))
-            });
-            cases.collect()
+            let forms = composer.forms().into_iter();
+            forms.map(|(name, payload)| Case::new(name).send(&composer.post(&payload))).collect()
         },
         // The standing oracle's: no answer within the limit.
         ..Check::BASE

@@ -54,6 +54,15 @@ pub(super) const CHECKS: &[Check] = &[
                 in_order(composer, "inbound-streamed", "the begin of the stream last", |all| {
                     all.sort_by_key(|it| has_status(it, &StatusKind::StreamConnected));
                 }),
+                in_order(
+                    composer,
+                    "inbound-streamed",
+                    "the begin of the stream last, and no end of it",
+                    |all| {
+                        all.retain(|it| !has_status(it, &StatusKind::StreamDisconnected));
+                        all.sort_by_key(|it| has_status(it, &StatusKind::StreamConnected));
+                    },
+                ),
                 hung_up_after_the_cdr(composer),
                 in_order(composer, "inbound-missed", "the CDRs before the start", |all| all.rotate_left(1)),
             ]
@@ -73,6 +82,10 @@ pub(super) const CHECKS: &[Check] = &[
                     all.truncate(2);
                 }),
                 in_order(composer, "outbound-answered", "answered, started", |all| all.swap(0, 1)),
+                in_order(composer, "inbound-streamed", "goes on: the end of the stream, its begin", |all| {
+                    all.retain(|it| !ends_it(it));
+                    all.sort_by_key(|it| has_status(it, &StatusKind::StreamConnected));
+                }),
             ]
         },
         ..ORD
@@ -224,7 +237,28 @@ fn leg_b_first(composer: &mut Composer) -> Vec<Case> {
     let started = b.first().cloned();
     let missed = b.into_iter().find(Payload::is_cdr).map(|cdr| cdr.with("status", "\"missed\""));
     let payloads: Vec<Payload> = started.into_iter().chain(a).chain(missed).collect();
-    vec![all, one_by_one(composer, "a missed leg b around an answered leg a", &payloads)]
+    let mut cases = vec![all, one_by_one(composer, "a missed leg b around an answered leg a", &payloads)];
+    // Legs of an outbound call have a cmiuuid each, and one conversation_uuid.
+    cases.push(in_order(composer, "outbound-bridged", "two cmiuuids, all of leg b first", |all| {
+        all.sort_by_key(|payload| !payload.is_leg_b());
+    }));
+    cases.push(in_order(
+        composer,
+        "outbound-bridged",
+        "two cmiuuids, leg a's CDR before leg b is bridged",
+        |all| {
+            all.sort_by_key(|it| (it.is_leg_b(), !it.is_cdr()));
+        },
+    ));
+    cases.push(in_order(composer, "outbound-bridged", "two cmiuuids, the CDRs, leg b's first", |all| {
+        all.retain(Payload::is_cdr);
+        all.sort_by_key(|payload| !payload.is_leg_b());
+    }));
+    cases.push(in_order(composer, "outbound-bridged", "two cmiuuids, the CDRs, leg a's first", |all| {
+        all.retain(Payload::is_cdr);
+        all.sort_by_key(Payload::is_leg_b);
+    }));
+    cases
 }
 
 fn orphans(composer: &mut Composer) -> Vec<Case> {
@@ -262,5 +296,30 @@ fn late(composer: &mut Composer) -> Vec<Case> {
         let case = if passes { case.step(Step::Look).step(elapse) } else { case };
         cases.push(case.send(&composer.post(&late)).expect_call([&late]));
     }
+    cases.push(long_call(composer, 40 * MINUTE_MS));
     cases
+}
+
+/// The answer of a call that took so much longer comes last.
+fn long_call(composer: &mut Composer, longer_ms: u64) -> Case {
+    let later = |payload: Payload, key: &str, by: u64| {
+        let number = payload.webhook().and_then(|webhook| webhook.get(key)?.plain().parse::<u64>().ok());
+        match number {
+            Some(number) => payload.with(key, &(number + by).to_string()),
+            None => payload,
+        }
+    };
+    in_order(composer, "inbound-answered", "within a call of 40 minutes", |all| {
+        let answered = all.remove(0);
+        for payload in all.iter_mut() {
+            let (seconds, mut moved) = (longer_ms / 1_000, payload.clone());
+            if moved.is_cdr() {
+                moved = ["end_time", "duration"].into_iter().fold(moved, |it, key| later(it, key, seconds));
+            } else {
+                moved = later(moved, "time", longer_ms);
+            }
+            *payload = moved;
+        }
+        all.push(answered);
+    })
 }

@@ -54,6 +54,12 @@ pub(crate) fn is_same_instant(sent: &Raw, stored: &Raw) -> bool {
     }
 }
 
+/// Whether it is known that `stored` is the point in time that was sent, but for its milliseconds.
+pub(crate) fn is_cut_to_seconds(sent: &Raw, stored: &Raw) -> bool {
+    let instants = (instant_ms(&sent.plain()), instant_ms(&stored.plain()));
+    matches!(instants, (Some(sent), Some(stored)) if sent != stored && sent / 1_000 * 1_000 == stored)
+}
+
 /// Whether nothing that is known of the two says that they are different points in time, to the second: enough to tell
 /// whose an effect is.
 pub(crate) fn may_be_same_instant(sent: &str, stored: &str) -> bool {
@@ -162,7 +168,12 @@ pub(crate) fn iso_ms(text: &str) -> Option<i128> {
     let (clock, zone) = time.split_at(zone_at);
     let mut clock = clock.trim().splitn(3, ':');
     let (hour, minute) = (clock.next()?.parse::<i128>().ok()?, clock.next()?.parse::<i128>().ok()?);
-    let second = clock.next().unwrap_or("0").split('.').next()?.parse::<i128>().ok()?;
+    let (second, fraction) = clock.next().map_or(("0", ""), |it| it.split_once('.').unwrap_or((it, "")));
+    let second = second.parse::<i128>().ok()?;
+    let ms = match fraction.trim().get(..3) {
+        Some(digits) => digits.parse::<i128>().ok()?,
+        None => format!("{:0<3}", fraction.trim()).parse::<i128>().ok()?,
+    };
     let zone = zone.trim_start_matches('Z');
     let offset = match zone.split_at_checked(1) {
         Some((sign, rest)) => {
@@ -180,7 +191,7 @@ pub(crate) fn iso_ms(text: &str) -> Option<i128> {
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days =
         era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
-    Some((((days * 24 + hour) * 60 + minute - offset) * 60 + second) * 1_000)
+    Some((((days * 24 + hour) * 60 + minute - offset) * 60 + second) * 1_000 + ms)
 }
 
 #[cfg(test)]
@@ -238,6 +249,25 @@ mod tests {
         for lost in ["null", r#""Invalid Date""#, r#""NaN""#, r#""""#, "-1632317068", r#""today at 9""#] {
             check("1632317068", lost, false);
             check(r#""2021-09-22T13:24:28Z""#, lost, false);
+        }
+    }
+
+    #[test]
+    fn milliseconds_that_are_gone_are_seen() {
+        let check = |stored: &str, expected: bool| {
+            let (sent, stored): (Raw, Raw) = ("1632317071123".parse().unwrap(), stored.parse().unwrap());
+            assert_eq!(is_cut_to_seconds(&sent, &stored), expected, "{stored}");
+        };
+        for cut in ["1632317071", r#""2021-09-22T13:24:31Z""#, r#""2021-09-22 13:24:31.000+00""#] {
+            check(cut, true);
+        }
+        for whole in
+            ["1632317071123", r#""2021-09-22T13:24:31.123Z""#, r#""2021-09-22 18:54:31.123456+05:30""#]
+        {
+            check(whole, false);
+        }
+        for unknown in ["null", r#""22.09.2021, 13:24:31""#, r#"{"$date":1632317071000}"#, "1632317072"] {
+            check(unknown, false);
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn stages(file: &CaseFile, case: &crate::judge::check::Case) -> Resul
                 stages.push(Stage::Requests(requests.collect::<Result<_, _>>()?));
             }
             Step::Pause(pause) => stages.push(Stage::Pause(*pause)),
-            Step::Look | Step::Measure => {}
+            Step::Look | Step::Glance | Step::Measure => {}
             _ => return Err("the receiver, or what it stands on, is stopped and started".to_owned()),
         }
     }

@@ -15,6 +15,14 @@ pub(super) fn of(root: u32) -> Option<Usage> {
     (!usage.processes.is_empty()).then_some(usage)
 }
 
+/// The process and all that it has started, itself first; elsewhere it alone is known.
+pub(super) fn family(root: u32) -> Vec<u32> {
+    #[cfg(target_os = "linux")]
+    return linux::family(root);
+    #[cfg(not(target_os = "linux"))]
+    vec![root]
+}
+
 #[cfg(not(target_os = "linux"))]
 pub(super) fn of(_root: u32) -> Option<Usage> {
     None

@@ -80,11 +80,7 @@ fn recorded(case: &CaseEvidence, known: &Known, findings: &mut Findings) {
             && let Some((effect, wrong)) = misread(expected, &misfits)
         {
             misfits.retain(|other| !std::ptr::eq(*other, effect));
-            for (pointer, sent, stored) in wrong {
-                let text = format!("{} was sent as {sent}, stored as {stored} ({id})", &pointer[1..]);
-                let discrepancy = differs(DiscrepancyKind::Corrupted).at(pointer, sent, stored);
-                findings.differs(name, discrepancy, &text);
-            }
+            told_otherwise(name, expected, wrong, findings);
         } else if count < least && count == 0 {
             let text = format!("acknowledged, and no effect ({id})");
             findings.differs(name, differs(DiscrepancyKind::Lost), &text);
@@ -119,6 +115,29 @@ fn misread<'a>(expected: &Expected, misfits: &[&'a Effect]) -> Option<(&'a Effec
 
 fn names(effect: &Effect, expected: &Expected) -> bool {
     effect.cmiuuid.as_deref() == Some(&expected.payload.cmiuuid)
+}
+
+/// Each effect that can be of no other webhook says the kind, leg and status that were sent, as far as it says them.
+pub(crate) fn identity_as_sent(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    for case in evidence.cases {
+        for expected in &case.case.expected {
+            let effects = case.effects_only_of(expected).unwrap_or_default();
+            for effect in effects.into_iter().filter(|effect| !effect.quarantined) {
+                told_otherwise(&case.case.name, expected, wrong(effect, expected), &mut findings);
+            }
+        }
+    }
+    findings
+}
+
+fn told_otherwise(case: &str, expected: &Expected, wrong: Vec<Wrong>, findings: &mut Findings) {
+    for (pointer, sent, stored) in wrong {
+        let id = &expected.payload.cmiuuid;
+        let text = format!("{} was sent as {sent}, stored as {stored} ({id})", &pointer[1..]);
+        let discrepancy = Discrepancy::new(DiscrepancyKind::Corrupted, name_of(&expected.payload));
+        findings.differs(case, discrepancy.at(pointer, sent, stored), &text);
+    }
 }
 
 /// A part of an identity that an effect says otherwise: pointer, sent, stored.
@@ -175,11 +194,11 @@ pub(crate) fn name_of(payload: &Payload) -> String {
 
 /// The statuses of live events that the receiver has shown an effect for.
 pub(crate) fn shown(evidence: &Evidence<'_>) -> BTreeSet<String> {
-    Known::of(evidence).0
+    Known::of(evidence).0.into_iter().map(|(status, _)| status).collect()
 }
 
-/// The statuses of live events that the receiver has shown an effect for: it may ignore the others.
-pub(super) struct Known(BTreeSet<String>);
+/// The statuses and legs of live events that the receiver has shown an effect for: it may ignore the others.
+pub(super) struct Known(BTreeSet<(String, Option<String>)>);
 
 impl Known {
     pub(super) fn of(evidence: &Evidence<'_>) -> Self {
@@ -192,7 +211,7 @@ impl Known {
                     && let Some(identity) = expected.payload.identity()
                     && identity.kind() == Kind::LiveEvent
                 {
-                    known.insert(identity.status().to_owned());
+                    known.insert(status_and_leg(&identity));
                 }
             }
         }
@@ -200,7 +219,7 @@ impl Known {
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
-        identity.kind() == Kind::Cdr || self.0.contains(identity.status())
+        identity.kind() == Kind::Cdr || self.0.contains(&status_and_leg(identity))
     }
 
     fn range(&self, case: &CaseEvidence, expected: &Expected) -> (usize, usize) {
@@ -211,6 +230,10 @@ impl Known {
         };
         count.range(case.is_acknowledged(expected.payload.id))
     }
+}
+
+fn status_and_leg(identity: &Identity) -> (String, Option<String>) {
+    (identity.status().to_owned(), identity.leg().map(str::to_owned))
 }
 
 fn many(effects: usize) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use piopiy_events::{Kind, Raw, Webhook};
 
 use super::super::case::Expected;
-use super::super::value::{is_same, is_same_instant};
+use super::super::value::{is_cut_to_seconds, is_same, is_same_instant};
 use super::super::{CaseEvidence, Discrepancy, DiscrepancyKind, Evidence, Findings};
 use super::name_of;
 
@@ -65,6 +65,18 @@ pub(crate) fn compare_if_stored(
     let mut found = Findings::default();
     compare(case, keys, &mut found, is_fine);
     findings.extend_found(found);
+}
+
+/// Warns of a time that was stored to the second, where it was sent to the millisecond.
+pub(crate) fn cut_to_seconds(case: &CaseEvidence, key: &str, findings: &mut Findings) {
+    for pair in pairs(case, &mut Findings::default()) {
+        let (Some(sent), Some(stored)) = (pair.sent.get(key), pair.stored.get(key)) else { continue };
+        if is_cut_to_seconds(sent, stored) && is_as_sent(key, sent, stored) {
+            let (sent, stored) = (brief(sent), brief(stored));
+            let text = format!("{key} was sent as {sent}, stored as {stored}: without its milliseconds");
+            findings.warn(&case.case.name, text);
+        }
+    }
 }
 
 /// Every stored member that was sent says what was sent. What is not stored is no finding.

@@ -45,6 +45,7 @@ pub(super) const PIO_003: Check = Check {
         let appid = composer.cdr();
         let app_id = composer.cdr().replacing(b"\"appid\"", b"\"app_id\"");
         let neither = composer.cdr().without("appid").with("app_id", "2222222");
+        let neither = composer.of_own_app(neither);
         [("appid", appid), ("app_id", app_id), ("app_id at the end", neither)]
             .map(|(name, cdr)| Case::new(name).send(&composer.post(&cdr)).expect(&cdr, Count::Once))
             .into()
@@ -128,7 +129,13 @@ pub(super) const PIO_007: Check = Check {
         };
         [("as documented", "1632317071000"), ("a time within a second", "1632317071123")].map(case).into()
     },
-    judge: |evidence| criteria::stored_as_sent(evidence, &["time", "start_time", "end_time"]),
+    judge: |evidence| {
+        let mut findings = criteria::stored_as_sent(evidence, &["time", "start_time", "end_time"]);
+        for case in evidence.cases {
+            criteria::cut_to_seconds(case, "time", &mut findings);
+        }
+        findings
+    },
     ..Check::BASE
 };
 

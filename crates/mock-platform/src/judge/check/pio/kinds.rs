@@ -1,6 +1,8 @@
 //! Which webhooks there are, and how they are told apart.
 
-use crate::judge::check::{Case, Check, Composer, Count, Fixes, Observability, Payload, criteria};
+use crate::judge::check::{
+    Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, criteria,
+};
 
 const BY_SHAPE: Fixes = Fixes {
     axum: "`type` where there is one, else a CDR where there is a `duration`, `start_time` or `end_time`, else a live event.",
@@ -8,9 +10,9 @@ const BY_SHAPE: Fixes = Fixes {
     flask: "`kind = data.get('type') or ('cdr' if 'duration' in data else 'event')`.",
 };
 const EACH: Fixes = Fixes {
-    axum: "A unique index on (cmiuuid, leg, kind, status, time), not on cmiuuid alone.",
-    express: "A unique index on (cmiuuid, leg, kind, status, time), not on cmiuuid alone.",
-    flask: "A unique index on (cmiuuid, leg, kind, status, time), not on cmiuuid alone.",
+    axum: "A unique index on (cmiuuid, leg, kind, status, and the time of a live event), not on cmiuuid alone.",
+    express: "A unique index on (cmiuuid, leg, kind, status, and the time of a live event), not on cmiuuid alone.",
+    flask: "A unique index on (cmiuuid, leg, kind, status, and the time of a live event), not on cmiuuid alone.",
 };
 const ANY_STATUS: Fixes = Fixes {
     axum: "A `String` for the status, and no `unwrap` on members that only some events have.",
@@ -29,8 +31,14 @@ pub(super) const PIO_004: Check = Check {
         let typed = |payload: Payload, kind: &str| payload.with("type", &format!("\"{kind}\""));
         let cases = [
             ("CDR without a type", composer.cdr().without("type")),
+            ("CDR without a type and a rate", composer.cdr().without("type").without("call_rate")),
+            (
+                "CDR of an answered call without a type",
+                composer.payload("cdr.inbound.answered").without("type"),
+            ),
             ("CDR, type cdr", typed(composer.cdr(), "cdr")),
             ("live event without a type", composer.live().without("type")),
+            ("stream event without a type", composer.payload("live.stream_connected").without("type")),
             ("live event, type event", typed(composer.live(), "event")),
         ];
         let mut cases: Vec<Case> = cases
@@ -104,7 +112,7 @@ pub(super) const PIO_010: Check = Check {
 
 pub(super) const PIO_011: Check = Check {
     id: "PIO-011",
-    title: "a stream that connects and disconnects, and a disconnect alone",
+    title: "a stream that connects and disconnects, a disconnect alone, and an error",
     observability: Observability::Partly,
     source: "piopiy docs: live-stream-connected, live-stream-disconnected (in upper case)",
     why: "They have neither `to` nor `conversation_uuid`, and the first of them may be lost: the second must not break anything.",
@@ -114,12 +122,21 @@ pub(super) const PIO_011: Check = Check {
         let disconnected = composer.payload("live.stream_disconnected").with_cmiuuid(&connected.cmiuuid);
         let alone = composer.payload("live.stream_disconnected");
         let pair = Case::new("a pair").send(&composer.post(&connected)).send(&composer.post(&disconnected));
+        let error = composer.payload("live.stream_error");
         vec![
             pair.expect(&connected, Count::Once).expect(&disconnected, Count::Once),
             Case::new("a disconnect alone").send(&composer.post(&alone)).expect(&alone, Count::Once),
+            // No page has it, and a receiver may have no use for it.
+            Case::new("an error").send(&composer.post(&error)).expect_call([&error]),
         ]
     },
-    judge: criteria::acknowledged,
+    judge: |evidence| {
+        let mut findings = acknowledged_by_name(evidence);
+        for case in evidence.cases {
+            criteria::compare_if_stored(case, &["ws_status"], &mut findings, criteria::is_as_sent);
+        }
+        findings
+    },
     ..Check::BASE
 };
 
@@ -130,9 +147,15 @@ pub(super) const PIO_013: Check = Check {
     why: "A list of the statuses of leg a refuses what the page shows on its second tab.",
     fixes: ANY_STATUS,
     stimulus: leg_b,
-    judge: criteria::acknowledged,
+    judge: acknowledged_by_name,
     ..Check::BASE
 };
+
+fn acknowledged_by_name(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = criteria::acknowledged(evidence);
+    findings.extend(criteria::identity_as_sent(evidence));
+    findings
+}
 
 /// Every documented live event, on leg b, and `out_bridged` whatever the profile calls it.
 fn leg_b(composer: &mut Composer) -> Vec<Case> {

@@ -7,6 +7,7 @@ use super::super::{
     Findings, Need, Observability, Payload, Script, Seen, Severity, Signal, Step, criteria,
 };
 use super::RTY;
+use crate::judge::Effect;
 
 pub(in super::super) const KILLED_AFTER_ACK: Check = Check {
     id: "RTY-005",
@@ -80,12 +81,12 @@ fn killed_after_ack(composer: &mut Composer) -> Vec<Case> {
     cases
 }
 
-/// Whether effects that were seen before the kill are there after it; `None` where that was not looked at, or there were
-/// none.
+/// Whether effects that were seen before the kill are there after it; `None` where that was not looked at. Where there were
+/// none nothing is taken back: the receiver may have no use for such webhooks, or is behind with its work.
 fn lasts(case: &CaseEvidence) -> Option<bool> {
     let [before, after] = case.looks.as_slice() else { return None };
-    let first = before.first()?;
-    Some(after.iter().any(|effect| effect.cmiuuid == first.cmiuuid))
+    let is_there = |first: &Effect| after.iter().any(|effect| effect.cmiuuid == first.cmiuuid);
+    Some(before.first().is_none_or(is_there))
 }
 
 fn kept(evidence: &Evidence<'_>) -> Findings {

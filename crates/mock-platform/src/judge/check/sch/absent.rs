@@ -41,7 +41,7 @@ pub(super) const SCH_009: Check = Check {
 
 pub(super) const SCH_014: Check = Check {
     id: "SCH-014",
-    title: "an object or an array where a text or number is expected",
+    title: "an object, an array or nothing where a text or number is expected",
     source: "RFC 8259 §3; RFC 9110 §15.5.21",
     why: "`data['from'].strip()` on an object is a 500, which the platform repeats for half an hour.",
     fixes: Fixes {
@@ -59,6 +59,16 @@ pub(super) const SCH_014: Check = Check {
             ("extra_params", "[]"),
             ("leg", "{}"),
             ("status", "[]"),
+            ("direction", "{}"),
+            ("to", "[]"),
+            ("balance", "{}"),
+            ("conversation_uuid", "{}"),
+            ("start_time", "{}"),
+            ("appid", "[]"),
+            ("direction", "null"),
+            ("balance", "null"),
+            ("balance", "\"\""),
+            ("conversation_uuid", "null"),
         ] {
             let cdr = composer.cdr().with(key, value);
             let case = Case::new(format!("{key} {value}"));

@@ -1,9 +1,8 @@
 //! Who may post, and what.
 
-use piopiy_events::Webhook;
-
 use super::super::{
-    Answer, Case, Check, Composer, Count, Findings, Fixes, Need, Observability, Request, Severity, criteria,
+    Answer, Case, Check, Composer, Count, Findings, Fixes, Need, Observability, Payload, Request, Severity,
+    criteria,
 };
 
 pub(super) const SECRET: Check = Check {
@@ -85,11 +84,15 @@ pub(super) const OTHER_APP: Check = Check {
     why: "Whoever learns the URL can post calls that never were; the appid is the first thing that they have to guess.",
     fixes: Fixes::all("Compare `appid` (and `app_id`) with your own before anything else, and answer 403."),
     stimulus: |composer| {
-        let mut cdr = composer.cdr().with("appid", "9999999");
-        if cdr.webhook().is_some_and(|webhook: Webhook| webhook.text("app_id").is_some()) {
-            cdr = cdr.with("app_id", "9999999");
-        }
-        vec![Case::new("").send(&composer.post(&cdr)).expect(&cdr, Count::Never)]
+        let foreign = |payload: Payload| {
+            let has_both = payload.webhook().is_some_and(|webhook| webhook.get("app_id").is_some());
+            let payload = payload.with("appid", "9999999");
+            if has_both { payload.with("app_id", "9999999") } else { payload }
+        };
+        let (cdr, event) = (composer.cdr(), composer.live());
+        [("a CDR", foreign(cdr)), ("a live event", foreign(event))]
+            .map(|(name, it)| Case::new(name).send(&composer.post(&it)).expect(&it, Count::Never))
+            .into()
     },
     judge: |evidence| {
         let mut findings = criteria::effects(evidence);
@@ -132,7 +135,7 @@ pub(super) const OLD_REPLAY: Check = Check {
 };
 
 /// With every time in it a week earlier.
-fn a_week_old(composer: &mut Composer) -> super::super::Payload {
+fn a_week_old(composer: &mut Composer) -> Payload {
     const WEEK_S: i64 = 7 * 86_400;
     let mut cdr = composer.cdr();
     let Some(webhook) = cdr.webhook() else { return cdr };

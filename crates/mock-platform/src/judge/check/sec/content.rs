@@ -1,8 +1,8 @@
 //! What a body can do, and what an answer can give away.
 
 use super::super::{
-    Answer, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Severity,
-    criteria, oracles,
+    Answer, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload,
+    Severity, criteria, oracles,
 };
 
 pub(super) const ERROR_PAGES: Check = Check {
@@ -73,7 +73,24 @@ pub(super) const INJECTIONS: Check = Check {
             let case = Case::new(format!("CRLF in {key}")).send(&composer.post(&cdr));
             case.expect(&cdr, Count::AtMostOnce).marking_the_log(&mark)
         });
-        cases.into_iter().chain(elsewhere).collect()
+        let quoted = ["cmiuuid", "status", "from", "conversation_uuid", "leg", "request_id"];
+        let quoted = quoted.into_iter().flat_map(|key| {
+            let value = |payload: &Payload| match key {
+                // By which its effects are found.
+                "cmiuuid" => format!("{}'s", payload.cmiuuid),
+                _ => "it's \\\"quoted\\\"; --".to_owned(),
+            };
+            composer.both(format!("a quote in {key}"), Count::AtMostOnce, |payload| {
+                let value = value(&payload);
+                if key == "cmiuuid" {
+                    payload.with_cmiuuid(&value)
+                } else {
+                    payload.with(key, &format!("\"{value}\""))
+                }
+            })
+        });
+        let quoted: Vec<Case> = quoted.collect();
+        cases.into_iter().chain(elsewhere).chain(quoted).collect()
     },
     judge: |evidence| {
         let mut findings = criteria::effects(evidence);
@@ -190,7 +207,7 @@ pub(super) const PERSONAL_DATA: Check = Check {
 /// Numbers that nobody has (ITU-T E.164: country code 999 is reserved), and that stand in no answer by chance.
 const NUMBERS: [&str; 2] = ["99955501234", "99955509876"];
 
-fn numbered(composer: &mut Composer) -> super::super::Payload {
+fn numbered(composer: &mut Composer) -> Payload {
     composer.cdr().with("from", NUMBERS[0]).with("to", NUMBERS[1])
 }
 
