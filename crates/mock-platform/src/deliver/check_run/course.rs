@@ -36,8 +36,6 @@ struct Judged {
     outcome: Outcome,
     /// In how many tries it took too long.
     slow: u32,
-    /// In how many tries behind one that did it was in time.
-    quick: u32,
 }
 
 impl Judged {
@@ -46,29 +44,6 @@ impl Judged {
     fn counts(&self) -> bool {
         let was_held_up = self.outcome.is_late && !self.ran.is_alone;
         !was_held_up && self.ran.check.severity != Severity::May
-    }
-
-    /// Whether a try that was in time is the last one. Where it only should be, another says whether it mostly is.
-    fn is_decided(&self) -> bool {
-        self.quick > 0 && self.ran.check.severity == Severity::Must
-    }
-
-    /// Counts one more that took too long. The first time alone is the one that counts.
-    fn took_too_long(&mut self) {
-        let was_held_up = self.outcome.is_late && !self.ran.is_alone;
-        self.slow = if was_held_up { 1 } else { self.slow + 1 };
-        self.ran.is_alone = true;
-    }
-
-    /// The same, and where some tries took too long and others did not, the doubt that leaves.
-    fn told(mut self) -> Self {
-        if self.outcome.is_timing && self.quick > 0 {
-            let tries = self.slow + self.quick;
-            self.outcome.verdict = Verdict::Inconclusive;
-            self.outcome.is_timing = false;
-            self.outcome.detail = format!("{} (in {} of {tries} tries)", self.outcome.detail, self.slow);
-        }
-        self
     }
 }
 
@@ -216,13 +191,12 @@ impl Run<'_> {
         self.read_log(&mut looked).await;
         for mut ran in looked {
             let outcome = self.judge(&mut ran);
-            judged.push(Judged { ran, outcome, slow: 1, quick: 0 });
+            judged.push(Judged { ran, outcome, slow: 1 });
         }
         for attempt in 1..=CONFIRMATIONS {
             self.confirm(attempt, &mut judged, course).await;
         }
-        for judged in judged {
-            let Judged { mut ran, mut outcome, .. } = judged.told();
+        for Judged { mut ran, mut outcome, .. } in judged {
             if let Some(outcome) = ran.but_for_leaks.take() {
                 self.but_for_leaks.lock().await.insert(ran.check.id, outcome);
             }
@@ -247,12 +221,11 @@ impl Run<'_> {
         }
     }
 
-    /// Runs again, alone, what took too long, every time so far or in doubt. Where a check was late beside others, its first time
+    /// Runs again, alone, what took too long every time so far. Where a check was late beside others, its first time
     /// alone is the one that counts: it was not the receiver that had them all at once.
     async fn confirm(&self, attempt: u32, judged: &mut [Judged], course: &Course<'_>) {
-        let is_open = |judged: &&mut Judged| {
-            judged.outcome.is_timing && !judged.is_decided() && !judged.ran.check.tags.contains(&Tag::Slow)
-        };
+        let is_open =
+            |judged: &&mut Judged| judged.outcome.is_timing && !judged.ran.check.tags.contains(&Tag::Slow);
         let mut open: Vec<&mut Judged> = judged.iter_mut().filter(is_open).collect();
         let mut again = Vec::with_capacity(open.len());
         for judged in &open {
@@ -268,13 +241,13 @@ impl Run<'_> {
             let next = self.judge(&mut again);
             let took = again.took;
             if next.is_timing {
-                judged.took_too_long();
+                judged.slow += 1;
+                judged.ran.is_alone = true;
             } else if next.verdict == Verdict::Pass && judged.counts() {
-                judged.quick += 1;
-                // It is in time in most tries, and only should be in all.
-                if judged.quick > judged.slow {
-                    (judged.ran, judged.outcome) = (again, next);
-                }
+                let outcome = &mut judged.outcome;
+                outcome.verdict = Verdict::Inconclusive;
+                outcome.is_timing = false;
+                outcome.detail = format!("{} (in {} of {} tries)", outcome.detail, judged.slow, attempt + 1);
             } else {
                 (judged.ran, judged.outcome) = (again, next);
             }

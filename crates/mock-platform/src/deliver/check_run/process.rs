@@ -70,14 +70,14 @@ impl Process {
         let failed = |source| ProcessError::Start { command: command.join(" "), source };
         let (program, args) =
             command.split_first().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-        let mut receiver = Command::new(program);
-        receiver
+        let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = receiver.spawn().map_err(failed)?;
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
         if let Some(stdout) = child.stdout.take() {
             log.listen(stdout);
         }
@@ -115,7 +115,7 @@ impl Process {
                 Err(_) => tracing::warn!("the receiver did not end within {END_LIMIT:?} of SIGTERM; killed"),
             }
         }
-        // As when a machine fails: all of it at once, the first that would start others anew.
+        // All of it at once, as when a machine fails; itself first, for it may start its workers anew.
         let family = self.child.id().map(usage::family).unwrap_or_default();
         let killed = self.child.kill().await;
         family.into_iter().skip(1).for_each(kill);

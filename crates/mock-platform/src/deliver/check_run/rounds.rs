@@ -340,10 +340,10 @@ impl Run<'_> {
             }
         }
         let took = began.elapsed();
+        let Some(observer) = &self.observer else { return Ok(took) };
         // Behind a proxy, what listens is not the receiver yet.
         let deadline = Instant::now() + AWAKE_LIMIT;
         loop {
-            let Some(observer) = &self.observer else { return Ok(took) };
             match observer.forget().await {
                 Ok(()) => return Ok(took),
                 Err(error) if error.may_pass() && Instant::now() < deadline => {

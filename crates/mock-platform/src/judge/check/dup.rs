@@ -134,11 +134,11 @@ pub(super) const CHECKS: &[Check] = &[
         stimulus: |composer| {
             let cdr = composer.cdr();
             let event = composer.payload("live.stream_connected");
-            let again = |name: &str, payload: &Payload| {
+            let thrice = |name: &str, payload: &Payload| {
                 let request = composer.post(payload);
                 Case::new(name).send(&request).send(&request).send(&request)
             };
-            vec![again("a CDR", &cdr), again("a live event", &event)]
+            vec![thrice("a CDR", &cdr), thrice("a live event", &event)]
         },
         judge: every_one_acknowledged,
         ..Check::BASE

@@ -302,24 +302,20 @@ fn late(composer: &mut Composer) -> Vec<Case> {
 
 /// The answer of a call that took so much longer comes last.
 fn long_call(composer: &mut Composer, longer_ms: u64) -> Case {
-    let later = |payload: Payload, key: &str, by: u64| {
+    let later = |payload: Payload, (key, by): (&str, u64)| {
         let number = payload.webhook().and_then(|webhook| webhook.get(key)?.plain().parse::<u64>().ok());
         match number {
             Some(number) => payload.with(key, &(number + by).to_string()),
             None => payload,
         }
     };
+    let ended_later = |payload: &Payload| {
+        let of_cdr = [("end_time", longer_ms / 1_000), ("duration", longer_ms / 1_000)];
+        let moved: &[_] = if payload.is_cdr() { &of_cdr } else { &[("time", longer_ms)] };
+        moved.iter().copied().fold(payload.clone(), later)
+    };
     in_order(composer, "inbound-answered", "within a call of 40 minutes", |all| {
         let answered = all.remove(0);
-        for payload in all.iter_mut() {
-            let (seconds, mut moved) = (longer_ms / 1_000, payload.clone());
-            if moved.is_cdr() {
-                moved = ["end_time", "duration"].into_iter().fold(moved, |it, key| later(it, key, seconds));
-            } else {
-                moved = later(moved, "time", longer_ms);
-            }
-            *payload = moved;
-        }
-        all.push(answered);
+        *all = all.iter().map(ended_later).chain([answered]).collect();
     })
 }

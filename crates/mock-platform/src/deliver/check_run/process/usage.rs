@@ -6,7 +6,7 @@ use crate::judge::check::Usage;
 #[cfg(target_os = "linux")]
 pub(super) fn of(root: u32) -> Option<Usage> {
     let mut usage = Usage::default();
-    for pid in linux::family(root) {
+    for pid in family(root) {
         // It may be over by now.
         if let Some(process) = linux::process(pid) {
             usage.processes.insert(pid, process);
@@ -15,17 +15,19 @@ pub(super) fn of(root: u32) -> Option<Usage> {
     (!usage.processes.is_empty()).then_some(usage)
 }
 
-/// The process and all that it has started, itself first; elsewhere it alone is known.
-pub(super) fn family(root: u32) -> Vec<u32> {
-    #[cfg(target_os = "linux")]
-    return linux::family(root);
-    #[cfg(not(target_os = "linux"))]
-    vec![root]
-}
-
 #[cfg(not(target_os = "linux"))]
 pub(super) fn of(_root: u32) -> Option<Usage> {
     None
+}
+
+/// The process and all that it has started, itself first.
+#[cfg(target_os = "linux")]
+pub(super) use linux::family;
+
+/// It alone is known.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn family(root: u32) -> Vec<u32> {
+    vec![root]
 }
 
 #[cfg(target_os = "linux")]
@@ -36,7 +38,7 @@ mod linux {
     use crate::judge::check::ProcessUsage;
 
     /// The process, its children, theirs, and so on.
-    pub(super) fn family(root: u32) -> Vec<u32> {
+    pub(in super::super) fn family(root: u32) -> Vec<u32> {
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());

@@ -194,11 +194,11 @@ pub(crate) fn name_of(payload: &Payload) -> String {
 
 /// The statuses of live events that the receiver has shown an effect for.
 pub(crate) fn shown(evidence: &Evidence<'_>) -> BTreeSet<String> {
-    Known::of(evidence).0.into_iter().map(|(status, _)| status).collect()
+    Known::of(evidence).0
 }
 
-/// The statuses and legs of live events that the receiver has shown an effect for: it may ignore the others.
-pub(super) struct Known(BTreeSet<(String, Option<String>)>);
+/// The statuses of live events that the receiver has shown an effect for: it may ignore the others.
+pub(super) struct Known(BTreeSet<String>);
 
 impl Known {
     pub(super) fn of(evidence: &Evidence<'_>) -> Self {
@@ -211,7 +211,7 @@ impl Known {
                     && let Some(identity) = expected.payload.identity()
                     && identity.kind() == Kind::LiveEvent
                 {
-                    known.insert(status_and_leg(&identity));
+                    known.insert(identity.status().to_owned());
                 }
             }
         }
@@ -219,7 +219,7 @@ impl Known {
     }
 
     pub(super) fn has(&self, identity: &Identity) -> bool {
-        identity.kind() == Kind::Cdr || self.0.contains(&status_and_leg(identity))
+        identity.kind() == Kind::Cdr || self.0.contains(identity.status())
     }
 
     fn range(&self, case: &CaseEvidence, expected: &Expected) -> (usize, usize) {
@@ -230,10 +230,6 @@ impl Known {
         };
         count.range(case.is_acknowledged(expected.payload.id))
     }
-}
-
-fn status_and_leg(identity: &Identity) -> (String, Option<String>) {
-    (identity.status().to_owned(), identity.leg().map(str::to_owned))
 }
 
 fn many(effects: usize) -> String {
