@@ -31,6 +31,9 @@ pub(crate) struct Case {
     /// Whether it is unclear which webhook of a call is the last: then no final state of it is wrong.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) has_open_end: bool,
+    /// Whether something of it that has no id, and of which no effect is expected, may be kept all the same.
+    #[serde(skip)]
+    pub(crate) strays: bool,
     /// A text that nothing else has, and that begins no line of the receiver's log unless a field breaks it.
     pub(crate) log_mark: Option<String>,
 }
@@ -201,9 +204,16 @@ impl Case {
         self
     }
 
-    /// Whether what it sends may be kept aside without an id: it is no plain webhook.
+    /// Something that it sends beside its webhooks is none, and has no id.
+    pub(crate) fn straying(mut self) -> Self {
+        self.strays = true;
+        self
+    }
+
+    /// Whether what it sends may be kept, or kept aside, without an id: it is no plain webhook, or nobody says that it is.
     pub(crate) fn may_stray(&self) -> bool {
-        self.expected.iter().any(|own| matches!(own.count, Count::Never | Count::AtMostOnce))
+        let may_be_none = |own: &Expected| matches!(own.count, Count::Never | Count::AtMostOnce);
+        self.strays || self.expected.is_empty() || self.expected.iter().any(may_be_none)
     }
 
     /// An effect of it would carry no id.

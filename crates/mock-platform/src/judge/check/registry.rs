@@ -43,7 +43,7 @@ pub fn find(id: &str) -> Option<&'static Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::check::{Composer, Group, Sources};
+    use crate::judge::check::{Action, Composer, Group, Script, Sources, Step};
     use crate::plan::{Nonce, Seed};
     use piopiy_events::Profile;
 
@@ -69,6 +69,42 @@ mod tests {
                 assert!(check.id.starts_with(group.as_str()), "{} is in the table of {group}", check.id);
             }
         }
+    }
+
+    /// Whether the first request of a script has JSON for a body that has no id.
+    fn has_no_id(script: &Script) -> bool {
+        let sent = script.actions.iter().filter_map(|action| match action {
+            Action::Send { bytes, .. } => Some(&bytes[..]),
+            _ => None,
+        });
+        let sent = sent.collect::<Vec<_>>().concat();
+        let Some(at) = sent.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+        let (head, body) = sent.split_at(at + 4);
+        let is_chunked = head.windows(7).any(|bytes| bytes.eq_ignore_ascii_case(b"chunked"));
+        let document = serde_json::Deserializer::from_slice(body).into_iter::<serde_json::Value>().next();
+        let has_none = |document: serde_json::Value| document["cmiuuid"].as_str().is_none_or(str::is_empty);
+        !is_chunked && document.and_then(Result::ok).is_some_and(has_none)
+    }
+
+    /// A check that sends a webhook which would be kept without an id takes all such effects for its own meanwhile: so none
+    /// may run beside it that sends some and does not say so.
+    #[test]
+    fn whoever_sends_what_has_no_id_says_so() {
+        let sources = Sources::new(Profile::Global, Seed(3), Nonce(4), "127.0.0.1:5000", "/webhook/cdr");
+        let mut found = 0;
+        for check in all().into_iter().filter(|check| !check.waits()) {
+            for case in (check.stimulus)(&mut Composer::new(check.id, 0, sources.clone())) {
+                let scripts = case.steps.iter().filter_map(|step| match step {
+                    Step::Connections(scripts) => Some(scripts),
+                    _ => None,
+                });
+                if scripts.flatten().any(has_no_id) {
+                    found += 1;
+                    assert!(case.may_stray() || case.is_anonymous, "{}: {}", check.id, case.name);
+                }
+            }
+        }
+        assert!(found > 10, "{found}");
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn poison(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
     for (name, shape) in shapes {
         let bad = shape(composer);
-        let mut case = Case::new(name);
+        let mut case = Case::new(name).straying();
         for _ in 0..4 {
             let good = composer.cdr();
             let bad = Script::default().request(&composer.post(&bad).method("POST")).answered();
