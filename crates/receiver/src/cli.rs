@@ -9,6 +9,7 @@ mod count;
 mod exit;
 mod export;
 mod forward;
+mod forward_state;
 mod forwarding;
 mod import;
 mod instant;
@@ -44,7 +45,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 no (there is no such call, the store is not whole), 2 wrong usage, 3 the environment
+Exit codes: 0 done, 1 no (there is no such call, the store is not whole), 2 wrong usage, 3 the environment \
 failed (port in use, store cannot be opened, ...), 5 a bug, 130 and 143 a second Ctrl-C or SIGTERM.";
 
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::extract::refusal;
+use crate::forward::webhook_id;
 use crate::{PiopiyWebhook, ReadLimits, WebhookRejection};
 
 /// Lets each webhook through once, and answers its repeats `200 got it`: a [`tower::Layer`] for any axum route.
@@ -204,7 +205,8 @@ where
             };
         }
     };
-    let key = webhook.identity.key();
+    // However long the identity is, what is remembered of it is short.
+    let key = webhook_id(&webhook.identity.key());
     let mut running = loop {
         match dedupe.begin(&key) {
             Begun::First(running) => break running,

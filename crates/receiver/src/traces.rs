@@ -78,6 +78,9 @@ impl Traces {
 /// Spans that wait to be sent; what comes beyond is dropped, for no webhook waits for a collector.
 const ROOM: usize = 4096;
 
+/// Characters of a value that are told; nothing that PIOPIY sends is as long.
+const LONGEST_VALUE: usize = 128;
+
 /// Begins spans.
 #[derive(Debug, Clone)]
 pub(crate) struct Tracer(Arc<Shared>);
@@ -178,8 +181,9 @@ impl Span {
         self.steps.push(Step { name, id, began, ended: self.now() });
     }
 
-    pub(crate) fn note(&mut self, key: &'static str, value: impl Into<String>) {
-        self.attributes.push((key, value.into()));
+    /// Notes a value, of which a long one is cut: what a sender puts there may be as long as a body, and many spans wait.
+    pub(crate) fn note(&mut self, key: &'static str, value: &str) {
+        self.attributes.push((key, value.chars().take(LONGEST_VALUE).collect()));
     }
 
     /// Hands it over to be sent.

@@ -6,7 +6,7 @@ use piopiy_receiver::{ForwardState, SqliteRecords, StoreLocation};
 
 use super::StoreArg;
 use super::exit::Failure;
-use super::forward::{ForwardStateArg, default_state};
+use super::forward_state::{ForwardStateArg, default_state};
 use super::output::Output;
 
 /// Copy a store as it is now, while a receiver goes on

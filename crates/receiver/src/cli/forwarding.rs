@@ -10,7 +10,7 @@ use piopiy_receiver::{Destination, ForwardFilter, ForwardState, SigningSecret, S
 use serde::Deserialize;
 
 use super::exit::Failure;
-use super::forward::default_state;
+use super::forward_state::default_state;
 use super::{quantity, secret};
 
 /// Where stored webhooks are delivered to.

@@ -28,7 +28,13 @@ pub(super) struct PageArgs {
     )]
     page_token: Option<String>,
     /// Ask for the token in this file on the page
-    #[arg(long, value_name = "FILE", conflicts_with = "page_token", help_heading = "Page")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "page_token",
+        requires = "page",
+        help_heading = "Page"
+    )]
     page_token_file: Option<PathBuf>,
 }
 

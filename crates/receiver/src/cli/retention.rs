@@ -8,7 +8,7 @@ use piopiy_receiver::{
 };
 
 use super::exit::Failure;
-use super::forward::{default_state, is_missing};
+use super::forward_state::{default_state, is_missing};
 use super::instant::{now, shown};
 use super::logging::say;
 use super::output::Output;

@@ -12,7 +12,7 @@ use piopiy_receiver::{
 };
 
 use super::exit::Failure;
-use super::forward::default_state;
+use super::forward_state::default_state;
 use super::forwarding::Forwarding;
 use super::logging::{self, LogFormat};
 use super::page::PageArgs;
@@ -95,10 +95,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "RATE", value_parser = quantity::rate, help_heading = "Who may post")]
     rate_limit: Option<u32>,
     /// Webhooks from one address that may come at once
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = quantity::small, help_heading = "Who may post")]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = quantity::small, requires = "rate_limit", help_heading = "Who may post")]
     rate_burst: u32,
     /// Time that a webhook may wait for its turn before it gets 429, since a live event that is refused does not come again
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = quantity::duration, help_heading = "Who may post")]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = quantity::duration, requires = "rate_limit", help_heading = "Who may post")]
     rate_patience: Duration,
 
     #[command(flatten)]
@@ -131,6 +131,10 @@ pub(crate) struct Serve {
     /// Webhooks in one commit at most
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = quantity::at_least_one, help_heading = "Limits")]
     max_batch: usize,
+    /// Memory for the filter that tells new webhooks from repeats in an SQLite store: 2 bytes for each that is kept, else new
+    /// ones take longer
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = quantity::bytes, help_heading = "Limits")]
+    filter_bytes: usize,
     /// Time for a whole request head
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration, help_heading = "Limits")]
     header_deadline: Duration,
@@ -220,7 +224,23 @@ impl Serve {
         };
         let options = self.options();
         options.check().map_err(|error| Failure::usage(format!("--path: {error}")))?;
+        self.check_sizes()?;
         Ok(Prepared { authentication, destinations, retention, traces, tls, options })
+    }
+
+    /// A body that is allowed has room where it is read, and where it waits.
+    fn check_sizes(&self) -> Result<(), Failure> {
+        let body = self.max_body;
+        for (option, room) in
+            [("--max-reading-bytes", self.max_reading_bytes), ("--max-waiting-bytes", self.max_waiting_bytes)]
+        {
+            if room < body {
+                return Err(Failure::usage(format!(
+                    "{option} {room} has no room for a body of --max-body {body}, which would be answered by 503 for ever"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn traces(&self) -> Result<Option<Traces>, Failure> {

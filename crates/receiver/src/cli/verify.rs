@@ -10,7 +10,7 @@ use piopiy_receiver::{
 
 use super::StoreArg;
 use super::exit::Failure;
-use super::forward::ForwardStateArg;
+use super::forward_state::ForwardStateArg;
 use super::output::{self, Output};
 
 /// Look whether a store is whole

@@ -56,7 +56,7 @@ pub enum ForwardError {
         known: i64,
     },
     /// The state is of another store.
-    #[error("the state {} is of another store: put it aside, or name another file", path.display())]
+    #[error("the state {} is of another store: restore the one that belongs to it, or put this one aside and start with --forward-from-start, for else nothing is forwarded of what the store has already", path.display())]
     OtherStore {
         /// The state file.
         path: PathBuf,

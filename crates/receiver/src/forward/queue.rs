@@ -43,6 +43,8 @@ struct Item {
     sent_after: u64,
     /// How many had been delivered when it was refused last.
     refused_after: Option<u64>,
+    /// Whether it was sent alone, to see whether the destination takes anything again.
+    is_probe: bool,
 }
 
 /// The destination takes nothing at the moment.
@@ -127,8 +129,15 @@ impl Queue {
         for name in &names {
             self.by_name.entry(name.clone()).or_default().insert(seq);
         }
-        let item =
-            Item { names, attempts, is_in_flight: false, due: None, sent_after: 0, refused_after: None };
+        let item = Item {
+            names,
+            attempts,
+            is_in_flight: false,
+            due: None,
+            sent_after: 0,
+            refused_after: None,
+            is_probe: false,
+        };
         if self.items.insert(seq, item).is_none() {
             self.ready.insert(seq);
         }
@@ -174,7 +183,9 @@ impl Queue {
                 item.due = None;
             }
         }
-        while let Some(seq) = self.ready.pop_first() {
+        let mut probe = self.probe();
+        while let Some(seq) = probe.take().or_else(|| self.ready.first().copied()) {
+            self.ready.remove(&seq);
             if !self.is_first_of_its_call(seq) {
                 // Whoever is before it puts it back when it is settled.
                 continue;
@@ -182,11 +193,20 @@ impl Queue {
             let item = self.items.get_mut(&seq)?;
             item.is_in_flight = true;
             item.sent_after = self.holds;
+            item.is_probe = self.hold.is_some();
             self.in_flight += 1;
             self.busy.extend(item.names.iter().cloned());
             return Some((seq, item.attempts));
         }
         None
+    }
+
+    /// What asks best whether the destination takes anything again: a webhook that was refused may be so for what it is,
+    /// and would hold up the others.
+    fn probe(&self) -> Option<u64> {
+        self.hold?;
+        let firsts = self.ready.iter().copied().filter(|seq| self.is_first_of_its_call(*seq));
+        firsts.min_by_key(|seq| self.items.get(seq).map(|item| (item.refused_after.is_some(), item.attempts)))
     }
 
     fn is_first_of_its_call(&self, seq: u64) -> bool {
@@ -204,8 +224,13 @@ impl Queue {
         item.is_in_flight = false;
         self.in_flight -= 1;
         let (names, is_news) = (item.names.clone(), item.sent_after == self.holds);
+        let asked_for = match ended {
+            Ended::Refused { retry_after } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
         // Refused again while others are taken: it is this webhook after all.
-        let is_its_own = item.refused_after.is_some_and(|delivered| delivered < self.delivered);
+        let is_its_own =
+            !item.is_probe && item.refused_after.is_some_and(|delivered| delivered < self.delivered);
         let ended = match ended {
             Ended::Refused { .. } if is_its_own => Ended::Failed,
             other => other,
@@ -218,10 +243,6 @@ impl Queue {
         let attempts = item.attempts;
         let is_last = counts && attempts >= self.max_attempts;
         if counts && !is_last {
-            let asked_for = match ended {
-                Ended::Refused { retry_after } => retry_after.unwrap_or_default(),
-                _ => Duration::ZERO,
-            };
             let due = now + self.backoff.after(attempts, &mut self.jitter).max(asked_for);
             item.due = Some(due);
             self.waiting.insert((due, seq));

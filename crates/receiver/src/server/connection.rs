@@ -285,6 +285,9 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         Box::pin(async move {
             let mut response = response.await?;
             let is_refused = response.extensions().get::<NotAuthenticated>().is_some();
+            if is_refused || response.status() == StatusCode::TOO_MANY_REQUESTS {
+                tracing::debug!(client = %client.ip(), status = response.status().as_u16(), "refused");
+            }
             if is_refused {
                 metrics.refuse(Refusal::unauthorised);
             }

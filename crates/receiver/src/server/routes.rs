@@ -1,10 +1,11 @@
 //! What the server answers on which path.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
@@ -111,16 +112,17 @@ async fn take(app: &App, request: Request, span: &mut Option<Span>) -> Response 
             let entry = Entry::webhook(&identity, body, received_at);
             if let Some(span) = span {
                 span.note("piopiy.kind", identity.kind().as_str());
-                span.note("piopiy.status", app.loggable(identity.status()));
-                span.note("piopiy.leg", app.loggable(identity.leg().unwrap_or_default()));
-                span.note("piopiy.cmiuuid", app.loggable(identity.cmiuuid()));
+                span.note("piopiy.status", &app.loggable(identity.status()));
+                span.note("piopiy.leg", &app.loggable(identity.leg().unwrap_or_default()));
+                span.note("piopiy.cmiuuid", &app.loggable(identity.cmiuuid()));
             }
             // It may wait long for the store: what is no longer needed must not wait too.
+            let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
             drop((identity, parts));
             let logged = tracing::enabled!(tracing::Level::DEBUG).then_some(webhook);
             let outcome = app.commits.append(entry).await;
             if let Some(webhook) = logged {
-                log_webhook(app, &webhook, outcome);
+                log_webhook(app, client, &webhook, outcome);
             }
             match outcome {
                 Ok(Append::Appended { .. }) => ((StatusCode::OK, "got it").into_response(), "new"),
@@ -186,10 +188,11 @@ fn refusal(rejection: &WebhookRejection) -> Refusal {
     }
 }
 
-fn log_webhook(app: &App, webhook: &Webhook, outcome: Result<Append, AppendError>) {
+fn log_webhook(app: &App, client: Option<IpAddr>, webhook: &Webhook, outcome: Result<Append, AppendError>) {
     let field = |key| webhook.text(key).map(|text| app.loggable(&text).into_owned());
     let number = |key| field(key).filter(|_| app.options.log_numbers);
     tracing::debug!(
+        client = client.map(tracing::field::display),
         kind = webhook.kind().map(piopiy_events::Kind::as_str),
         status = ?field("status"),
         leg = ?field("leg"),

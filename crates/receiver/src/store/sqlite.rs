@@ -20,7 +20,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
 pub use read::SqliteRecords;
 pub use verify::StoreFault;
@@ -81,7 +81,7 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     path: PathBuf,
     options: SqliteOptions,
-    /// `None` after a failure, until the next append opens the file again.
+    /// `None` after a failure that it cannot go on from, until what is asked for next opens the file again.
     writer: Option<Writer>,
     /// Declared last, for it is to be let go last.
     _lock: FileLock,
@@ -95,6 +95,10 @@ struct Writer {
     /// Of the oldest record that is left; 1 where there is none.
     first_seq: i64,
     last_seq: i64,
+    /// Whether what it holds in memory is what the file has: not while records are forgotten.
+    is_in_step: bool,
+    /// Whether it was told that the filter is too small.
+    is_crowded: bool,
 }
 
 impl SqliteStore {
@@ -139,10 +143,30 @@ impl SqliteStore {
 
     fn try_append(&mut self, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
         let mut writer = self.take_writer()?;
-        // After a failure the writer is dropped: what it holds in memory may be ahead of the file.
-        let outcomes = writer.append(&self.path, batch)?;
+        let outcomes = writer.append(&self.path, batch);
+        self.keep_writer(writer, outcomes.as_ref().err());
+        outcomes
+    }
+
+    fn take_writer(&mut self) -> Result<Writer, StoreError> {
+        match self.writer.take() {
+            Some(writer) => Ok(writer),
+            None => Writer::open(&self.path, &self.options),
+        }
+    }
+
+    /// Keeps a writer, after a failure too if it can go on: to read what a large store has seen takes longer than anybody
+    /// waits for, and a disk that is full, or another program that writes, fails time after time.
+    fn keep_writer(&mut self, mut writer: Writer, error: Option<&StoreError>) {
+        if error.is_some_and(|error| !writer.can_go_on(error)) {
+            return;
+        }
+        if error.is_some() {
+            // A log that was moved into the file starts over, which may be all the room that there is.
+            writer.checkpoints.begin();
+            writer.checkpoints.after_commit(&writer.connection);
+        }
         self.writer = Some(writer);
-        Ok(outcomes)
     }
 }
 
@@ -186,7 +210,7 @@ impl Writer {
         let fail = StoreError::while_doing("find its end");
         let (first_seq, last_seq) =
             (schema::first_seq(&connection).map_err(&fail)?, schema::last_seq(&connection).map_err(&fail)?);
-        Ok(Self { connection, seen, checkpoints, first_seq, last_seq })
+        Ok(Self { connection, seen, checkpoints, first_seq, last_seq, is_in_step: true, is_crowded: false })
     }
 
     fn append(&mut self, path: &Path, batch: &[Entry]) -> Result<Vec<Append>, StoreError> {
@@ -198,14 +222,50 @@ impl Writer {
             return Err(StoreError::Changed { path: path.to_owned() });
         }
         let mut last_seq = self.last_seq;
-        let outcomes = append_all(&transaction, &mut self.seen, batch, &mut last_seq).map_err(&fail)?;
-        if batch.is_empty() {
-            schema::probe(&transaction).map_err(&fail)?;
+        let outcomes = append_all(&transaction, &mut self.seen, batch, &mut last_seq).map_err(&fail);
+        let committed = outcomes.and_then(|outcomes| {
+            if batch.is_empty() {
+                schema::probe(&transaction).map_err(&fail)?;
+            }
+            transaction.commit().map_err(StoreError::while_doing("commit"))?;
+            Ok(outcomes)
+        });
+        if committed.is_err() {
+            self.seen.rolled_back();
+            return committed;
         }
-        transaction.commit().map_err(StoreError::while_doing("commit"))?;
+        self.seen.committed();
         self.last_seq = last_seq;
         self.checkpoints.after_commit(&self.connection);
-        Ok(outcomes)
+        self.warn_if_crowded();
+        committed
+    }
+
+    /// Says once that new webhooks take longer to be told from repeats than they need.
+    fn warn_if_crowded(&mut self) {
+        if !self.is_crowded
+            && let Some(wanted) = self.seen.wanted_filter_bytes()
+        {
+            self.is_crowded = true;
+            tracing::warn!(
+                filter_bytes = self.seen.filter_bytes(),
+                wanted,
+                "the filter is of more webhooks than it has room for, and each new one takes longer: see --filter-bytes and --keep"
+            );
+        }
+    }
+
+    /// Whether it can go on after a failure: what it holds in memory is what the file has, and nothing is half done.
+    fn can_go_on(&self, error: &StoreError) -> bool {
+        let passes = match error {
+            StoreError::Failed { source, .. } => {
+                matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DiskFull))
+            }
+            // Nothing was done.
+            StoreError::Rigid { .. } => true,
+            _ => false,
+        };
+        passes && self.is_in_step && self.connection.is_autocommit()
     }
 }
 
@@ -218,6 +278,7 @@ fn append_all(
     let mut insert_webhook = connection
         .prepare_cached("INSERT INTO webhook (seq, received_at, identity, body) VALUES (?1, ?2, ?3, ?4)")?;
     let mut outcomes = Vec::with_capacity(batch.len());
+    let committed = *last_seq;
     for entry in batch {
         let (at, body) = (entry.received_at(), &entry.body()[..]);
         if let Some(identity) = entry.identity() {
@@ -239,7 +300,7 @@ fn append_all(
         }
         outcomes.push(Append::Appended { seq: last_seq.unsigned_abs() });
     }
-    seen.write_some(connection, batch.len(), *last_seq)?;
+    seen.write_some(connection, batch.len(), committed)?;
     Ok(outcomes)
 }
 

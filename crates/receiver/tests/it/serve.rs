@@ -90,7 +90,7 @@ fn serves_while_others_read_and_drains_on_a_signal() {
         serving.signal(signal);
         let (code, logs) = serving.end();
         assert_eq!(code, Some(0), "{logs}");
-        assert!(logs.contains("status=Some(\"missed\")"), "{logs}");
+        assert!(logs.contains("client=127.0.0.1 ") && logs.contains("status=Some(\"missed\")"), "{logs}");
         assert!(!logs.contains("440000000001"), "no phone numbers unless asked for: {logs}");
     }
 }
@@ -168,6 +168,19 @@ fn numbers_are_logged_when_asked_for() {
     let line: serde_json::Value = serde_json::from_str(webhook).unwrap();
     assert!(line["from"].as_str().unwrap().contains("440000000001"), "{line}");
     assert!(!logs.contains("s3cret"), "no secrets ever: {logs}");
+}
+
+#[test]
+fn who_is_refused_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    for (options, status) in [(["--allow-ip", "192.0.2.1"], 403), (["--token", "s3cret"], 401)] {
+        let serving = Serving::start(folder.path(), &[&["--log", "debug"][..], &options].concat());
+        let answer = serving.post(&cdr("refused"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        serving.signal("-TERM");
+        let (_, logs) = serving.end();
+        assert!(logs.contains(&format!("refused client=127.0.0.1 status={status}")), "{logs}");
+    }
 }
 
 #[test]
@@ -303,6 +316,14 @@ fn a_configuration_file_is_checked_as_serve_would_take_it() {
         ("otlp-ratio = 0.5", 2, "--otlp-to"),
         ("log = \"piopiy=loud\"", 2, "--log"),
         ("listen = \"5000\"", 2, "--listen 5000"),
+        ("rate-burst = 5", 2, "--rate-limit"),
+        ("page-token-file = \"empty\"", 2, "--page "),
+        (
+            "max-body = \"100MiB\"",
+            2,
+            "--max-reading-bytes 67108864 has no room for a body of --max-body 104857600",
+        ),
+        ("max-waiting-bytes = \"64KiB\"", 2, "--max-waiting-bytes 65536 has no room"),
         ("page = \"5001\"", 2, "--page 5001"),
         ("page = \"0.0.0.0:5001\"", 2, "give --page-token-file FILE"),
         ("page = \"127.0.0.1:5001\"\npage-token-file = \"nofile\"", 3, "nofile"),

@@ -130,6 +130,31 @@ fn what_another_program_wrote_is_neither_overwritten_nor_doubled() {
     assert_eq!(outcomes, [Append::Duplicate { of: 3 }, Append::Appended { seq: 4 }]);
 }
 
+/// To read all that was seen takes long where the store is large, and a full disk fails time after time.
+#[test]
+fn a_full_store_does_not_read_its_index_again_for_each_batch_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let options = SqliteOptions { max_pages: Some(60), run_rows: 16, ..SqliteOptions::default() };
+    let mut store = SqliteStore::open_with(&path, options.clone()).unwrap();
+    for batch in 0..10 {
+        store.append(&entries(batch * 10..batch * 10 + 10)).unwrap();
+    }
+    // Who reads the index from now on finds nothing by it.
+    let sql = "UPDATE meta SET value = ~value WHERE key = 'hash_key_0'";
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    for _ in 0..5 {
+        let error = store.append(&entries(100..3000)).unwrap_err();
+        assert!(error.chain().contains("full"), "{}", error.chain());
+    }
+    let of_first = |store: &mut SqliteStore| store.append(&entries(0..1)).unwrap();
+    assert_eq!(of_first(&mut store), [Append::Duplicate { of: 1 }]);
+    assert_eq!(store.append(&entries(100..101)).unwrap(), [Append::Appended { seq: 101 }]);
+    drop(store);
+    let mut store = SqliteStore::open_with(&path, options).unwrap();
+    assert_eq!(of_first(&mut store), [Append::Appended { seq: 102 }], "so it would be seen");
+}
+
 #[test]
 fn a_deleted_row_is_new_again() {
     let folder = tempfile::tempdir().unwrap();

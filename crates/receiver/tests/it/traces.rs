@@ -60,15 +60,16 @@ async fn each_webhook_is_a_span_with_its_steps() {
     send(&server, cdr("447700900123"), None).await;
     send(&server, cdr("447700900123"), None).await;
     send(&server, "odd".to_owned(), None).await;
+    send(&server, cdr(&"x".repeat(100_000)), None).await;
     // What is left is sent at the end.
     server.shutdown().await;
     let spans = spans(&seen);
-    assert_eq!(spans.len(), 9, "{spans:#?}");
+    assert_eq!(spans.len(), 12, "{spans:#?}");
     let resource = &seen.lock().unwrap()[0]["resourceSpans"][0]["resource"];
     assert_eq!(attribute(resource, "service.name"), Some("piopiy-receiver"));
     let nanos = |span: &Value, key: &str| span[key].as_str().unwrap().parse::<u64>().unwrap();
     for (request, (outcome, status)) in
-        spans.chunks(3).zip([("new", "200"), ("repeat", "200"), ("not understood", "202")])
+        spans.chunks(3).zip([("new", "200"), ("repeat", "200"), ("not understood", "202"), ("new", "200")])
     {
         let [webhook, read, store] = request else { panic!("{request:?}") };
         assert_eq!([&webhook["name"], &read["name"], &store["name"]], ["webhook", "read", "store"]);
@@ -93,11 +94,12 @@ async fn each_webhook_is_a_span_with_its_steps() {
     }
     assert_eq!(attribute(&spans[0], "piopiy.kind"), Some("cdr"));
     assert_eq!(attribute(&spans[0], "piopiy.cmiuuid"), Some("…"));
+    assert_eq!(attribute(&spans[9], "piopiy.cmiuuid"), Some(&*"x".repeat(128)), "a long one is cut");
     assert!(!format!("{spans:?}").contains("447700900123"), "no phone number: {spans:?}");
     let mut ids: Vec<&str> = spans.iter().map(|span| span["spanId"].as_str().unwrap()).collect();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 9, "each is itself");
+    assert_eq!(ids.len(), 12, "each is itself");
 }
 
 #[tokio::test]

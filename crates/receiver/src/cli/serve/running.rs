@@ -74,7 +74,11 @@ impl Serve {
 
     /// Opens the store, in which records are forgotten or not.
     fn open(&self, is_kept_small: bool) -> Result<OpenStore, Failure> {
-        let sqlite = SqliteOptions { gives_back: is_kept_small, ..SqliteOptions::default() };
+        let sqlite = SqliteOptions {
+            gives_back: is_kept_small,
+            filter_bytes: self.filter_bytes,
+            ..SqliteOptions::default()
+        };
         // A page reads by a connection of its own, where there is one.
         let is_shown = self.page.is_wanted() && self.store == StoreLocation::Memory;
         let is_observed = self.observe || self.observe_file.is_some();

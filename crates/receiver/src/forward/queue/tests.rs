@@ -112,9 +112,74 @@ fn answers_to_what_was_sent_before_a_hold_do_not_end_it() {
     queue.settle(3, Ended::Delivered, Duration::ZERO);
     assert!(queue.is_held());
     assert_eq!(queue.wake_at(), Some(after));
-    assert_eq!(all(&mut queue, after), [1], "one at a time");
-    queue.settle(1, Ended::Delivered, after);
-    assert_eq!(all(&mut queue, after), [2]);
+    assert_eq!(all(&mut queue, after), [2], "one at a time, and first what was not refused");
+    queue.settle(2, Ended::Delivered, after);
+    assert_eq!(all(&mut queue, after), [1]);
+}
+
+#[test]
+fn a_destination_that_refuses_again_is_not_taken_for_one_that_answers() {
+    let mut queue = queue(9);
+    for seq in 1..=3 {
+        queue.push(seq, names(&seq.to_string()), 0);
+    }
+    let refused = Ended::Refused { retry_after: Some(Duration::from_secs(40)) };
+    let mut now = Duration::ZERO;
+    assert_eq!(all(&mut queue, now), [1, 2, 3]);
+    for (seq, ended) in [(1, refused), (2, Ended::Delivered), (3, refused)] {
+        queue.settle(seq, ended, now);
+    }
+    now = queue.wake_at().unwrap();
+    for attempts in 1..5 {
+        assert!(queue.is_held());
+        let (seq, _) = queue.next(now).unwrap();
+        assert_eq!(queue.next(now), None, "one at a time");
+        queue.settle(seq, refused, now);
+        let wake_at = queue.wake_at().unwrap();
+        assert!(wake_at >= now + Duration::from_secs(40), "{attempts}: asked again in {:?}", wake_at - now);
+        now = wake_at;
+    }
+    let (seq, _) = queue.next(now).unwrap();
+    queue.settle(seq, Ended::Delivered, now);
+    assert!(!queue.is_held());
+}
+
+#[test]
+fn what_is_refused_for_ever_is_not_asked_with_alone() {
+    let mut queue = queue(99);
+    for seq in 1..=3 {
+        queue.push(seq, names(&seq.to_string()), 0);
+    }
+    let refused = Ended::Refused { retry_after: Some(Duration::from_secs(300)) };
+    assert_eq!(all(&mut queue, Duration::ZERO), [1, 2, 3]);
+    for (seq, ended) in [(1, refused), (2, Ended::Delivered), (3, refused)] {
+        queue.settle(seq, ended, Duration::ZERO);
+    }
+    let mut asked = Vec::new();
+    while queue.len() > 1 {
+        let now = queue.wake_at().unwrap();
+        let (seq, _) = queue.next(now).unwrap();
+        asked.push(seq);
+        queue.settle(seq, if seq == 1 { refused } else { Ended::Delivered }, now);
+    }
+    assert_eq!(asked, [1, 3]);
+}
+
+#[test]
+fn what_is_refused_for_itself_comes_again_when_it_was_told_to() {
+    let mut queue = queue(9);
+    queue.push(1, names("A"), 0);
+    queue.push(2, names("B"), 0);
+    let after = Duration::from_secs(40);
+    let refused = Ended::Refused { retry_after: Some(after) };
+    assert_eq!(queue.next(Duration::ZERO), Some((1, 0)));
+    queue.settle(1, refused, Duration::ZERO);
+    assert_eq!(queue.next(after), Some((2, 0)));
+    queue.settle(2, Ended::Delivered, after);
+    assert_eq!(queue.next(after), Some((1, 1)));
+    queue.settle(1, refused, after);
+    assert!(!queue.is_held(), "the others are taken");
+    assert_eq!(queue.due(1), Some(2 * after));
 }
 
 #[test]

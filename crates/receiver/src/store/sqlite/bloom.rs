@@ -37,6 +37,12 @@ impl Bloom {
         self.layers.iter().map(|layer| layer.len).sum()
     }
 
+    /// The bytes that it would take, where it has more hashes than the budget is for, and so is less sure.
+    pub(super) fn wanted_bytes(&self) -> Option<usize> {
+        let room = self.budget / BLOCK_BYTES * HASHES_PER_BLOCK;
+        (self.len() > room).then(|| self.len().div_ceil(HASHES_PER_BLOCK).saturating_mul(BLOCK_BYTES))
+    }
+
     pub(super) fn contains(&self, hash: u64) -> bool {
         self.layers.iter().any(|layer| layer.contains(hash))
     }
@@ -119,6 +125,7 @@ mod tests {
         assert_eq!(bloom.layers.len(), 6, "4096, then doubled until 258,048 fit");
         assert!(hashes(1, 200_000).all(|hash| bloom.contains(hash)));
         let mistaken = hashes(1_000_000, 100_000).filter(|&hash| bloom.contains(hash)).count();
+        assert_eq!(bloom.wanted_bytes(), None);
         assert!(mistaken < 1_000, "{mistaken} of 100,000 strangers taken for members");
     }
 
@@ -149,6 +156,7 @@ mod tests {
         }
         let blocks: usize = bloom.layers.iter().map(|layer| layer.blocks.len()).sum();
         assert_eq!(blocks * BLOCK_BYTES, 4096);
+        assert_eq!(bloom.wanted_bytes(), Some(50_000_usize.div_ceil(32) * 64));
         assert!(hashes(1, 50_000).all(|hash| bloom.contains(hash)), "less sure, never wrong");
     }
 }

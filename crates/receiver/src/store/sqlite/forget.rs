@@ -2,6 +2,8 @@
 //!
 //! Records go from the front alone, so what is left has no gaps, and the runs of the index go whole.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::forget::Oldest;
@@ -14,28 +16,16 @@ const INDEX_ENTRIES: usize = 4096;
 impl SqliteStore {
     pub(super) fn try_forget(&mut self, what: &Forget) -> Result<Forgotten, StoreError> {
         let mut writer = self.take_writer()?;
-        let forgotten = writer.forget(what).map_err(StoreError::while_doing("forget records"))?;
-        self.writer = Some(writer);
-        Ok(forgotten)
+        let forgotten = writer.forget(what).map_err(StoreError::while_doing("forget records"));
+        self.keep_writer(writer, forgotten.as_ref().err());
+        forgotten
     }
 
     pub(super) fn try_give_back(&mut self, pages: u32) -> Result<u64, StoreError> {
         let mut writer = self.take_writer()?;
-        if !schema::gives_back(&writer.connection).map_err(StoreError::while_doing("give room back"))? {
-            let path = self.path.clone();
-            self.writer = Some(writer);
-            return Err(StoreError::Rigid { path });
-        }
-        let given =
-            give_back(&writer.connection, pages).map_err(StoreError::while_doing("give room back"))?;
-        let (given, left) = given;
-        // The file becomes shorter with the checkpoint.
-        if given > 0 && left == 0 {
-            writer.checkpoints.begin();
-        }
-        writer.checkpoints.after_commit(&writer.connection);
-        self.writer = Some(writer);
-        Ok(left)
+        let left = writer.give_back(&self.path, pages);
+        self.keep_writer(writer, left.as_ref().err());
+        left
     }
 
     /// Makes the file as small as it can be, and such that it gives room back while it is open from now on. Nobody else
@@ -46,16 +36,9 @@ impl SqliteStore {
     pub fn vacuum(&mut self) -> Result<(), StoreError> {
         let writer = self.take_writer()?;
         let sql = "PRAGMA auto_vacuum=INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);";
-        writer.connection.execute_batch(sql).map_err(StoreError::while_doing("vacuum"))?;
-        self.writer = Some(writer);
-        Ok(())
-    }
-
-    pub(super) fn take_writer(&mut self) -> Result<Writer, StoreError> {
-        match self.writer.take() {
-            Some(writer) => Ok(writer),
-            None => Writer::open(&self.path, &self.options),
-        }
+        let vacuumed = writer.connection.execute_batch(sql).map_err(StoreError::while_doing("vacuum"));
+        self.keep_writer(writer, vacuumed.as_ref().err());
+        vacuumed
     }
 }
 
@@ -69,12 +52,28 @@ impl Writer {
             }
         }
         let begins = schema::first_seq(&transaction)?;
+        self.is_in_step = false;
         let is_forgotten = self.seen.forget(&transaction, begins, INDEX_ENTRIES)?;
         transaction.commit()?;
         self.first_seq = begins;
+        self.is_in_step = true;
         self.checkpoints.after_commit(&self.connection);
         let forgotten = oldest.forgotten();
         Ok(Forgotten { is_done: forgotten.is_done && is_forgotten, ..forgotten })
+    }
+
+    fn give_back(&mut self, path: &Path, pages: u32) -> Result<u64, StoreError> {
+        let fail = StoreError::while_doing("give room back");
+        if !schema::gives_back(&self.connection).map_err(&fail)? {
+            return Err(StoreError::Rigid { path: path.to_owned() });
+        }
+        let (given, left) = give_back(&self.connection, pages).map_err(&fail)?;
+        // The file becomes shorter with the checkpoint.
+        if given > 0 && left == 0 {
+            self.checkpoints.begin();
+        }
+        self.checkpoints.after_commit(&self.connection);
+        Ok(left)
     }
 }
 

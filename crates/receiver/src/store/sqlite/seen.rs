@@ -9,6 +9,8 @@
 //! Invariants:
 //! * A row with `seq <= indexed_upto` has an entry in a run; every other row is rebuilt into memory at the start.
 //! * A run is written a slice per batch, and counts (`indexed_upto`) in the transaction that completes it.
+//! * What a transaction has added is apart until that is committed ([`Seen::committed`]), so that one that is rolled back
+//!   leaves nothing behind ([`Seen::rolled_back`]).
 
 mod renewal;
 
@@ -29,6 +31,8 @@ pub(super) type IndexEntry = (i64, i64);
 pub(super) struct Seen {
     hasher: Hasher,
     bloom: Bloom,
+    /// Entries of rows that are not committed yet; nothing else knows of them.
+    fresh: BTreeSet<IndexEntry>,
     /// Entries of rows that no run holds yet.
     recent: BTreeSet<IndexEntry>,
     /// The entries that are being written to disk.
@@ -50,6 +54,8 @@ struct Leaving {
     /// The `seq` that the run reaches up to.
     upto: i64,
     entries: Vec<IndexEntry>,
+    /// How many are on disk, and with those of a transaction that is not committed yet.
+    kept: usize,
     written: usize,
 }
 
@@ -93,6 +99,7 @@ impl Seen {
         let mut seen = Self {
             hasher,
             bloom: Bloom::new(expected, options.filter_bytes),
+            fresh: BTreeSet::new(),
             recent: BTreeSet::new(),
             leaving: None,
             runs: Vec::new(),
@@ -112,13 +119,23 @@ impl Seen {
         let mut rows = rows.query([indexed_upto])?;
         while let Some(row) = rows.next()? {
             let hash = hasher.hash(row.get_ref(1)?.as_str()?);
-            seen.add(hash, row.get(0)?);
+            seen.take_in(hash, row.get(0)?);
         }
         Ok(seen)
     }
 
     pub(super) fn hash(&self, identity: &str) -> i64 {
         self.hasher.hash(identity)
+    }
+
+    /// The bytes that the filter may take.
+    pub(super) fn filter_bytes(&self) -> usize {
+        self.filter_bytes
+    }
+
+    /// The bytes that the filter would take, where it has to do with less.
+    pub(super) fn wanted_filter_bytes(&self) -> Option<usize> {
+        self.bloom.wanted_bytes()
     }
 
     /// The `seq` of the row with this identity.
@@ -128,10 +145,16 @@ impl Seen {
         hash: i64,
         identity: &str,
     ) -> rusqlite::Result<Option<i64>> {
+        let all = (hash, 0)..=(hash, i64::MAX);
+        for &(_, seq) in self.fresh.range(all.clone()) {
+            if has_identity(connection, seq, identity)? {
+                return Ok(Some(seq));
+            }
+        }
         if !self.bloom.contains(hash.cast_unsigned()) {
             return Ok(None);
         }
-        for &(_, seq) in self.recent.range((hash, 0)..=(hash, i64::MAX)) {
+        for &(_, seq) in self.recent.range(all) {
             if has_identity(connection, seq, identity)? {
                 return Ok(Some(seq));
             }
@@ -162,8 +185,34 @@ impl Seen {
         Ok(None)
     }
 
-    /// Takes in a row that was just inserted.
+    /// Takes in a row that was just inserted, and is to be committed.
     pub(super) fn add(&mut self, hash: i64, seq: i64) {
+        self.fresh.insert((hash, seq));
+    }
+
+    /// What was added and written since the last time is in the store.
+    pub(super) fn committed(&mut self) {
+        for (hash, seq) in std::mem::take(&mut self.fresh) {
+            self.take_in(hash, seq);
+        }
+        if let Some(leaving) = &mut self.leaving {
+            leaving.kept = leaving.written;
+            if leaving.kept == leaving.entries.len() {
+                self.indexed_upto = leaving.upto;
+                self.leaving = None;
+            }
+        }
+    }
+
+    /// What was added and written since the last time is not in the store.
+    pub(super) fn rolled_back(&mut self) {
+        self.fresh.clear();
+        if let Some(leaving) = &mut self.leaving {
+            leaving.written = leaving.kept;
+        }
+    }
+
+    fn take_in(&mut self, hash: i64, seq: i64) {
         self.bloom.insert(hash.cast_unsigned(), seq);
         if let Some(renewal) = &mut self.renewal {
             renewal.insert(hash, seq);
@@ -193,7 +242,7 @@ impl Seen {
     }
 
     /// Writes a slice of the run in the making, twice as long as the batch, so that a run is complete long before
-    /// the next one is due and no batch waits for a whole run.
+    /// the next one is due and no batch waits for a whole run. Rows up to `last_seq` are committed.
     pub(super) fn write_some(
         &mut self,
         connection: &Connection,
@@ -206,6 +255,7 @@ impl Seen {
                 run: Run::starting_at(self.indexed_upto + 1),
                 upto: last_seq,
                 entries,
+                kept: 0,
                 written: 0,
             });
         }
@@ -227,8 +277,6 @@ impl Seen {
         }
         if leaving.written == leaving.entries.len() {
             schema::set_meta(connection, "indexed_upto", leaving.upto)?;
-            self.indexed_upto = leaving.upto;
-            self.leaving = None;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The index under a hash that nearly always collides: the length of the identity.
 
+use proptest::prelude::*;
+
 use super::*;
 
 struct Index {
@@ -61,7 +63,9 @@ impl Index {
             .unwrap();
         let hash = self.seen.hash(identity);
         self.seen.add(hash, self.last_seq);
+        self.seen.committed();
         self.seen.write_some(&self.connection, 1, self.last_seq).unwrap();
+        self.seen.committed();
     }
 }
 
@@ -200,4 +204,56 @@ fn keys_differ_from_store_to_store() {
         Seen::load(&connection, &options(1)).unwrap().hash("identity")
     };
     assert_ne!(hash(), hash());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever is rolled back, a run that was completed, begun or written on included: what was committed is found, and
+    /// nothing else, by what is in memory as by what is read anew.
+    #[test]
+    fn what_is_rolled_back_was_never_there(
+        batches in prop::collection::vec((1..40_usize, any::<bool>()), 1..60),
+        run_rows in 1..200_usize,
+    ) {
+        let mut index = Index::keyed(run_rows);
+        let (mut kept, mut next) = (Vec::new(), 1);
+        for (size, is_kept) in batches {
+            index.connection.execute_batch("SAVEPOINT batch").unwrap();
+            let before = index.last_seq;
+            for number in next..next + i64::try_from(size).unwrap() {
+                index.last_seq += 1;
+                let (seq, identity) = (index.last_seq, identity(number));
+                let sql = "INSERT INTO webhook VALUES (?1, 0, ?2, x'')";
+                index.connection.execute(sql, (seq, &identity)).unwrap();
+                index.seen.add(index.seen.hash(&identity), seq);
+                prop_assert_eq!(index.find(&identity), Some(seq), "within its batch");
+            }
+            index.seen.write_some(&index.connection, size, before).unwrap();
+            if is_kept {
+                index.connection.execute_batch("RELEASE batch").unwrap();
+                index.seen.committed();
+                kept.extend((next..).zip(before + 1..=index.last_seq));
+                next += i64::try_from(size).unwrap();
+            } else {
+                index.connection.execute_batch("ROLLBACK TO batch; RELEASE batch").unwrap();
+                index.seen.rolled_back();
+                index.last_seq = before;
+            }
+        }
+        for reload in [false, true] {
+            let loaded = reload.then(|| Seen::load(&index.connection, &options(run_rows)).unwrap());
+            let seen = loaded.as_ref().unwrap_or(&index.seen);
+            let find = |number| {
+                let identity = identity(number);
+                seen.find(&index.connection, seen.hash(&identity), &identity).unwrap()
+            };
+            for &(number, seq) in &kept {
+                prop_assert_eq!(find(number), Some(seq));
+            }
+            for number in next..next + 8 {
+                prop_assert_eq!(find(number), None);
+            }
+        }
+    }
 }
