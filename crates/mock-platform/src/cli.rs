@@ -15,6 +15,7 @@ mod explain;
 mod init;
 mod learn;
 mod load;
+mod logging;
 mod man;
 mod open_files;
 mod plan;
@@ -55,6 +56,7 @@ Examples:
   piopiy-mock send cdr.inbound.missed --to http://127.0.0.1:5000/webhook/cdr
 
 Targets on this machine are free; anything else has to be named with --allow-host.
+Warnings go to stderr; PIOPIY_MOCK_LOG=debug tells more there, PIOPIY_MOCK_LOG=off nothing.
 This is an unofficial project, not affiliated with TeleCMI.";
 
 /// A PIOPIY that runs here: plans whole calls and posts their webhooks to your receiver
@@ -111,10 +113,10 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::command();
     // A failed check is replayed with the options of `check`; a ledger or a plan with those of a delivery.
-    let ended = match replay::case::CaseArgs::of_process() {
+    let ended = logging::init().and_then(|()| match replay::case::CaseArgs::of_process() {
         Some(args) => block_on(replay::case::run(args)),
         None => config::process_arguments(&cli).map(Cli::parse_from).and_then(|args| dispatch(args, &cli)),
-    };
+    });
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) if failure.is_broken_pipe() => Exit::Fine.into(),

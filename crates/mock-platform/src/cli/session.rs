@@ -18,6 +18,9 @@ use super::signals::Signals;
 use super::target::{Format, OutputArgs, TargetArgs};
 use super::terminal;
 
+/// The kind and version of the summary as JSON.
+const SCHEMA: &str = "piopiy-mock.summary/v1";
+
 /// A run that is about to begin.
 pub(crate) struct Session<'a> {
     pub(crate) run: RunEntry,
@@ -135,7 +138,7 @@ fn tell(
     text(format, &format!("{table}{line}"))?;
     if format == Format::Json {
         let document = json!({
-            "schema": "piopiy-mock.summary/v1",
+            "schema": SCHEMA,
             "run_id": run.run_id,
             "version": run.version,
             "generator": run.generator,

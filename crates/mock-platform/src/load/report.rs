@@ -35,7 +35,9 @@ use self::summary::pace_sent;
 pub use self::summary::{LoadSummary, Percentiles};
 
 /// The kind and version of the document.
-const SCHEMA: &str = "piopiy-mock/load/1";
+const SCHEMA: &str = "piopiy-mock.load/v1";
+/// Those of its ledger.
+const LEDGER_SCHEMA: &str = "piopiy-mock.load-ledger/v1";
 
 /// The pace at which the generator is not judged: it is at its limit, or the receiver is.
 const FULL_SPEED: &str = "as fast as they are answered";
@@ -68,7 +70,7 @@ pub enum LoadReportError {
     #[error("it is no report of a load, as `--report json=PATH` writes it")]
     Json(#[from] serde_json::Error),
     /// It is of another kind.
-    #[error("it says that it is {0:?}, and not piopiy-mock/load/1")]
+    #[error("it says that it is {0:?}, and not {SCHEMA}")]
     Schema(String),
     /// A histogram of it cannot be read.
     #[error(transparent)]
@@ -163,7 +165,7 @@ impl LoadReport {
     ) -> Value {
         let plan = simulator.options();
         json!({
-            "schema": "piopiy-mock/load-ledger/1",
+            "schema": LEDGER_SCHEMA,
             "version": env!("CARGO_PKG_VERSION"),
             "generator": GENERATOR,
             "target": target.shown(),

@@ -108,6 +108,32 @@ async fn ctrl_c_during_a_hook_runs_what_undoes_it() {
     }
 }
 
+/// Somebody's database is still paused, and has to know.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hook_could_not_undo_is_told() {
+    let receiver = answering(ResponseTemplate::new(200)).await;
+    let args =
+        ["check", &receiver.uri(), "--only", "RTY-003", "--no-failures", "--observe-file", "/dev/null"];
+    let with = |log: &str| {
+        let mut command = command(&args);
+        command.args(["--hook-down", "true", "--hook-up", "exit 7"]).env("PIOPIY_MOCK_LOG", log);
+        stderr(&command.env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap())
+    };
+    let told = with("");
+    let expected = "ERROR what a check has changed could not be undone: --hook-up `exit 7` failed (off): ";
+    assert!(told.contains(expected), "{told}");
+    let told = with("off");
+    assert!(!told.contains("could not be undone"), "{told}");
+}
+
+#[test]
+fn a_filter_of_warnings_that_is_none_is_told() {
+    let output = command(&["events"]).env("PIOPIY_MOCK_LOG", "a=b=c").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("error: PIOPIY_MOCK_LOG=\"a=b=c\" "), "{}", stderr(&output));
+}
+
 /// A run without an end is stopped like with Ctrl-C: it finishes, tells, and writes its ledger.
 #[cfg(unix)]
 #[tokio::test]

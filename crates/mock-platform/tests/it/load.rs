@@ -235,7 +235,7 @@ fn the_ledger_has_each_webhook_with_its_instants() {
     options.ledger = Some(folder.path().join("load.jsonl"));
     let report = load(&url, &options).unwrap();
     let (head, lines) = ledger(options.ledger.as_ref().unwrap());
-    assert_eq!(head["schema"], "piopiy-mock/load-ledger/1");
+    assert_eq!(head["schema"], "piopiy-mock.load-ledger/v1");
     assert_eq!(head["seed"], "0x5eed");
     assert_eq!(head["started_at_monotonic_ns"], report.started_at_monotonic_ns);
     let mut planned: Vec<[u64; 3]> = Vec::new();

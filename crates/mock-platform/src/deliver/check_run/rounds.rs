@@ -194,8 +194,14 @@ impl Run<'_> {
     /// Starts the receiver again where it has ended: it is the suite's to start.
     pub(super) async fn revive(&self) {
         let has_ended = self.process.lock().await.as_mut().is_some_and(|process| !process.is_running());
-        if has_ended && let Err(error) = self.restart(false).await {
-            tracing::warn!("{error}");
+        if !has_ended {
+            return;
+        }
+        match self.restart(false).await {
+            Ok(_) => {}
+            // It is tried again and again, and told once.
+            Err(error) if self.is_told_gone.swap(true, Ordering::Relaxed) => tracing::debug!("{error}"),
+            Err(error) => tracing::warn!("the receiver has ended, and cannot be started again: {error}"),
         }
     }
 
@@ -332,7 +338,7 @@ impl Run<'_> {
         let limit = self.options.start_limit;
         let patience = if may_be_late { 2 * limit } else { limit };
         match wait_for(&self.probe, patience).await {
-            Ok(()) => {}
+            Ok(()) => self.is_told_gone.store(false, Ordering::Relaxed),
             Err(_) if may_be_late => return Ok(began.elapsed()),
             Err(error) => {
                 let text = "after its restart the receiver did not listen within";

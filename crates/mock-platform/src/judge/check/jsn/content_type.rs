@@ -7,7 +7,7 @@ use crate::judge::check::{
 
 const ANY_TYPE: Fixes = Fixes {
     axum: "Extract `Bytes` and call `serde_json::from_slice`: `Json` asks for the header, and answers 415, which is right too.",
-    express: "`express.json({ type: () => true })`: by default another type leaves `req.body` undefined, and the handler says 200 to nothing.",
+    express: "`type: () => true` of `express.raw()` or `express.json()`: by default another type leaves `req.body` undefined, and the handler says 200 to nothing.",
     flask: "`request.get_json(force=True)`, or leave the 415 that Flask answers by itself.",
 };
 
@@ -18,7 +18,7 @@ pub(super) const JSN_001: Check = Check {
     why: "Libraries add `charset=utf-8` as they like, and a proxy may spell the header in another way.",
     fixes: Fixes {
         axum: "`Json` does it right; in code of your own compare `mime::Mime::essence_str`, not the header.",
-        express: "`express.json()` does it right; do not compare `req.headers['content-type']` by hand.",
+        express: "`type: 'application/json'` of `express.raw()` or `express.json()` does it right; do not compare `req.headers['content-type']` by hand.",
         flask: "`request.is_json` does it right; do not compare `request.content_type` by hand.",
     },
     stimulus: |composer| {
@@ -75,7 +75,7 @@ pub(super) const JSN_004: Check = Check {
     why: "A reader that guesses the notation takes in what nobody has checked.",
     fixes: Fixes {
         axum: "Read with `Json` or `serde_json::from_slice` alone.",
-        express: "Register `express.json()` alone; leave out `express.urlencoded()` and parsers that guess.",
+        express: "Register one parser alone, `express.raw()` or `express.json()`; leave out `express.urlencoded()` and parsers that guess.",
         flask: "Read with `request.get_json()`; do not fall back to `request.form`.",
     },
     stimulus: |composer| {

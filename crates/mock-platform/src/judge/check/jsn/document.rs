@@ -8,7 +8,7 @@ use crate::judge::check::{
 
 const STRICT: Fixes = Fixes {
     axum: "`serde_json::from_slice` refuses it; do not read with a JSON5 crate.",
-    express: "`express.json()` refuses it; do not read with `eval`, `json5` or a regular expression.",
+    express: "`JSON.parse` refuses it, and so does `express.json()`; do not read with `eval`, `json5` or a regular expression.",
     flask: "`request.get_json()` refuses it; do not read with `ast.literal_eval`, `yaml` or `demjson`.",
 };
 
@@ -21,7 +21,7 @@ pub(super) const JSN_005: Check = Check {
     why: "Some take an empty POST for a ping, and may; to store a webhook for it is wrong.",
     fixes: Fixes {
         axum: "`Json` answers 400 by itself; with `Bytes` check `is_empty()`.",
-        express: "`express.json()` leaves `req.body` undefined: `if (!req.body) return res.sendStatus(400)`.",
+        express: "`JSON.parse` of nothing throws: answer 400. `express.json()` leaves `req.body` undefined: `if (!req.body) return res.sendStatus(400)`.",
         flask: "`request.get_json()` answers 400 by itself; do not add `silent=True`.",
     },
     stimulus: |composer| {
@@ -78,7 +78,7 @@ pub(super) const JSN_008: Check = Check {
     why: "A reader that stops behind the first document acknowledges the second, and loses it.",
     fixes: Fixes {
         axum: "`serde_json::from_slice` refuses it; after a `StreamDeserializer` check that nothing is left.",
-        express: "`express.json()` refuses it; do not split the body at line ends.",
+        express: "`JSON.parse` refuses it, and so does `express.json()`; do not split the body at line ends.",
         flask: "`json.loads` refuses it; after `raw_decode` check that nothing is left.",
     },
     stimulus: more_after,

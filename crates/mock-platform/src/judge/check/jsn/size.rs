@@ -9,7 +9,7 @@ use crate::judge::check::{
 
 const LIMITS: Fixes = Fixes {
     axum: "`DefaultBodyLimit::max(1 << 20)`: what is over it is answered by 413 before it is read.",
-    express: "`express.json({ limit: '1mb' })`: what is over it is answered by 413 before it is read.",
+    express: "`limit: '1mb'` of `express.raw()` or `express.json()`: what is over it is answered by 413 before it is read.",
     flask: "`app.config['MAX_CONTENT_LENGTH'] = 1 << 20`: what is over it is answered by 413.",
 };
 

@@ -24,7 +24,7 @@ pub(super) const JSN_010: Check = Check {
     why: "Tools on Windows put it there, and many readers stumble over it.",
     fixes: Fixes {
         axum: "`body.strip_prefix(b\"\\xef\\xbb\\xbf\")` before `serde_json::from_slice`.",
-        express: "`express.json()` skips it already.",
+        express: "`express.json()` skips it already; behind `express.raw()`, `new TextDecoder().decode(req.body)` does.",
         flask: "`json.loads(request.get_data().decode('utf-8-sig'))`.",
     },
     stimulus: |composer| {

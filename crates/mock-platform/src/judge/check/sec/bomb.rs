@@ -15,7 +15,7 @@ pub(super) const GZIP: Check = Check {
     why: "A limit on what is received is none on what is made of it: 100 KB become 100 MB, as often as somebody likes.",
     fixes: Fixes {
         axum: "Put `RequestBodyLimitLayer` inside `RequestDecompressionLayer`, so that it counts what comes out; or answer 415 to any Content-Encoding.",
-        express: "`express.json({ limit: '1mb' })` counts what comes out; never inflate by hand without `maxOutputLength`.",
+        express: "`limit: '1mb'` of `express.raw()` or `express.json()` counts what comes out; never inflate by hand without `maxOutputLength`.",
         flask: "Inflate with `zlib.decompressobj().decompress(data, limit)`, or answer 415 where `request.content_encoding` is set.",
     },
     stimulus: |composer| {

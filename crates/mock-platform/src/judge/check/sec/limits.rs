@@ -10,7 +10,7 @@ use super::super::{
 
 const FIXES: Fixes = Fixes {
     axum: "`.layer(DefaultBodyLimit::max(1 << 20))`, which `Bytes` and `Json` obey; `RequestBodyLimitLayer` refuses by the declared length.",
-    express: "`express.json({ limit: '1mb' })`, and an error handler that answers 413.",
+    express: "`limit: '1mb'` of `express.raw()` or `express.json()`, and an error handler that answers 413.",
     flask: "`app.config['MAX_CONTENT_LENGTH'] = 1 << 20`, and a real server in front (gunicorn).",
 };
 

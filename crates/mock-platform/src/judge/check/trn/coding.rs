@@ -12,7 +12,7 @@ pub(super) const TRN_026: Check = Check {
     why: "The platform sends none, a proxy might. Read it or say 415; what breaks on it breaks on a stranger's request too.",
     fixes: Fixes {
         axum: "`tower_http::decompression::RequestDecompressionLayer`, or answer 415 to any Content-Encoding.",
-        express: "`express.json()` inflates by itself; `inflate: false` answers 415.",
+        express: "`express.raw()` and `express.json()` inflate by themselves; `inflate: false` answers 415.",
         flask: "Answer 415 where `request.content_encoding` is set.",
     },
     stimulus: gzipped,

@@ -15,7 +15,7 @@ pub(super) const TRN_011: Check = Check {
     why: "What breaks off is sent again whole. Whoever acts on the part acts twice, or on half of it.",
     fixes: Fixes {
         axum: "Take the error of the body for what it is: `Bytes` refuses an incomplete one with 400.",
-        express: "Leave the reading to `express.json()`; in a handler of your own, act on 'end' only, not on 'close'.",
+        express: "Leave the reading to `express.raw()` or `express.json()`; in a handler of your own, act on 'end' only, not on 'close'.",
         flask: "Run it behind gunicorn or waitress: both tell the end of a body from the end of a connection.",
     },
     stimulus: |composer| {
@@ -43,7 +43,7 @@ pub(super) const TRN_012: Check = Check {
     why: "A body is as long as it was declared: with less it is none, and what is more is the next request.",
     fixes: Fixes {
         axum: "Leave the framing to hyper, and answer 400 to a body that breaks off, as `Bytes` does.",
-        express: "Leave the framing to Node and the reading to `express.json()`.",
+        express: "Leave the framing to Node and the reading to `express.raw()` or `express.json()`.",
         flask: "Run it behind gunicorn or waitress, and parse no more than `request.get_data()` gives.",
     },
     stimulus: wrong_lengths,

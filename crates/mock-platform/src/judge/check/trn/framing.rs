@@ -14,7 +14,7 @@ pub(super) const TRN_008: Check = Check {
     why: "Proxies and HTTP libraries change the framing as they like; a body without Content-Length is a body all the same.",
     fixes: Fixes {
         axum: "Read the body with an extractor (`Bytes`, `Json`); do not look at Content-Length.",
-        express: "Leave the reading to `express.json()`; do not look at Content-Length.",
+        express: "Leave the reading to `express.raw()` or `express.json()`; do not look at Content-Length.",
         flask: "Run it behind gunicorn or waitress, and read `request.get_data()`, not `request.stream` up to `content_length`.",
     },
     stimulus: |composer| {
@@ -33,7 +33,7 @@ pub(super) const TRN_009: Check = Check {
     why: "The size of a chunk says nothing about the document; whoever parses chunk by chunk sees torn JSON.",
     fixes: Fixes {
         axum: "Collect the whole body (`Bytes`) before parsing it.",
-        express: "Leave the reading to `express.json()`; no parsing in `req.on('data')`.",
+        express: "Leave the reading to `express.raw()` or `express.json()`; no parsing in `req.on('data')`.",
         flask: "Run it behind gunicorn or waitress, and parse `request.get_data()`.",
     },
     stimulus: |composer| {

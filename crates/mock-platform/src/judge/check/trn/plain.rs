@@ -15,7 +15,7 @@ pub(super) const TRN_001: Check = Check {
     why: "This is what the platform sends all day. What is not acknowledged is sent again, and given up after 30 minutes.",
     fixes: Fixes {
         axum: "Route `post(handler)` on the very path, and answer 200 with a short text.",
-        express: "Register `app.post(path, …)` behind `express.json()`, and end with `res.sendStatus(200)`.",
+        express: "Register `app.post(path, …)` behind `express.raw()` or `express.json()`, and end with `res.sendStatus(200)`.",
         flask: "Register the path with `methods=['POST']`, and return a text with 200.",
     },
     stimulus: |composer| {
