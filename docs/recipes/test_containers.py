@@ -3,7 +3,8 @@ import os
 
 from testcontainers.core.container import DockerContainer
 
-# Where your application listens on this machine; the container reaches it by the name below.
+# Where your application listens on this machine; the container reaches it by the name below. On Linux that name is the
+# bridge's address: have the application listen on 0.0.0.0 during the test, for on 127.0.0.1 nobody is there.
 PORT = os.environ.get("APP_PORT", "5000")
 HOST = "host.docker.internal"
 

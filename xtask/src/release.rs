@@ -19,21 +19,28 @@ pub(crate) struct Options {
 }
 
 /// Files that name the version: each number behind one of the marks is it, and there is one at least.
-const NAMED: [&str; 8] = [
+const NAMED: [&str; 11] = [
     "README.md",
+    "docs/load.md",
     "docs/recipes/compose.yaml",
+    "docs/recipes/github-actions.yml",
     "docs/recipes/gitlab-ci.yml",
+    "docs/recipes/kubernetes-check.yaml",
     "docs/recipes/kubernetes.yaml",
     "docs/recipes/test_containers.py",
     "docs/recipes/testcontainers.test.mjs",
     "examples/load/kubernetes.yaml",
     "examples/load/workflow.yml",
 ];
-const MARKS: [&str; 6] = ["@v", "/v", "--tag v", "piopiy:", "piopiy-mock-", "piopiy-mock "];
+const MARKS: [&str; 7] = ["@v", "/v", "--tag v", " version: ", "piopiy:", "piopiy-mock-", "piopiy-mock "];
+/// Files that say how to depend on the crates.
+const DEPENDED_ON: [&str; 3] =
+    ["crates/mock-platform/src/lib.rs", "docs/receiving-in-rust.md", "docs/testing-live-calls.md"];
 /// What stands for the address of the project where nobody has said it yet.
 const NOWHERE: &str = "OWNER/REPOSITORY";
 /// Files that say where the project lies.
-const PLACED: [&str; 6] = [
+const PLACED: [&str; 7] = [
+    "Cargo.toml",
     "README.md",
     "docs/load.md",
     "docs/recipes/README.md",
@@ -89,6 +96,15 @@ fn agreed() -> anyhow::Result<String> {
             ensure!(other == version, "{path}:{number} has {other}, and Cargo.toml {version}");
         }
     }
+    let compatible = version.rsplit_once('.').context("a version has three parts")?.0;
+    for path in DEPENDED_ON {
+        let text = read(path)?;
+        let named = requirements(&text);
+        ensure!(!named.is_empty(), "{path} depends on none of the crates");
+        for (number, other) in named {
+            ensure!(other == compatible, "{path}:{number} has \"{other}\", which is not \"{compatible}\"");
+        }
+    }
     let locked = read("crates/mock-platform/fuzz/Cargo.lock")?;
     for name in ["piopiy-events", "piopiy-ladder", "piopiy-mock-platform", "piopiy-receiver"] {
         let package = format!("name = \"{name}\"\nversion = \"{version}\"\n");
@@ -119,6 +135,15 @@ fn versions(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
+/// The versions that manifests in a text want of the crates, each with its line.
+fn requirements(text: &str) -> Vec<(usize, &str)> {
+    fn of(line: &str) -> Option<&str> {
+        let (name, version) = line.trim_start_matches("//!").trim().split_once(" = \"")?;
+        name.starts_with("piopiy-").then(|| version.trim_end_matches('"'))
+    }
+    text.lines().enumerate().filter_map(|(number, line)| Some((number + 1, of(line)?))).collect()
+}
+
 /// What the changelog has below the heading of a version.
 fn section<'a>(changelog: &'a str, version: &str) -> Option<&'a str> {
     let heading = format!("\n## [{version}]");
@@ -130,7 +155,7 @@ fn section<'a>(changelog: &'a str, version: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{agreed, section, versions};
+    use super::{agreed, requirements, section, versions};
 
     #[test]
     fn the_version_is_the_same_everywhere() {
@@ -143,6 +168,12 @@ mod tests {
     fn every_version_behind_a_mark_is_found() {
         let text = "piopiy-mock 0.2.0, at\nhttps://x/v0.1.0/piopiy-mock-0.3.0-x86_64.tar.gz and 9.9.9\nuses: a/b@v0\n";
         assert_eq!(versions(text), [(1, "0.2.0"), (2, "0.1.0"), (2, "0.3.0")]);
+    }
+
+    #[test]
+    fn what_manifests_want_of_the_crates_is_found() {
+        let text = "//! piopiy-receiver = \"0.1\"\naxum = \"0.8\"\npiopiy-events = \"0.2\"\n";
+        assert_eq!(requirements(text), [(1, "0.1"), (3, "0.2")]);
     }
 
     #[test]

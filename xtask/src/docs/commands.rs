@@ -40,8 +40,13 @@ pub(super) fn pages() -> anyhow::Result<Vec<(String, String)>> {
         // Writing to a String cannot fail.
         let _ = writeln!(index, "\n## `{program}`\n\n| command | what it does |\n|---|---|");
         for command in commands(&binary, program)? {
-            let _ =
-                writeln!(index, "| [`{}`]({}) | {} |", command.name(), command.file(), cell(command.about()));
+            let _ = writeln!(
+                index,
+                "| [`{}`]({}) | {} |",
+                command.name(),
+                command.file(),
+                cell(&command.about())
+            );
             pages.push((format!("{FOLDER}/{}", command.file()), command.page()));
         }
     }
@@ -99,9 +104,10 @@ impl Command {
         format!("{}.md", self.words.join("-"))
     }
 
-    /// The first line, which says what it does.
-    fn about(&self) -> &str {
-        self.help.lines().next().unwrap_or_default()
+    /// The first paragraph, which says what it does.
+    fn about(&self) -> String {
+        let lines: Vec<&str> = self.help.lines().take_while(|line| !line.is_empty()).collect();
+        lines.join(" ")
     }
 
     fn page(&self) -> String {
@@ -134,7 +140,7 @@ mod tests {
     #[test]
     fn a_page_has_the_help_and_the_way_on() {
         let command = Command { words: vec!["p".to_owned(), "load".to_owned()], help: HELP.to_owned() };
-        assert_eq!((command.file().as_str(), command.about()), ("p-load.md", "Measures"));
+        assert_eq!((command.file().as_str(), command.about().as_str()), ("p-load.md", "Measures"));
         let page = command.page();
         assert!(page.contains("-h, --help  Print help"), "{page}");
         assert!(page.contains("[`p load merge`](p-load-merge.md)"), "{page}");

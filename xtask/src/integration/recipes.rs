@@ -15,7 +15,14 @@ const FILES: [(&str, &[&str]); 5] = [
     ("github-actions", &["action.yml"]),
     ("gitlab-ci", &["docs/recipes/gitlab-ci.yml"]),
     ("compose-spec", &["docs/recipes/compose.yaml", "examples/container/compose.yaml"]),
-    (KUBERNETES, &["docs/recipes/kubernetes.yaml", "examples/load/kubernetes.yaml"]),
+    (
+        KUBERNETES,
+        &[
+            "docs/recipes/kubernetes.yaml",
+            "docs/recipes/kubernetes-check.yaml",
+            "examples/load/kubernetes.yaml",
+        ],
+    ),
 ];
 const WORKFLOWS: &str = ".github/workflows";
 

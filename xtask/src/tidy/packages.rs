@@ -32,7 +32,7 @@ fn every_crate_says_what_it_is() {
     assert_eq!(names, ["piopiy-events", "piopiy-ladder", "piopiy-mock-platform", "piopiy-receiver"]);
     for package in &packages {
         let name = package["name"].as_str().unwrap();
-        for key in ["description", "license", "readme", "documentation", "rust_version"] {
+        for key in ["description", "license", "readme", "documentation", "repository", "rust_version"] {
             assert!(package[key].as_str().is_some_and(|text| !text.is_empty()), "{name} has no {key}");
         }
         let keywords = package["keywords"].as_array().unwrap();

@@ -114,7 +114,8 @@ fn services_have_an_image_and_no_rights() {
 
 #[test]
 fn pods_run_without_rights_and_find_their_parts() {
-    let documents = documents("docs/recipes/kubernetes.yaml");
+    let mut documents = documents("docs/recipes/kubernetes.yaml");
+    documents.push(one("docs/recipes/kubernetes-check.yaml"));
     let kinds: Vec<_> = documents.iter().filter_map(|document| document["kind"].as_str()).collect();
     assert_eq!(kinds, ["Service", "StatefulSet", "Job"]);
     for document in &documents {
@@ -170,7 +171,11 @@ fn undefined(document: &Value) -> Vec<String> {
 
 #[test]
 fn pods_are_given_every_variable_of_their_command_lines() {
-    for path in ["docs/recipes/kubernetes.yaml", "examples/load/kubernetes.yaml"] {
+    for path in [
+        "docs/recipes/kubernetes.yaml",
+        "docs/recipes/kubernetes-check.yaml",
+        "examples/load/kubernetes.yaml",
+    ] {
         for document in documents(path) {
             assert_eq!(undefined(&document), [""; 0], "{path}: no `env` has it");
         }
