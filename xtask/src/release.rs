@@ -89,21 +89,11 @@ fn agreed() -> anyhow::Result<String> {
         ensure!(line.contains(&wanted), "Cargo.toml:{}: {line}: expected {wanted}", number + 1);
     }
     for path in NAMED {
-        let text = read(path)?;
-        let named = versions(&text);
-        ensure!(!named.is_empty(), "{path} names no version");
-        for (number, other) in named {
-            ensure!(other == version, "{path}:{number} has {other}, and Cargo.toml {version}");
-        }
+        names(path, versions, version)?;
     }
     let compatible = version.rsplit_once('.').context("a version has three parts")?.0;
     for path in DEPENDED_ON {
-        let text = read(path)?;
-        let named = requirements(&text);
-        ensure!(!named.is_empty(), "{path} depends on none of the crates");
-        for (number, other) in named {
-            ensure!(other == compatible, "{path}:{number} has \"{other}\", which is not \"{compatible}\"");
-        }
+        names(path, requirements, compatible)?;
     }
     let locked = read("crates/mock-platform/fuzz/Cargo.lock")?;
     for name in ["piopiy-events", "piopiy-ladder", "piopiy-mock-platform", "piopiy-receiver"] {
@@ -114,6 +104,17 @@ fn agreed() -> anyhow::Result<String> {
         );
     }
     Ok(version.to_owned())
+}
+
+/// A file names a version, and none but this one.
+fn names(path: &str, find: fn(&str) -> Vec<(usize, &str)>, expected: &str) -> anyhow::Result<()> {
+    let text = read(path)?;
+    let named = find(&text);
+    ensure!(!named.is_empty(), "{path} names no version");
+    for (number, other) in named {
+        ensure!(other == expected, "{path}:{number} has {other}, and Cargo.toml {expected}");
+    }
+    Ok(())
 }
 
 fn read(path: &str) -> anyhow::Result<String> {

@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 use super::exit::{Exit, Failure};
 use super::terminal;
 
-/// What is said where nobody asks for more: a library's warnings are about what a receiver does, which the reports tell.
-const USUAL: &str = "error,piopiy_mock=warn,piopiy_mock_platform=warn";
+/// What is said where nobody asks for more, of this program and its crate: a library's warnings are about what a receiver does, which the reports tell.
+const USUAL: &str = "error,piopiy_mock=warn";
 /// Who wants more, or less: in the syntax of `tracing-subscriber`'s `EnvFilter`.
 const VARIABLE: &str = "PIOPIY_MOCK_LOG";
 

@@ -161,7 +161,7 @@ impl SqliteStore {
         if error.is_some_and(|error| !writer.can_go_on(error)) {
             return;
         }
-        if error.is_some() {
+        if let Some(StoreError::Failed { .. }) = error {
             // A log that was moved into the file starts over, which may be all the room that there is.
             writer.checkpoints.begin();
             writer.checkpoints.after_commit(&writer.connection);

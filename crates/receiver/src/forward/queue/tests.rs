@@ -117,19 +117,24 @@ fn answers_to_what_was_sent_before_a_hold_do_not_end_it() {
     assert_eq!(all(&mut queue, after), [1]);
 }
 
-#[test]
-fn a_destination_that_refuses_again_is_not_taken_for_one_that_answers() {
-    let mut queue = queue(9);
+/// A queue with two webhooks that were refused, and between them one that was delivered.
+fn two_of_three_refused(refused: Ended) -> Queue {
+    let mut queue = queue(99);
     for seq in 1..=3 {
         queue.push(seq, names(&seq.to_string()), 0);
     }
-    let refused = Ended::Refused { retry_after: Some(Duration::from_secs(40)) };
-    let mut now = Duration::ZERO;
-    assert_eq!(all(&mut queue, now), [1, 2, 3]);
+    assert_eq!(all(&mut queue, Duration::ZERO), [1, 2, 3]);
     for (seq, ended) in [(1, refused), (2, Ended::Delivered), (3, refused)] {
-        queue.settle(seq, ended, now);
+        queue.settle(seq, ended, Duration::ZERO);
     }
-    now = queue.wake_at().unwrap();
+    queue
+}
+
+#[test]
+fn a_destination_that_refuses_again_is_not_taken_for_one_that_answers() {
+    let refused = Ended::Refused { retry_after: Some(Duration::from_secs(40)) };
+    let mut queue = two_of_three_refused(refused);
+    let mut now = queue.wake_at().unwrap();
     for attempts in 1..5 {
         assert!(queue.is_held());
         let (seq, _) = queue.next(now).unwrap();
@@ -146,15 +151,8 @@ fn a_destination_that_refuses_again_is_not_taken_for_one_that_answers() {
 
 #[test]
 fn what_is_refused_for_ever_is_not_asked_with_alone() {
-    let mut queue = queue(99);
-    for seq in 1..=3 {
-        queue.push(seq, names(&seq.to_string()), 0);
-    }
     let refused = Ended::Refused { retry_after: Some(Duration::from_secs(300)) };
-    assert_eq!(all(&mut queue, Duration::ZERO), [1, 2, 3]);
-    for (seq, ended) in [(1, refused), (2, Ended::Delivered), (3, refused)] {
-        queue.settle(seq, ended, Duration::ZERO);
-    }
+    let mut queue = two_of_three_refused(refused);
     let mut asked = Vec::new();
     while queue.len() > 1 {
         let now = queue.wake_at().unwrap();
