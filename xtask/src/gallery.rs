@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Only the checks whose id fits; what others said stays as it is
     #[arg(long, value_name = "CHECK-GLOB")]
     against: Option<String>,
-    /// Write nothing: compare what is killed with what is committed; a row that differs is run twice more, and differs where it does each time
+    /// Write nothing: compare what is killed with what is committed
     #[arg(long)]
     check: bool,
     /// Measure every flaw, and not only those that have to do with time, and those that a measuring check has to kill
@@ -36,9 +36,6 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
 }
-
-/// How often a row that differs from what is committed is run once more.
-const AGAIN: usize = 2;
 
 /// Runs the matrix. A receiver that cannot be checked is told at the end: what the others take is not thrown away for it.
 ///
@@ -57,30 +54,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let (rows, unchecked) = runtime.block_on(rows(&names, &checks, options))?;
     let committed = Matrix::read()?;
     let faults = faults(&rows, &checks);
-    let mut differences = committed.differences(&rows, &checks);
+    let differences = committed.differences(&rows, &checks);
     if options.check {
-        // Some flaws are races, found by one check more or less each time: what differs is what differs every time.
-        for _ in 0..AGAIN {
-            let differing = rows.iter().filter(|row| {
-                committed
-                    .differences(std::slice::from_ref(row), &checks)
-                    .iter()
-                    .any(|it| differences.contains(it))
-            });
-            let differing: Vec<&str> = differing.map(|row| row.name.as_str()).collect();
-            let names: Vec<&'static str> =
-                names.iter().copied().filter(|name| differing.contains(name)).collect();
-            if names.is_empty() {
-                break;
-            }
-            println!("again, for they differ from what is committed: {}", names.join(", "));
-            let (again, unrun) = runtime.block_on(self::rows(&names, &checks, options))?;
-            if !unrun.is_empty() {
-                break;
-            }
-            let still = committed.differences(&again, &checks);
-            differences.retain(|difference| still.contains(difference));
-        }
         tell("differs from what is committed", &differences);
     } else if unchecked.is_empty() {
         let is_whole = options.only.is_none();
