@@ -1,6 +1,6 @@
 //! The matrix as it is committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use piopiy_gallery::flaws;
@@ -41,6 +41,9 @@ pub(super) struct Row {
     /// Checks that could not tell this time, as where the machine was too slow for them: no reason to say that they survive.
     #[serde(skip)]
     pub(super) undecided: BTreeSet<String>,
+    /// What each check said that found something now.
+    #[serde(skip)]
+    pub(super) details: BTreeMap<String, String>,
 }
 
 impl Row {
@@ -52,6 +55,7 @@ impl Row {
             slow: BTreeSet::new(),
             warns: BTreeSet::new(),
             undecided: BTreeSet::new(),
+            details: BTreeMap::new(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Row {
         self.slow.extend(other.slow);
         self.warns.extend(other.warns);
         self.undecided.extend(other.undecided);
+        self.details.extend(other.details);
         self
     }
 
@@ -166,7 +171,10 @@ impl Matrix {
             }
             let survived = before.difference(&now).filter(|id| !row.undecided.contains(**id));
             differences.extend(survived.map(|id| format!("{} survives {id} now", row.name)));
-            differences.extend(now.difference(&before).map(|id| format!("{id} kills {} now", row.name)));
+            differences.extend(now.difference(&before).map(|id| {
+                let said = row.details.get(*id).map(|detail| format!(": {detail}")).unwrap_or_default();
+                format!("{id} kills {} now{said}", row.name)
+            }));
         }
         differences
     }

@@ -188,6 +188,9 @@ fn fill(row: &mut Row, report: &CheckReport) {
         {
             println!("{} by {id}: {}", row.name, result.outcome.detail);
         }
+        if matches!(result.outcome.verdict, Verdict::Fail | Verdict::Warn) {
+            row.details.insert(id.clone(), result.outcome.detail.clone());
+        }
         match result.outcome.verdict {
             Verdict::Fail if is_measured || result.outcome.is_timing => row.slow.insert(id),
             Verdict::Fail => row.fails.insert(id),

@@ -157,6 +157,12 @@ impl Case {
         self.script(Script::default().request(request).answered())
     }
 
+    /// What was sent already, once more after a glance at its effects: who replaces the first effect by a second does its
+    /// work twice, and shows one of them only where nobody has looked in between.
+    pub(crate) fn send_after_glance(self, request: &Request) -> Self {
+        self.step(Step::Glance).send(request)
+    }
+
     /// One connection.
     pub(crate) fn script(self, script: Script) -> Self {
         self.scripts(vec![script])

@@ -164,7 +164,7 @@ fn between_repeats(composer: &mut Composer, count: usize) -> Case {
     let mut case = Case::new(crowd.name).may_overload().script(script.clone());
     case.steps.extend(crowd.steps);
     case.expected = crowd.expected;
-    case.script(script).expect(&cdr, Count::Once)
+    case.step(Step::Glance).script(script).expect(&cdr, Count::Once)
 }
 
 fn step(composer: &mut Composer, rate: u32) -> Case {

@@ -10,7 +10,7 @@ use piopiy_events::CallDirection;
 
 use super::{
     Action, Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Script,
-    Severity, Step, criteria,
+    Severity, criteria,
 };
 
 const FIXES: Fixes = Fixes {
@@ -28,11 +28,9 @@ pub(super) const CHECKS: &[Check] = &[
         why: "The platform repeats what it has no answer to, and may repeat what it has: twice charged, twice called back.",
         fixes: FIXES,
         stimulus: |composer| {
-            // Looked at in between: who replaces the first effect by a second does its work twice, too.
             let twice = composer.forms().into_iter().map(|(name, payload)| {
                 let request = composer.post(&payload);
-                let once = Case::new(name).send(&request).step(Step::Glance);
-                once.send(&request).expect_call([&payload])
+                Case::new(name).send(&request).send_after_glance(&request).expect_call([&payload])
             });
             twice.collect()
         },
@@ -158,10 +156,10 @@ fn again_with(
     let cdr = cdr.with(key, first);
     let corrected = cdr.clone().with(key, then);
     let case = Case::new(format!("{name}, {what}")).send(&composer.post(&cdr));
-    case.send(&composer.post(&corrected)).expect(&cdr, Count::Once)
+    case.send_after_glance(&composer.post(&corrected)).expect(&cdr, Count::Once)
 }
 
-/// All but the last byte is sent before, so that the copies arrive within microseconds.
+/// All but the last byte is sent before, so that the copies arrive within microseconds; and one more when they are done.
 fn at_once(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
     for copies in [2, 2, 2, 4, 8, 32] {
@@ -179,7 +177,8 @@ fn copies_at_once(composer: &Composer, name: String, payload: &Payload, copies: 
     let request = composer.post(payload);
     let last = request.bytes().len() - 1;
     let script = Script::default().request_around(&request, last, Action::Barrier).answered();
-    Case::new(name).scripts(vec![script; copies]).expect_call([payload])
+    let at_once = Case::new(name).scripts(vec![script; copies]);
+    at_once.send_after_glance(&request).expect_call([payload])
 }
 
 /// The same members, from the last to the first, one a line; and the same header lines the other way round.
@@ -209,7 +208,8 @@ fn again_otherwise(composer: &Composer, name: String, what: &str, payload: &Payl
     }
     let again = composer.post(&other);
     let again = if matches!(what, "header order" | "all three") { again.lines_reversed() } else { again };
-    Case::new(name).send(&composer.post(payload)).send(&again).expect_call([payload])
+    let first = Case::new(name).send(&composer.post(payload));
+    first.send_after_glance(&again).expect_call([payload])
 }
 
 fn member(key: &str, json: &str) -> String {
@@ -267,7 +267,8 @@ fn meanwhile(composer: &mut Composer) -> Vec<Case> {
         let first = Script::default().request(&request).answered();
         let second = Script::default().act(Action::Pause(after)).request(&request).answered();
         let name = format!("the second {after:?} after the first");
-        cases.push(Case::new(name).scripts(vec![first, second]).expect(&cdr, Count::Once));
+        let both = Case::new(name).scripts(vec![first, second]);
+        cases.push(both.send_after_glance(&request).expect(&cdr, Count::Once));
     }
     cases
 }

@@ -107,6 +107,35 @@ mod tests {
         assert!(found > 10, "{found}");
     }
 
+    /// Whether somebody who replaces his first effect by a second is seen doing so must not depend on when others look.
+    #[test]
+    fn what_is_sent_again_is_looked_at_in_between() {
+        let sources = Sources::new(Profile::Global, Seed(3), Nonce(4), "127.0.0.1:5000", "/webhook/cdr");
+        let mut found = 0;
+        for check in all() {
+            for case in (check.stimulus)(&mut Composer::new(check.id, 0, sources.clone())) {
+                for id in case.expected.iter().map(|expected| expected.payload.id) {
+                    let sends = |step: &Step| {
+                        let requests = step.scripts().iter().flat_map(|script| &script.requests);
+                        requests.filter(|sent| sent.of == Some(id)).count()
+                    };
+                    if case.steps.iter().map(sends).sum::<usize>() < 2 {
+                        continue;
+                    }
+                    found += 1;
+                    let is_look = |step: &Step| matches!(step, Step::Look | Step::Glance);
+                    let looks = case.steps.iter().enumerate().filter(|(_, step)| is_look(step));
+                    let is_looked_at = looks.into_iter().any(|(n, _)| {
+                        let (before, behind) = case.steps.split_at(n);
+                        before.iter().any(|step| sends(step) > 0) && behind.iter().any(|step| sends(step) > 0)
+                    });
+                    assert!(is_looked_at, "{}: {}", check.id, case.name);
+                }
+            }
+        }
+        assert!(found > 100, "{found}");
+    }
+
     #[test]
     fn every_stimulus_can_be_made_in_every_profile_and_twice_the_same() {
         for profile in Profile::ALL {

@@ -94,7 +94,7 @@ pub(super) const OUTAGE: Check = Check {
             case = case.expect(&cdr, Count::Once);
         }
         let outage = Step::Pause(composer.sources.slow_limit / 6);
-        vec![case.scripts(lost).step(outage).scripts(again).may_overload()]
+        vec![case.scripts(lost).step(outage).step(Step::Glance).scripts(again).may_overload()]
     },
     judge: nothing_lost,
     ..Check::BASE

@@ -70,9 +70,10 @@ fn second_instance(composer: &mut Composer) -> Vec<Case> {
         let scripts = [Script::default().request(&composer.post(&cdr)).answered(), to_second(composer, &cdr)];
         let case = Case::new(name).expect(&cdr, Count::Once);
         cases.push(if name == "at the same time" {
-            case.scripts(scripts.into())
+            case.scripts(scripts.into()).send_after_glance(&composer.post(&cdr))
         } else {
-            scripts.into_iter().fold(case, Case::script)
+            let [first, second] = scripts;
+            case.script(first).step(Step::Glance).script(second)
         });
     }
     cases

@@ -118,7 +118,8 @@ pub(super) const OLD_REPLAY: Check = Check {
     stimulus: |composer| {
         let cdr = a_week_old(composer);
         let request = composer.post(&cdr);
-        vec![Case::new("").send(&request).send(&request).expect(&cdr, Count::AtMostOnce)]
+        let once = Case::new("").send(&request);
+        vec![once.send_after_glance(&request).expect(&cdr, Count::AtMostOnce)]
     },
     judge: |evidence| {
         let mut findings: Findings = criteria::effects(evidence);

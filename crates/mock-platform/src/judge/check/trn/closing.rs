@@ -89,7 +89,7 @@ fn gone(composer: &mut Composer) -> Vec<Case> {
             again.push(Script::default().request(&request).answered());
             case = case.expect_call([&payload]);
         }
-        cases.push(case.scripts(gone).step(Step::Pause(BEFORE_AGAIN)).scripts(again));
+        cases.push(case.scripts(gone).step(Step::Pause(BEFORE_AGAIN)).step(Step::Glance).scripts(again));
     }
     cases
 }
