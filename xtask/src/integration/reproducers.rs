@@ -17,10 +17,11 @@ use crate::workspace;
 
 /// How many flaws are picked.
 const PICKED: usize = 10;
-/// One that is always among those that are tried: what it mixes up is other webhooks each time.
-const RACE: &str = "shares-a-variable";
+/// Those that are always among what is tried: the one mixes up other webhooks each time, and of the other's two effects only one
+/// is left at the end.
+const ALWAYS: [&str; 2] = ["shares-a-variable", "replaces-repeats"];
 
-/// A race, and ten flaws that the seed picks: `raw.sh` alone reproduces each, and so does `curl.sh` where curl can tell; `replay`
+/// A race, a replacement, and ten flaws that the seed picks: `raw.sh` alone reproduces each, and so does `curl.sh` where curl can tell; `replay`
 /// gives the same verdict on the same receiver and on another one with the flaw, and passes without it.
 ///
 /// # Errors
@@ -50,9 +51,9 @@ fn pick(seed: u64) -> Vec<Flaw> {
             })
     };
     let (mut picked, mut fit): (Vec<Flaw>, Vec<Flaw>) =
-        flaws().filter(is_fit).partition(|flaw| flaw.name == RACE);
+        flaws().filter(is_fit).partition(|flaw| ALWAYS.contains(&flaw.name));
     let mut state = seed;
-    while picked.len() < 1 + PICKED && !fit.is_empty() {
+    while picked.len() < ALWAYS.len() + PICKED && !fit.is_empty() {
         // The constants of Knuth's MMIX generator.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let at = (state >> 33) as usize % fit.len();

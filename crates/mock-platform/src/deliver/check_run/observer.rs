@@ -1,3 +1,5 @@
+mod seen;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use self::seen::Seen;
 use super::process::shell;
 use crate::deliver::Target;
 use crate::deliver::attempt::causes;
@@ -110,7 +113,7 @@ pub(crate) struct Observer {
     since: AtomicU64,
     /// Whether effects were counted until there were no more.
     has_settled: AtomicBool,
-    seen: Mutex<Vec<Effect>>,
+    seen: Mutex<Seen>,
     /// What records hold.
     shows: watch::Sender<Shows>,
 }
@@ -195,18 +198,14 @@ impl Observer {
     /// All effects of the run, once there are no more for a while.
     pub(super) async fn settled(&self) -> Result<Vec<Effect>, ObserverError> {
         let began = Instant::now();
-        let mut changed = began;
         loop {
             self.within_reason(began)?;
             {
                 let mut seen = self.seen.lock().await;
-                let more = self.more().await?;
-                if !more.is_empty() {
-                    changed = Instant::now();
-                    seen.extend(more);
-                }
-                if changed.elapsed() >= self.settle {
-                    return Ok(seen.clone());
+                self.more(&mut seen).await?;
+                let changed = seen.changed.map_or(began, |changed| changed.max(began));
+                if changed.elapsed() >= self.settle && !self.more_late(&mut seen).await? {
+                    return Ok(seen.effects.clone());
                 }
             }
             sleep(EVERY.min(self.settle)).await;
@@ -224,8 +223,8 @@ impl Observer {
         loop {
             let read = {
                 let mut seen = self.seen.lock().await;
-                let read = self.more().await.map(|more| seen.extend(more));
-                if seen.iter().any(|effect| effect.seq > begin && is_such(effect)) {
+                let read = self.more(&mut seen).await;
+                if seen.effects.iter().any(|effect| effect.seq > begin && is_such(effect)) {
                     return Ok(());
                 }
                 read
@@ -244,7 +243,7 @@ impl Observer {
     /// The number of the last effect so far.
     pub(super) async fn last(&self) -> Result<u64, ObserverError> {
         let mut seen = self.seen.lock().await;
-        seen.extend(self.more().await?);
+        self.more(&mut seen).await?;
         Ok(self.since.load(Ordering::Relaxed))
     }
 
@@ -252,21 +251,30 @@ impl Observer {
     pub(super) async fn forget(&self) -> Result<(), ObserverError> {
         if self.sees_records() {
             let mut seen = self.seen.lock().await;
-            seen.clear();
+            *seen = Seen::default();
             self.since.store(0, Ordering::Relaxed);
-            *seen = self.more().await?;
+            self.more(&mut seen).await?;
         }
         Ok(())
     }
 
-    /// What came since the last time.
-    async fn more(&self) -> Result<Vec<Effect>, ObserverError> {
-        let more = self.read(self.since.load(Ordering::Relaxed)).await?;
+    /// Reads what came since the last time.
+    async fn more(&self, seen: &mut Seen) -> Result<(), ObserverError> {
+        let since = self.since.load(Ordering::Relaxed);
+        let more = self.read(since).await?;
         if let Some(last) = more.last() {
             self.since.store(last.seq, Ordering::Relaxed);
             self.shows.send_modify(|shows| *shows = more.iter().fold(*shows, |shows, one| shows.and(one)));
         }
-        Ok(more)
+        seen.take(since, more);
+        Ok(())
+    }
+
+    /// Reads again where numbers were passed over a short while ago; whether some of them are there now.
+    async fn more_late(&self, seen: &mut Seen) -> Result<bool, ObserverError> {
+        let Some(since) = seen.passed_over() else { return Ok(false) };
+        let again = self.read(since).await?;
+        Ok(seen.take_late(again))
     }
 
     async fn read(&self, since: u64) -> Result<Vec<Effect>, ObserverError> {
@@ -285,5 +293,28 @@ impl Observer {
         let printed = shell(command).await.map_err(failed)?;
         let no_count = || ObserverError::NoCount { command: command.clone(), printed: printed.clone() };
         printed.trim().parse().map_err(|_| no_count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_effect_that_is_committed_after_the_next_one_is_seen_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("effects.jsonl");
+        let write = |numbers: &[u64]| {
+            let lines = numbers.iter().map(|seq| format!("{{\"seq\":{seq}}}\n"));
+            std::fs::write(&path, lines.collect::<String>()).unwrap();
+        };
+        let settle = Duration::from_millis(100);
+        let observer = Observer::start(Observation::File(path.clone()), settle).await.unwrap();
+        write(&[1, 3]);
+        assert_eq!(observer.last().await.unwrap(), 3);
+        write(&[1, 2, 3]);
+        let mut seen: Vec<u64> = observer.settled().await.unwrap().iter().map(|effect| effect.seq).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [1, 2, 3]);
     }
 }

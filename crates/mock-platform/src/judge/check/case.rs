@@ -157,8 +157,8 @@ impl Case {
         self.script(Script::default().request(request).answered())
     }
 
-    /// What was sent already, once more after a glance at its effects: who replaces the first effect by a second does its
-    /// work twice, and shows one of them only where nobody has looked in between.
+    /// What was sent already, again after a glance at its effects: who replaces the first effect by a second does its work
+    /// twice, and shows one of them only where nobody has looked in between.
     pub(crate) fn send_after_glance(self, request: &Request) -> Self {
         self.step(Step::Glance).send(request)
     }

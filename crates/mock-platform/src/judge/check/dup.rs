@@ -9,8 +9,8 @@ use std::time::Duration;
 use piopiy_events::CallDirection;
 
 use super::{
-    Action, Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Script,
-    Severity, criteria,
+    Action, Answer, Case, Check, Composer, Count, Evidence, Findings, Fixes, Observability, Payload, Request,
+    Script, Severity, criteria,
 };
 
 const FIXES: Fixes = Fixes {
@@ -96,6 +96,10 @@ pub(super) const CHECKS: &[Check] = &[
                 composer.kinds().into_iter().filter(|(_, payload)| payload.is_cdr()).collect::<Vec<_>>()
             };
             let (balance, rate, time) = (cdrs(composer), cdrs(composer), cdrs(composer));
+            let cdr = composer.cdr().with("balance", "\"41.250000\"");
+            let corrected = cdr.clone().with("balance", "\"40.750000\"");
+            let case = Case::new("a balance, looked at in between").send(&composer.post(&cdr));
+            let looked_at = case.send_after_glance(&composer.post(&corrected)).expect(&cdr, Count::Once);
             let balance = balance.into_iter().map(|(name, cdr)| {
                 again_with(composer, (name, "a balance"), cdr, "balance", ["\"41.250000\"", "\"40.750000\""])
             });
@@ -105,7 +109,7 @@ pub(super) const CHECKS: &[Check] = &[
             let rate = rate.into_iter().map(|(name, cdr)| {
                 again_with(composer, (name, "a rate"), cdr, "call_rate", ["\"0.450000\"", "\"0.500000\""])
             });
-            balance.chain(rate).chain(time).collect()
+            balance.chain(rate).chain(time).chain([looked_at]).collect()
         },
         judge: criteria::acknowledged,
         ..Check::BASE
@@ -156,10 +160,10 @@ fn again_with(
     let cdr = cdr.with(key, first);
     let corrected = cdr.clone().with(key, then);
     let case = Case::new(format!("{name}, {what}")).send(&composer.post(&cdr));
-    case.send_after_glance(&composer.post(&corrected)).expect(&cdr, Count::Once)
+    case.send(&composer.post(&corrected)).expect(&cdr, Count::Once)
 }
 
-/// All but the last byte is sent before, so that the copies arrive within microseconds; and one more when they are done.
+/// All but the last byte is sent before, so that the copies arrive within microseconds.
 fn at_once(composer: &mut Composer) -> Vec<Case> {
     let mut cases = Vec::new();
     for copies in [2, 2, 2, 4, 8, 32] {
@@ -170,6 +174,9 @@ fn at_once(composer: &mut Composer) -> Vec<Case> {
     for (name, payload) in composer.forms() {
         cases.push(copies_at_once(composer, format!("8 copies of {name}"), &payload, 8));
     }
+    let cdr = composer.cdr();
+    let two = copies_at_once(composer, "2 copies, and another later".to_owned(), &cdr, 2);
+    cases.push(two.send_after_glance(&composer.post(&cdr)));
     cases
 }
 
@@ -177,8 +184,7 @@ fn copies_at_once(composer: &Composer, name: String, payload: &Payload, copies: 
     let request = composer.post(payload);
     let last = request.bytes().len() - 1;
     let script = Script::default().request_around(&request, last, Action::Barrier).answered();
-    let at_once = Case::new(name).scripts(vec![script; copies]);
-    at_once.send_after_glance(&request).expect_call([payload])
+    Case::new(name).scripts(vec![script; copies]).expect_call([payload])
 }
 
 /// The same members, from the last to the first, one a line; and the same header lines the other way round.
@@ -191,10 +197,19 @@ fn written_otherwise(composer: &mut Composer) -> Vec<Case> {
     for (kind, payload) in composer.kinds() {
         cases.push(again_otherwise(composer, format!("all three, {kind}"), "all three", &payload));
     }
+    let cdr = composer.cdr();
+    let first = Case::new("all three, looked at in between").send(&composer.post(&cdr));
+    let again = otherwise(composer, "all three", &cdr);
+    cases.push(first.send_after_glance(&again).expect_call([&cdr]));
     cases
 }
 
 fn again_otherwise(composer: &Composer, name: String, what: &str, payload: &Payload) -> Case {
+    let again = otherwise(composer, what, payload);
+    Case::new(name).send(&composer.post(payload)).send(&again).expect_call([payload])
+}
+
+fn otherwise(composer: &Composer, what: &str, payload: &Payload) -> Request {
     let mut other = payload.clone();
     if let Some(webhook) = payload.webhook() {
         let mut members: Vec<String> =
@@ -207,9 +222,7 @@ fn again_otherwise(composer: &Composer, name: String, what: &str, payload: &Payl
         other = other.of_bytes(format!("{open}{}{close}", members.join(between)));
     }
     let again = composer.post(&other);
-    let again = if matches!(what, "header order" | "all three") { again.lines_reversed() } else { again };
-    let first = Case::new(name).send(&composer.post(payload));
-    first.send_after_glance(&again).expect_call([payload])
+    if matches!(what, "header order" | "all three") { again.lines_reversed() } else { again }
 }
 
 fn member(key: &str, json: &str) -> String {
@@ -267,9 +280,13 @@ fn meanwhile(composer: &mut Composer) -> Vec<Case> {
         let first = Script::default().request(&request).answered();
         let second = Script::default().act(Action::Pause(after)).request(&request).answered();
         let name = format!("the second {after:?} after the first");
-        let both = Case::new(name).scripts(vec![first, second]);
-        cases.push(both.send_after_glance(&request).expect(&cdr, Count::Once));
+        cases.push(Case::new(name).scripts(vec![first, second]).expect(&cdr, Count::Once));
     }
+    let cdr = composer.cdr();
+    let request = composer.post(&cdr);
+    let script = Script::default().request(&request).answered();
+    let both = Case::new("both at once, and another later").scripts(vec![script; 2]);
+    cases.push(both.send_after_glance(&request).expect(&cdr, Count::Once));
     cases
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     Action, Answer, Case, CaseEvidence, Check, Composer, Count, Evidence, Findings, Fixes, Observability,
-    Request, Script, Seen, Step, Transcript, criteria,
+    Request, Script, Seen, criteria,
 };
 
 pub(super) use outage::{no_store, outage};
@@ -40,7 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
         observability: Observability::Effects,
         why: "Whoever works before answering is still at it when the copy comes, and does it twice.",
         stimulus: given_up,
-        judge: each_wait_acknowledged,
+        judge: last_acknowledged,
         ..RTY
     },
     outage::STORE_AWAY,
@@ -70,9 +70,14 @@ fn lost_answers(composer: &mut Composer) -> Vec<Case> {
         for (name, payload) in composer.kinds() {
             let request = composer.post(&payload);
             let case = Case::new(format!("{name}, reset after {after:?}")).script(unread(&request, after));
-            cases.push(case.send_after_glance(&request).expect_call([&payload]));
+            cases.push(case.send(&request).expect_call([&payload]));
         }
     }
+    let cdr = composer.cdr();
+    let request = composer.post(&cdr);
+    let lost = unread(&request, Duration::from_millis(100));
+    let case = Case::new("a CDR, looked at in between").script(lost);
+    cases.push(case.send_after_glance(&request).expect(&cdr, Count::Once));
     cases
 }
 
@@ -82,48 +87,39 @@ fn given_up(composer: &mut Composer) -> Vec<Case> {
         for (name, payload) in [("a CDR", composer.cdr()), ("a live event", composer.live())] {
             let request = composer.post(&payload);
             let case = Case::new(format!("{name}, closed after {after:?}")).script(unread(&request, after));
-            cases.push(case.send(&request).send_after_glance(&request).expect_call([&payload]));
+            cases.push(case.send(&request).expect_call([&payload]));
         }
         let cdr = composer.cdr();
         let request = composer.post(&cdr);
         let left = Script::default().request(&request).act(Action::Pause(Duration::from_millis(300))).deaf();
         let retry = Script::default().act(Action::Pause(after)).request(&request).answered();
         let case = Case::new(format!("left open, again after {after:?}")).scripts(vec![left, retry]);
-        cases.push(case.send_after_glance(&request).expect(&cdr, Count::Once));
+        cases.push(case.expect(&cdr, Count::Once));
     }
+    let cdr = composer.cdr();
+    let request = composer.post(&cdr);
+    let case = Case::new("a CDR, closed at once, and twice more").script(unread(&request, Duration::ZERO));
+    cases.push(case.send(&request).send_after_glance(&request).expect(&cdr, Count::Once));
     cases
-}
-
-/// Whatever waits for its answer is acknowledged, beside and behind what was given up.
-fn each_wait_acknowledged(evidence: &Evidence<'_>) -> Findings {
-    let mut findings = criteria::effects(evidence);
-    for case in evidence.cases {
-        let scripts = case.case.steps.iter().flat_map(Step::scripts);
-        for (_, transcript) in scripts.zip(case.transcripts()).filter(|(script, _)| !script.is_deaf) {
-            acknowledged_again(case, transcript, &mut findings);
-        }
-    }
-    findings
 }
 
 /// The last request of every case is acknowledged, whatever became of those before it.
 fn last_acknowledged(evidence: &Evidence<'_>) -> Findings {
     let mut findings = criteria::effects(evidence);
     for case in evidence.cases {
-        if let Some(last) = case.transcripts().last() {
-            acknowledged_again(case, last, &mut findings);
-        }
+        last_answer(case, &mut findings);
     }
     findings
 }
 
-fn acknowledged_again(case: &CaseEvidence, again: &Transcript, findings: &mut Findings) {
-    match again.answer(0) {
+fn last_answer(case: &CaseEvidence, findings: &mut Findings) {
+    let Some(last) = case.transcripts().last() else { return };
+    match last.answer(0) {
         Some(answer) if answer.is_2xx() => {}
         // Standing oracles have their own words for these.
         Some(answer) if answer.is_5xx() && !case.case.may_overload => {}
-        None if again.timed_out && !case.case.may_be_silent => {}
-        _ => findings.fail(&case.case.name, format!("sent again: {}, expected 2xx", again.outcome())),
+        None if last.timed_out && !case.case.may_be_silent => {}
+        _ => findings.fail(&case.case.name, format!("sent again: {}, expected 2xx", last.outcome())),
     }
 }
 

@@ -80,6 +80,7 @@ fn line_of(file: &CaseFile, case: &Case) -> Option<String> {
     for stage in stages(file, case).ok()? {
         match stage {
             Stage::Pause(pause) => commands.push(format!("sleep {};", pause.as_secs_f64())),
+            Stage::Glance => {}
             Stage::Requests(requests) => {
                 let is_alone = requests.len() == 1;
                 for request in requests {
@@ -130,9 +131,12 @@ fn observing(file: &CaseFile) -> String {
 work=$(mktemp -d) || exit 2
 trap 'rm -rf \"$work\"' EXIT
 again=0 unsure=0
-# Statuses of what was sent, sorted; and how many effects an id has that were not kept aside.
+# Statuses of what was sent, sorted; and how many effects an id has, by their numbers, that were not kept aside.
 statuses() {{ cat \"$work\"/status-* 2>/dev/null | sort | tr '\\n' ' '; rm -f \"$work\"/status-*; }}
-effects() {{ curl -sS \"$OBSERVE_URL\" | grep -F \"\\\"$1\\\"\" | grep -Evc '\"quarantined\": *true'; }}
+observed() {{ curl -sS \"$OBSERVE_URL\"; echo; }}
+numbers() {{ sed -n 's/.*\"seq\": *\\([0-9][0-9]*\\).*/\\1/p' | sort -u | wc -l; }}
+: > \"$work/glimpsed\"
+effects() {{ {{ cat \"$work/glimpsed\"; observed; }} | grep -F \"\\\"$1\\\"\" | grep -Ev '\"quarantined\": *true' | numbers; }}
 "
     )
 }
@@ -144,6 +148,8 @@ fn case_lines(text: &mut String, file: &CaseFile, case: &Case, saw: &Saw, stages
     for stage in stages {
         match stage {
             Stage::Pause(pause) => drop(writeln!(text, "sleep {}", pause.as_secs_f64())),
+            // An effect that another one takes the place of later was one all the same.
+            Stage::Glance => text.push_str("[ -z \"$OBSERVE_URL\" ] || observed >> \"$work/glimpsed\"\n"),
             Stage::Requests(requests) => {
                 for request in requests {
                     number += 1;

@@ -47,6 +47,7 @@ set -u
 fn stage_lines(text: &mut String, stage: &Stage) {
     match stage {
         Stage::Pause(pause) => drop(writeln!(text, "sleep {}", pause.as_secs_f64())),
+        Stage::Glance => {}
         Stage::Requests(requests) => {
             let end = if requests.len() > 1 { " &" } else { "" };
             for request in requests {

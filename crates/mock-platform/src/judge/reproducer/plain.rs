@@ -27,6 +27,8 @@ pub(super) enum Stage {
     /// At once.
     Requests(Vec<Plain>),
     Pause(Duration),
+    /// A look at the effects that there are by now.
+    Glance,
 }
 
 /// A body beyond this is too long for a command line.
@@ -50,7 +52,8 @@ pub(super) fn stages(file: &CaseFile, case: &crate::judge::check::Case) -> Resul
                 stages.push(Stage::Requests(requests.collect::<Result<_, _>>()?));
             }
             Step::Pause(pause) => stages.push(Stage::Pause(*pause)),
-            Step::Look | Step::Glance | Step::Measure => {}
+            Step::Glance => stages.push(Stage::Glance),
+            Step::Look | Step::Measure => {}
             _ => return Err("the receiver, or what it stands on, is stopped and started".to_owned()),
         }
     }

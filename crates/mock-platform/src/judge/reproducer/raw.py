@@ -721,12 +721,17 @@ def perform(case):
     renew_canary()
     finish = half_sent() if matters["bystander"] else None
     connections_of, steps, slowest, sent, acknowledged = [], [], 0.0, 0, dict.fromkeys(saw["expected"], False)
+    glimpsed = {}
     for name, *values in case["steps"]:
         connections = []
         if name == "connections":
             connections = side_by_side(values[0])
         elif name == "pause":
             time.sleep(values[0])
+        elif name == "glance" and matters["effects"]:
+            # An effect that another one takes the place of later was one all the same.
+            seen = records()
+            glimpsed.update({one["seq"]: one for one in (seen if isinstance(seen, list) else [])})
         elif name == "command":
             shell(*values)
             if values[0] == "HOOK_CLOCK":
@@ -739,6 +744,9 @@ def perform(case):
             stop.start()
             connections = side_by_side(values[2])
             stop.join()
+        if name in ("command", "start", "stop_during"):
+            # What is started again may number anew.
+            glimpsed.clear()
         for one in connections:
             slowest, sent = max([slowest, *one.latencies()]), max(sent, one.sent_bytes)
             for answer, of in zip(one.answers.done, one.script["of"]):
@@ -750,6 +758,9 @@ def perform(case):
     renew_canary()
     canary = side_by_side([CANARY])[0]
     after = settled() if matters["effects"] else None
+    if isinstance(after, list):
+        all_seen = {**glimpsed, **{one["seq"]: one for one in after}}
+        after = [all_seen[seq] for seq in sorted(all_seen)]
     now = effects_of(case, before, after)
     print(f"case {case['name']!r}")
     some = lambda ones: "; ".join(one["outcome"] for one in ones[:8]) + ("; …" if len(ones) > 8 else "")

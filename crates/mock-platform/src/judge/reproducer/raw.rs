@@ -208,7 +208,8 @@ fn step_literal(step: &Step, expected: &[Expected]) -> String {
         }
         // What cannot be said is said before anything is sent.
         Step::Flow(_) | Step::Reconcile => "(\"measure\",)".to_owned(),
-        Step::Look | Step::Glance => "(\"look\",)".to_owned(),
+        Step::Glance => "(\"glance\",)".to_owned(),
+        Step::Look => "(\"look\",)".to_owned(),
         Step::Measure => "(\"measure\",)".to_owned(),
     };
     format!("            {text},\n")

@@ -70,12 +70,14 @@ fn second_instance(composer: &mut Composer) -> Vec<Case> {
         let scripts = [Script::default().request(&composer.post(&cdr)).answered(), to_second(composer, &cdr)];
         let case = Case::new(name).expect(&cdr, Count::Once);
         cases.push(if name == "at the same time" {
-            case.scripts(scripts.into()).send_after_glance(&composer.post(&cdr))
+            case.scripts(scripts.into())
         } else {
-            let [first, second] = scripts;
-            case.script(first).step(Step::Glance).script(second)
+            scripts.into_iter().fold(case, Case::script)
         });
     }
+    let cdr = composer.cdr();
+    let first = Case::new("looked at in between").send(&composer.post(&cdr)).step(Step::Glance);
+    cases.push(first.script(to_second(composer, &cdr)).expect(&cdr, Count::Once));
     cases
 }
 
