@@ -61,6 +61,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often it is told that nothing can be accepted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
+/// So long those who were waiting to be accepted at a stop may take until something of theirs is there to be read: what they
+/// had sent before is, as soon as somebody looks.
+const QUEUED: Duration = Duration::from_millis(100);
+
 /// Failures to accept, which come by the dozen per second where they come.
 #[derive(Debug, Default)]
 struct Complaints {
@@ -120,7 +124,7 @@ impl Connections {
         }))
     }
 
-    /// Accepts until told to stop, no more at a time than there are slots.
+    /// Accepts until told to stop, no more at a time than there are slots; then those who wait for that already.
     pub(super) async fn accept(self, listener: TcpListener, slots: Arc<Semaphore>, tasks: TaskTracker) {
         let stop = self.0.stop.clone();
         let mut complaints = Complaints::default();
@@ -130,7 +134,7 @@ impl Connections {
                 (listener.accept().await, slot)
             };
             let Some((accepted, slot)) = stop.run_until_cancelled(accepted).await else {
-                return;
+                break;
             };
             match accepted {
                 Ok((socket, peer)) => {
@@ -143,6 +147,24 @@ impl Connections {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+        self.accept_queued(listener, &slots, &tasks);
+    }
+
+    /// Serves who has connected before the stop, as far as there are slots: the system resets the others, and the webhooks that
+    /// they have sent with them.
+    fn accept_queued(&self, listener: TcpListener, slots: &Arc<Semaphore>, tasks: &TaskTracker) {
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok(slot) = Arc::clone(slots).try_acquire_owned()
+            && let Ok((socket, peer)) = listener.accept()
+            && socket.set_nonblocking(true).is_ok()
+            && let Ok(socket) = TcpStream::from_std(socket)
+        {
+            let connections = self.clone();
+            tasks.spawn(async move {
+                drop(tokio::time::timeout(QUEUED, socket.readable()).await);
+                connections.serve(socket, peer, Some(slot)).await;
+            });
         }
     }
 

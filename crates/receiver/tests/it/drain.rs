@@ -46,6 +46,26 @@ async fn in_flight_is_answered_and_idle_is_closed() {
 }
 
 #[tokio::test]
+async fn who_waits_to_be_accepted_is_answered() {
+    let running = Running::start(ServerOptions::default()).await;
+    let addr = running.addr();
+    // On the one thread there is: nobody accepts meanwhile.
+    let waiting: Vec<Wire> = (0..20)
+        .map(|n| {
+            let mut wire = Wire::to(addr);
+            wire.send(raw_post(&cdr(&format!("waiting {n}")), ""));
+            wire
+        })
+        .collect();
+    running.server.shutdown().await;
+    for wire in waiting {
+        let answer = wire.rest();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+    assert_eq!(running.records.after(0, 100).unwrap().len(), 20);
+}
+
+#[tokio::test]
 async fn who_never_ends_is_left_behind() {
     let options = ServerOptions { drain_deadline: Duration::from_millis(20), ..ServerOptions::default() };
     let running = Running::start(options).await;

@@ -79,6 +79,37 @@ impl Drop for Serving {
     }
 }
 
+/// Waits until the program hears SIGTERM itself.
+#[cfg(target_os = "linux")]
+fn until_it_hears_signals(child: &Child) {
+    const TERMINATE: u64 = 1 << (15 - 1);
+    let status = format!("/proc/{}/status", child.id());
+    let hears = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & TERMINATE != 0
+    };
+    while !hears() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_it_while_it_waits_for_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Serving::start(folder.path(), &[]);
+    let waiting = receiver(folder.path(), &["serve", "--listen", "127.0.0.1:0", STORE]);
+    let mut waiting = { waiting }.stderr(Stdio::null()).spawn().unwrap();
+    until_it_hears_signals(&waiting);
+    let id = waiting.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    // That the store is in use would have been a failure.
+    assert_eq!(waiting.wait().unwrap().code(), Some(0));
+    first.signal("-TERM");
+    assert_eq!(first.end().0, Some(0));
+}
+
 #[test]
 fn serves_while_others_read_and_drains_on_a_signal() {
     for signal in ["-TERM", "-INT"] {

@@ -38,7 +38,15 @@ impl Serve {
         // Before the store: where there is no port, no file is made either.
         let webhooks = listen(&self.listen).await.map_err(|error| self.cannot_listen(error))?;
         let sockets = Sockets { webhooks, page: self.page.listen().await? };
-        let opened = self.open(prepared.retention.is_some());
+        let opened = tokio::select! {
+            opened = self.open(prepared.retention.is_some()) => opened,
+            // A large store may take a while, and nobody was answered yet.
+            first = signals.next() => {
+                tracing::info!(signal = first.name(), "ended before the store was open");
+                logging::finish();
+                std::process::exit(0)
+            }
+        };
         let server = match opened.and_then(|store| self.start(store, &prepared, &sockets)) {
             Err(failure) if failure.is_outage() => {
                 match self.wait_out(failure, &prepared, &sockets, &mut signals).await? {
@@ -72,8 +80,8 @@ impl Serve {
         Ok(())
     }
 
-    /// Opens the store, in which records are forgotten or not.
-    fn open(&self, is_kept_small: bool) -> Result<OpenStore, Failure> {
+    /// Opens the store, in which records are forgotten or not, on a thread of its own.
+    async fn open(&self, is_kept_small: bool) -> Result<OpenStore, Failure> {
         let sqlite = SqliteOptions {
             gives_back: is_kept_small,
             filter_bytes: self.filter_bytes,
@@ -83,8 +91,10 @@ impl Serve {
         let is_shown = self.page.is_wanted() && self.store == StoreLocation::Memory;
         let is_observed = self.observe || self.observe_file.is_some();
         let is_read = is_observed || self.forwarding.is_wanted() || is_shown;
-        let open = || self.store.open_with(is_read, sqlite.clone());
-        waiting::until_free(open).map_err(Failure::environment)
+        let store = self.store.clone();
+        let open = move || waiting::until_free(|| store.open_with(is_read, sqlite.clone()));
+        let opened = tokio::task::spawn_blocking(open).await.map_err(Failure::internal)?;
+        opened.map_err(Failure::environment)
     }
 
     /// Starts the server on a store that is there.
