@@ -18,6 +18,9 @@ use crate::extract::refusal;
 use crate::forward::webhook_id;
 use crate::{PiopiyWebhook, ReadLimits, WebhookRejection};
 
+/// A century: an instant that is later than that may be none.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Lets each webhook through once, and answers its repeats `200 got it`: a [`tower::Layer`] for any axum route.
 ///
 /// A webhook counts as taken care of when what is inside answers 2xx. One that is answered otherwise is let through again
@@ -96,7 +99,7 @@ impl Dedupe {
     /// Remembers for so long.
     #[must_use]
     pub fn remember_for(mut self, time: Duration) -> Self {
-        self.remember_for = time;
+        self.remember_for = time.min(FOR_EVER);
         self
     }
 

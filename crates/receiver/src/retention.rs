@@ -231,7 +231,7 @@ impl Keeper {
         self.trust_the_clock()?;
         let (due, forwarding) = (self.retention.clone(), self.forwarding.clone());
         let due = move || due.due().and_then(|due| hold_back(due, forwarding.as_deref()));
-        let due = tokio::task::spawn_blocking(due).await??;
+        let mut due = tokio::task::spawn_blocking(due).await??;
         let mut records = 0;
         let oldest_left = loop {
             let forgotten = self.commits.run(move |store| store.forget(&due)).await??;
@@ -242,6 +242,10 @@ impl Keeper {
                 break forgotten.oldest_left;
             }
             tokio::time::sleep(PAUSE).await;
+            // It may have been asked for again meanwhile.
+            let forwarding = self.forwarding.clone();
+            let again = move || hold_back(due, forwarding.as_deref());
+            due = tokio::task::spawn_blocking(again).await??;
         };
         if records > 0 {
             give_back(&self.commits).await?;

@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 pub use self::options::{Malformed, ServerOptions};
 pub use self::pace::RateLimit;
 
-use self::connection::Connections;
+use self::connection::{Connections, Ends};
 use self::observe::Observer;
 use self::observe_file::ObserveFile;
 use self::routes::App;
@@ -77,8 +77,7 @@ pub struct Server {
     local_addr: SocketAddr,
     is_tls: bool,
     app: Arc<App>,
-    stop: CancellationToken,
-    cut: CancellationToken,
+    ends: Ends,
     accepting: JoinHandle<()>,
     connections: TaskTracker,
     drain_deadline: Duration,
@@ -144,10 +143,10 @@ impl Server {
         self.page.map(|address| format!("{scheme}://{address}/"))
     }
 
-    /// Stops accepting, answers the requests in flight within the drain deadline, writes what waits, and lets go of the
-    /// store.
+    /// Stops accepting, answers the requests in flight and of those who have connected within the drain deadline, writes what
+    /// waits, and lets go of the store.
     pub async fn shutdown(self) {
-        self.stop.cancel();
+        self.ends.stop.cancel();
         drop(self.accepting.await);
         for keeper in self.keepers {
             if let Err(error) = keeper.await {
@@ -168,7 +167,7 @@ impl Server {
             // What was stored only now is answered now.
             drop(tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await);
             let connections = self.connections.len();
-            self.cut.cancel();
+            self.ends.cut.cancel();
             self.connections.wait().await;
             if connections > 0 {
                 tracing::warn!(
@@ -181,6 +180,13 @@ impl Server {
             stop.cancel();
             drop(task.await);
         }
+    }
+
+    /// The same, where another server listens on the same socket already: who has connected and was not accepted is left to
+    /// that one.
+    pub async fn hand_over(self) {
+        self.ends.hand_over.cancel();
+        self.shutdown().await;
     }
 }
 
@@ -318,7 +324,8 @@ impl ServerBuilder {
         };
         metrics.opened_with(store.record_count(), last_seq);
         let commits = GroupCommit::start_measured(store, self.options.commits, metrics.clone(), news);
-        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let ends = Ends::default();
+        let stop = &ends.stop;
         let mut keepers = Vec::new();
         if let Some(retention) = self.retention {
             let keeper = Keeper {
@@ -372,18 +379,16 @@ impl ServerBuilder {
             let slots = Arc::new(Semaphore::new(Page::MOST_CONNECTIONS));
             // What is counted is of webhooks.
             let metrics = Metrics::default();
-            let connections =
-                Connections::to(router, &app, metrics, acceptor.clone(), stop.clone(), cut.clone());
+            let connections = Connections::to(router, &app, metrics, acceptor.clone(), ends.clone());
             keepers.push(tokio::spawn(connections.accept(listener, slots, tracker.clone())));
         }
-        let connections = Connections::new(&app, acceptor, stop.clone(), cut.clone());
+        let connections = Connections::new(&app, acceptor, ends.clone());
         let accepting = tokio::spawn(connections.accept(listener, slots, tracker.clone()));
         Ok(Server {
             local_addr,
             is_tls,
             app,
-            stop,
-            cut,
+            ends,
             accepting,
             connections: tracker,
             drain_deadline,

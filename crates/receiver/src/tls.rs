@@ -120,6 +120,7 @@ impl Tls {
 
     /// Reads the files again whenever one has changed, until told to stop.
     pub(crate) async fn follow(self, stop: CancellationToken) {
+        let mut is_told = false;
         while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
             let stamps = stamps(&self.0.certificate, &self.0.key);
             let is_known = stamps == *self.0.stamps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,15 +131,24 @@ impl Tls {
             let tls = self.clone();
             match tokio::task::spawn_blocking(move || tls.reload()).await {
                 Ok(Ok(())) => {
+                    is_told = false;
                     tracing::info!("the certificate's files have changed: new connections get the new one");
                 }
                 // The second of the two may be yet to change.
                 Ok(Err(error)) => {
-                    let error = chain(&error);
-                    tracing::warn!(
-                        error,
-                        "the certificate's files have changed, and cannot be used; the one before is shown on"
-                    );
+                    let may_pass = matches!(error, TlsError::Read { .. });
+                    if may_pass {
+                        // As where no more files can be opened: it is tried again, and told once.
+                        *self.0.stamps.lock().unwrap_or_else(PoisonError::into_inner) = [None, None];
+                    }
+                    if !(may_pass && is_told) {
+                        let error = chain(&error);
+                        tracing::warn!(
+                            error,
+                            "the certificate's files have changed, and cannot be used; the one before is shown on"
+                        );
+                    }
+                    is_told = may_pass;
                 }
                 Err(error) => tracing::error!(%error, "a bug: reading the certificate panicked"),
             }

@@ -80,7 +80,7 @@ impl RetentionArgs {
                 "nothing is held back for a forwarder: where a receiver forwards from this store, --state FILE says where its state is",
             ),
         }
-        let due = retention.due().map_err(Failure::environment)?;
+        let mut due = retention.due().map_err(Failure::environment)?;
         let newest = Retention::newest_if_old(&*kept, &due).map_err(Failure::environment)?;
         if let Some(newest) = newest.filter(|_| !self.even_if_all) {
             return Err(Failure::Negative(format!(
@@ -98,6 +98,11 @@ impl RetentionArgs {
                 break;
             }
             std::thread::sleep(PAUSE);
+            // It may have been asked for again meanwhile.
+            due = Forget {
+                received_before: due.received_before,
+                ..retention.due().map_err(Failure::environment)?
+            };
         }
         drop(store);
         let mut output = Output::open(None)?;

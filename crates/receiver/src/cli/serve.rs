@@ -195,11 +195,18 @@ struct Prepared {
     options: ServerOptions,
 }
 
+/// How long those may take in the end who only look at the store.
+const LAST_LOOKS: Duration = Duration::from_secs(1);
+
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
         logging::init(self.log_format, &self.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        runtime.map_err(Failure::environment)?.block_on(self.receive())
+        let runtime = runtime.map_err(Failure::environment)?;
+        let outcome = runtime.block_on(self.receive());
+        // All that is to be kept is; who only looks may be waiting for a database that hangs.
+        runtime.shutdown_timeout(LAST_LOOKS);
+        outcome
     }
 
     /// Whether it would serve with these options, as far as is known without the port and the store.

@@ -44,6 +44,13 @@ impl Calls {
         }
     }
 
+    /// Whether there is nothing to be learned of this webhook's call from others.
+    pub(super) fn knows(&self, webhook: &Webhook) -> bool {
+        let says_so = webhook.text("conversation_uuid").is_some_and(|text| !text.is_empty());
+        let leg = webhook.identity().map(|identity| name(identity.cmiuuid()));
+        says_so || leg.is_none_or(|leg| self.conversation_of.contains_key(&leg))
+    }
+
     fn learn(&mut self, leg: &CallName, conversation: &CallName) {
         if self.conversation_of.insert(leg.clone(), conversation.clone()).is_some() {
             return;

@@ -124,8 +124,11 @@ impl Queue {
         self.items.contains_key(&seq)
     }
 
-    /// Takes a webhook that is to be delivered, and was tried so often before.
+    /// Takes a webhook that is to be delivered, and was tried so often before; one that is there stays as it is.
     pub(super) fn push(&mut self, seq: u64, names: Vec<CallName>, attempts: u32) {
+        if self.contains(seq) {
+            return;
+        }
         for name in &names {
             self.by_name.entry(name.clone()).or_default().insert(seq);
         }
@@ -138,9 +141,8 @@ impl Queue {
             refused_after: None,
             is_probe: false,
         };
-        if self.items.insert(seq, item).is_none() {
-            self.ready.insert(seq);
-        }
+        self.items.insert(seq, item);
+        self.ready.insert(seq);
     }
 
     /// Takes a webhook that failed before, and is not to be tried again before then.
@@ -263,7 +265,7 @@ impl Queue {
         if is_last || matches!(ended, Ended::Delivered | Ended::Gone) {
             self.remove(seq);
             self.wake(&names);
-            return if is_last { Next::Dead { attempts } } else { Next::Settled };
+            return if ended == Ended::Delivered { Next::Settled } else { Next::Dead { attempts } };
         }
         self.wake(&names);
         Next::Again { attempts }

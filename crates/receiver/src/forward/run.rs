@@ -51,6 +51,8 @@ pub(super) struct Runner {
     queue: Queue,
     calls: Calls,
     read_through: u64,
+    /// Those before are looked at for the call of what was read again.
+    looked_through: u64,
     /// That record; `None` where there is none, or it is not known which that was.
     last_read: Option<LastRead>,
     /// What is known of it when it began.
@@ -105,6 +107,7 @@ impl Runner {
             queue: queue_for(&destination),
             calls: Calls::default(),
             read_through: 0,
+            looked_through: 0,
             last_read: None,
             mark: None,
             has_gone_back: false,
@@ -280,9 +283,6 @@ impl Runner {
         self.note();
         self.counts.count(attempt.ended == Ended::Delivered);
         let destination = self.destination.name.clone();
-        if attempt.ended == Ended::Gone {
-            tracing::error!(destination, seq, error = attempt.error, "a webhook cannot be forwarded");
-        }
         match next {
             Next::Settled => self.settled(seq),
             Next::Dead { attempts } => {

@@ -44,9 +44,21 @@ struct Shared {
     limits: DeadlineLimits,
     stop: CancellationToken,
     cut: CancellationToken,
+    hand_over: CancellationToken,
     metrics: Metrics,
     trusted_proxies: Arc<[IpRange]>,
     tls: Option<TlsAcceptor>,
+}
+
+/// What ends connections.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ends {
+    /// Nobody is accepted any more, and each ends once its request is answered.
+    pub(super) stop: CancellationToken,
+    /// All end.
+    pub(super) cut: CancellationToken,
+    /// Before the stop: those who wait to be accepted are another's, who listens on the same socket.
+    pub(super) hand_over: CancellationToken,
 }
 
 impl fmt::Debug for Shared {
@@ -61,9 +73,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often it is told that nothing can be accepted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// So long those who were waiting to be accepted at a stop may take until something of theirs is there to be read: what they
-/// had sent before is, as soon as somebody looks.
-const QUEUED: Duration = Duration::from_millis(100);
+/// So long who has sent nothing, as far as is known, is listened to once it is to stop: what was sent before is there, and is
+/// seen as soon as somebody looks.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+/// So long a handshake may go on once it is to stop.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// Failures to accept, which come by the dozen per second where they come.
 #[derive(Debug, Default)]
@@ -86,13 +101,8 @@ impl Complaints {
 
 impl Connections {
     /// Those that webhooks come by.
-    pub(super) fn new(
-        app: &Arc<App>,
-        tls: Option<TlsAcceptor>,
-        stop: CancellationToken,
-        cut: CancellationToken,
-    ) -> Self {
-        Self::to(routes::router(app), app, app.metrics.clone(), tls, stop, cut)
+    pub(super) fn new(app: &Arc<App>, tls: Option<TlsAcceptor>, ends: Ends) -> Self {
+        Self::to(routes::router(app), app, app.metrics.clone(), tls, ends)
     }
 
     /// Those to another router, under the same limits.
@@ -101,9 +111,9 @@ impl Connections {
         app: &App,
         metrics: Metrics,
         tls: Option<TlsAcceptor>,
-        stop: CancellationToken,
-        cut: CancellationToken,
+        ends: Ends,
     ) -> Self {
+        let Ends { stop, cut, hand_over } = ends;
         let options = &app.options;
         let mut http = http1::Builder::new();
         // No `pipeline_flush`: it withholds the 400 for a broken head while there are bytes after it.
@@ -118,6 +128,7 @@ impl Connections {
             limits: DeadlineLimits { header: options.header_deadline, idle: options.idle_deadline },
             stop,
             cut,
+            hand_over,
             metrics,
             trusted_proxies: options.trusted_proxies.clone().into(),
             tls,
@@ -138,7 +149,7 @@ impl Connections {
             };
             match accepted {
                 Ok((socket, peer)) => {
-                    tasks.spawn(self.clone().serve(socket, peer, slot));
+                    tasks.spawn(self.clone().serve(socket, peer, slot, Arc::clone(&slots)));
                 }
                 Err(error) => {
                     if let Some(times) = complaints.next(Instant::now()) {
@@ -148,7 +159,9 @@ impl Connections {
                 }
             }
         }
-        self.accept_queued(listener, &slots, &tasks);
+        if !self.0.hand_over.is_cancelled() {
+            self.accept_queued(listener, &slots, &tasks);
+        }
     }
 
     /// Serves who has connected before the stop, as far as there are slots: the system resets the others, and the webhooks that
@@ -160,15 +173,17 @@ impl Connections {
             && socket.set_nonblocking(true).is_ok()
             && let Ok(socket) = TcpStream::from_std(socket)
         {
-            let connections = self.clone();
-            tasks.spawn(async move {
-                drop(tokio::time::timeout(QUEUED, socket.readable()).await);
-                connections.serve(socket, peer, Some(slot)).await;
-            });
+            tasks.spawn(self.clone().serve(socket, peer, Some(slot), Arc::clone(slots)));
         }
     }
 
-    async fn serve(self, socket: TcpStream, peer: SocketAddr, slot: Option<OwnedSemaphorePermit>) {
+    async fn serve(
+        self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        slot: Option<OwnedSemaphorePermit>,
+        slots: Arc<Semaphore>,
+    ) {
         let shared = self.0;
         let _open = Counted::in_gauge(&shared.metrics.connections);
         // An answer is one small packet: Nagle's algorithm would hold it back.
@@ -186,6 +201,7 @@ impl Connections {
             activity: Arc::clone(&activity),
             metrics: shared.metrics.clone(),
             trusted_proxies: Arc::clone(&shared.trusted_proxies),
+            slots,
         };
         let watched = Watched::new(stream, Arc::clone(&activity));
         let mut connection = pin!(shared.http.serve_connection(TokioIo::new(watched), service));
@@ -193,6 +209,7 @@ impl Connections {
         let mut stopped = pin!(shared.stop.cancelled());
         let mut cut = pin!(shared.cut.cancelled());
         let mut stopping = false;
+        let mut last_look = None;
         loop {
             let event = poll_fn(|context| {
                 if let Poll::Ready(outcome) = connection.as_mut().poll(context) {
@@ -217,7 +234,12 @@ impl Connections {
                     }
                     break;
                 }
-                Event::Stop if activity.doing() == Doing::Fresh => break,
+                Event::Stop if activity.doing() == Doing::Fresh => {
+                    stopping = true;
+                    let until = Instant::now() + LAST_LOOK;
+                    last_look = Some(until);
+                    alarm.as_mut().reset(until);
+                }
                 Event::Cut => break,
                 Event::Stop => {
                     stopping = true;
@@ -225,14 +247,21 @@ impl Connections {
                 }
                 Event::Alarm => {
                     let now = Instant::now();
-                    match activity.deadline() {
+                    if last_look.take_if(|until| *until <= now).is_some() {
+                        if activity.doing() == Doing::Fresh {
+                            break;
+                        }
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    let next = match activity.deadline() {
                         Some(deadline) if deadline <= now => {
                             tracing::debug!(doing = ?activity.doing(), "connection closed at its deadline");
                             break;
                         }
-                        Some(deadline) => alarm.as_mut().reset(deadline),
-                        None => alarm.as_mut().reset(now + shared.limits.idle),
-                    }
+                        Some(deadline) => deadline,
+                        None => now + shared.limits.idle,
+                    };
+                    alarm.as_mut().reset(last_look.map_or(next, |until| until.min(next)));
                 }
             }
         }
@@ -247,7 +276,16 @@ impl Shared {
             return Some(Stream::Plain(socket));
         };
         let handshake = tokio::time::timeout(self.limits.header, acceptor.accept(socket));
-        match self.stop.run_until_cancelled(handshake).await? {
+        let late = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LAST_HANDSHAKE).await;
+        };
+        let outcome = tokio::select! {
+            outcome = handshake => outcome,
+            () = late => return None,
+            () = self.cut.cancelled() => return None,
+        };
+        match outcome {
             Ok(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
             Ok(Err(error)) => {
                 self.metrics.refuse(Refusal::handshake);
@@ -280,6 +318,7 @@ struct ConnectionService {
     activity: Arc<Activity>,
     metrics: Metrics,
     trusted_proxies: Arc<[IpRange]>,
+    slots: Arc<Semaphore>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for ConnectionService {
@@ -304,8 +343,13 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         request.extensions_mut().insert(ConnectInfo(client));
         let response = self.router.clone().call(request);
         let metrics = self.metrics.clone();
+        let slots = Arc::clone(&self.slots);
         Box::pin(async move {
             let mut response = response.await?;
+            // Others may be waiting for its slot, which it could keep for ever by asking now and then.
+            if slots.available_permits() == 0 {
+                close_after(&mut response);
+            }
             let is_refused = response.extensions().get::<NotAuthenticated>().is_some();
             if is_refused || response.status() == StatusCode::TOO_MANY_REQUESTS {
                 tracing::debug!(client = %client.ip(), status = response.status().as_u16(), "refused");

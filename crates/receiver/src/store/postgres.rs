@@ -63,8 +63,6 @@ pub struct PostgresStore {
     options: PostgresOptions,
     link: Link<Writer>,
     records_at_start: u64,
-    /// The last record that was forgotten here, and none before it is there.
-    forgotten_through: i64,
 }
 
 /// A connection that appends.
@@ -73,7 +71,6 @@ struct Writer {
     session: Session,
     append: tokio_postgres::Statement,
     oldest: tokio_postgres::Statement,
-    records: u64,
 }
 
 impl PostgresStore {
@@ -101,7 +98,7 @@ impl PostgresStore {
     /// Where the certificates that the URL names cannot be read, or the system gives no thread.
     pub fn later(url: &PostgresUrl, options: PostgresOptions) -> Result<Self, StoreError> {
         let link = Link::new(url, options)?;
-        Ok(Self { url: url.clone(), options, link, records_at_start: 0, forgotten_through: 0 })
+        Ok(Self { url: url.clone(), options, link, records_at_start: 0 })
     }
 
     /// Connects, and makes the tables where there are none. Where connecting failed a moment ago it fails at once, so it may be
@@ -110,8 +107,8 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::open`]; [`StoreError::is_unreachable`] says which of them may be over by themselves.
     pub fn connect(&mut self) -> Result<(), StoreError> {
-        let open = async |writer: &Writer| Ok(writer.records);
-        self.records_at_start = self.link.run("open", Writer::open, open)?;
+        let records = async |writer: &Writer| schema::records(&writer.session).await;
+        self.records_at_start = self.link.run("open", Writer::open, records)?;
         Ok(())
     }
 }
@@ -141,11 +138,7 @@ impl Store for PostgresStore {
     /// Behind the lock that batches pass, so that webhooks of all receivers wait meanwhile. The room is the server's to fill up
     /// again, once it has cleaned the tables.
     fn forget(&mut self, what: &Forget) -> Result<Forgotten, StoreError> {
-        let after = self.forgotten_through;
-        let forget = async |writer: &Writer| writer.forget(what, after).await;
-        let (forgotten, through) = self.link.run("forget", Writer::open, forget)?;
-        self.forgotten_through = through;
-        Ok(forgotten)
+        Ok(self.link.run("forget", Writer::open, async |writer| writer.forget(what).await)?)
     }
 }
 
@@ -155,7 +148,6 @@ impl Writer {
         schema::migrate(&session).await?;
         let append = session.prepare(append::APPEND).await?;
         let oldest = session.prepare(forget::OLDEST).await?;
-        let records = schema::records(&session).await?;
-        Ok(Self { session, append, oldest, records })
+        Ok(Self { session, append, oldest })
     }
 }

@@ -98,3 +98,11 @@ async fn connections_beyond_the_cap_wait_their_turn() {
     assert_eq!(running.post(cdr("third")).await.0, 200, "once the silent ones are closed");
     drop(silent);
 }
+
+#[tokio::test]
+async fn who_asks_again_and_again_keeps_no_slot_that_others_wait_for() {
+    let running = Running::start(ServerOptions { max_connections: 1, ..options() }).await;
+    let answer = answer_to(&running, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".into()).await;
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert_eq!(running.post(cdr("another")).await.0, 200);
+}

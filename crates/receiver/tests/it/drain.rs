@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use piopiy_receiver::{ServerOptions, StoreLocation};
+use piopiy_receiver::{MemoryStore, Server, ServerOptions, StoreLocation};
 
 use crate::support::{Running, Wire, blocking, cdr, raw_post};
 
@@ -63,6 +63,24 @@ async fn who_waits_to_be_accepted_is_answered() {
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     }
     assert_eq!(running.records.after(0, 100).unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn who_waits_is_left_to_the_one_that_takes_over() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let again = || tokio::net::TcpListener::from_std(listener.try_clone().unwrap()).unwrap();
+    let mut store = MemoryStore::new();
+    let records = store.records();
+    let first = Server::builder(MemoryStore::new()).serve(again()).unwrap();
+    let mut waiting = Wire::to(first.local_addr());
+    waiting.send(raw_post(&cdr("waiting"), ""));
+    first.hand_over().await;
+    let second = Server::builder(store).serve(again()).unwrap();
+    let answer = blocking(move || waiting.read_until("got it")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    second.shutdown().await;
+    assert_eq!(records.after(0, 10).unwrap().len(), 1);
 }
 
 #[tokio::test]

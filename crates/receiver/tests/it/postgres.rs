@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use piopiy_receiver::{
-    Append, Entry, PostgresError, PostgresRecords, PostgresStore, PostgresUrl, Records as _, ServerOptions,
-    Store as _, StoreError, StoreLocation,
+    Append, Entry, Forget, PostgresError, PostgresRecords, PostgresStore, PostgresUrl, Records as _,
+    ServerOptions, Store as _, StoreError, StoreLocation,
 };
 
 use crate::support::postgres::{fresh_url, shared};
@@ -154,7 +154,7 @@ fn an_empty_database_is_made_a_store_once_however_many_begin() {
             scope.spawn(|| PostgresStore::open(&url).unwrap().append(&entries(7..8)).unwrap());
         }
     });
-    assert_eq!(ask(&url, "SELECT version FROM piopiy_receiver.migration"), "1");
+    assert_eq!(ask(&url, "SELECT count(*), max(version) FROM piopiy_receiver.migration"), "2|2");
     let columns = "SELECT seq, extract(year FROM received_at), kind, cmiuuid, leg, status, body::json ->> 'conversation_uuid'
         FROM piopiy_receiver.webhook_fields";
     assert_eq!(ask(&url, columns), "1|2023|cdr|7|a|missed|7");
@@ -182,14 +182,35 @@ fn a_schema_that_somebody_made_is_used() {
 }
 
 #[test]
+fn a_store_of_the_first_version_is_taken_on() {
+    let Some(url) = fresh_url() else { return };
+    PostgresStore::open(&url).unwrap().append(&entries(0..5)).unwrap();
+    // What the second has added.
+    ask(
+        &url,
+        "ALTER TABLE piopiy_receiver.state DROP COLUMN forgotten_through;
+        DELETE FROM piopiy_receiver.migration WHERE version = 2",
+    );
+    let records = PostgresRecords::open(&url).unwrap();
+    assert_eq!(records.after(0, 10).unwrap().len(), 5, "who only reads leaves it as it is");
+    let mut store = PostgresStore::open(&url).unwrap();
+    let old = Forget { received_before: i64::MAX, up_to: 3, ..Forget::default() };
+    assert_eq!(store.forget(&old).unwrap().records, 3);
+    // It begins behind what was forgotten, whoever has done that.
+    let mut other = PostgresStore::open(&url).unwrap();
+    assert_eq!((other.record_count(), other.forget(&old).unwrap().records), (2, 0));
+    assert_eq!(ask(&url, "SELECT forgotten_through FROM piopiy_receiver.state"), "3");
+}
+
+#[test]
 fn a_newer_store_is_refused() {
     let Some(url) = fresh_url() else { return };
     drop(PostgresStore::open(&url).unwrap());
     ask(&url, "INSERT INTO piopiy_receiver.migration VALUES (99)");
-    assert!(matches!(refused(&url), PostgresError::Newer { found: 99, known: 1, .. }));
+    assert!(matches!(refused(&url), PostgresError::Newer { found: 99, known: 2, .. }));
     let error = PostgresRecords::open(&url).unwrap_err().to_string();
     assert!(
-        error.ends_with("has schema version 99, this program knows versions up to 1: use a newer program"),
+        error.ends_with("has schema version 99, this program knows versions up to 2: use a newer program"),
         "{error}"
     );
 }

@@ -30,12 +30,20 @@ async fn ask(
     trusted: &CertificateDer<'static>,
     request: String,
 ) -> std::io::Result<String> {
+    ask_over(TcpStream::connect(address).await?, trusted, request).await
+}
+
+/// The same over a connection that is there.
+async fn ask_over(
+    socket: TcpStream,
+    trusted: &CertificateDer<'static>,
+    request: String,
+) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let socket = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
     stream.write_all(request.as_bytes()).await?;
@@ -52,6 +60,26 @@ async fn serve(folder: &Path, options: ServerOptions) -> (Server, Tls) {
     let tls = Tls::open(folder.join("cert.pem"), folder.join("key.pem")).unwrap();
     let server = Server::builder(MemoryStore::new()).options(options).tls(tls.clone());
     (server.bind("127.0.0.1:0").await.unwrap(), tls)
+}
+
+#[tokio::test]
+async fn who_waits_to_be_accepted_at_a_stop_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = put_certificate(folder.path());
+    let (server, _tls) = serve(folder.path(), ServerOptions::default()).await;
+    let mut asked = tokio::task::JoinSet::new();
+    for n in 0..5 {
+        // On the one thread there is: nobody accepts before the stop.
+        let socket = std::net::TcpStream::connect(server.local_addr()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (socket, certificate) = (TcpStream::from_std(socket).unwrap(), certificate.clone());
+        asked.spawn(async move { ask_over(socket, &certificate, post(&format!("waiting {n}"))).await });
+    }
+    server.shutdown().await;
+    for answer in asked.join_all().await {
+        let answer = answer.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
 }
 
 #[tokio::test]

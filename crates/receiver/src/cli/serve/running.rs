@@ -166,7 +166,7 @@ impl Serve {
                     let server = started?;
                     tracing::info!("the store is reached: webhooks are stored");
                     // Who has a connection to it is answered, and comes again; who comes now is the other's.
-                    let mut ending = tokio::spawn(stand_in.shutdown());
+                    let mut ending = tokio::spawn(stand_in.hand_over());
                     drop(tokio::time::timeout(HANDOVER, &mut ending).await);
                     return Ok(Waited::Reached(server));
                 }

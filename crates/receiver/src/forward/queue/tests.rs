@@ -29,6 +29,18 @@ fn webhooks_of_one_call_go_one_after_another() {
 }
 
 #[test]
+fn what_is_in_flight_stays_so_where_it_is_taken_again() {
+    let mut queue = queue(3);
+    queue.push(1, names("A"), 0);
+    assert_eq!(all(&mut queue, Duration::ZERO), [1]);
+    queue.push(1, names("A"), 0);
+    queue.push(2, names("A"), 0);
+    assert_eq!(all(&mut queue, Duration::ZERO), [0; 0]);
+    assert_eq!(queue.settle(1, Ended::Delivered, Duration::ZERO), Next::Settled);
+    assert_eq!((queue.in_flight(), all(&mut queue, Duration::ZERO)), (0, vec![2]));
+}
+
+#[test]
 fn a_failure_holds_up_its_call_alone() {
     let mut queue = queue(2);
     for (seq, of) in [(1, "A"), (2, "A"), (3, "B")] {

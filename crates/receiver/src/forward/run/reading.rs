@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use piopiy_events::Webhook;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -132,7 +133,11 @@ impl Runner {
             if self.changes.replayed.contains_key(&seq) {
                 continue;
             }
-            if self.queue.contains(seq) {
+            if seq > self.read_through {
+                // It was to go back meanwhile, and comes to it anyhow.
+                self.note();
+                self.changes.replayed.insert(seq, false);
+            } else if self.queue.contains(seq) {
                 self.queue.start_over(seq);
                 self.replayed(seq);
             } else if !is_full {
@@ -194,9 +199,17 @@ impl Runner {
             let upto = page.last().map_or(u64::MAX, |record| record.seq);
             let mut found: BTreeMap<u64, Record> =
                 page.into_iter().map(|record| (record.seq, record)).collect();
-            while let Some(entry) = wanted.first_entry().filter(|entry| *entry.key() <= upto) {
-                let (seq, tried) = entry.remove_entry();
-                if let Err(reason) = self.take_one_again(seq, tried, found.remove(&seq), again) {
+            while let Some((&seq, &tried)) = wanted.first_key_value().filter(|(seq, _)| **seq <= upto) {
+                let webhook = match found.remove(&seq) {
+                    Some(record) => record.webhook().ok_or("it is no webhook"),
+                    None => Err("the store has it no more"),
+                };
+                if let Ok(webhook) = &webhook {
+                    self.look_back(seq, webhook).await?;
+                }
+                wanted.remove(&seq);
+                let taken = webhook.and_then(|webhook| self.take_one_again(seq, tried, &webhook, again));
+                if let Err(reason) = taken {
                     passed_over.count += 1;
                     passed_over.reason = reason;
                     self.pass_over(seq, tried, again, reason);
@@ -206,16 +219,38 @@ impl Runner {
         Ok(())
     }
 
+    /// Finds out of which call a webhook is that does not say so, from those that were stored before it.
+    async fn look_back(&mut self, seq: u64, webhook: &Webhook) -> Result<(), ForwardError> {
+        if self.calls.knows(webhook) {
+            return Ok(());
+        }
+        let mut since = seq.saturating_sub(1 + LOOK_BACK);
+        // What was looked at for the one before is known.
+        if (since..seq).contains(&self.looked_through) {
+            since = self.looked_through;
+        }
+        while since + 1 < seq {
+            let between = usize::try_from(seq - 1 - since).unwrap_or(PAGE);
+            let page = self.page(since, between.min(PAGE), PAGE_BYTES).await?;
+            let Some(last) = page.last().filter(|last| last.seq < seq) else { break };
+            since = last.seq;
+            for webhook in page.iter().filter_map(Record::webhook) {
+                self.calls.names(&webhook);
+            }
+        }
+        self.looked_through = seq - 1;
+        Ok(())
+    }
+
     fn take_one_again(
         &mut self,
         seq: u64,
         tried: Tried,
-        record: Option<Record>,
+        webhook: &Webhook,
         again: Again,
     ) -> Result<(), &'static str> {
-        let webhook = record.ok_or("the store has it no more")?.webhook().ok_or("it is no webhook")?;
-        let names = self.calls.names(&webhook);
-        if !self.destination.filter.takes(&webhook) {
+        let names = self.calls.names(webhook);
+        if !self.destination.filter.takes(webhook) {
             return Err("the destination's filter does not take it");
         }
         // The destination may be asked for with other waits by now.

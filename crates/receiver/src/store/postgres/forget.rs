@@ -19,8 +19,9 @@ SELECT seq, received_at, octet_length(body)::int8 FROM piopiy_receiver.quarantin
 ORDER BY seq LIMIT $2";
 
 impl Writer {
-    /// Forgets some of those behind `after`, before which there are none.
-    pub(super) async fn forget(&self, what: &Forget, after: i64) -> Result<(Forgotten, i64), PostgresError> {
+    /// Forgets some of the oldest.
+    pub(super) async fn forget(&self, what: &Forget) -> Result<Forgotten, PostgresError> {
+        let after = schema::forgotten_through(&self.session).await?;
         let client = self.session.client();
         // The end of a moment ago is before that of now.
         let mut oldest = Oldest::of(what, schema::last_seq(&self.session).await?);
@@ -40,11 +41,12 @@ impl Writer {
             Some(last) => format!(
                 "DELETE FROM piopiy_receiver.webhook WHERE seq > {after} AND seq <= {last};
                 DELETE FROM piopiy_receiver.quarantine WHERE seq > {after} AND seq <= {last};
+                UPDATE piopiy_receiver.state SET forgotten_through = greatest(forgotten_through, {last});
                 COMMIT"
             ),
             None => "COMMIT".to_owned(),
         };
         client.batch_execute(&end).await.map_err(PostgresError::while_doing("forget records"))?;
-        Ok((oldest.forgotten(), oldest.last.unwrap_or(after)))
+        Ok(oldest.forgotten())
     }
 }

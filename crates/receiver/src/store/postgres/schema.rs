@@ -7,7 +7,8 @@ use super::link::Session;
 /// change nothing.
 ///
 /// The view is for those who query with SQL.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE piopiy_receiver.state (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     id uuid NOT NULL DEFAULT md5(random()::text || clock_timestamp()::text)::uuid,
@@ -41,7 +42,11 @@ FROM (
     FROM piopiy_receiver.webhook
 ) AS webhook;
 COMMENT ON SCHEMA piopiy_receiver IS 'Webhooks, kept by piopiy-receiver';
-"];
+",
+    "
+ALTER TABLE piopiy_receiver.state ADD COLUMN forgotten_through int8 NOT NULL DEFAULT 0;
+",
+];
 
 /// The version that this program writes.
 fn known() -> i32 {
@@ -116,16 +121,24 @@ pub(super) async fn last_seq(session: &Session) -> Result<i64, PostgresError> {
     row.try_get(0).map_err(PostgresError::while_doing("find its end"))
 }
 
-/// How many records there are, as far as their numbers tell: none is missing between the first and the last.
+/// How many records there are, as far as their numbers tell: none is missing between the first and the last. What was
+/// forgotten is not looked at, for it stays in the index until the server has cleaned it.
 pub(super) async fn records(session: &Session) -> Result<u64, PostgresError> {
     let sql = "SELECT last_seq, (SELECT min(seq) FROM (
-            SELECT min(seq) AS seq FROM piopiy_receiver.webhook
-            UNION ALL SELECT min(seq) FROM piopiy_receiver.quarantine
+            SELECT min(seq) AS seq FROM piopiy_receiver.webhook WHERE seq > forgotten_through
+            UNION ALL SELECT min(seq) FROM piopiy_receiver.quarantine WHERE seq > forgotten_through
         ) AS firsts) FROM piopiy_receiver.state";
     let row = session.client().query_one(sql, &[]).await;
     let read = row.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     let (last, first): (i64, Option<i64>) = read.map_err(PostgresError::while_doing("find its end"))?;
     Ok(first.map_or(0, |first| last.saturating_sub(first).saturating_add(1).unsigned_abs()))
+}
+
+/// The `seq` of the last record that was forgotten, by whichever receiver; none before it is there.
+pub(super) async fn forgotten_through(session: &Session) -> Result<i64, PostgresError> {
+    let row = session.client().query_one("SELECT forgotten_through FROM piopiy_receiver.state", &[]).await;
+    let read = row.and_then(|row| row.try_get(0));
+    read.map_err(PostgresError::while_doing("find its beginning"))
 }
 
 /// Writes something that changes no record, so that a commit shows whether the server's disk takes it.

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use piopiy_events::Kind;
 use piopiy_receiver::{
-    Destination, ForwardError, ForwardFilter, ForwardState, Forwarder, MemoryStore, Record, Records, Server,
-    Store as _, StoreError,
+    Destination, Entry, ForwardError, ForwardFilter, ForwardState, Forwarder, MemoryStore, Record, Records,
+    Server, Store as _, StoreError,
 };
 use tokio::net::TcpListener;
 
 use super::{App, call, destination, state_in, store, until};
-use crate::support::{PATIENCE, cdr, client, entry};
+use crate::support::{PATIENCE, cdr, client, entry, stream_connected};
 
 /// Starts one by a state that another had. A process that another test is just starting has every open file until it becomes
 /// its program, the lock of the state included.
@@ -68,6 +68,41 @@ async fn it_goes_on_where_it_was() {
     forwarder.shutdown().await;
     assert_eq!(app.seqs().split_off(6), [1, 2, 3], "in order");
     assert_eq!(state_in(&folder).status().unwrap()[0].unsettled, 0);
+}
+
+#[tokio::test]
+async fn a_stream_event_keeps_its_place_in_its_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |seq, times| seq == 2 && times <= 2;
+    let app = App::start(
+        move |seq, times| {
+            if fails(seq, times) { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+        },
+    );
+    let app = app.await;
+    let leg = |leg, cmiuuid| {
+        format!(
+            r#"{{"type":"event","appid":2,"leg":"{leg}","status":"answered","time":1,"cmiuuid":"{cmiuuid}","conversation_uuid":"C"}}"#
+        )
+    };
+    let bodies = [leg("a", "A"), stream_connected("A", 2), leg("b", "B")];
+    let (mut store, records) = store(&bodies);
+    // More than what is looked at before the place where it goes on.
+    let others = (0..5000).map(|n| Entry::quarantined("why".to_owned(), format!("{n}").into(), 1));
+    store.append(&others.collect::<Vec<_>>()).unwrap();
+    let mut patient = app.destination("app");
+    patient.first_backoff = Duration::from_secs(3600);
+    patient.most_backoff = Duration::from_secs(3600);
+    let forwarder = start_again(&records, &folder, &patient).await;
+    let status = || state_in(&folder).status().unwrap().remove(0);
+    until(|| (status().read_through, status().unsettled) == (5003, 2), || format!("{:?}", status())).await;
+    forwarder.shutdown().await;
+    assert_eq!(app.seqs(), [1, 2]);
+
+    let forwarder = start_again(&records, &folder, &app.destination("app")).await;
+    app.has(2 + 3).await;
+    forwarder.shutdown().await;
+    assert_eq!(app.seqs().split_off(2), [2, 2, 3], "what is of its call waits for it");
 }
 
 #[tokio::test]
