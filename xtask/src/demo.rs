@@ -9,7 +9,7 @@ use piopiy_mock_platform::judge::Summary;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::receivers::{Durable, Kept};
 use crate::workspace;
 
@@ -38,13 +38,12 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where something does not build or start.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let began = Instant::now();
     println!("building piopiy-receiver and piopiy-mock");
     let durable = Durable::build(workspace::Profile::Dev)?;
     let mock = workspace::build("piopiy-mock-platform", "piopiy-mock", workspace::Profile::Dev)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
     runtime.block_on(async {
-        let mut show = std::pin::pin!(show(options, &durable, &mock, began));
+        let mut show = std::pin::pin!(show(options, &durable, &mock));
         tokio::select! {
             shown = &mut show => shown,
             interrupted = tokio::signal::ctrl_c() => {
@@ -58,8 +57,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The demonstration of what is built; the whole began earlier.
-async fn show(options: &Options, durable: &Durable, mock: &Path, whole: Instant) -> anyhow::Result<ExitCode> {
+/// The demonstration of what is built.
+async fn show(options: &Options, durable: &Durable, mock: &Path) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let store = folder.path().join("demo.sqlite");
@@ -82,16 +81,16 @@ async fn show(options: &Options, durable: &Durable, mock: &Path, whole: Instant)
     let summary = together(options, mock, &receiver).await?;
     receiver.stop().await?;
 
-    println!("\n{} ({})", summary.equation(), times(began.elapsed(), whole.elapsed()));
+    println!("\n{} ({})", summary.equation(), times(began.elapsed(), process::since_the_command()));
     let effects = summary.observed.as_ref().map_or(0, |observed| observed.effects);
     let holds =
         summary.is_clean() && summary.meant() == summary.acknowledged && summary.acknowledged == effects;
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// How long the calls took, and that with the builds of both programs before them; what built this one is over by then.
+/// How long the calls took, and all of it since the command was given, with what was compiled before.
 fn times(calls: Duration, whole: Duration) -> String {
-    format!("{:.1} s, with the builds of both programs {:.1} s", calls.as_secs_f64(), whole.as_secs_f64())
+    format!("{:.1} s, with all that was built for it {:.1} s", calls.as_secs_f64(), whole.as_secs_f64())
 }
 
 /// Many calls at once, and what came of them.
@@ -126,6 +125,6 @@ mod tests {
     #[test]
     fn the_time_of_the_builds_is_told_too() {
         let told = super::times(Duration::from_millis(27_340), Duration::from_millis(95_100));
-        assert_eq!(told, "27.3 s, with the builds of both programs 95.1 s");
+        assert_eq!(told, "27.3 s, with all that was built for it 95.1 s");
     }
 }

@@ -9,6 +9,7 @@ mod bench;
 mod cargo_test;
 mod ci;
 mod demo;
+mod disk_pacer;
 mod docs;
 mod fixtures;
 mod fuzz;
@@ -71,6 +72,9 @@ enum Task {
     /// The sender beside which paces are measured
     #[command(hide = true)]
     Pacer(pacer::Options),
+    /// What writes to the disk beside which durable paces are measured
+    #[command(hide = true)]
+    DiskPacer(disk_pacer::Options),
     /// The crowd of `campaign/slow-clients`
     #[command(hide = true)]
     SlowClients(integration::campaign::crowd::Options),
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Sink(options) => sink::serve(&options),
         Task::Pacer(options) => pacer::send(&options),
+        Task::DiskPacer(options) => disk_pacer::write(&options),
         Task::SlowClients(options) => integration::campaign::crowd::run(&options),
         Task::EchoApplication => integration::stream::serve_echo(),
         Task::HundredStreams => integration::stream::measure_hundred(),

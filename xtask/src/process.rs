@@ -194,12 +194,37 @@ pub(crate) fn children_cpu() -> anyhow::Result<Duration> {
     ticks("/proc/self/stat", [13, 14])
 }
 
-/// The sum of two fields, counted from behind the name.
-fn ticks(file: &str, at: [usize; 2]) -> anyhow::Result<Duration> {
+/// How long ago the command was given that came to this process: `cargo run` becomes what it has built, so what was compiled
+/// before is in it. Where the system does not tell, nothing is.
+pub(crate) fn since_the_command() -> Duration {
+    let since = || {
+        let uptime = std::fs::read_to_string("/proc/uptime")?;
+        let uptime: f64 = uptime.split_whitespace().next().context("no uptime")?.parse()?;
+        let started = ticks("/proc/self/stat", [19])?;
+        anyhow::Ok(Duration::try_from_secs_f64(uptime)?.saturating_sub(started))
+    };
+    since().unwrap_or_default()
+}
+
+/// The sum of some fields, counted from behind the name.
+fn ticks<const N: usize>(file: &str, at: [usize; N]) -> anyhow::Result<Duration> {
     // In Linux a tick is a hundredth of a second for whoever reads this file.
-    const TICK: Duration = Duration::from_millis(10);
+    const TICKS_IN_A_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string(file).with_context(|| file.to_owned())?;
     let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok()).context("no CPU time");
-    Ok(TICK * (ticks(at[0])? + ticks(at[1])?))
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).context("no time");
+    let sum = at.into_iter().map(ticks).sum::<anyhow::Result<u64>>()?;
+    Ok(Duration::from_secs_f64(sum as f64 / TICKS_IN_A_SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_command_was_given_a_moment_ago() {
+        let started = super::ticks("/proc/self/stat", [19]).unwrap();
+        assert!(!started.is_zero(), "since the machine was");
+        let since = super::since_the_command();
+        assert!(since < std::time::Duration::from_secs(3600), "{since:?}");
+    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::process;
+
 /// How many parts passed and failed, and which were skipped.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -18,10 +20,12 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 pub(crate) struct Missing(pub(crate) &'static str);
 
-/// Nothing yet; the time of the whole counts from here.
+/// Nothing yet; the time of the whole counts from the command.
 impl Default for Tally {
     fn default() -> Self {
-        Self { began: Instant::now(), passed: 0, failed: 0, skipped: 0, notes: Vec::new() }
+        let now = Instant::now();
+        let began = now.checked_sub(process::since_the_command()).unwrap_or(now);
+        Self { began, passed: 0, failed: 0, skipped: 0, notes: Vec::new() }
     }
 }
 

@@ -180,14 +180,6 @@ impl MockPlatform {
         })
     }
 
-    /// The platform calls somebody, and more is said of it.
-    ///
-    /// # Errors
-    /// If there is no such app, or its answer URL may not be asked.
-    pub fn call_out_as(&self, outbound: Outbound) -> Result<CallHandle, PlaceCallError> {
-        self.live.place(|exchange| exchange.call_out(outbound))
-    }
-
     /// Waits for the next call that the test did not place itself: one that the application asked for by the REST API.
     ///
     /// # Errors

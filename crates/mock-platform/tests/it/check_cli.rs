@@ -225,8 +225,7 @@ async fn what_takes_the_platforms_time_waits_for_it_on_request_only() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(child.try_wait().unwrap().is_none());
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    crate::cli::signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -7,6 +7,21 @@ use wiremock::ResponseTemplate;
 
 use crate::receivers::{answering, answering_in_turn, closed, raw};
 
+/// Sends a child a signal, named as `kill` names it: `-INT`. By the system itself, for not every machine has that program.
+pub(crate) fn signal(child: &std::process::Child, name: &str) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let signal = match name {
+        "-INT" => Signal::INT,
+        "-TERM" => Signal::TERM,
+        "-HUP" => Signal::HUP,
+        "-STOP" => Signal::STOP,
+        "-CONT" => Signal::CONT,
+        "-KILL" => Signal::KILL,
+        other => panic!("what is {other}?"),
+    };
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_piopiy-mock"));
     command.args(args).env_clear().env("LANG", "C.UTF-8").env("COLUMNS", "100");

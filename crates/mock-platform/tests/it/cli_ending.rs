@@ -1,7 +1,7 @@
 //! How a run ends that does not just come to its end: signals, nobody who reads, a full disk.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use piopiy_mock_platform::deliver::ledger::{Entry, read};
 use wiremock::ResponseTemplate;
@@ -25,7 +25,7 @@ async fn a_second_signal_ends_a_receiver_that_was_started() {
     let pid = std::fs::read_to_string(&file).unwrap();
     // Two of a kind might come as one.
     for signal in ["-INT", "-TERM"] {
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        crate::cli::signal(&child, signal);
     }
     let code = child.wait().unwrap().code();
     assert!(matches!(code, Some(130 | 143)), "{code:?}");
@@ -48,7 +48,7 @@ async fn signalled(child: &std::process::Child, signal: &str, when: &std::path::
     while !when.exists() {
         tokio::task::yield_now().await;
     }
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    crate::cli::signal(child, signal);
 }
 
 /// Whoever waits for a receiver that does not come may have enough, too: it is ended, and the report says what was not run.
@@ -153,9 +153,7 @@ async fn ctrl_c_ends_a_run_in_order() {
         while receiver.received_requests().await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
-        let sent =
-            Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        crate::cli::signal(&child, &format!("-{signal}"));
         assert_eq!(child.wait().unwrap().code(), Some(code));
         let last = out.lines().last().unwrap().unwrap();
         assert_eq!(first.trim_end(), last);
@@ -213,9 +211,7 @@ async fn ctrl_c_while_a_receiver_settles_ends_a_run_in_order() {
         while looks().await < 3 {
             tokio::task::yield_now().await;
         }
-        let sent =
-            Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        crate::cli::signal(&child, &format!("-{signal}"));
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code));
         assert!(stdout(&output).contains("planned 1 = acknowledged 1"), "{}", stdout(&output));
@@ -239,7 +235,7 @@ async fn ctrl_c_before_the_first_delivery_ends_a_run_in_order() {
     let args = ["run", "--to", &url, "--observe-url", &observe, "--ledger", &file];
     let child = command(&args).stdout(Stdio::piped()).spawn().unwrap();
     let asked = silent.accept().unwrap();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    crate::cli::signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     drop(asked);
     assert_eq!(output.status.code(), Some(130));

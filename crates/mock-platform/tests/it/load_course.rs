@@ -1,7 +1,7 @@
 //! How loads go on: deliveries that are not plain, stages, shards, and the search for the largest rate.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -129,7 +129,7 @@ fn ctrl_c_ends_a_load_that_has_not_begun() {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         lines.nth(1).unwrap().unwrap();
         let asked = Instant::now();
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        crate::cli::signal(&child, signal);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code));
         assert!(asked.elapsed() < Duration::from_secs(10), "it waited for {:?}", asked.elapsed());

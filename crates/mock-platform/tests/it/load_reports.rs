@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -129,8 +129,7 @@ fn a_load_can_be_scraped_while_it_goes_on_and_ends_with_a_signal() {
         std::thread::yield_now();
     }
     assert!(scrape("/").starts_with("HTTP/1.1 404"));
-    let id = child.id().to_string();
-    Command::new("kill").args(["-INT", &id]).status().unwrap();
+    crate::cli::signal(&child, "-INT");
     let rest = std::thread::spawn(move || said.collect::<Vec<String>>());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{:?}", rest.join());

@@ -17,8 +17,8 @@ use crate::metrics::Refusal;
 /// How fast one source may post: an IPv4 address, or the /64 of an IPv6 one.
 ///
 /// What is too fast waits for its turn first, for a live event that is refused does not come again; only what would wait
-/// for longer than [`RateLimit::patience`] is refused, with 429 and `Retry-After`. It is not 503: that stands for a store
-/// that is full or fails, for which somebody should get up.
+/// for longer than [`RateLimit::patience`] is refused, with 429 and `Retry-After`. It is not 503: that stands for a receiver
+/// that cannot store, for which somebody should get up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made with struct update syntax")]
 pub struct RateLimit {

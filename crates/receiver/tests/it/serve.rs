@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use piopiy_receiver::SqliteStore;
@@ -60,8 +60,7 @@ impl Serving {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        crate::support::signal(&self.child, name);
     }
 
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
@@ -102,8 +101,7 @@ fn a_signal_ends_it_while_it_waits_for_the_store() {
     let waiting = receiver(folder.path(), &["serve", "--listen", "127.0.0.1:0", STORE]);
     let mut waiting = { waiting }.stderr(Stdio::null()).spawn().unwrap();
     until_it_hears_signals(&waiting);
-    let id = waiting.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    crate::support::signal(&waiting, "-TERM");
     // That the store is in use would have been a failure.
     assert_eq!(waiting.wait().unwrap().code(), Some(0));
     first.signal("-TERM");

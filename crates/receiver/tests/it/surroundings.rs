@@ -55,7 +55,7 @@ impl Serving {
     }
 
     fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
+        crate::support::signal(&self.0, signal);
     }
 }
 

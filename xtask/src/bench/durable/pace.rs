@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::contender::{Contender, Programs};
 use super::disk::Disk;
 use super::filled::Filled;
-use super::{CONNECTIONS, Effort, Goal, Row, Section, Series, load, runtime, us};
+use super::{CONNECTIONS, Effort, Goal, RECEIVER_CORE, Row, Section, Series, load, runtime, us};
 use crate::workspace;
 
 const RATE: u64 = 2_000;
@@ -20,6 +20,16 @@ const BEFORE: usize = 120_000;
 struct Times {
     p50: Series,
     p99: Series,
+}
+
+/// What was measured of whom.
+#[derive(Debug, Default)]
+struct Measured {
+    appended: Times,
+    overwritten: Times,
+    control: Times,
+    sqlite: Times,
+    memory: Times,
 }
 
 impl Times {
@@ -37,30 +47,45 @@ impl Times {
 /// Where a webhook is not acknowledged, or what is stored is not what was acknowledged.
 pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
     let (programs, mock) = (Programs::receiver()?, load::mock()?);
-    let [mut appended, mut overwritten, mut sqlite, mut memory] = [(); 4].map(|()| Times::default());
+    let mut measured = Measured::default();
     for round in 0..effort.rounds {
         // Whoever comes first comes last the next time.
         let mut turns = [Contender::Sqlite, Contender::Memory];
         turns.rotate_left(round % 2);
         for contender in turns {
-            let times = if contender == Contender::Sqlite { &mut sqlite } else { &mut memory };
+            let is_durable = contender == Contender::Sqlite;
+            let times = if is_durable { &mut measured.sqlite } else { &mut measured.memory };
             let disk = at_rate(&programs, &mock, contender, effort, times)?;
-            if contender == Contender::Sqlite {
-                appended.push(disk.appended);
-                overwritten.push(disk.overwritten);
+            if is_durable {
+                measured.appended.push(disk.appended);
+                measured.overwritten.push(disk.overwritten);
             }
         }
+        measured.control.push(control_at(effort.seconds)?);
     }
+    Ok(Section {
+        title: format!(
+            "Durable receive at {RATE}/s: constant arrivals over {CONNECTIONS} connections, from the planned instant to the answer"
+        ),
+        note: format!("{} rounds of {} s", effort.rounds, effort.seconds),
+        rows: rows(&measured),
+    })
+}
+
+fn rows(measured: &Measured) -> Vec<Row> {
+    let Measured { appended, overwritten, control, sqlite, memory } = measured;
     let ratio = |ratio: f64| format!("{ratio:.2}");
     let mut rows = Vec::new();
-    let disks = [("300 bytes behind the end of a file", &appended), ("a page that is there", &overwritten)];
+    let disks = [("300 bytes behind the end of a file", appended), ("a page that is there", overwritten)];
     for (written, disk) in disks {
         rows.push(Row::new(format!("the disk, fdatasync of {written}: p50"), &disk.p50, us));
         rows.push(Row::new(format!("the disk, fdatasync of {written}: p99"), &disk.p99, us));
     }
-    for (store, times) in [("sqlite:FILE", &sqlite), ("memory", &memory)] {
-        rows.push(Row::new(format!("`--store {store}`: p50"), &times.p50, us));
-        rows.push(Row::new(format!("`--store {store}`: p99"), &times.p99, us));
+    let waiting = "control, a loop that only has a page made safe at each instant";
+    for (name, times) in [(waiting, control), ("`--store sqlite:FILE`", sqlite), ("`--store memory`", memory)]
+    {
+        rows.push(Row::new(format!("{name}: p50"), &times.p50, us));
+        rows.push(Row::new(format!("{name}: p99"), &times.p99, us));
     }
     for (written, disk) in disks {
         for (quantile, times, most) in [("p50", &sqlite.p50, 2.5), ("p99", &sqlite.p99, 8.0)] {
@@ -68,13 +93,19 @@ pub(in crate::bench) fn pace(effort: Effort) -> anyhow::Result<Section> {
             rows.push(Row::with_goal(name, &times.over(&disk.p50), ratio, Goal::AtMost(most)));
         }
     }
-    Ok(Section {
-        title: format!(
-            "Durable receive at {RATE}/s: constant arrivals over {CONNECTIONS} connections, from the planned instant to the answer"
-        ),
-        note: format!("{} rounds of {} s", effort.rounds, effort.seconds),
-        rows,
-    })
+    rows.push(Row::new("SQLite's p99 over that of the control", &sqlite.p99.over(&control.p99), ratio));
+    rows
+}
+
+/// The control, on the core of the receiver and the file system of its store.
+fn control_at(seconds: u64) -> anyhow::Result<Vec<f64>> {
+    let folder = tempfile::tempdir()?;
+    let mut command = workspace::pinned(RECEIVER_CORE, std::env::current_exe()?);
+    command.arg("disk-pacer").arg(folder.path().join("pages"));
+    command.args(["--rate", &RATE.to_string(), "--seconds", &seconds.to_string()]);
+    let output = command.output().context("the control does not run")?;
+    ensure!(output.status.success(), "the control: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::parse).collect::<Result<_, _>>()?)
 }
 
 /// One load; what the disk took before it and after it.

@@ -1,6 +1,6 @@
 //! What was sent, and what came of it: in the store, and at the app behind the forwarder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -10,9 +10,9 @@ use piopiy_mock_platform::judge::Effect;
 use crate::observe;
 use crate::recorder::Recorder;
 
-/// Different webhooks, and the call of each.
+/// Different webhooks, and by what each can be told to be of a call: its leg's `cmiuuid`, and the `conversation_uuid` where it has one.
 #[derive(Debug)]
-pub(in crate::integration) struct Sent(BTreeMap<Identity, Option<String>>);
+pub(in crate::integration) struct Sent(BTreeMap<Identity, Vec<String>>);
 
 impl Sent {
     /// # Errors
@@ -20,8 +20,10 @@ impl Sent {
     pub(in crate::integration) fn of(bodies: &[Vec<u8>]) -> anyhow::Result<Self> {
         let with_call = |body: &Vec<u8>| {
             let webhook = Webhook::parse(body)?;
-            let call = webhook.text("conversation_uuid").map(std::borrow::Cow::into_owned);
-            Ok((webhook.identity().context("a body has no identity")?, call))
+            let identity = webhook.identity().context("a body has no identity")?;
+            let conversation = webhook.text("conversation_uuid").map(std::borrow::Cow::into_owned);
+            let names = [Some(identity.cmiuuid().to_owned()), conversation];
+            Ok((identity, names.into_iter().flatten().collect()))
         };
         Ok(Self(bodies.iter().map(with_call).collect::<anyhow::Result<_>>()?))
     }
@@ -64,12 +66,14 @@ impl Sent {
             let times = taken.get(&Some(identity.clone()));
             let times = times.with_context(|| format!("{identity:?} was not forwarded"))?;
             repeats += times.len() - 1;
-            let (Some(Some(call)), Some(first)) = (self.0.get(identity), times.first()) else { continue };
-            if let Some(before) = last.insert(call, *first) {
-                ensure!(
-                    before < *first,
-                    "of call {call}, {identity:?} was forwarded before an earlier webhook"
-                );
+            let (Some(names), Some(first)) = (self.0.get(identity), times.first()) else { continue };
+            for name in names.iter().collect::<BTreeSet<_>>() {
+                if let Some(before) = last.insert(name, *first) {
+                    ensure!(
+                        before < *first,
+                        "of call {name}, {identity:?} was forwarded before an earlier webhook"
+                    );
+                }
             }
         }
         ensure!(taken.len() == stored.len(), "what was forwarded was not all stored");

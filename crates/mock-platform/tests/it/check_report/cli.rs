@@ -85,8 +85,7 @@ async fn lines_are_told_as_they_come() {
         let mut text = String::new();
         stdout.read_line(&mut text).unwrap();
         assert!(text.contains("\"kind\":\"run\"") && child.try_wait().unwrap().is_none(), "{text}");
-        let pid = child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        crate::cli::signal(&child, "-INT");
         stdout.read_to_string(&mut text).unwrap();
         let code = child.wait().unwrap().code();
         assert_eq!(std::fs::read_to_string(file).unwrap(), text);

@@ -73,8 +73,7 @@ fn serve_shares_it_and_tells_no_password() {
     let answer = wire.rest();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(ask(&url, "SELECT count(*) FROM piopiy_receiver.webhook"), "1");
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    crate::support::signal(&child, "-TERM");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let logs = String::from_utf8(output.stderr).unwrap();

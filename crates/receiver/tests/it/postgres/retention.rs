@@ -1,7 +1,7 @@
 //! Forgetting what is old in a store that receivers share.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use piopiy_receiver::{
@@ -62,7 +62,7 @@ fn serve_forgets_by_itself() {
     let forgotten = lines.find(|line| line.contains("forgotten, for they are old")).unwrap();
     assert!(forgotten.contains("records=30"), "{forgotten}");
     assert_eq!(left(&url), "31|10");
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    crate::support::signal(&child, "-TERM");
     let rest: Vec<String> = lines.collect();
     assert!(child.wait().unwrap().success() && !rest.join("\n").contains("ERROR"), "{rest:?}");
 }

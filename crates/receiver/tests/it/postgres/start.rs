@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 
 use piopiy_postgres::PASSWORD;
 
@@ -59,8 +59,7 @@ impl Waiting {
     }
 
     fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        crate::support::signal(&self.child, "-TERM");
     }
 
     fn end(mut self) -> (Option<i32>, String) {
