@@ -1,10 +1,11 @@
-//! The control of durable paces: a loop that waits for the instants awake, writes a page over one that is there, has it made safe, and does
-//! nothing else. What takes long here is the disk's and the machine's.
+//! The control of durable paces: a loop that sleeps until shortly before each instant, writes a page over one that is there, has it made safe, and
+//! does nothing else. What takes long here is the disk's and the machine's.
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
@@ -27,6 +28,9 @@ const PAGE: [u8; 4096] = [b'.'; 4096];
 /// Pages that are there, written over in turn.
 const PAGES: u64 = 1024;
 
+/// So long before an instant it is awake: a core that sleeps wakes up late.
+const AWAKE_NS: u64 = 100_000;
+
 /// Writes; prints how long after its planned instant each page was safe (`fdatasync`), in microseconds, one a line.
 ///
 /// # Errors
@@ -44,6 +48,11 @@ pub(crate) fn write(options: &Options) -> anyhow::Result<ExitCode> {
     for nth in 0..options.rate * options.seconds {
         let due = start + (u128::from(nth) * 1_000_000_000 / u128::from(options.rate)) as u64;
         file.seek(SeekFrom::Start(nth % PAGES * PAGE.len() as u64)).with_context(failed)?;
+        // One that never slept would be made to rest for longer, when others are to run.
+        let left = due.saturating_sub(now_ns());
+        if left > AWAKE_NS {
+            std::thread::sleep(Duration::from_nanos(left - AWAKE_NS));
+        }
         while now_ns() < due {
             std::hint::spin_loop();
         }

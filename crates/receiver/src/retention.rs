@@ -189,14 +189,6 @@ pub(crate) struct Keeper {
     pub(crate) newest: Option<i64>,
 }
 
-/// What came of one look at what is due.
-struct Passed {
-    /// How many records were forgotten.
-    records: u64,
-    /// The destination for whose sake others were not.
-    held_by: Option<Settled>,
-}
-
 impl Keeper {
     /// Forgets what is due, again and again, until told to stop.
     pub(crate) async fn run(self, stop: CancellationToken) {
@@ -204,12 +196,7 @@ impl Keeper {
         loop {
             match stop.run_until_cancelled(self.pass()).await {
                 None => return,
-                Some(Ok(passed)) => {
-                    if passed.records > 0 {
-                        tracing::info!(records = passed.records, "forgotten, for they are old");
-                    }
-                    held.tell(passed.held_by);
-                }
+                Some(Ok(held_by)) => held.tell(held_by),
                 Some(Err(error @ PassError::AllOld(_))) => {
                     tracing::warn!(reason = chain(&error), "nothing is forgotten");
                 }
@@ -226,30 +213,19 @@ impl Keeper {
         }
     }
 
-    /// Forgets what is due now.
-    async fn pass(&self) -> Result<Passed, PassError> {
+    /// Forgets what is due now; the destination for whose sake others are not.
+    async fn pass(&self) -> Result<Option<Settled>, PassError> {
         self.trust_the_clock()?;
         let (due, forwarding) = (self.retention.clone(), self.forwarding.clone());
         let due = move || due.due().and_then(|due| hold_back(due, forwarding.as_deref()));
         let mut due = tokio::task::spawn_blocking(due).await??;
         let mut records = 0;
-        let oldest_left = loop {
-            let forgotten = self.commits.run(move |store| store.forget(&due)).await??;
-            self.metrics.forgot(forgotten.records);
-            records += forgotten.records;
-            if forgotten.is_done {
-                warn_of_the_future(forgotten.oldest_left);
-                break forgotten.oldest_left;
-            }
-            tokio::time::sleep(PAUSE).await;
-            // It may have been asked for again meanwhile.
-            let forwarding = self.forwarding.clone();
-            let again = move || hold_back(due, forwarding.as_deref());
-            due = tokio::task::spawn_blocking(again).await??;
-        };
+        let oldest_left = self.forget(&mut due, &mut records).await;
         if records > 0 {
+            tracing::info!(records, "forgotten, for they are old");
             give_back(&self.commits).await?;
         }
+        let oldest_left = oldest_left?;
         // The last record stays in any case.
         let is_old = oldest_left.is_some_and(|oldest| oldest < due.received_before);
         let held_by = if is_old && due.up_to < self.metrics.last_seq() {
@@ -258,7 +234,25 @@ impl Keeper {
         } else {
             None
         };
-        Ok(Passed { records, held_by })
+        Ok(held_by)
+    }
+
+    /// Forgets a little at a time, and counts it; when the oldest of those that are left was received.
+    async fn forget(&self, due: &mut Forget, records: &mut u64) -> Result<Option<i64>, PassError> {
+        loop {
+            let now = *due;
+            let forgotten = self.commits.run(move |store| store.forget(&now)).await??;
+            self.metrics.forgot(forgotten.records);
+            *records += forgotten.records;
+            if forgotten.is_done {
+                warn_of_the_future(forgotten.oldest_left);
+                return Ok(forgotten.oldest_left);
+            }
+            tokio::time::sleep(PAUSE).await;
+            // Some of it may have been asked for again.
+            let forwarding = self.forwarding.clone();
+            *due = tokio::task::spawn_blocking(move || hold_back(now, forwarding.as_deref())).await??;
+        }
     }
 
     /// Whether what looks old by the wall clock is. What was there when the server began is, whatever that clock says, once the

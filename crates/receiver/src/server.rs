@@ -2,6 +2,7 @@
 
 mod connection;
 mod deadline;
+mod head;
 pub(crate) mod local;
 mod long_answer;
 mod numbers;
@@ -11,6 +12,7 @@ mod options;
 mod pace;
 mod proxies;
 mod routes;
+mod slots;
 mod stream;
 
 use std::io;
@@ -20,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +33,7 @@ use self::connection::{Connections, Ends};
 use self::observe::Observer;
 use self::observe_file::ObserveFile;
 use self::routes::App;
+use self::slots::Slots;
 use crate::clock::Clocks;
 use crate::control::Control;
 use crate::metrics::Metrics;
@@ -353,7 +355,7 @@ impl ServerBuilder {
         let is_tls = acceptor.is_some();
         keepers.extend(self.tls.map(|tls| tokio::spawn(tls.follow(stop.clone()))));
         let drain_deadline = self.options.drain_deadline;
-        let slots = Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        let slots = Slots::new(self.options.max_connections);
         let follower = observe_file.zip(observer.clone()).map(|(file, observer)| {
             let stop = CancellationToken::new();
             (stop.clone(), tokio::spawn(file.follow(observer, stop)))
@@ -376,7 +378,7 @@ impl ServerBuilder {
                 stop: stop.clone(),
                 is_tls,
             });
-            let slots = Arc::new(Semaphore::new(Page::MOST_CONNECTIONS));
+            let slots = Slots::new(Page::MOST_CONNECTIONS);
             // What is counted is of webhooks.
             let metrics = Metrics::default();
             let connections = Connections::to(router, &app, metrics, acceptor.clone(), ends.clone());

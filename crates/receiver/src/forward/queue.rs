@@ -147,6 +147,9 @@ impl Queue {
 
     /// Takes a webhook that failed before, and is not to be tried again before then.
     pub(super) fn push_for_later(&mut self, seq: u64, names: Vec<CallName>, attempts: u32, due: Duration) {
+        if self.contains(seq) {
+            return;
+        }
         self.push(seq, names, attempts);
         if self.ready.remove(&seq)
             && let Some(item) = self.items.get_mut(&seq)

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -13,12 +14,12 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +27,11 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::deadline::{Activity, DeadlineLimits, Doing, Watched};
+use super::head::fault_of;
 use super::long_answer::LongAnswer;
 use super::proxies;
 use super::routes::{self, App};
+use super::slots::Slots;
 use super::stream::Stream;
 use crate::IpRange;
 use crate::auth::NotAuthenticated;
@@ -42,6 +45,8 @@ struct Shared {
     router: Router,
     http: http1::Builder,
     limits: DeadlineLimits,
+    /// The longest that somebody may take once it is to stop of whom no request is known.
+    graces: Duration,
     stop: CancellationToken,
     cut: CancellationToken,
     hand_over: CancellationToken,
@@ -126,6 +131,8 @@ impl Connections {
             router,
             http,
             limits: DeadlineLimits { header: options.header_deadline, idle: options.idle_deadline },
+            // A part of it, or they alone would use it up.
+            graces: options.drain_deadline / 4,
             stop,
             cut,
             hand_over,
@@ -136,12 +143,12 @@ impl Connections {
     }
 
     /// Accepts until told to stop, no more at a time than there are slots; then those who wait for that already.
-    pub(super) async fn accept(self, listener: TcpListener, slots: Arc<Semaphore>, tasks: TaskTracker) {
+    pub(super) async fn accept(self, listener: TcpListener, slots: Arc<Slots>, tasks: TaskTracker) {
         let stop = self.0.stop.clone();
         let mut complaints = Complaints::default();
         loop {
             let accepted = async {
-                let slot = Arc::clone(&slots).acquire_owned().await.ok();
+                let slot = slots.next().await;
                 (listener.accept().await, slot)
             };
             let Some((accepted, slot)) = stop.run_until_cancelled(accepted).await else {
@@ -166,14 +173,20 @@ impl Connections {
 
     /// Serves who has connected before the stop, as far as there are slots: the system resets the others, and the webhooks that
     /// they have sent with them.
-    fn accept_queued(&self, listener: TcpListener, slots: &Arc<Semaphore>, tasks: &TaskTracker) {
+    fn accept_queued(&self, listener: TcpListener, slots: &Arc<Slots>, tasks: &TaskTracker) {
         let Ok(listener) = listener.into_std() else { return };
-        while let Ok(slot) = Arc::clone(slots).try_acquire_owned()
-            && let Ok((socket, peer)) = listener.accept()
-            && socket.set_nonblocking(true).is_ok()
-            && let Ok(socket) = TcpStream::from_std(socket)
-        {
-            tasks.spawn(self.clone().serve(socket, peer, Some(slot), Arc::clone(slots)));
+        while let Some(slot) = slots.try_next() {
+            let (socket, peer) = match listener.accept() {
+                Ok(accepted) => accepted,
+                // The next may be well.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => return,
+            };
+            if socket.set_nonblocking(true).is_ok()
+                && let Ok(socket) = TcpStream::from_std(socket)
+            {
+                tasks.spawn(self.clone().serve(socket, peer, Some(slot), Arc::clone(slots)));
+            }
         }
     }
 
@@ -182,7 +195,7 @@ impl Connections {
         socket: TcpStream,
         peer: SocketAddr,
         slot: Option<OwnedSemaphorePermit>,
-        slots: Arc<Semaphore>,
+        slots: Arc<Slots>,
     ) {
         let shared = self.0;
         let _open = Counted::in_gauge(&shared.metrics.connections);
@@ -236,7 +249,7 @@ impl Connections {
                 }
                 Event::Stop if activity.doing() == Doing::Fresh => {
                     stopping = true;
-                    let until = Instant::now() + LAST_LOOK;
+                    let until = Instant::now() + LAST_LOOK.min(shared.graces);
                     last_look = Some(until);
                     alarm.as_mut().reset(until);
                 }
@@ -278,7 +291,7 @@ impl Shared {
         let handshake = tokio::time::timeout(self.limits.header, acceptor.accept(socket));
         let late = async {
             self.stop.cancelled().await;
-            tokio::time::sleep(LAST_HANDSHAKE).await;
+            tokio::time::sleep(LAST_HANDSHAKE.min(self.graces)).await;
         };
         let outcome = tokio::select! {
             outcome = handshake => outcome,
@@ -318,7 +331,7 @@ struct ConnectionService {
     activity: Arc<Activity>,
     metrics: Metrics,
     trusted_proxies: Arc<[IpRange]>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for ConnectionService {
@@ -346,8 +359,8 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         let slots = Arc::clone(&self.slots);
         Box::pin(async move {
             let mut response = response.await?;
-            // Others may be waiting for its slot, which it could keep for ever by asking now and then.
-            if slots.available_permits() == 0 {
+            // Whoever comes waits for a slot, and it could keep its own for ever by asking now and then.
+            if slots.is_awaited() {
                 close_after(&mut response);
             }
             let is_refused = response.extensions().get::<NotAuthenticated>().is_some();
@@ -374,31 +387,6 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
             Ok(response)
         })
     }
-}
-
-/// What makes the head of a request unfit, though it could be read.
-fn fault_of(request: &Request<Incoming>) -> Option<(Refusal, &'static str)> {
-    // RFC 9112, section 3.2: no more than one `Host`, and one in HTTP/1.1.
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() || (host.is_none() && request.version() == Version::HTTP_11) {
-        return Some((Refusal::host, "expected exactly one Host\n"));
-    }
-    if host.is_some_and(|host| !host.as_bytes().iter().all(|&byte| may_be_in_host(byte))) {
-        return Some((Refusal::host, "the Host is none\n"));
-    }
-    // The HTTP library looks at the last coding only; a proxy before it may look at another.
-    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
-    let is_other = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if codings.next().is_some_and(is_other) || codings.next().is_some() {
-        return Some((Refusal::framing, "no Transfer-Encoding but chunked is understood\n"));
-    }
-    None
-}
-
-/// RFC 3986, section 3.2.2, and the colon before a port; no comma, which would make two of one.
-fn may_be_in_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%:[]".contains(&byte)
 }
 
 fn close_after(response: &mut Response) {

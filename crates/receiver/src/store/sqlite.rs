@@ -7,6 +7,7 @@
 mod backup;
 mod bloom;
 mod checkpoint;
+mod entries;
 mod forget;
 mod read;
 mod runs;

@@ -100,6 +100,21 @@ async fn connections_beyond_the_cap_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn who_asks_again_keeps_a_connection_while_there_are_slots() {
+    let running = Running::start(ServerOptions { max_connections: 2, ..options() }).await;
+    let addr = running.addr();
+    let answers = blocking(move || {
+        let mut wire = Wire::to(addr);
+        [(); 2].map(|()| {
+            wire.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+            wire.read_until("\r\n\r\n")
+        })
+    })
+    .await;
+    assert!(answers.iter().all(|answer| !answer.contains("connection: close")), "{answers:?}");
+}
+
+#[tokio::test]
 async fn who_asks_again_and_again_keeps_no_slot_that_others_wait_for() {
     let running = Running::start(ServerOptions { max_connections: 1, ..options() }).await;
     let answer = answer_to(&running, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".into()).await;

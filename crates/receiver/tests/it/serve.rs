@@ -4,12 +4,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use piopiy_receiver::SqliteStore;
 
 use crate::cli::{STORE, receiver, run};
-use crate::support::{cdr, raw_post};
+use crate::support::{PATIENCE, cdr, raw_post};
 
 /// A `serve` that runs.
 pub(crate) struct Serving {
@@ -88,7 +88,9 @@ fn until_it_hears_signals(child: &Child) {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
         u64::from_str_radix(caught.trim(), 16).unwrap() & TERMINATE != 0
     };
+    let began = Instant::now();
     while !hears() {
+        assert!(began.elapsed() < PATIENCE, "it never hears a signal");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -189,6 +189,8 @@ impl Runner {
         again: Again,
         passed_over: &mut PassedOver,
     ) -> Result<(), ForwardError> {
+        // What was learned before may be forgotten again.
+        self.looked_through = 0;
         while let Some((&first, _)) = wanted.first_key_value() {
             // A page that holds many of them, or just this one.
             let span = first..first.saturating_add(PAGE as u64);
@@ -232,11 +234,12 @@ impl Runner {
         while since + 1 < seq {
             let between = usize::try_from(seq - 1 - since).unwrap_or(PAGE);
             let page = self.page(since, between.min(PAGE), PAGE_BYTES).await?;
-            let Some(last) = page.last().filter(|last| last.seq < seq) else { break };
-            since = last.seq;
-            for webhook in page.iter().filter_map(Record::webhook) {
+            // Where what was there is gone, it has some of those behind.
+            let before = page.iter().take_while(|record| record.seq < seq);
+            for webhook in before.filter_map(Record::webhook) {
                 self.calls.names(&webhook);
             }
+            since = page.last().map_or(seq, |last| last.seq);
         }
         self.looked_through = seq - 1;
         Ok(())

@@ -14,13 +14,12 @@
 
 mod renewal;
 
-use std::collections::BTreeSet;
-
 use rusqlite::{Connection, OptionalExtension as _};
 use siphasher::sip::SipHasher13;
 
 use self::renewal::Renewal;
 use super::bloom::Bloom;
+use super::entries::Entries;
 use super::runs::{self, Run};
 use super::{SqliteOptions, schema};
 
@@ -32,9 +31,9 @@ pub(super) struct Seen {
     hasher: Hasher,
     bloom: Bloom,
     /// Entries of rows that are not committed yet; nothing else knows of them.
-    fresh: BTreeSet<IndexEntry>,
+    fresh: Entries,
     /// Entries of rows that no run holds yet.
-    recent: BTreeSet<IndexEntry>,
+    recent: Entries,
     /// The entries that are being written to disk.
     leaving: Option<Leaving>,
     /// Runs on disk, oldest first.
@@ -99,8 +98,8 @@ impl Seen {
         let mut seen = Self {
             hasher,
             bloom: Bloom::new(expected, options.filter_bytes),
-            fresh: BTreeSet::new(),
-            recent: BTreeSet::new(),
+            fresh: Entries::default(),
+            recent: Entries::default(),
             leaving: None,
             runs: Vec::new(),
             indexed_upto,
@@ -145,8 +144,7 @@ impl Seen {
         hash: i64,
         identity: &str,
     ) -> rusqlite::Result<Option<i64>> {
-        let all = (hash, 0)..=(hash, i64::MAX);
-        for &(_, seq) in self.fresh.range(all.clone()) {
+        for seq in self.fresh.of(hash) {
             if has_identity(connection, seq, identity)? {
                 return Ok(Some(seq));
             }
@@ -154,7 +152,7 @@ impl Seen {
         if !self.bloom.contains(hash.cast_unsigned()) {
             return Ok(None);
         }
-        for &(_, seq) in self.recent.range(all) {
+        for seq in self.recent.of(hash) {
             if has_identity(connection, seq, identity)? {
                 return Ok(Some(seq));
             }
@@ -187,14 +185,16 @@ impl Seen {
 
     /// Takes in a row that was just inserted, and is to be committed.
     pub(super) fn add(&mut self, hash: i64, seq: i64) {
-        self.fresh.insert((hash, seq));
+        self.fresh.insert(hash, seq);
     }
 
     /// What was added and written since the last time is in the store.
     pub(super) fn committed(&mut self) {
-        for (hash, seq) in std::mem::take(&mut self.fresh) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for (hash, seq) in fresh.drain() {
             self.take_in(hash, seq);
         }
+        self.fresh = fresh;
         if let Some(leaving) = &mut self.leaving {
             leaving.kept = leaving.written;
             if leaving.kept == leaving.entries.len() {
@@ -217,7 +217,7 @@ impl Seen {
         if let Some(renewal) = &mut self.renewal {
             renewal.insert(hash, seq);
         }
-        self.recent.insert((hash, seq));
+        self.recent.insert(hash, seq);
     }
 
     /// Removes up to `limit` entries of runs of which all rows are before `first_seq`; whether there are no more of them.
@@ -250,7 +250,7 @@ impl Seen {
         last_seq: i64,
     ) -> rusqlite::Result<()> {
         if self.leaving.is_none() && self.recent.len() >= self.run_rows {
-            let entries: Vec<IndexEntry> = std::mem::take(&mut self.recent).into_iter().collect();
+            let entries = self.recent.take_sorted();
             self.leaving = Some(Leaving {
                 run: Run::starting_at(self.indexed_upto + 1),
                 upto: last_seq,

@@ -51,7 +51,7 @@ impl Seen {
             }
             _ => {
                 let leaving = self.leaving.iter().flat_map(|leaving| &leaving.entries);
-                for &(hash, seq) in leaving.chain(&self.recent) {
+                for (hash, seq) in leaving.copied().chain(self.recent.iter()) {
                     renewal.insert(hash, seq);
                 }
                 self.bloom = renewal.bloom;

@@ -97,7 +97,7 @@ fn what_is_in_the_making_is_found() {
     }
     let leaving = index.seen.leaving.as_ref().unwrap();
     assert!(0 < leaving.written && leaving.written < leaving.entries.len());
-    assert!(index.seen.recent.is_empty());
+    assert_eq!(index.seen.recent.len(), 0);
     for number in 1..=100 {
         assert_eq!(index.find(&identity(number)), Some(number));
     }
