@@ -13,16 +13,17 @@ pub(super) struct Last {
 const LOAD: usize = 8;
 /// What takes less is not worth waiting for.
 const LEAST: Duration = Duration::from_micros(100);
-/// Nobody waits for longer.
-const MOST: Duration = Duration::from_millis(1);
+/// While one takes longer than that, enough come by themselves.
+const MOST: Duration = Duration::from_micros(600);
 
 impl Last {
     /// How long a batch of so many waits for others that come, by all that is known of the one before: where requests come as
     /// fast as they are answered, those that were answered just now come again while the first of them would be committed alone,
     /// and a commit of one costs nearly as much as one of all.
     pub(super) fn linger(self, entries: usize) -> Option<Duration> {
-        let is_worth_it = self.entries >= LOAD && self.took >= LEAST && entries * 2 < self.entries;
-        is_worth_it.then(|| self.took.min(MOST))
+        let is_worth_it =
+            self.entries >= LOAD && (LEAST..=MOST).contains(&self.took) && entries * 2 < self.entries;
+        is_worth_it.then_some(self.took)
     }
 }
 
@@ -40,7 +41,7 @@ mod tests {
         check(24, 300, 12, None);
         check(24, 5, 3, None);
         check(7, 300, 1, None);
-        check(1000, 40_000, 1, Some(MOST));
+        check(1000, 40_000, 1, None);
         check(0, 0, 1, None);
     }
 }
