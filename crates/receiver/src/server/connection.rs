@@ -359,8 +359,9 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionService {
         let slots = Arc::clone(&self.slots);
         Box::pin(async move {
             let mut response = response.await?;
-            // Whoever comes waits for a slot, and it could keep its own for ever by asking now and then.
-            if slots.is_awaited() {
+            // Whoever comes waits for a slot, and it could keep its own for ever by asking now and then. Who brings webhooks may.
+            let brings_webhooks = is_post && response.status() == StatusCode::OK;
+            if slots.is_awaited() && !brings_webhooks {
                 close_after(&mut response);
             }
             let is_refused = response.extensions().get::<NotAuthenticated>().is_some();

@@ -117,7 +117,16 @@ async fn who_asks_again_keeps_a_connection_while_there_are_slots() {
 #[tokio::test]
 async fn who_asks_again_and_again_keeps_no_slot_that_others_wait_for() {
     let running = Running::start(ServerOptions { max_connections: 1, ..options() }).await;
-    let answer = answer_to(&running, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".into()).await;
-    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    let addr = running.addr();
+    let (webhook, health) = blocking(move || {
+        let mut wire = Wire::to(addr);
+        wire.send(raw_post(&cdr("one"), ""));
+        let webhook = wire.read_until("got it");
+        wire.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        (webhook, wire.rest())
+    })
+    .await;
+    assert!(!webhook.contains("connection: close"), "who brings webhooks keeps it: {webhook}");
+    assert!(health.contains("connection: close\r\n"), "{health}");
     assert_eq!(running.post(cdr("another")).await.0, 200);
 }
