@@ -1,5 +1,6 @@
 //! `piopiy-mock check`, `checks` and `explain`: what they print, and how they end.
 
+use rustix::process::Signal;
 use std::time::Duration;
 
 use assert_cmd::Command;
@@ -225,7 +226,7 @@ async fn what_takes_the_platforms_time_waits_for_it_on_request_only() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(child.try_wait().unwrap().is_none());
-    crate::cli::signal(&child, "-INT");
+    crate::cli::signal(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

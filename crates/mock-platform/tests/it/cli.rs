@@ -1,5 +1,6 @@
 //! The command line, as people and scripts meet it.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -7,18 +8,8 @@ use wiremock::ResponseTemplate;
 
 use crate::receivers::{answering, answering_in_turn, closed, raw};
 
-/// Sends a child a signal, named as `kill` names it: `-INT`. By the system itself, for not every machine has that program.
-pub(crate) fn signal(child: &std::process::Child, name: &str) {
-    use rustix::process::{Pid, Signal, kill_process};
-    let signal = match name {
-        "-INT" => Signal::INT,
-        "-TERM" => Signal::TERM,
-        "-HUP" => Signal::HUP,
-        "-STOP" => Signal::STOP,
-        "-CONT" => Signal::CONT,
-        "-KILL" => Signal::KILL,
-        other => panic!("what is {other}?"),
-    };
+/// Sends a child a signal; by the system itself, for not every machine has `kill`.
+pub(crate) fn signal(child: &std::process::Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 

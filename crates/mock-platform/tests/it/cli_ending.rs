@@ -1,5 +1,6 @@
 //! How a run ends that does not just come to its end: signals, nobody who reads, a full disk.
 
+use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -24,7 +25,7 @@ async fn a_second_signal_ends_a_receiver_that_was_started() {
     }
     let pid = std::fs::read_to_string(&file).unwrap();
     // Two of a kind might come as one.
-    for signal in ["-INT", "-TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         crate::cli::signal(&child, signal);
     }
     let code = child.wait().unwrap().code();
@@ -44,7 +45,7 @@ fn lasting(file: &std::path::Path) -> String {
 }
 
 #[cfg(unix)]
-async fn signalled(child: &std::process::Child, signal: &str, when: &std::path::Path) {
+async fn signalled(child: &std::process::Child, signal: Signal, when: &std::path::Path) {
     while !when.exists() {
         tokio::task::yield_now().await;
     }
@@ -55,7 +56,7 @@ async fn signalled(child: &std::process::Child, signal: &str, when: &std::path::
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn ctrl_c_while_a_receiver_starts_ends_a_check_in_order() {
-    for signal in ["-INT", "-TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         let directory = tempfile::tempdir().unwrap();
         let (file, report) = (directory.path().join("pid"), directory.path().join("report.json"));
         let (told, receiver) = (format!("json={}", report.display()), lasting(&file));
@@ -64,7 +65,7 @@ async fn ctrl_c_while_a_receiver_starts_ends_a_check_in_order() {
             command(&args).args(["--", "sh", "-c", &receiver]).stderr(Stdio::null()).spawn().unwrap();
         signalled(&child, signal, &file).await;
         let code = child.wait().unwrap().code();
-        assert_eq!(code, Some(if signal == "-INT" { 130 } else { 143 }));
+        assert_eq!(code, Some(if signal == Signal::INT { 130 } else { 143 }));
         let pid = std::fs::read_to_string(&file).unwrap();
         assert!(!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists(), "it was waited for");
         let report: serde_json::Value =
@@ -78,7 +79,9 @@ async fn ctrl_c_while_a_receiver_starts_ends_a_check_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_during_a_hook_runs_what_undoes_it() {
     let receiver = answering(ResponseTemplate::new(200)).await;
-    for (signals, code) in [(&["-INT"][..], 130), (&["-TERM"], 143), (&["-INT", "-TERM"], 143)] {
+    for (signals, code) in
+        [(&[Signal::INT][..], 130), (&[Signal::TERM], 143), (&[Signal::INT, Signal::TERM], 143)]
+    {
         let directory = tempfile::tempdir().unwrap();
         let [on, off, log] = ["on", "off", "log"].map(|name| directory.path().join(name));
         let down = format!("echo down $PIOPIY_HOOK >> {}; {}", log.display(), lasting(&on));
@@ -96,7 +99,7 @@ async fn ctrl_c_during_a_hook_runs_what_undoes_it() {
             .spawn()
             .unwrap();
         for (signal, when) in signals.iter().zip([&on, &off]) {
-            signalled(&child, signal, when).await;
+            signalled(&child, *signal, when).await;
         }
         assert_eq!(child.wait().unwrap().code(), Some(code));
         let expected = format!("down on\n{}", "up off\n".repeat(signals.len()));
@@ -138,7 +141,7 @@ fn a_filter_of_warnings_that_is_none_is_told() {
 #[cfg(unix)]
 #[tokio::test]
 async fn ctrl_c_ends_a_run_in_order() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let receiver = answering(ResponseTemplate::new(200)).await;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run.jsonl");
@@ -153,7 +156,7 @@ async fn ctrl_c_ends_a_run_in_order() {
         while receiver.received_requests().await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
-        crate::cli::signal(&child, &format!("-{signal}"));
+        crate::cli::signal(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(code));
         let last = out.lines().last().unwrap().unwrap();
         assert_eq!(first.trim_end(), last);
@@ -195,7 +198,7 @@ async fn a_receiver_that_never_settles_is_judged_in_the_end() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_while_a_receiver_settles_ends_a_run_in_order() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let receiver = restless().await;
         let (url, observe) = (receiver.uri(), format!("{}/__observe", receiver.uri()));
         let directory = tempfile::tempdir().unwrap();
@@ -211,7 +214,7 @@ async fn ctrl_c_while_a_receiver_settles_ends_a_run_in_order() {
         while looks().await < 3 {
             tokio::task::yield_now().await;
         }
-        crate::cli::signal(&child, &format!("-{signal}"));
+        crate::cli::signal(&child, signal);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code));
         assert!(stdout(&output).contains("planned 1 = acknowledged 1"), "{}", stdout(&output));
@@ -235,7 +238,7 @@ async fn ctrl_c_before_the_first_delivery_ends_a_run_in_order() {
     let args = ["run", "--to", &url, "--observe-url", &observe, "--ledger", &file];
     let child = command(&args).stdout(Stdio::piped()).spawn().unwrap();
     let asked = silent.accept().unwrap();
-    crate::cli::signal(&child, "-INT");
+    crate::cli::signal(&child, Signal::INT);
     let output = child.wait_with_output().unwrap();
     drop(asked);
     assert_eq!(output.status.code(), Some(130));

@@ -1,5 +1,6 @@
 //! How loads go on: deliveries that are not plain, stages, shards, and the search for the largest rate.
 
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -121,7 +122,7 @@ fn processes_that_are_told_a_shard_send_the_plan_together() {
 #[test]
 fn ctrl_c_ends_a_load_that_has_not_begun() {
     let (url, bodies) = accepting();
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let args =
             ["load", &url, "--rate", "100", "--start-at", "2100-01-01T00:00:00Z", "--report", "json=-"];
         let mut child = command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,5 +1,6 @@
 //! What a load leaves behind, and what is made of it.
 
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
@@ -129,7 +130,7 @@ fn a_load_can_be_scraped_while_it_goes_on_and_ends_with_a_signal() {
         std::thread::yield_now();
     }
     assert!(scrape("/").starts_with("HTTP/1.1 404"));
-    crate::cli::signal(&child, "-INT");
+    crate::cli::signal(&child, Signal::INT);
     let rest = std::thread::spawn(move || said.collect::<Vec<String>>());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{:?}", rest.join());

@@ -196,7 +196,7 @@ struct Prepared {
 }
 
 /// How long those may take in the end who only look at the store.
-const LAST_LOOKS: Duration = Duration::from_secs(1);
+const LAST_READS: Duration = Duration::from_secs(1);
 
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
@@ -205,7 +205,7 @@ impl Serve {
         let runtime = runtime.map_err(Failure::environment)?;
         let outcome = runtime.block_on(self.receive());
         // All that is to be kept is; who only looks may be waiting for a database that hangs.
-        runtime.shutdown_timeout(LAST_LOOKS);
+        runtime.shutdown_timeout(LAST_READS);
         outcome
     }
 

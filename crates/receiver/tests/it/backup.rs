@@ -1,5 +1,6 @@
 //! `backup`: a copy that is a store, while webhooks come in.
 
+use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt as _;
 
 use piopiy_receiver::{ForwardState, Records as _, SqliteRecords};
@@ -29,7 +30,7 @@ fn a_copy_made_while_webhooks_come_in_is_whole_and_has_all_that_was_acknowledged
         );
         posting.join().unwrap();
     });
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 
     let path = folder.path().join("copy.sqlite");
@@ -51,7 +52,7 @@ fn a_copy_made_while_webhooks_come_in_is_whole_and_has_all_that_was_acknowledged
     assert!(serving.post(&cdr("0")).ends_with("got it"));
     let metrics = serving.get("/metrics");
     assert!(metrics.contains("piopiy_receiver_duplicates_total 1\n"), "{metrics}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -114,7 +115,7 @@ fn a_copy_is_restored_over_the_store_of_a_receiver_that_was_killed() {
     for call in 50..120 {
         assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
     }
-    serving.signal("-KILL");
+    serving.signal(Signal::KILL);
     serving.end();
     assert!(folder.path().join("calls.sqlite-wal").exists(), "what is left of the old store");
     // As the guide says.
@@ -136,7 +137,7 @@ fn a_copy_is_restored_over_the_store_of_a_receiver_that_was_killed() {
     for call in 40..60 {
         assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
     }
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
     let verified = run(folder.path(), &["verify", STORE]);
     assert!(verified.contains("60 webhooks and 0 quarantined bodies, records 1 to 60"), "{verified}");

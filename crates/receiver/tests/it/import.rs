@@ -1,5 +1,6 @@
 //! `import`: what was exported comes back, once.
 
+use rustix::process::Signal;
 use std::path::Path;
 
 use piopiy_receiver::{Entry, RunningStore, SqliteStore, Store as _};
@@ -140,7 +141,7 @@ fn a_receiver_that_runs_takes_them_in_itself() {
     assert!(serving.post(repeat).ends_with("got it"));
     let after = serving.get("/metrics");
     assert!(after.contains("piopiy_receiver_duplicates_total 1\n"), "{after}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(!to.path().join("calls.sqlite.control").exists(), "nobody hears there any more");
@@ -158,7 +159,7 @@ fn a_body_that_is_too_large_for_a_receiver_that_runs_is_told() {
     assert!(refused.to_string().contains("a body is too large"), "{refused}");
     let small = Entry::quarantined("?".to_owned(), "x".into(), 0);
     assert_eq!(running.append(&[small]).unwrap().len(), 1, "it goes on");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -171,7 +172,7 @@ fn the_socket_of_a_receiver_that_was_killed_is_in_nobodys_way() {
     let found = std::fs::symlink_metadata(&socket).unwrap();
     assert!(found.file_type().is_socket());
     assert_eq!(found.permissions().mode() & 0o777, 0o600, "for the owner alone");
-    serving.signal("-KILL");
+    serving.signal(Signal::KILL);
     serving.end();
     assert!(socket.exists());
     std::fs::write(folder.path().join("none.jsonl"), "\n").unwrap();
@@ -180,6 +181,6 @@ fn the_socket_of_a_receiver_that_was_killed_is_in_nobodys_way() {
     let serving = Serving::start(folder.path(), &[]);
     let told = run(folder.path(), &["import", STORE, "none.jsonl"]);
     assert!(told.contains("exit code 0"), "{told}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }

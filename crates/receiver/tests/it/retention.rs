@@ -1,5 +1,6 @@
 //! `retention`, `serve --keep` and `vacuum`, beside a receiver that runs and without one.
 
+use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -65,7 +66,7 @@ fn old_records_go_and_repeats_of_the_others_stay_repeats() {
     let metrics = serving.get("/metrics");
     assert!(metrics.contains("piopiy_receiver_duplicates_total 10\n"), "{metrics}");
     assert!(metrics.contains("piopiy_receiver_store_records 10\n"), "{metrics}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -82,7 +83,7 @@ fn a_receiver_that_runs_forgets_them_itself_and_goes_on() {
     assert!(metrics.contains("piopiy_receiver_forgotten_total 30\n"), "{metrics}");
     assert!(metrics.contains("piopiy_receiver_store_records 11\n"), "{metrics}");
     assert!(metrics.contains("piopiy_receiver_duplicates_total 1\n"), "{metrics}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
     let verified = run(folder.path(), &["verify", STORE]);
     assert!(verified.contains("exit code 0"), "{verified}");
@@ -98,7 +99,7 @@ fn serve_forgets_by_itself() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(serving.post(&cdr("new-0")).ends_with("got it"));
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(logs.contains("forgotten, for they are old") && !logs.contains("ERROR"), "{logs}");
@@ -112,7 +113,7 @@ fn where_the_newest_is_old_too_nothing_is_forgotten_unless_it_is_asked_for() {
     // As a clock that is years ahead has it, be the webhook that comes then as new as it may.
     let serving = Serving::start(folder.path(), &["--keep", "90d"]);
     assert!(serving.post(&cdr("new")).ends_with("got it"));
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(logs.contains("nothing is forgotten") && logs.contains("is the clock right?"), "{logs}");
@@ -169,7 +170,7 @@ fn a_receiver_that_runs_holds_back_what_it_has_yet_to_forward_whoever_asks() {
     assert!(told.contains("exit code 0") && told.contains("0 records forgotten\n"), "{told}");
     assert!(told.contains("there is no forwarder's state at calls.sqlite.forward"), "{told}");
     assert_eq!(first_seq(folder.path()), 1);
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
     let told = run(folder.path(), &["retention", STORE, "--keep", "90d", "--state", "elsewhere"]);
     assert!(told.contains("0 records forgotten\n") && !told.contains("there is no"), "{told}");
@@ -223,14 +224,14 @@ fn a_forwarder_goes_on_where_it_was_after_a_gap() {
         assert!(Instant::now() < until, "{status}");
         std::thread::sleep(Duration::from_millis(50));
     }
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     // And after another start, with what is in hand.
     let serving = Serving::start(folder.path(), &["--forward-to", "http://127.0.0.1:9/", "--log", "error"]);
     let status = run(folder.path(), &["forward", "status", STORE]);
     assert!(status.contains("10 of them to deliver, 0 given up"), "{status}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -240,14 +241,14 @@ fn vacuum_needs_a_file_that_gives_back_or_has_it_alone() {
     let serving = Serving::start(folder.path(), &[]);
     let told = run(folder.path(), &["vacuum", STORE]);
     assert!(told.contains("exit code 3") && told.contains("gives no room back while it is in use"), "{told}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
     let told = run(folder.path(), &["vacuum", STORE]);
     assert!(told.contains("exit code 0"), "{told}");
     let serving = Serving::start(folder.path(), &[]);
     let told = run(folder.path(), &["vacuum", STORE]);
     assert!(told.contains("exit code 0"), "{told}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -269,7 +270,7 @@ fn vacuum_tells_the_size_that_the_file_has_then() {
     assert!(told.contains(&format!("calls.sqlite: {before} bytes before, {now} now\n")), "{now}: {told}");
     assert!(now < before / 4, "{told}");
     assert!(serving.post(&cdr("newer")).ends_with("got it"));
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -309,7 +310,7 @@ fn killed_while_it_forgets_it_has_all_that_is_to_stay() {
         let serving = Serving::start(folder.path(), &["--keep", "90d"]);
         assert!(serving.post(&cdr(&format!("new-{round}"))).ends_with("got it"));
         std::thread::sleep(Duration::from_millis(round * 3));
-        serving.signal("-KILL");
+        serving.signal(Signal::KILL);
         serving.end();
         let verified = run(folder.path(), &["verify", STORE]);
         assert!(verified.contains("exit code 0"), "{verified}");
@@ -357,7 +358,7 @@ async fn nothing_is_forgotten_before_it_was_forwarded_whatever_kills_it() {
             std::thread::sleep(Duration::from_millis(40 + round * 20));
             // Beside what `--keep` did at the start, in the midst of deliveries.
             run(folder.path(), &["retention", STORE, "--keep", "90d"]);
-            serving.signal("-KILL");
+            serving.signal(Signal::KILL);
             serving.end();
             all_forgotten_was_seen(first_seq(folder.path()));
         }
@@ -367,7 +368,7 @@ async fn nothing_is_forgotten_before_it_was_forwarded_whatever_kills_it() {
             assert!(Instant::now() < until, "what was forwarded is not forgotten");
             run(folder.path(), &["retention", STORE, "--keep", "90d"]);
         }
-        serving.signal("-TERM");
+        serving.signal(Signal::TERM);
         assert_eq!(serving.end().0, Some(0));
         let verified = run(folder.path(), &["verify", STORE]);
         assert!(verified.contains("8 webhooks and 0 quarantined bodies, records 601 to 608"), "{verified}");

@@ -1,5 +1,6 @@
 //! `serve` as a process: what it logs, and how it ends.
 
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -59,8 +60,8 @@ impl Serving {
         answer
     }
 
-    pub(crate) fn signal(&self, name: &str) {
-        crate::support::signal(&self.child, name);
+    pub(crate) fn signal(&self, signal: Signal) {
+        crate::support::signal(&self.child, signal);
     }
 
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
@@ -103,16 +104,16 @@ fn a_signal_ends_it_while_it_waits_for_the_store() {
     let waiting = receiver(folder.path(), &["serve", "--listen", "127.0.0.1:0", STORE]);
     let mut waiting = { waiting }.stderr(Stdio::null()).spawn().unwrap();
     until_it_hears_signals(&waiting);
-    crate::support::signal(&waiting, "-TERM");
+    crate::support::signal(&waiting, Signal::TERM);
     // That the store is in use would have been a failure.
     assert_eq!(waiting.wait().unwrap().code(), Some(0));
-    first.signal("-TERM");
+    first.signal(Signal::TERM);
     assert_eq!(first.end().0, Some(0));
 }
 
 #[test]
 fn serves_while_others_read_and_drains_on_a_signal() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let folder = tempfile::tempdir().unwrap();
         let serving = Serving::start(folder.path(), &["--log", "debug"]);
         assert!(serving.post(&cdr("served")).ends_with("\r\n\r\ngot it"));
@@ -134,7 +135,7 @@ fn no_number_reaches_a_log_by_way_of_a_key_or_an_id() {
         let answer = serving.post(r#"{"extra_params":{"447700900123":1,"447700900123":2}}"#);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         serving.post(&cdr("447700900123"));
-        serving.signal("-TERM");
+        serving.signal(Signal::TERM);
         let (_, logs) = serving.end();
         assert!(logs.contains("/extra_params/…") && logs.contains("cmiuuid=Some(\"…\")"), "{logs}");
         assert!(!logs.contains("447700900123"), "{logs}");
@@ -150,7 +151,7 @@ fn what_is_posted_stays_on_its_line_of_the_log() {
         let serving = Serving::start(folder.path(), &["--log", "debug", "--malformed", mode]);
         serving.post(&format!(r#"{{"{text}":1,"{text}":2}}"#));
         serving.post(&cdr(text));
-        serving.signal("-TERM");
+        serving.signal(Signal::TERM);
         let (_, logs) = serving.end();
         for expected in [format!("(/{shown})"), format!("cmiuuid=Some(\"{shown}\")")] {
             assert!(logs.contains(&expected), "no {expected} in {logs:?}");
@@ -177,7 +178,7 @@ fn limits_without_end_are_limits() {
     let arguments: Vec<&str> = flags.iter().flat_map(|flag| [*flag, &most]).chain(["--log", "off"]).collect();
     let serving = Serving::start(folder.path(), &arguments);
     assert!(serving.post(&cdr("x")).ends_with("got it"));
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -193,7 +194,7 @@ fn numbers_are_logged_when_asked_for() {
         .replace("/webhook/cdr", "/webhook/cdr?token=s3cret");
     socket.write_all(request.as_bytes()).unwrap();
     socket.read_to_string(&mut String::new()).unwrap();
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (_, logs) = serving.end();
     let webhook = logs.lines().find(|line| line.contains("logged")).unwrap();
     let line: serde_json::Value = serde_json::from_str(webhook).unwrap();
@@ -208,7 +209,7 @@ fn who_is_refused_is_logged() {
         let serving = Serving::start(folder.path(), &[&["--log", "debug"][..], &options].concat());
         let answer = serving.post(&cdr("refused"));
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        serving.signal("-TERM");
+        serving.signal(Signal::TERM);
         let (_, logs) = serving.end();
         assert!(logs.contains(&format!("refused client=127.0.0.1 status={status}")), "{logs}");
     }
@@ -216,7 +217,7 @@ fn who_is_refused_is_logged() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    for (signal, expected) in [("-TERM", 143), ("-INT", 130)] {
+    for (signal, expected) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let folder = tempfile::tempdir().unwrap();
         let serving = Serving::start(folder.path(), &["--drain-deadline", "1h", "--body-deadline", "1h"]);
         let mut half = TcpStream::connect(&serving.address).unwrap();
@@ -243,7 +244,7 @@ fn killed_it_has_what_it_acknowledged() {
         for call in 0..round * 5 {
             assert!(serving.post(&cdr(&call.to_string())).ends_with("got it"));
         }
-        serving.signal("-KILL");
+        serving.signal(Signal::KILL);
         serving.end();
         let listed = run(folder.path(), &["calls", STORE]);
         assert!(listed.contains(&format!("{} calls\n", round * 5)), "{listed}");
@@ -260,7 +261,7 @@ fn ready_json() {
     assert_eq!(ready["url"], format!("http://{}/webhook/cdr", serving.address));
     assert_eq!(ready["store"], "sqlite:calls.sqlite");
     assert!(ready["page"].is_null(), "there is none unless it is asked for");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }
 
@@ -277,7 +278,7 @@ fn the_file_of_destinations_that_the_page_shows_is_taken() {
     let serving = Serving::start(folder.path(), &["--forward-file", "forward.toml", "--log", "warn"]);
     let status = run(folder.path(), &["forward", "status", STORE]);
     assert!(status.contains("billing: came to 0") && status.contains("screen: came to 0"), "{status}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
 }
@@ -301,7 +302,7 @@ fn a_configuration_file_says_what_the_command_line_does_not() {
     assert!(serving.post(&cdr("short")).ends_with("got it"));
     let answer = serving.post(&cdr(&"long".repeat(20)));
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("300 bytes"), "{answer}");
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
     assert!(folder.path().join("calls.sqlite").exists() && !folder.path().join("piopiy.sqlite").exists());
 
@@ -392,7 +393,7 @@ fn a_store_that_is_about_to_be_free_is_waited_for() {
     let serving = Serving::start(folder.path(), &[]);
     assert!(serving.post(&cdr("waited")).ends_with("got it"));
     holder.join().unwrap();
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
     for command in
         [&["import", STORE, "none.jsonl"][..], &["retention", STORE, "--keep", "90d"], &["vacuum", STORE]]
@@ -429,7 +430,7 @@ fn the_page_has_an_address_and_a_token_of_its_own() {
     };
     assert!(get("").starts_with("HTTP/1.1 401 "));
     assert!(get("Authorization: Bearer s3cret\r\n").contains("href=\"/call?id=served\""));
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(!logs.contains("s3cret"), "{logs}");
@@ -439,7 +440,7 @@ fn the_page_has_an_address_and_a_token_of_its_own() {
     assert!(told.contains("exit code 2") && told.contains("give --page-token-file FILE"), "{told}");
 
     let serving = Serving::start(folder.path(), &["--page", "0.0.0.0:0", "--page-token", "s3cret"]);
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (_, logs) = serving.end();
     assert!(logs.contains("pass in the clear"), "{logs}");
 }

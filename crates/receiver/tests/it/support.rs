@@ -4,6 +4,7 @@ pub(crate) mod held;
 pub(crate) mod postgres;
 pub(crate) mod stage;
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -18,18 +19,8 @@ use piopiy_receiver::{
 /// Long enough for anything that works, on a machine that does other things too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends a child a signal, named as `kill` names it: `-INT`. By the system itself, for not every machine has that program.
-pub(crate) fn signal(child: &std::process::Child, name: &str) {
-    use rustix::process::{Pid, Signal, kill_process};
-    let signal = match name {
-        "-INT" => Signal::INT,
-        "-TERM" => Signal::TERM,
-        "-HUP" => Signal::HUP,
-        "-STOP" => Signal::STOP,
-        "-CONT" => Signal::CONT,
-        "-KILL" => Signal::KILL,
-        other => panic!("what is {other}?"),
-    };
+/// Sends a child a signal; by the system itself, for not every machine has `kill`.
+pub(crate) fn signal(child: &std::process::Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! `serve` where its surroundings do not play along: nobody at stderr, few open files.
 
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -42,8 +43,8 @@ impl Serving {
         Self(command.spawn().unwrap())
     }
 
-    fn exit_code_after(mut self, signals: &[&str]) -> Option<i32> {
-        for signal in signals {
+    fn exit_code_after(mut self, signals: &[Signal]) -> Option<i32> {
+        for &signal in signals {
             self.signal(signal);
         }
         let until = Instant::now() + PATIENCE;
@@ -54,7 +55,7 @@ impl Serving {
         self.0.wait().unwrap().code()
     }
 
-    fn signal(&self, signal: &str) {
+    fn signal(&self, signal: Signal) {
         crate::support::signal(&self.0, signal);
     }
 }
@@ -84,13 +85,13 @@ fn it_serves_without_anyone_at_stderr() {
             assert!(post_to(&address, &cdr(&call.to_string())).ends_with("got it"));
         }
         assert!(post_to(&address, "nonsense").starts_with("HTTP/1.1 202 "));
-        assert_eq!(serving.exit_code_after(&["-TERM"]), Some(0));
+        assert_eq!(serving.exit_code_after(&[Signal::TERM]), Some(0));
     }
 }
 
 #[test]
 fn it_serves_and_ends_while_stderr_is_not_read() {
-    for (signals, expected) in [(&["-TERM"][..], 0), (&["-TERM", "-TERM"], 143)] {
+    for (signals, expected) in [(&[Signal::TERM][..], 0), (&[Signal::TERM, Signal::TERM], 143)] {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
         let arguments = [
@@ -137,7 +138,7 @@ fn it_serves_and_ends_while_stderr_is_not_read() {
             )
             .unwrap();
             half.read_exact(&mut [0; 25]).unwrap();
-            serving.signal("-TERM");
+            serving.signal(Signal::TERM);
             // The first was seen once nothing is accepted any more.
             while TcpStream::connect(&address).is_ok() {
                 std::thread::park_timeout(Duration::from_millis(5));
@@ -165,11 +166,11 @@ fn a_soft_limit_on_open_files_is_raised_and_a_hard_one_told() {
     let crowd: Vec<TcpStream> = (0..200).map(|_| connect(&address)).collect();
     assert!(post_to(&address, &cdr("in a crowd")).ends_with("got it"));
     drop(crowd);
-    assert_eq!(serving.exit_code_after(&["-TERM"]), Some(0));
+    assert_eq!(serving.exit_code_after(&[Signal::TERM]), Some(0));
 
     let mut serving = serve_within(folder.path(), "-n 100", &address);
     let mut line = String::new();
     BufReader::new(serving.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("fewer connections than asked for") && line.contains("allowed=36"), "{line}");
-    assert_eq!(serving.exit_code_after(&["-TERM"]), Some(0));
+    assert_eq!(serving.exit_code_after(&[Signal::TERM]), Some(0));
 }

@@ -1,5 +1,6 @@
 //! TLS: what clients are shown, and when.
 
+use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -212,9 +213,9 @@ fn the_process_reads_the_files_again_on_a_signal_and_when_they_change() {
     let changed = put_certificate(folder.path());
     until_shown(&changed);
     let signalled = put_certificate(folder.path());
-    serving.signal("-HUP");
+    serving.signal(Signal::HUP);
     until_shown(&signalled);
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(logs.contains("the certificate's files have changed"), "{logs}");

@@ -1,5 +1,6 @@
 //! `verify`: what is wrong with a store, and where.
 
+use rustix::process::Signal;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -129,6 +130,6 @@ fn it_can_be_looked_at_while_webhooks_come_in() {
             assert!(told.contains("exit code 0"), "{told}");
         }
     });
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     assert_eq!(serving.end().0, Some(0));
 }

@@ -1,5 +1,6 @@
 //! Where `piopiy-mock check` and `report` write what they have to tell.
 
+use rustix::process::Signal;
 use std::path::Path;
 
 use assert_cmd::Command;
@@ -85,7 +86,7 @@ async fn lines_are_told_as_they_come() {
         let mut text = String::new();
         stdout.read_line(&mut text).unwrap();
         assert!(text.contains("\"kind\":\"run\"") && child.try_wait().unwrap().is_none(), "{text}");
-        crate::cli::signal(&child, "-INT");
+        crate::cli::signal(&child, Signal::INT);
         stdout.read_to_string(&mut text).unwrap();
         let code = child.wait().unwrap().code();
         assert_eq!(std::fs::read_to_string(file).unwrap(), text);

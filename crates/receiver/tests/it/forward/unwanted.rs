@@ -1,6 +1,7 @@
 //! Destinations that are forwarded to no more, and what was given up for good.
 
 use piopiy_receiver::{ForwardError, ForwardState, Forwarder, MemoryStore, SqliteStore, Store as _};
+use rustix::process::Signal;
 
 use super::{App, call, state_in, until};
 use crate::cli::{STORE, run};
@@ -83,7 +84,7 @@ fn a_receiver_says_whom_it_forwards_to_no_more() {
     let told = forward(&["remove", "renamed"]);
     assert!(told.contains("removed renamed, which had come to 2; with it 0 to deliver"), "{told}");
     assert!(!forward(&["status"]).contains("renamed"));
-    serving.signal("-TERM");
+    serving.signal(Signal::TERM);
     let (code, logs) = serving.end();
     assert_eq!(code, Some(0), "{logs}");
     assert!(

@@ -1,5 +1,6 @@
 //! The binary on a PostgreSQL store.
 
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -73,7 +74,7 @@ fn serve_shares_it_and_tells_no_password() {
     let answer = wire.rest();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(ask(&url, "SELECT count(*) FROM piopiy_receiver.webhook"), "1");
-    crate::support::signal(&child, "-TERM");
+    crate::support::signal(&child, Signal::TERM);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let logs = String::from_utf8(output.stderr).unwrap();

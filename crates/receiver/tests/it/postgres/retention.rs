@@ -1,5 +1,6 @@
 //! Forgetting what is old in a store that receivers share.
 
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -62,7 +63,7 @@ fn serve_forgets_by_itself() {
     let forgotten = lines.find(|line| line.contains("forgotten, for they are old")).unwrap();
     assert!(forgotten.contains("records=30"), "{forgotten}");
     assert_eq!(left(&url), "31|10");
-    crate::support::signal(&child, "-TERM");
+    crate::support::signal(&child, Signal::TERM);
     let rest: Vec<String> = lines.collect();
     assert!(child.wait().unwrap().success() && !rest.join("\n").contains("ERROR"), "{rest:?}");
 }

@@ -1,5 +1,6 @@
 //! A server that is not there when a receiver begins.
 
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
@@ -59,7 +60,7 @@ impl Waiting {
     }
 
     fn terminate(&self) {
-        crate::support::signal(&self.child, "-TERM");
+        crate::support::signal(&self.child, Signal::TERM);
     }
 
     fn end(mut self) -> (Option<i32>, String) {
