@@ -1,4 +1,4 @@
-//! Code that a page quotes: it begins with `// path`, and has to be in that file.
+//! Code that a page quotes: it begins with `// path`, and has to be in that file. A README's is in a `readme.rs` of the tests.
 
 use super::{Breach, File};
 use crate::workspace;
@@ -7,40 +7,55 @@ pub(super) fn breaches(file: &File) -> Vec<Breach> {
     if file.extension() != "md" {
         return Vec::new();
     }
+    let is_readme = file.path == "README.md" || file.path.ends_with("/README.md");
     let mut found = Vec::new();
-    for Quote { line, path, code } in quotes(file) {
-        match std::fs::read_to_string(workspace::root().join(path)) {
-            Ok(text) if has(&text, &code) => {}
-            Ok(_) => found.push(file.breach(line, format!("quotes what is not in `{path}`"))),
-            Err(error) => found.push(file.breach(line, format!("quotes `{path}`: {error}"))),
+    for (line, block) in blocks(file) {
+        let source = block.first().and_then(|first| first.strip_prefix("// "));
+        match source.filter(|path| path.ends_with(".rs")) {
+            Some(path) => match std::fs::read_to_string(workspace::root().join(path)) {
+                Ok(text) if has(&text, &block[1..]) => {}
+                Ok(_) => found.push(file.breach(line, format!("quotes what is not in `{path}`"))),
+                Err(error) => found.push(file.breach(line, format!("quotes `{path}`: {error}"))),
+            },
+            None if is_readme && !READMES_CODE.iter().any(|code| has_paragraphs(code, &block)) => {
+                found.push(file.breach(line, "no test `readme.rs` has this code"));
+            }
+            None => {}
         }
     }
     found
 }
 
-struct Quote<'a> {
-    line: usize,
-    path: &'a str,
-    code: Vec<&'a str>,
-}
+/// What runs the code of READMEs.
+const READMES_CODE: [&str; 3] = [
+    include_str!("../../../crates/events/tests/it/readme.rs"),
+    include_str!("../../../crates/mock-platform/tests/it/live/readme.rs"),
+    include_str!("../../../crates/receiver/tests/it/readme.rs"),
+];
 
-/// The blocks of Rust that say where they are from.
-fn quotes(file: &File) -> Vec<Quote<'_>> {
-    let mut quotes = Vec::new();
+/// The blocks of Rust, and in which line each begins.
+fn blocks(file: &File) -> Vec<(usize, Vec<&str>)> {
+    let mut blocks = Vec::new();
     let mut lines = file.lines();
     while let Some((line, text)) = lines.next() {
-        if text != "```rust" {
-            continue;
-        }
-        let block: Vec<&str> =
-            lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect();
-        if let Some((first, code)) = block.split_first()
-            && let Some(path) = first.strip_prefix("// ").filter(|path| path.ends_with(".rs"))
-        {
-            quotes.push(Quote { line, path, code: code.to_vec() });
+        if text == "```rust" {
+            blocks.push((
+                line,
+                lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect(),
+            ));
         }
     }
-    quotes
+    blocks
+}
+
+/// Whether a text has these lines, however far they are indented, and other lines between paragraphs.
+fn has_paragraphs(text: &str, block: &[&str]) -> bool {
+    let trimmed: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut paragraphs = block.split(|line| line.trim().is_empty()).filter(|lines| !lines.is_empty());
+    paragraphs.all(|lines| {
+        let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+        trimmed.windows(lines.len()).any(|window| window == lines)
+    })
 }
 
 /// Whether a text has these lines together.
@@ -54,16 +69,35 @@ mod tests {
     use super::{File, breaches};
 
     fn check(code: &str, expected: usize) {
+        check_in("docs/wire.md", code, expected);
+    }
+
+    fn check_in(path: &str, code: &str, expected: usize) {
         let text = format!("As in\n```rust\n{code}\n```\nand so on.\n");
-        let file = File { path: "docs/wire.md".to_owned(), text };
+        let file = File { path: path.to_owned(), text };
         assert_eq!(breaches(&file).len(), expected, "{code}");
     }
 
     #[test]
     fn what_is_quoted_is_there() {
-        check("// xtask/src/tidy/quotes.rs\nstruct Quote<'a> {\n    line: usize,", 0);
-        check("// xtask/src/tidy/quotes.rs\nstruct Quote<'a> {\n    column: usize,", 1);
-        check("// xtask/src/tidy/nowhere.rs\nstruct Quote;", 1);
+        check("// xtask/src/tidy/quotes.rs\nuse super::{Breach, File};\nuse crate::workspace;", 0);
+        check("// xtask/src/tidy/quotes.rs\nuse super::{Breach, File};\nuse crate::process;", 1);
+        check("// xtask/src/tidy/nowhere.rs\nuse super::File;", 1);
         check("let unquoted = 1;", 0);
+    }
+
+    #[test]
+    fn a_readmes_code_is_run() {
+        check_in(
+            "README.md",
+            "let platform = MockPlatform::builder().to(receiver.url()).start().await.unwrap();",
+            0,
+        );
+        check_in(
+            "crates/events/README.md",
+            "let webhook = Webhook::parse(body)?;\n\nuse std::error::Error;",
+            1,
+        );
+        check_in("crates/receiver/README.md", "let unquoted = 1;", 1);
     }
 }

@@ -8,6 +8,7 @@ mod fuzzing;
 mod objects;
 mod pcmo;
 mod properties;
+mod readme;
 mod requests;
 mod rest;
 mod samples;

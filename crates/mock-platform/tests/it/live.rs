@@ -12,6 +12,7 @@ mod flow;
 mod lifetime;
 mod listening;
 mod open_stream;
+mod readme;
 mod resetting;
 mod rest;
 mod rest_codes;

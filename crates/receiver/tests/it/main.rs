@@ -25,6 +25,7 @@ mod observe;
 mod page;
 mod parquet;
 mod postgres;
+mod readme;
 mod retention;
 mod serve;
 mod sqlite;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// The application under test: a menu with one way out. Yours is in your crate; all that counts here is that it listens on a free port.
-async fn application() -> String {
+pub(super) async fn application() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let menu = json!([{
