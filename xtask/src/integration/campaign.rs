@@ -5,8 +5,9 @@ mod chance;
 mod clients;
 mod clock_jump;
 pub(crate) mod crowd;
-mod database_hangs;
+mod database_away;
 mod disk_full;
+mod link;
 mod replicas;
 mod sent;
 mod slow_clients;
@@ -21,7 +22,7 @@ pub(super) use self::chance::{Chance, moments};
 pub(super) use self::clients::{Clients, Posting, To};
 pub(super) use self::sent::Sent;
 use super::World;
-use crate::process::Process;
+use crate::process::{Process, peak_kib};
 use crate::recorder::Recorder;
 use crate::tally::Missing;
 
@@ -40,16 +41,19 @@ pub(super) enum Campaign {
     Replicas,
     /// The database hangs, and goes on.
     DatabaseHangs,
+    /// The network between the receiver and the database is cut, and the database not told.
+    DatabaseCut,
 }
 
 impl Campaign {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::DiskFull,
         Self::SlowClients,
         Self::AppDown,
         Self::ClockJump,
         Self::Replicas,
         Self::DatabaseHangs,
+        Self::DatabaseCut,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -60,6 +64,7 @@ impl Campaign {
             Self::ClockJump => "clock-jump",
             Self::Replicas => "replicas",
             Self::DatabaseHangs => "database-hangs",
+            Self::DatabaseCut => "database-cut",
         }
     }
 
@@ -69,10 +74,10 @@ impl Campaign {
             Self::DiskFull => tmpfs::missing(),
             Self::SlowClients => crowd::missing(),
             Self::ClockJump => clock_jump::missing(),
-            Self::Replicas | Self::DatabaseHangs if piopiy_postgres::programs().is_none() => {
-                Some(Missing(piopiy_postgres::PACKAGE))
+            Self::AppDown => None,
+            Self::Replicas | Self::DatabaseHangs | Self::DatabaseCut => {
+                piopiy_postgres::programs().is_none().then_some(Missing(piopiy_postgres::PACKAGE))
             }
-            Self::AppDown | Self::Replicas | Self::DatabaseHangs => None,
         }
     }
 
@@ -83,9 +88,23 @@ impl Campaign {
             Self::AppDown => app_down::run(world).await,
             Self::ClockJump => clock_jump::run(world).await,
             Self::Replicas => replicas::run(world).await,
-            Self::DatabaseHangs => database_hangs::run(world).await,
+            Self::DatabaseHangs => database_away::run(world, database_away::HANGS).await,
+            Self::DatabaseCut => database_away::run(world, database_away::CUTS).await,
         }
     }
+}
+
+/// The most memory that a receiver may take in a campaign that has nothing of its own to say of it, in MiB.
+const MOST_MIB: f64 = 96.0;
+
+/// The most memory that a receiver had, in MiB.
+///
+/// # Errors
+/// Where it is more than it may be.
+pub(super) fn peak_mib(receiver: &Process) -> anyhow::Result<f64> {
+    let peak = peak_kib(receiver.id()?) / 1024.0;
+    ensure!(peak < MOST_MIB, "the receiver took {peak:.0} MiB, and {MOST_MIB:.0} MiB is the limit");
+    Ok(peak)
 }
 
 /// Waits until the app has taken so many different webhooks; how long that was.

@@ -9,8 +9,7 @@ use piopiy_postgres::Postgres;
 use tokio::time::timeout;
 
 use super::World;
-use super::campaign::{Clients, Posting, Sent, drained, moments};
-use crate::process::peak_kib;
+use super::campaign::{Clients, Posting, Sent, drained, moments, peak_mib};
 use crate::receivers::Kept;
 use crate::recorder::{Reaction, Recorder};
 use crate::{observe, traffic};
@@ -90,7 +89,7 @@ async fn on(world: &World, kept: Kept<'_>, mut server: Option<Postgres>) -> anyh
         .await
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
-    let peak = peak_kib(receiver.id()?) / 1024.0;
+    let peak = peak_mib(&receiver)?;
     let sent = Sent::of(&bodies)?;
     let stored = sent.each_once(&observe::effects(&receiver).await?);
     let stored = stored.with_context(|| format!("seed {}", world.seed))?;

@@ -9,8 +9,8 @@ use piopiy_receiver::{Entry, Record, Records as _, SqliteRecords, SqliteStore, S
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Clients, Posting, Sent, World, drained};
-use crate::process::{Process, peak_kib};
+use super::{Clients, Posting, Sent, World, drained, peak_mib};
+use crate::process::Process;
 use crate::receivers::{Durable, Kept};
 use crate::recorder::{Reaction, Recorder};
 use crate::tally::Missing;
@@ -101,7 +101,7 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
     let drained = drained(&app, count, FORWARDED_WITHIN).await?;
-    let peak = peak_kib(receiver.id()?) / 1024.0;
+    let peak = peak_mib(&receiver)?;
     let sent = Sent::of(&bodies)?;
     let stored = sent.each_once(&observe::effects(&receiver).await?)?;
     receiver.stop().await?;

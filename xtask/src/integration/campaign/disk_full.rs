@@ -7,8 +7,7 @@ use piopiy_events::Profile;
 use tokio::time::{sleep, timeout};
 
 use super::tmpfs::{Ballast, Tmpfs};
-use super::{Clients, Posting, Sent, World, drained, not_ready};
-use crate::process::peak_kib;
+use super::{Clients, Posting, Sent, World, drained, not_ready, peak_mib};
 use crate::receivers::Kept;
 use crate::recorder::{Reaction, Recorder};
 use crate::{observe, traffic};
@@ -81,7 +80,7 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
 
     let sent = Sent::of(&bodies)?;
     drained(&app, count, within).await?;
-    let peak = peak_kib(receiver.id()?) / 1024.0;
+    let peak = peak_mib(&receiver)?;
     // What is only in the process is not stored.
     receiver.kill().await?;
     let receiver = serve(&address).await?;

@@ -8,8 +8,8 @@ use piopiy_events::Profile;
 use piopiy_postgres::Postgres;
 use tokio::time::timeout;
 
-use super::{Chance, Clients, Posting, Sent, To, World, drained, moments};
-use crate::process::{Process, peak_kib};
+use super::{Chance, Clients, Posting, Sent, To, World, drained, moments, peak_mib};
+use crate::process::Process;
 use crate::receivers::Kept;
 use crate::recorder::{Reaction, Recorder};
 use crate::{observe, traffic};
@@ -73,7 +73,7 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let mut seen = Vec::new();
     let mut peak = 0.0_f64;
     for replica in &replicas {
-        peak = peak.max(peak_kib(replica.id()?) / 1024.0);
+        peak = peak.max(peak_mib(replica)?);
         let stored = sent.each_once(&observe::effects(replica).await?);
         seen.push(stored.with_context(|| format!("seed {}", world.seed))?);
     }
