@@ -123,13 +123,13 @@ fn of_har(text: &str, har: Har) -> Vec<(usize, String)> {
 fn of_documents(place: &str, text: &str) -> Result<Vec<(usize, String)>, CaptureError> {
     let mut documents = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
     let mut bodies = Vec::new();
-    let line_at = |at: usize| {
-        let begin = at + text[at..].len() - text[at..].trim_start().len();
-        1 + text[..begin].bytes().filter(|&byte| byte == b'\n').count()
-    };
+    // Up to where lines are counted, and how many there are to there.
+    let (mut counted, mut line) = (0, 1);
     loop {
-        let at = documents.byte_offset();
-        let line = line_at(at);
+        let rest = &text[documents.byte_offset()..];
+        let begin = text.len() - rest.trim_start().len();
+        line += text[counted..begin].bytes().filter(|&byte| byte == b'\n').count();
+        counted = begin;
         let Some(document) = documents.next() else { return Ok(bodies) };
         let document = document.map_err(|source| CaptureError::Json {
             place: place.to_owned(),
