@@ -246,15 +246,57 @@ fn the_index_is_used_from_the_first_row_on() {
         store.append(&entries(batch * 100..batch * 100 + 100)).unwrap();
     }
     drop(store);
-    // The counts are told when a session ends, or a second later.
-    let sql = "SELECT coalesce(sum(seq_scan), 0), coalesce(sum(idx_scan), 0) >= 2000
-        FROM pg_stat_user_tables WHERE schemaname = 'piopiy_receiver' AND relname = 'webhook'";
-    let until = std::time::Instant::now() + crate::support::PATIENCE;
-    let mut answer = ask(&url, sql);
-    while !answer.ends_with("|t") && std::time::Instant::now() < until {
-        std::thread::park_timeout(Duration::from_millis(20));
-        answer = ask(&url, sql);
-    }
     // Each of the two indexes was made of the empty table.
-    assert_eq!(answer, "2|t");
+    assert_eq!(counted(&url, "coalesce(sum(seq_scan), 0)", "coalesce(sum(idx_scan), 0) >= 2000"), "2");
+}
+
+#[test]
+fn a_page_reads_no_more_than_it_has() {
+    let Some(url) = fresh_url() else { return };
+    let mut store = PostgresStore::open(&url).unwrap();
+    for batch in 0..20 {
+        store.append(&entries(batch * 500..batch * 500 + 500)).unwrap();
+    }
+    // What the planner knows of a store that has been there for long.
+    ask(&url, "ANALYZE");
+    drop(store);
+    let fetched = || -> u64 {
+        let count = "coalesce(sum(idx_tup_fetch), 0)";
+        counted(&url, count, "coalesce(sum(n_tup_ins), 0) = 10000").parse().unwrap()
+    };
+    let before = fetched();
+    let records = PostgresRecords::open(&url).unwrap();
+    for page in 0..50 {
+        assert_eq!(records.after(page * 100, 100).unwrap().len(), 100);
+    }
+    drop(records);
+    let mut store = PostgresStore::open(&url).unwrap();
+    let forget = Forget { received_before: 1, ..Forget::default() };
+    for _ in 0..3 {
+        store.forget(&forget).unwrap();
+    }
+    drop(store);
+    let sql = "coalesce(sum(idx_tup_fetch), 0)";
+    let after: u64 = counted(&url, sql, &format!("coalesce(sum(idx_tup_fetch), 0) >= {}", before + 5_000))
+        .parse()
+        .unwrap();
+    assert!(after - before < 12_000, "{} rows were read for 50 pages of 100", after - before);
+}
+
+/// What the server has counted of the table of webhooks, once something is so. It is told when a session ends, or a second
+/// later.
+fn counted(url: &PostgresUrl, what: &str, once: &str) -> String {
+    let sql = format!(
+        "SELECT {what}, {once} FROM pg_stat_user_tables WHERE schemaname = 'piopiy_receiver' AND relname = 'webhook'"
+    );
+    let until = std::time::Instant::now() + crate::support::PATIENCE;
+    loop {
+        let answer = ask(url, &sql);
+        let (count, is_so) = answer.split_once('|').unwrap();
+        if is_so == "t" {
+            return count.to_owned();
+        }
+        assert!(std::time::Instant::now() < until, "not so: {once}; {what} is {count}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
 }

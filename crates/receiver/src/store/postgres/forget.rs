@@ -13,9 +13,11 @@ use crate::Forget;
 /// The records behind one that is gone: of a body its length, which is known without reading it. Where it begins is
 /// named, for what was deleted stays in the index until the server has cleaned it.
 pub(super) const OLDEST: &str = "
-SELECT seq, received_at, octet_length(body)::int8 FROM piopiy_receiver.webhook WHERE seq > $1
+(SELECT seq, received_at, octet_length(body)::int8 FROM piopiy_receiver.webhook
+    WHERE seq > $1 ORDER BY seq LIMIT $2)
 UNION ALL
-SELECT seq, received_at, octet_length(body)::int8 FROM piopiy_receiver.quarantine WHERE seq > $1
+(SELECT seq, received_at, octet_length(body)::int8 FROM piopiy_receiver.quarantine
+    WHERE seq > $1 ORDER BY seq LIMIT $2)
 ORDER BY seq LIMIT $2";
 
 impl Writer {

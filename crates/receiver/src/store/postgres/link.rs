@@ -224,14 +224,15 @@ impl Session {
 
     /// Settings of the session, those that the server knows. A receiver that vanishes in a transaction must not keep the
     /// lock from the others; the plan of a statement is to be made once, and with the index, however small the tables were
-    /// then.
+    /// then, in its order: a bitmap has all rows behind one read and sorted, of which a page is the first few.
     pub(super) async fn set_up(&self) -> Result<(), PostgresError> {
         let millis = self.timeout.as_millis().clamp(1, 2_147_483_647);
         let sql = format!(
             "SELECT set_config(wanted.name, wanted.value, false) FROM (VALUES
                 ('statement_timeout', '{millis}'), ('idle_in_transaction_session_timeout', '{millis}'),
                 ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
-                ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('jit', 'off')
+                ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),
+                ('jit', 'off')
             ) AS wanted (name, value) JOIN pg_settings USING (name)"
         );
         self.client.batch_execute(&sql).await.map_err(PostgresError::while_doing("set up the connection"))

@@ -26,13 +26,16 @@ struct Reader {
 }
 
 /// Numbers are visible in their order, so what is behind the last of a page is never before it later. The bytes are
-/// counted there: what does not fit is not sent.
+/// counted there: what does not fit is not sent. Each table has a limit of its own, so that no more of it is read.
 const PAGE: &str = "
 SELECT seq, received_at, body, reason FROM (
     SELECT *, sum(octet_length(body)) OVER (ORDER BY seq) AS bytes, row_number() OVER (ORDER BY seq) AS place
     FROM (
-        SELECT seq, received_at, body, NULL AS reason FROM piopiy_receiver.webhook WHERE seq > $1
-        UNION ALL SELECT seq, received_at, body, reason FROM piopiy_receiver.quarantine WHERE seq > $1
+        (SELECT seq, received_at, body, NULL AS reason FROM piopiy_receiver.webhook
+            WHERE seq > $1 ORDER BY seq LIMIT $2)
+        UNION ALL
+        (SELECT seq, received_at, body, reason FROM piopiy_receiver.quarantine
+            WHERE seq > $1 ORDER BY seq LIMIT $2)
         ORDER BY seq LIMIT $2
     ) AS records
 ) AS counted WHERE bytes <= $3 OR place = 1 ORDER BY seq";
