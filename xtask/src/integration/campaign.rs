@@ -97,12 +97,16 @@ impl Campaign {
 /// The most memory that a receiver may take in a campaign that has nothing of its own to say of it, in MiB.
 const MOST_MIB: f64 = 96.0;
 
-/// The most memory that a receiver had, in MiB.
+/// The most memory that a receiver had since it was started, in MiB.
 ///
 /// # Errors
-/// Where it is more than it may be.
+/// Where it is more than it may be, or the system does not tell.
 pub(super) fn peak_mib(receiver: &Process) -> anyhow::Result<f64> {
     let peak = peak_kib(receiver.id()?) / 1024.0;
+    ensure!(
+        peak > 0.0 || !cfg!(target_os = "linux"),
+        "the system does not tell how much memory the receiver took"
+    );
     ensure!(peak < MOST_MIB, "the receiver took {peak:.0} MiB, and {MOST_MIB:.0} MiB is the limit");
     Ok(peak)
 }

@@ -60,7 +60,7 @@ async fn on(world: &World, kept: Kept<'_>, mut server: Option<Postgres>) -> anyh
     let clients = Clients::start(Posting::once(&address, count), &bodies);
     let mut acknowledged = clients.acknowledged();
     let killing = async {
-        let (mut crashes, mut away) = (0, Duration::ZERO);
+        let (mut crashes, mut away, mut peak) = (0, Duration::ZERO, 0.0_f64);
         for (index, moment) in moments(world.seed, count, kills).into_iter().enumerate() {
             acknowledged.wait_for(|count| *count >= moment).await?;
             match server.take() {
@@ -74,6 +74,7 @@ async fn on(world: &World, kept: Kept<'_>, mut server: Option<Postgres>) -> anyh
                 }
                 running => {
                     server = running;
+                    peak = peak.max(peak_mib(&receiver)?);
                     let began = Instant::now();
                     receiver.kill().await?;
                     receiver = serve(&address).await?;
@@ -82,18 +83,18 @@ async fn on(world: &World, kept: Kept<'_>, mut server: Option<Postgres>) -> anyh
             }
         }
         // The server is to run until all is looked at.
-        Ok::<_, anyhow::Error>((receiver, server, crashes, away))
+        Ok::<_, anyhow::Error>((receiver, server, crashes, away, peak))
     };
     let both = async { tokio::try_join!(killing, clients.finished()) };
-    let ((receiver, _server, crashes, away), answers) = timeout(within, both)
+    let ((receiver, _server, crashes, away, peak), answers) = timeout(within, both)
         .await
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
-    let peak = peak_mib(&receiver)?;
     let sent = Sent::of(&bodies)?;
     let stored = sent.each_once(&observe::effects(&receiver).await?);
     let stored = stored.with_context(|| format!("seed {}", world.seed))?;
     let drained = drained(&app, stored.len(), within).await?;
+    let peak = peak.max(peak_mib(&receiver)?);
     receiver.stop().await?;
     let repeats = sent.forwarded(&stored, &app)?;
     Ok(format!(

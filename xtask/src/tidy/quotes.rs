@@ -48,13 +48,16 @@ fn blocks(file: &File) -> Vec<(usize, Vec<&str>)> {
     blocks
 }
 
-/// Whether a text has these lines, however far they are indented, and other lines between paragraphs.
+/// Whether a text has these lines, in this order, however far they are indented, and other lines between paragraphs.
 fn has_paragraphs(text: &str, block: &[&str]) -> bool {
     let trimmed: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut rest = &trimmed[..];
     let mut paragraphs = block.split(|line| line.trim().is_empty()).filter(|lines| !lines.is_empty());
     paragraphs.all(|lines| {
         let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
-        trimmed.windows(lines.len()).any(|window| window == lines)
+        let found = rest.windows(lines.len()).position(|window| window == lines);
+        rest = &rest[found.map_or(0, |at| at + lines.len())..];
+        found.is_some()
     })
 }
 

@@ -78,11 +78,13 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let clients = Clients::start(Posting::once(&address, count), &bodies);
     let mut acknowledged = clients.acknowledged();
     let jumping = async {
+        let mut peak = 0.0_f64;
         for jump in 0..jumps {
             acknowledged.wait_for(|done| *done >= count * (jump + 1) / (jumps + 2)).await?;
             clock.set(OFF[jump % OFF.len()])?;
             // In a cycle of four: once while it is an hour ahead, and once while it is an hour back.
             if jump % 2 == 0 {
+                peak = peak.max(peak_mib(&receiver)?);
                 receiver.stop().await?;
                 receiver = serve(&address).await?;
             }
@@ -93,15 +95,15 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
             let said = String::from_utf8_lossy(&output.stderr);
             ensure!(output.status.success(), "`retention` ended with {}: {said}", output.status);
         }
-        Ok::<_, anyhow::Error>(receiver)
+        Ok::<_, anyhow::Error>((receiver, peak))
     };
     let both = async { tokio::try_join!(jumping, clients.finished()) };
-    let (receiver, answers) = timeout(within, both)
+    let ((receiver, peak), answers) = timeout(within, both)
         .await
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
     let drained = drained(&app, count, FORWARDED_WITHIN).await?;
-    let peak = peak_mib(&receiver)?;
+    let peak = peak.max(peak_mib(&receiver)?);
     let sent = Sent::of(&bodies)?;
     let stored = sent.each_once(&observe::effects(&receiver).await?)?;
     receiver.stop().await?;

@@ -1,5 +1,5 @@
-//! The network between a receiver and its database: a relay that can be cut. What a cut does to it no side is told by a server
-//! that ends in good order: segments vanish, or the near side is reset, and the server learns nothing.
+//! The network between a receiver and its database: a relay that can be cut. No side ends in good order then: what is sent is
+//! swallowed, or the near side is reset, and the server learns nothing of either.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::io::{copy, copy_bidirectional, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-/// When a server that looks after its connections (`tcp_keepalives_…`) finds that nobody is there any more. Until then it keeps
-/// what a transaction has locked.
+/// When a server that looks after its connections (`tcp_keepalives_…`) would find that nobody is there any more. Until then the
+/// relay keeps them open, and only the server's own deadlines end what a transaction has locked.
 const SERVER_NOTICES: Duration = Duration::from_secs(25);
 
 /// What becomes of connections.
@@ -22,8 +22,10 @@ pub(super) enum Carrying {
     Both,
     /// Those that there are break, and new ones break at once.
     Nothing,
-    /// They stay open, and what is sent vanishes; for those of that time for ever.
+    /// They stay open, and what is sent is swallowed; for those of that time for ever.
     Silently,
+    /// As that, but what is sent to the server gets there.
+    OneWay,
 }
 
 /// The relay. Dropped, it ends.
@@ -70,29 +72,37 @@ impl Link {
 }
 
 async fn carry(mut near: TcpStream, port: u16, mut carrying: watch::Receiver<Carrying>) {
-    let now = *carrying.borrow_and_update();
-    if now != Carrying::Both {
-        return break_off(near, now).await;
-    }
     let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    // Nothing waits for an acknowledgement here that would not wait without the relay.
+    if near.set_nodelay(true).and(far.set_nodelay(true)).is_err() {
+        return;
+    }
     let cut = tokio::select! {
+        cut = carrying.wait_for(|now| *now != Carrying::Both) => cut.map(|now| *now),
         // Its end is an answer's end too: it does not matter which side it was.
         _ = copy_bidirectional(&mut near, &mut far) => return,
-        cut = carrying.wait_for(|now| *now != Carrying::Both) => cut.map(|now| *now),
     };
-    let Ok(cut) = cut else { return };
-    tokio::join!(break_off(near, cut), async {
-        sleep(SERVER_NOTICES).await;
-        drop(far);
-    });
+    match cut {
+        Ok(Carrying::Silently) => tokio::join!(swallowed(&mut near), sleep(SERVER_NOTICES)).1,
+        Ok(Carrying::OneWay) => {
+            let (mut reads, _writes) = near.split();
+            let (mut answers, mut to_server) = far.split();
+            let (mut nowhere, there) = (sink(), copy(&mut reads, &mut to_server));
+            // It ends when the near side has waited long enough.
+            drop(tokio::join!(there, timeout(SERVER_NOTICES, copy(&mut answers, &mut nowhere))));
+        }
+        Ok(Carrying::Nothing) => {
+            // A reset, not an end in good order.
+            if near.set_zero_linger().is_ok() {
+                drop(near);
+                sleep(SERVER_NOTICES).await;
+            }
+        }
+        Ok(Carrying::Both) | Err(_) => {}
+    }
 }
 
-async fn break_off(mut near: TcpStream, cut: Carrying) {
-    if cut == Carrying::Silently {
-        // It ends when the near side has waited long enough.
-        drop(copy(&mut near, &mut sink()).await);
-    } else {
-        // A reset, not an end in good order.
-        drop(near.set_zero_linger());
-    }
+/// Until the near side has waited long enough.
+async fn swallowed(near: &mut TcpStream) {
+    drop(copy(near, &mut sink()).await);
 }

@@ -53,27 +53,26 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let clients = Clients::start(posting, &bodies);
     let mut acknowledged = clients.acknowledged();
     let killing = async {
-        let (mut chance, mut away) = (Chance::new(!world.seed), Duration::ZERO);
+        let (mut chance, mut away, mut peak) = (Chance::new(!world.seed), Duration::ZERO, 0.0_f64);
         for moment in moments(world.seed, total, kills) {
             acknowledged.wait_for(|done| *done >= moment).await?;
             let which = chance.below(replicas.len());
+            peak = peak.max(peak_mib(&replicas[which])?);
             let began = Instant::now();
             replicas.remove(which).kill().await?;
             replicas.insert(which, serve(which, &addresses[which]).await?);
             away = away.max(began.elapsed());
         }
-        Ok::<_, anyhow::Error>((replicas, away))
+        Ok::<_, anyhow::Error>((replicas, away, peak))
     };
     let both = async { tokio::try_join!(killing, clients.finished()) };
-    let ((replicas, away), answers) = timeout(within, both)
+    let ((replicas, away, mut peak), answers) = timeout(within, both)
         .await
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
     let sent = Sent::of(&bodies)?;
     let mut seen = Vec::new();
-    let mut peak = 0.0_f64;
     for replica in &replicas {
-        peak = peak.max(peak_mib(replica)?);
         let stored = sent.each_once(&observe::effects(replica).await?);
         seen.push(stored.with_context(|| format!("seed {}", world.seed))?);
     }
@@ -81,6 +80,7 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     let stored = &seen[0];
     let drained = drained(&app, stored.len(), within).await?;
     for replica in replicas {
+        peak = peak.max(peak_mib(&replica)?);
         replica.stop().await?;
     }
     let repeats = sent.forwarded(stored, &app)?;
