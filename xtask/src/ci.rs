@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::tally::{Missing, Tally};
-use crate::{docs, fixtures, gallery, tidy, workspace};
+use crate::{docs, fixtures, fuzz, gallery, tidy, workspace};
 
 mod features;
 
@@ -26,6 +26,8 @@ enum Check {
     Docs,
     /// Every feature of every package alone, and none, warnings denied
     Features,
+    /// The fuzz targets, which are a workspace of their own, compile
+    Fuzz,
     /// Generated files and the lock file are up to date, and every wire sample comes out as it went in
     Drift,
     /// Rules of the house that no other tool checks
@@ -75,6 +77,7 @@ impl Check {
                 workspace::run(cargo.env("RUSTDOCFLAGS", "-D warnings")).map(|()| String::new())
             }
             Self::Features => features::check(),
+            Self::Fuzz => fuzz::check(),
             Self::Drift => {
                 // Fails where Cargo.lock would have to change.
                 let mut metadata = workspace::cargo();

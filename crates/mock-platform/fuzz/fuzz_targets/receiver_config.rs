@@ -25,8 +25,8 @@ mod cli {
     mod store_value;
     mod waiting;
 
-    /// Of the command of that name nothing else is asked for.
-    mod forward {
+    /// Of that module nothing else is asked for.
+    mod forward_state {
         pub(super) fn default_state(_store: &piopiy_receiver::StoreLocation) -> Option<std::path::PathBuf> {
             None
         }
