@@ -90,11 +90,12 @@ async fn on(world: &World, kept: Kept<'_>, mut server: Option<Postgres>) -> anyh
         .await
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
+    let drained = drained(&app, count, within).await?;
+    // Before it tells all its effects at once.
+    let peak = peak.max(peak_mib(&receiver)?);
     let sent = Sent::of(&bodies)?;
     let stored = sent.each_once(&observe::effects(&receiver).await?);
     let stored = stored.with_context(|| format!("seed {}", world.seed))?;
-    let drained = drained(&app, stored.len(), within).await?;
-    let peak = peak.max(peak_mib(&receiver)?);
     receiver.stop().await?;
     let repeats = sent.forwarded(&stored, &app)?;
     Ok(format!(

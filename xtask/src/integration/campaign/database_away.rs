@@ -129,11 +129,12 @@ pub(super) async fn run(world: &World, outages: &[Outage]) -> anyhow::Result<Str
     let longest = answers.longest;
     ensure!(longest < ANSWERED_WITHIN, "an answer took {longest:?}, and {ANSWERED_WITHIN:?} is the limit");
 
+    let drained = drained(&app, count, within).await?;
+    // Before it tells all its effects at once.
+    let peak = peak_mib(&receiver)?;
     let sent = Sent::of(&bodies)?;
     let stored = sent.each_once(&observe::effects(&receiver).await?);
     let stored = stored.with_context(|| format!("seed {}", world.seed))?;
-    let drained = drained(&app, stored.len(), within).await?;
-    let peak = peak_mib(&receiver)?;
     let known = observe::metric(&receiver, "piopiy_receiver_duplicates_total").await?;
     let loses_answers = outages.iter().any(|outage| matches!(outage.away, Away::Answers));
     ensure!(

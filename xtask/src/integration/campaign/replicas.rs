@@ -70,6 +70,11 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
         .await
         .map_err(|_| anyhow!("not every webhook was acknowledged within {within:?}"))??;
 
+    let drained = drained(&app, count, within).await?;
+    // Before they tell all their effects at once.
+    for replica in &replicas {
+        peak = peak.max(peak_mib(replica)?);
+    }
     let sent = Sent::of(&bodies)?;
     let mut seen = Vec::new();
     for replica in &replicas {
@@ -78,9 +83,7 @@ pub(super) async fn run(world: &World) -> anyhow::Result<String> {
     }
     ensure!(seen[0] == seen[1], "the two see the webhooks in different orders");
     let stored = &seen[0];
-    let drained = drained(&app, stored.len(), within).await?;
     for replica in replicas {
-        peak = peak.max(peak_mib(&replica)?);
         replica.stop().await?;
     }
     let repeats = sent.forwarded(stored, &app)?;
