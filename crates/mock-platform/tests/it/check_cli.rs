@@ -1,9 +1,9 @@
 //! `piopiy-mock check`, `checks` and `explain`: what they print, and how they end.
 
-use rustix::process::Signal;
 use std::time::Duration;
 
 use assert_cmd::Command;
+use rustix::process::Signal;
 
 use piopiy_gallery as gallery;
 

@@ -1,9 +1,9 @@
 //! The command line, as people and scripts meet it.
 
-use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use wiremock::ResponseTemplate;
 
 use crate::receivers::{answering, answering_in_turn, closed, raw};

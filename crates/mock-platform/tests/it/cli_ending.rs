@@ -1,10 +1,10 @@
 //! How a run ends that does not just come to its end: signals, nobody who reads, a full disk.
 
-use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use piopiy_mock_platform::deliver::ledger::{Entry, read};
+use rustix::process::Signal;
 use wiremock::ResponseTemplate;
 
 use crate::cli::{command, mock, stderr, stdout};

@@ -1,6 +1,5 @@
 //! How loads go on: deliveries that are not plain, stages, shards, and the search for the largest rate.
 
-use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -13,6 +12,7 @@ use piopiy_mock_platform::load::{
     CapacityOptions, LoadError, LoadOptions, LoadReport, Progress, Rate, find_capacity, run_load,
 };
 use piopiy_mock_platform::plan::{Nonce, PlanOptions, Scenario, Seed, Simulator, Stage};
+use rustix::process::Signal;
 
 use crate::cli::{check_refused, command, mock, stderr, stdout};
 use crate::load::{accepting, receiver, simulator, some};

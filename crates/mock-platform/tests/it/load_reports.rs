@@ -1,6 +1,5 @@
 //! What a load leaves behind, and what is made of it.
 
-use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
@@ -10,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use piopiy_mock_platform::load::{LoadReport, Rate};
+use rustix::process::Signal;
 
 use crate::cli::{check_refused, command, mock, stderr, stdout};
 use crate::load::{accepting, load, some};

@@ -1,9 +1,9 @@
 //! `backup`: a copy that is a store, while webhooks come in.
 
-use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt as _;
 
 use piopiy_receiver::{ForwardState, Records as _, SqliteRecords};
+use rustix::process::Signal;
 
 use crate::cli::{STORE, folder_with_store, run};
 use crate::serve::Serving;

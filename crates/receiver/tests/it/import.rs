@@ -1,9 +1,9 @@
 //! `import`: what was exported comes back, once.
 
-use rustix::process::Signal;
 use std::path::Path;
 
 use piopiy_receiver::{Entry, RunningStore, SqliteStore, Store as _};
+use rustix::process::Signal;
 
 use crate::cli::{STORE, folder_with_store, receiver, run};
 use crate::serve::Serving;

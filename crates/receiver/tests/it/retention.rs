@@ -1,6 +1,5 @@
 //! `retention`, `serve --keep` and `vacuum`, beside a receiver that runs and without one.
 
-use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -11,6 +10,7 @@ use piopiy_receiver::{
     Destination, Entry, ForwardState, MemoryStore, Records as _, Retention, Server, SqliteOptions,
     SqliteRecords, SqliteStore, Store as _, StoreLocation,
 };
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::cli::{STORE, run};

@@ -1,6 +1,5 @@
 //! `serve` as a process: what it logs, and how it ends.
 
-use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use piopiy_receiver::SqliteStore;
+use rustix::process::Signal;
 
 use crate::cli::{STORE, receiver, run};
 use crate::support::{PATIENCE, cdr, raw_post};

@@ -4,7 +4,6 @@ pub(crate) mod held;
 pub(crate) mod postgres;
 pub(crate) mod stage;
 
-use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use piopiy_receiver::{
     Authentication, Entry, MemoryStore, OpenStore, Record, Records, Server, ServerOptions, StoreError,
     StoreLocation,
 };
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Long enough for anything that works, on a machine that does other things too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,11 +1,12 @@
 //! `serve` where its surroundings do not play along: nobody at stderr, few open files.
 
-use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::cli::{STORE, receiver};
 use crate::support::{PATIENCE, cdr, raw_post};

@@ -1,12 +1,12 @@
 //! TLS: what clients are shown, and when.
 
-use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use piopiy_receiver::{MemoryStore, Page, Server, ServerOptions, Tls, listen};
+use rustix::process::Signal;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,11 +1,11 @@
 //! `verify`: what is wrong with a store, and where.
 
-use rustix::process::Signal;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use piopiy_receiver::{ForwardState, SqliteOptions, SqliteStore, Store as _};
 use rusqlite::Connection;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::cli::{STORE, run};

@@ -1,10 +1,10 @@
 //! Where `piopiy-mock check` and `report` write what they have to tell.
 
-use rustix::process::Signal;
 use std::path::Path;
 
 use assert_cmd::Command;
 use piopiy_gallery as gallery;
+use rustix::process::Signal;
 
 /// Runs the program away from the test's runtime, which serves the receiver.
 async fn run(args: &[&str], env: &[(&str, &Path)]) -> (i32, String, String) {

@@ -1,12 +1,12 @@
 //! The binary on a PostgreSQL store.
 
-use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
 use piopiy_postgres::PASSWORD;
 use piopiy_receiver::{Entry, StoreLocation};
+use rustix::process::Signal;
 
 use super::secure::piopiy_closed_port;
 use super::{ask, entries};

@@ -1,6 +1,5 @@
 //! Forgetting what is old in a store that receivers share.
 
-use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use piopiy_receiver::{
     Destination, Entry, ForwardState, PostgresStore, PostgresUrl, Retention, Server, Store as _,
     StoreLocation,
 };
+use rustix::process::Signal;
 
 use super::ask;
 use crate::cli::{receiver, run};

@@ -1,11 +1,11 @@
 //! A server that is not there when a receiver begins.
 
-use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
 
 use piopiy_postgres::PASSWORD;
+use rustix::process::Signal;
 
 use super::refused;
 use super::secure::piopiy_closed_port;
