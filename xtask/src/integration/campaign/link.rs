@@ -82,13 +82,15 @@ async fn carry(mut near: TcpStream, port: u16, mut carrying: watch::Receiver<Car
         // Its end is an answer's end too: it does not matter which side it was.
         _ = copy_bidirectional(&mut near, &mut far) => return,
     };
+    let mut nowhere = sink();
     match cut {
-        Ok(Carrying::Silently) => tokio::join!(swallowed(&mut near), sleep(SERVER_NOTICES)).1,
+        // The near side ends when it has waited long enough.
+        Ok(Carrying::Silently) => {
+            drop(tokio::join!(copy(&mut near, &mut nowhere), sleep(SERVER_NOTICES)));
+        }
         Ok(Carrying::OneWay) => {
-            let (mut reads, _writes) = near.split();
             let (mut answers, mut to_server) = far.split();
-            let (mut nowhere, there) = (sink(), copy(&mut reads, &mut to_server));
-            // It ends when the near side has waited long enough.
+            let there = copy(&mut near, &mut to_server);
             drop(tokio::join!(there, timeout(SERVER_NOTICES, copy(&mut answers, &mut nowhere))));
         }
         Ok(Carrying::Nothing) => {
@@ -100,9 +102,4 @@ async fn carry(mut near: TcpStream, port: u16, mut carrying: watch::Receiver<Car
         }
         Ok(Carrying::Both) | Err(_) => {}
     }
-}
-
-/// Until the near side has waited long enough.
-async fn swallowed(near: &mut TcpStream) {
-    drop(copy(near, &mut sink()).await);
 }
